@@ -1,0 +1,123 @@
+"""What a vendor says a customer has: counts, readings, and failed readings as a type of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A user who holds a licence. `name` may be printed on an invoice, never in a log."""
+
+    id: str
+    name: str
+    enabled: bool = True
+    guest: bool = False
+
+
+class SubscriptionStatus(StrEnum):
+    """Life of a subscription. Only ENABLED and WARNING (expired, in its grace period) can be billed."""
+
+    ENABLED = "enabled"
+    WARNING = "warning"
+    SUSPENDED = "suspended"
+    LOCKED_OUT = "lockedout"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One purchase of a SKU. `owned` is False when another partner sold it, None when the vendor does not tell."""
+
+    id: str
+    quantity: Decimal
+    status: SubscriptionStatus
+    trial: bool = False
+    owned: bool | None = None
+    commerce_id: str | None = None
+    started: date | None = None
+    renews: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one customer has of one SKU at one source, in units of that SKU.
+
+    `purchased` and `grace` are the vendor's own totals (active, and expired but in grace): the control totals of
+    `subscriptions` where the vendor lists those (`subscriptions` is None where it does not). `assigned` is None when
+    the vendor cannot tell. `free` marks SKUs the vendor gives away; nobody wants to hear that they are unmapped.
+    """
+
+    source: str
+    customer: str
+    sku: str
+    name: str
+    purchased: Decimal
+    grace: Decimal = Decimal(0)
+    assigned: Decimal | None = None
+    subscriptions: tuple[Subscription, ...] | None = None
+    holders: tuple[Holder, ...] = ()
+    free: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The SKUs a reading is authoritative for: absent inside the scope means zero, outside means unknown.
+
+    `skus` None means every SKU of that customer at that source.
+    """
+
+    skus: frozenset[str] | None = None
+
+    def covers(self, sku: str) -> bool:
+        return self.skus is None or sku in self.skus
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The counts of one customer on one day (in the MSP's zone), complete within `scope`; at most one count per SKU."""
+
+    source: str
+    customer: str
+    day: date
+    counts: tuple[Count, ...]
+    scope: Scope = Scope()
+
+    def count_of(self, sku: str) -> Count | None:
+        return next((count for count in self.counts if count.sku == sku), None)
+
+
+class FailureKind(StrEnum):
+    """Why nothing is known; the values are finding kinds."""
+
+    READ_FAILED = "read-failed"
+    CONSENT_LOST = "consent-lost"
+    CUSTOMER_GONE = "customer-gone"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFailure:
+    """A read that told nothing. It has no counts, so it can never be mistaken for a reading of zero.
+
+    `reason` and `remedy` are plain sentences; neither holds a secret, a token or a user's name.
+    """
+
+    source: str
+    customer: str
+    kind: FailureKind
+    reason: str
+    remedy: str
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """The vendor's own record of a customer. `partner` is the partner tenant or account it was listed by."""
+
+    source: str
+    id: str
+    name: str
+    partner: str | None = None

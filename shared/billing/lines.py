@@ -1,0 +1,141 @@
+"""Lines: what an addition says, which bill item it belongs to, and the stamp that proves that it is ours.
+
+Line keys and identities are schema: stamps written with them stand in Manage for years. Do not change them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.billing.agreements import Addition, FieldValue
+
+PREFIX = "TU1-"
+_STAMP = re.compile(r"TU1-[A-Z]-(\d{6})-[a-z2-7]{26}")
+
+
+class LineKind(StrEnum):
+    """What a line is for; the value is its letter in the stamp.
+
+    An adopted standing line has a letter of its own: that its price is the one it was adopted with must survive the
+    loss of the store.
+    """
+
+    STANDING = "S"
+    ADOPTED = "A"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LineKey:
+    """Names one line of one bill item on one agreement, whatever product or date it has."""
+
+    company: int
+    agreement: int
+    bill_item: str
+
+    def __str__(self) -> str:
+        return f"{self.company}/{self.agreement}/{canonical(self.bill_item)}/standing"
+
+
+def canonical(text: str) -> str:
+    """Ids are compared and hashed trimmed and case-folded."""
+    return text.strip().casefold()
+
+
+def stamp_of(key: LineKey, product_id: int, effective: date, kind: LineKind = LineKind.STANDING) -> str:
+    """The serial number of the line with this identity (39 characters; Manage allows 50).
+
+    Identity = line key + product id + effective date. The date stands in the stamp, so that the line is still found
+    after somebody moved its effective date.
+    """
+    identity = f"{key}/{product_id}/{effective.isoformat()}"
+    digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()[:26]
+    return f"{PREFIX}{kind.value}-{effective:%y%m%d}-{digest}"
+
+
+def has_our_prefix(addition: Addition) -> bool:
+    return addition.serial_number.strip().upper().startswith(PREFIX)
+
+
+def stamped_date(serial_number: str) -> date | None:
+    """The date that a well-formed stamp was written for; None for anything else."""
+    match = _STAMP.fullmatch(serial_number.strip())
+    if match is None:
+        return None
+    digits = match.group(1)
+    try:
+        return date(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
+    except ValueError:
+        return None
+
+
+def is_line_of(addition: Addition, key: LineKey) -> bool:
+    """Whether the addition's stamp is the one that this line key, product and stamped date give."""
+    day = stamped_date(addition.serial_number)
+    if day is None or addition.agreement_id != key.agreement:
+        return False
+    stamp = addition.serial_number.strip()
+    return any(stamp == stamp_of(key, addition.product_id, day, kind) for kind in LineKind)
+
+
+def is_adopted(addition: Addition) -> bool:
+    return addition.serial_number.strip().startswith(f"{PREFIX}{LineKind.ADOPTED.value}-")
+
+
+@dataclass(frozen=True, slots=True)
+class LineValues:
+    """What an addition says, as far as TrueUp ever writes it. Prices are per billing cycle of the agreement.
+
+    `taxable_flag` None on a new line leaves Manage's default.
+    """
+
+    product_id: int
+    quantity: Decimal
+    unit_price: Decimal
+    effective_date: date | None
+    cancelled_date: date | None = None
+    serial_number: str = ""
+    bill_customer: str = "Billable"
+    taxable_flag: bool | None = None
+    invoice_description: str = ""
+
+    @classmethod
+    def of(cls, addition: Addition) -> LineValues:
+        return cls(**{item.name: getattr(addition, item.name) for item in fields(cls)})
+
+    def changed(self, **values: FieldValue) -> LineValues:
+        return replace(self, **values)  # type: ignore[arg-type]
+
+    def monthly(self) -> Decimal:
+        """What the line adds to one invoice, in the agreement's currency."""
+        return self.quantity * self.unit_price if self.bill_customer == "Billable" else Decimal(0)
+
+
+def difference(before: LineValues | None, after: LineValues) -> dict[str, FieldValue]:
+    """The fields to send: for a new line all that are set, for a standing one those that differ."""
+    names = [item.name for item in fields(LineValues)]
+    if before is None:
+        return {name: value for name in names if (value := getattr(after, name)) not in (None, "")}
+    return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """The record of one line that we own: where it stands and what we last wrote there.
+
+    `keeps_price` is set for adopted lines, whose price is a person's. `text_written` is the day on which we last
+    wrote the invoice text.
+    """
+
+    stamp: str
+    key: LineKey
+    addition_id: int
+    product: str
+    values: LineValues
+    keeps_price: bool = False
+    text_written: date | None = None

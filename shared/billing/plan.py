@@ -1,0 +1,109 @@
+"""The plan of one company: changes in groups, findings, in a fixed order, with a hash that binds what was approved."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from enum import StrEnum
+
+from shared.billing.agreements import FieldValue
+from shared.billing.findings import Finding
+from shared.billing.lines import LineKey, LineValues, difference
+from shared.billing.seats import SeatRecord
+
+
+class ChangeKind(StrEnum):
+    """What happens to one addition. An adoption is an update that also writes our stamp."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    END = "end"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write to one addition.
+
+    `addition` is None for a create. `before` is None for a create, `after` for a delete. `reason` says why in a few
+    words, `sentence` says all of it in one sentence. `monthly` and `one_off` are the money effect in the agreement's
+    currency: per invoice from then on, and once.
+    """
+
+    kind: ChangeKind
+    key: LineKey
+    addition: int | None
+    product: str
+    before: LineValues | None
+    after: LineValues | None
+    reason: str
+    sentence: str
+    monthly: Decimal
+    one_off: Decimal = Decimal(0)
+    keeps_price: bool = False
+
+    def fields(self) -> dict[str, FieldValue]:
+        """What is sent to Manage, by field name."""
+        return {} if self.after is None else difference(self.before, self.after)
+
+    def bound(self) -> dict[str, object]:
+        """What an approval binds: target, fields written with before and after. User names in the text need none."""
+        after = self.after
+        names = [item.name for item in fields(LineValues)] if after is None else list(self.fields())
+        return {
+            "kind": self.kind.value,
+            "line": str(self.key),
+            "addition": self.addition,
+            "fields": {
+                name: [str(getattr(self.before, name, None)), str(getattr(after, name, None))]
+                for name in sorted(names)
+                if name != "invoice_description"
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All changes of one bill item: approved, applied and undone whole. `held` says why a person must look first."""
+
+    bill_item: str
+    changes: tuple[Change, ...]
+    held: str | None = None
+
+    @property
+    def hash(self) -> str:
+        """Stable for the same writes; findings and reading times do not enter it."""
+        content = json.dumps([change.bound() for change in self.changes], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def monthly(self) -> Decimal:
+        return sum((change.monthly for change in self.changes), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one company's additions should become, and what a person should know.
+
+    `seats` are the seat records after this reading, `frozen` the bill items about which nothing certain is known.
+    """
+
+    company: int
+    groups: tuple[Group, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    seats: tuple[SeatRecord, ...] = ()
+    frozen: frozenset[str] = frozenset()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return tuple(change for group in self.groups for change in group.changes)
+
+    @property
+    def applicable(self) -> tuple[Group, ...]:
+        return tuple(group for group in self.groups if group.held is None)
+
+    @property
+    def held(self) -> tuple[Group, ...]:
+        return tuple(group for group in self.groups if group.held is not None)

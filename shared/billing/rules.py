@@ -1,0 +1,184 @@
+"""How to bill: profiles, SKU policies, licence links, guards. Values only; the planner gives them meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What a sync may do to a company, from the most careful to the least."""
+
+    OBSERVE = "observe"
+    AUTO = "auto"
+
+    def at_most(self, other: Mode | None) -> Mode:
+        """The more careful of two modes."""
+        order = list(Mode)
+        return self if other is None or order.index(self) <= order.index(other) else other
+
+
+class Basis(StrEnum):
+    """Which number of a count is billed."""
+
+    PURCHASED = "purchased"
+    ASSIGNED = "assigned"
+    GREATER = "greater"
+
+
+class PriceKind(StrEnum):
+    """Where the unit price of a line comes from."""
+
+    KEEP = "keep"
+    PRODUCT = "product"
+    CUSTOM = "custom"
+
+
+class BillOption(StrEnum):
+    """Manage's `billCustomer`."""
+
+    BILLABLE = "Billable"
+    DO_NOT_BILL = "DoNotBill"
+    NO_CHARGE = "NoCharge"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantityRule:
+    """From a count to a quantity: basis, minus `included` (never below 0), then `minimum` while the count is above 0."""
+
+    basis: Basis = Basis.PURCHASED
+    include_grace: bool = True
+    include_foreign: bool = False
+    included: Decimal = Decimal(0)
+    minimum: Decimal = Decimal(0)
+    minimum_always: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRule:
+    """Unit price per billing cycle of the agreement. `keep` leaves what stands; a new line then takes the product's price."""
+
+    kind: PriceKind = PriceKind.KEEP
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BillingProfile:
+    """How to bill a product.
+
+    `agreement_types` empty allows every type. `replaces` names further products whose open lines block a first create.
+    `taxable` None leaves Manage's default. `invoice_text` may hold {product} {quantity} and {users}; empty leaves
+    Manage's own text. `update_only` never creates a line.
+    """
+
+    id: str
+    name: str
+    product: str
+    agreement_types: tuple[str, ...] = ()
+    quantity: QuantityRule = QuantityRule()
+    price: PriceRule = PriceRule()
+    bill_option: BillOption = BillOption.BILLABLE
+    taxable: bool | None = None
+    invoice_text: str = ""
+    replaces: tuple[str, ...] = ()
+    update_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SkuPolicy:
+    """MSP-wide: this SKU at this source is billed by that profile; `profile` None means *do not bill*."""
+
+    source: str
+    sku: str
+    profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyLink:
+    """This company = this customer at this source. Several per company are fine."""
+
+    source: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceLink:
+    """A company's own choice for a SKU; it overrides the policy field by field.
+
+    `customer` narrows it to one of several customers at the source. `do_not_bill` is for ever, `do_not_bill_until`
+    ends it: billing starts on that day. `quantity` fixes the quantity whatever the count says. `start`: nothing is
+    billed before that day.
+    """
+
+    source: str
+    sku: str
+    customer: str | None = None
+    profile: str | None = None
+    agreement: int | None = None
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    start: date | None = None
+    do_not_bill: bool = False
+    do_not_bill_until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReductionLimit:
+    """A reduction of one bill item is held when it goes *beyond* any of these.
+
+    `percent` (of the highest quantity of the last 30 days) is not asked for reductions of up to `small` units;
+    `units` is in units, `money` in currency per billing cycle.
+    """
+
+    percent: Decimal = Decimal(30)
+    small: Decimal = Decimal(3)
+    units: Decimal = Decimal(25)
+    money: Decimal = Decimal(500)
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What holds a plan for a person to look at."""
+
+    reduction: ReductionLimit = ReductionLimit()
+    all_to_zero: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A job and when it runs: five cron fields in the MSP's own time zone."""
+
+    id: str
+    job: str
+    cron: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The MSP-wide rules, at one version. `adoptable_marks` are beginnings of other tools' serial numbers."""
+
+    version: int
+    profiles: Mapping[str, BillingProfile] = field(default_factory=dict)
+    policies: tuple[SkuPolicy, ...] = ()
+    guards: Guards = Guards()
+    schedules: tuple[Schedule, ...] = ()
+    adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
+
+    def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
+        return next((policy for policy in self.policies if (policy.source, policy.sku) == (source, sku)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRules:
+    """One company's own rules. `adopt_marked` confirms that lines marked by another tool may be adopted here."""
+
+    company: int
+    name: str
+    mode: Mode = Mode.OBSERVE
+    links: tuple[CompanyLink, ...] = ()
+    licences: tuple[LicenceLink, ...] = ()
+    adopt_marked: bool = False
+    guards: Guards | None = None

@@ -1,0 +1,1 @@
+"""Rules as one commented YAML document: reading with errors that name line and field, and writing."""

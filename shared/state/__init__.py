@@ -1,0 +1,1 @@
+"""What TrueUp remembers: Table Storage, one module per kind of record."""

@@ -1,0 +1,72 @@
+"""What the flows remember beside the core's own records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from shared.billing.findings import Finding
+from shared.billing.plan import Change
+
+
+class Outcome(StrEnum):
+    """How a sync of one company ended."""
+
+    UNCHANGED = "unchanged"
+    APPLIED = "applied"
+    PLANNED = "planned"
+    HELD = "held"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Written before a change is sent to Manage, removed in the transaction that records its result.
+
+    `unknown_since` is set once the outcome is unknown: nothing is sent again for this line before it was looked for,
+    and not before ten minutes have passed.
+    """
+
+    id: str
+    run: str
+    at: datetime
+    change: Change
+    unknown_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """What was done to one addition, when, why and by which run; newest first in the store."""
+
+    id: str
+    at: datetime
+    run: str
+    actor: str
+    addition: int | None
+    change: Change
+    request_id: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding with the time at which it opened."""
+
+    finding: Finding
+    opened: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyReport:
+    """What one sync did: stored in the run's row and with the company."""
+
+    company: int
+    outcome: Outcome
+    note: str = ""
+    planned: dict[str, int] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict)
+    findings: dict[str, int] = field(default_factory=dict)
+    monthly_delta: str = "0"
+    seconds: float = 0.0
