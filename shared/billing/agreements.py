@@ -1,6 +1,7 @@
 """Manage's objects as the core sees them, with Manage's field names in snake case.
 
-Agreement and addition dates are calendar dates: the first ten characters of what Manage sends, never converted between zones.
+Agreement and addition dates are calendar dates: the first ten characters of what Manage sends, never converted
+between zones.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Fields = Mapping[str, FieldValue]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`billing_cycle` is Manage's billing option (Monthly, Quarterly, …), looked up by the cycle's id, or None if unknown."""
+    """A contract. `billing_cycle` is Manage's billing option (Monthly, Quarterly, …), None if it is not known."""
 
     id: int
     name: str

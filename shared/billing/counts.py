@@ -86,9 +86,6 @@ class Reading:
     counts: tuple[Count, ...]
     scope: Scope = Scope()
 
-    def count_of(self, sku: str) -> Count | None:
-        return next((count for count in self.counts if count.sku == sku), None)
-
 
 class FailureKind(StrEnum):
     """Why nothing is known; the values are finding kinds."""

@@ -10,8 +10,11 @@ from enum import StrEnum
 
 from shared.billing.agreements import FieldValue
 from shared.billing.findings import Finding
-from shared.billing.lines import LineKey, LineValues, difference
+from shared.billing.lines import LedgerRow, LineKey, LineValues, difference
 from shared.billing.seats import SeatRecord
+
+#: Why a second copy of our own line goes; it takes nothing from what the customer is billed for once.
+OWN_COPY = "our own copy"
 
 
 class ChangeKind(StrEnum):
@@ -43,6 +46,11 @@ class Change:
     monthly: Decimal
     one_off: Decimal = Decimal(0)
     keeps_price: bool = False
+
+    @property
+    def is_of_copy(self) -> bool:
+        """Whether it removes our own second copy; the ledger then goes on knowing the first one."""
+        return self.reason == OWN_COPY
 
     def fields(self) -> dict[str, FieldValue]:
         """What is sent to Manage, by field name."""
@@ -87,14 +95,19 @@ class Group:
 class Plan:
     """What one company's additions should become, and what a person should know.
 
-    `seats` are the seat records after this reading, `frozen` the bill items about which nothing certain is known.
+    `seats` are the seat records after this reading, `ledger` rows to remember without a write, `frozen` the bill items
+    that are left alone because something is not certain. `unread` are active agreements whose additions were not read;
+    with `needs_all` the plan is only good once they were.
     """
 
     company: int
     groups: tuple[Group, ...] = ()
     findings: tuple[Finding, ...] = ()
     seats: tuple[SeatRecord, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
     frozen: frozenset[str] = frozenset()
+    unread: frozenset[int] = frozenset()
+    needs_all: bool = False
 
     @property
     def changes(self) -> tuple[Change, ...]:

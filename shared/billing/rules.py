@@ -47,7 +47,11 @@ class BillOption(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuantityRule:
-    """From a count to a quantity: basis, minus `included` (never below 0), then `minimum` while the count is above 0."""
+    """From a count to a quantity: basis, minus `included` (never below 0), then `minimum` while the count is above 0.
+
+    `minimum_always` applies the minimum to a count of 0 as well. `include_grace` bills expired subscriptions in their
+    grace period, `include_foreign` those that another partner sold.
+    """
 
     basis: Basis = Basis.PURCHASED
     include_grace: bool = True
@@ -59,7 +63,7 @@ class QuantityRule:
 
 @dataclass(frozen=True, slots=True)
 class PriceRule:
-    """Unit price per billing cycle of the agreement. `keep` leaves what stands; a new line then takes the product's price."""
+    """Unit price per billing cycle of the agreement. `keep` leaves what stands; a new line has the product's price."""
 
     kind: PriceKind = PriceKind.KEEP
     amount: Decimal | None = None
@@ -108,9 +112,9 @@ class CompanyLink:
 class LicenceLink:
     """A company's own choice for a SKU; it overrides the policy field by field.
 
-    `customer` narrows it to one of several customers at the source. `do_not_bill` is for ever, `do_not_bill_until`
-    ends it: billing starts on that day. `quantity` fixes the quantity whatever the count says. `start`: nothing is
-    billed before that day.
+    `customer` narrows it to one of several customers at the source. `do_not_bill` is for ever; `do_not_bill_until`
+    is given instead of it and names the day on which billing starts. `quantity` fixes the quantity whatever the count
+    says. `start`: nothing is billed before that day.
     """
 
     source: str

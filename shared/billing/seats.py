@@ -12,7 +12,7 @@ KEPT_DAYS = 400
 
 @dataclass(frozen=True, slots=True)
 class SeatDay:
-    """From `day` on the count said `quantity`; `first_uninvoiced` began the first period that was not yet invoiced then.
+    """From `day` on the count said `quantity`; `first_uninvoiced` began the first period not yet invoiced on that day.
 
     `day` is the local day of the reading that first showed it, never the day of a write. `first_uninvoiced` is None
     where the agreement's calendar could not be read.
@@ -36,7 +36,7 @@ class SeatRecord:
     seen: date | None = None
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
-        """The record after one more reading. An older day than the newest one changes nothing; the same day replaces it."""
+        """The record after one more reading; one older than the newest changes nothing, the same day is replaced."""
         if self.seen is not None and day < self.seen:
             return self
         earlier = tuple(entry for entry in self.days if entry.day < day)

@@ -1,0 +1,183 @@
+"""Where a bill item lands, and every reason not to touch it: agreement, calendar, product, edits by people."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.agreements import Agreement, Product
+from shared.billing.calendar import Period, Unsupported, calendar_of
+from shared.billing.findings import FindingKind
+from shared.billing.items import BillItem
+from shared.billing.lines import LedgerRow, LineValues, canonical
+from shared.billing.matching import OwnLine
+from shared.billing.pricing import price_rule
+from shared.billing.rules import BillingProfile, PriceKind
+from shared.billing.situation import Doubt, Situation
+from shared.billing.wording import number, spoken
+
+
+def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation) -> Agreement:
+    """The agreement that the item is billed on; once chosen it is sticky. Raises `Doubt`."""
+    standing = _standing_agreements(item, situation)
+    named = item.licence.agreement if item.licence is not None else None
+    if len(standing) > 1 or (named is not None and standing and standing != {named}):
+        raise Doubt(
+            FindingKind.AMBIGUOUS_AGREEMENT,
+            item.id,
+            f"{item.name}: lines of ours stand on agreement {_listed(standing)}"
+            + (f", the licence link names {named}." if named is not None else "."),
+            "End the line that should not stay, or correct the agreement in the licence link.",
+        )
+    if named is not None or standing:
+        chosen = named if named is not None else next(iter(standing))
+        return _active(item, situation.agreements.get(chosen), chosen)
+    return _only_one_allowed(item, profile, situation)
+
+
+def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
+    """Where lines of this item stand open; where none is open, where the last one stood."""
+    lines = situation.owned[item.id]
+    standing = {line.key.agreement for line in lines if _is_open(line.addition.cancelled_date, situation.as_of)}
+    if not standing:
+        rows = [row for row in situation.ledger if canonical(row.key.bill_item) == item.id]
+        standing = {row.key.agreement for row in rows if _is_open(row.values.cancelled_date, situation.as_of)}
+    if not standing and lines:
+        newest = max(lines, key=lambda line: (line.addition.effective_date or date.min, line.addition.id))
+        standing = {newest.key.agreement}
+    return standing
+
+
+def _is_open(cancelled: date | None, day: date) -> bool:
+    return cancelled is None or cancelled >= day
+
+
+def _only_one_allowed(item: BillItem, profile: BillingProfile, situation: Situation) -> Agreement:
+    types = {canonical(name) for name in profile.agreement_types}
+    allowed = [
+        agreement
+        for agreement in situation.agreements.values()
+        if agreement.agreement_status == "Active"
+        and agreement.billing_cycle != "NotRecurring"
+        and (not types or canonical(agreement.type) in types)
+    ]
+    if len(allowed) == 1:
+        return allowed[0]
+    kinds = " or ".join(profile.agreement_types) or "any type"
+    found = f"{len(allowed)} ({_listed({agreement.id for agreement in allowed})})" if allowed else "none"
+    raise Doubt(
+        FindingKind.AMBIGUOUS_AGREEMENT,
+        item.id,
+        f"{item.name}: exactly one active agreement of {kinds} is needed, there is {found}.",
+        "Name the agreement in a licence link of this company, or correct the agreement types of the profile.",
+    )
+
+
+def _active(item: BillItem, agreement: Agreement | None, named: int) -> Agreement:
+    if agreement is not None and agreement.agreement_status == "Active":
+        return agreement
+    state = "is no agreement of this company" if agreement is None else f"is {agreement.agreement_status}"
+    raise Doubt(
+        FindingKind.AGREEMENT_NOT_ACTIVE,
+        item.id,
+        f"{item.name}: agreement {named} {state}; its lines are left alone.",
+        "Renew the agreement in Manage, or name another one in a licence link.",
+    )
+
+
+def next_period(item: BillItem, agreement: Agreement, as_of: date) -> Period:
+    """The first period of the agreement that is not invoiced yet and lies ahead. Raises `Doubt`."""
+    calendar = calendar_of(agreement, as_of)
+    if isinstance(calendar, Unsupported):
+        raise Doubt(
+            FindingKind.CALENDAR_UNSUPPORTED,
+            item.id,
+            f"{item.name}: nothing is written on agreement {agreement.id} ({agreement.name}), because it "
+            f"{calendar.reason}.",
+            "Correct this company's lines by hand, or bill them on a monthly agreement in calendar months that is "
+            "invoiced ahead of time.",
+        )
+    return calendar.first_uninvoiced
+
+
+def product_for(profile: BillingProfile, situation: Situation) -> Product:
+    """The catalog item that the profile names, if lines of it can be written. Raises `Doubt`."""
+    product = situation.products.get(profile.product.casefold())
+    if product is None:
+        raise Doubt(
+            FindingKind.PRODUCT_MISSING,
+            f"product/{profile.product}",
+            f"Manage's catalog has no product {profile.product} (profile {profile.id}).",
+            "Create the product in Manage, or correct the product of the profile.",
+        )
+    if product.inactive_flag or product.serialized_flag:
+        state = "is inactive" if product.inactive_flag else "is serialized, so that its lines cannot carry our stamp"
+        raise Doubt(
+            FindingKind.PRODUCT_INACTIVE,
+            f"product/{profile.product}",
+            f"The product {profile.product} {state} (profile {profile.id}).",
+            "Correct the product in Manage's catalog, or name another one in the profile.",
+        )
+    return product
+
+
+def refuse_paused(item: BillItem, situation: Situation) -> None:
+    """A line of ours that a person deleted or ended is never re-created by itself. Raises `Doubt`."""
+    for row in situation.ledger:
+        if canonical(row.key.bill_item) != item.id or not _is_open(row.values.cancelled_date, situation.as_of):
+            continue
+        if row.key.agreement not in situation.additions.by_agreement:
+            continue
+        line = situation.additions.get(row.key.agreement, row.addition_id)
+        if line is None:
+            told = "was deleted by somebody"
+        elif line.cancelled_date not in (None, row.values.cancelled_date):
+            told = f"was ended by somebody on {spoken(line.cancelled_date)}"
+        else:
+            continue
+        raise Doubt(
+            FindingKind.PAUSED,
+            item.id,
+            f"{item.name}: our line {row.addition_id} on agreement {row.key.agreement} {told}; billing of this item "
+            "is paused.",
+            "Say that the item is not billed, or undo the edit in Manage.",
+        )
+
+
+def refuse_edited(item: BillItem, line: OwnLine, wanted: LineValues) -> None:
+    """A person's edit of our line is never overwritten, unless it already says what we want. Raises `Doubt`."""
+    row = line.recorded
+    if row is None:
+        return
+    actual = LineValues.of(line.addition)
+    edits = _edits(item, row, actual)
+    if not edits or all(getattr(wanted, name) == getattr(actual, name) for name in edits):
+        return
+    told = "; ".join(f"{name} is {_said(actual, name)}, TrueUp wrote {_said(row.values, name)}" for name in edits)
+    raise Doubt(
+        FindingKind.DRIFT,
+        item.id,
+        f"{item.name}: somebody changed our line {line.addition.id}: {told}. The line is left alone.",
+        "Put the line back in Manage as TrueUp wrote it, or correct it to what should be billed.",
+    )
+
+
+def _edits(item: BillItem, row: LedgerRow, actual: LineValues) -> list[str]:
+    """Fields that no longer say what we last wrote there; a price that we keep is a person's to change."""
+    names = ["quantity", "effective_date", "cancelled_date", "product_id", "bill_customer", "taxable_flag"]
+    if actual.serial_number.strip():
+        names.append("serial_number")
+    if not row.keeps_price and price_rule(item).kind is not PriceKind.KEEP:
+        names.append("unit_price")
+    return [name for name in names if getattr(row.values, name) != getattr(actual, name)]
+
+
+def _said(values: LineValues, name: str) -> str:
+    value = getattr(values, name)
+    if isinstance(value, date):
+        return spoken(value)
+    return number(value) if isinstance(value, Decimal) else str(value)
+
+
+def _listed(agreements: set[int]) -> str:
+    return ", ".join(str(agreement) for agreement in sorted(agreements))

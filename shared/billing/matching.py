@@ -1,0 +1,115 @@
+"""Whose line is it? Stamp first, then the recorded addition id, then adoption; everything else is not ours.
+
+A line we do not own is never written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from shared.billing.agreements import Addition, Agreement
+from shared.billing.items import BillItem
+from shared.billing.lines import LedgerRow, LineKey, has_our_prefix, is_line_of
+from shared.billing.rules import BillOption
+
+
+@dataclass(frozen=True, slots=True)
+class Additions:
+    """The additions that were read, by agreement, and which active agreements were not read."""
+
+    by_agreement: Mapping[int, tuple[Addition, ...]]
+    unread: frozenset[int]
+
+    def all(self) -> Iterable[Addition]:
+        for agreement in sorted(self.by_agreement):
+            yield from sorted(self.by_agreement[agreement], key=lambda addition: addition.id)
+
+    def get(self, agreement: int, addition: int) -> Addition | None:
+        return next((line for line in self.by_agreement.get(agreement, ()) if line.id == addition), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnLine:
+    """An addition that is ours, with what we last wrote there if the ledger still knows."""
+
+    addition: Addition
+    key: LineKey
+    recorded: LedgerRow | None
+
+
+def own_lines(
+    company: int, items: Iterable[BillItem], additions: Additions, ledger: Iterable[LedgerRow]
+) -> dict[str, list[OwnLine]]:
+    """Our additions by bill item id, in the order of agreement and addition id."""
+    recorded = {(row.key.agreement, row.addition_id): row for row in ledger}
+    found: dict[str, list[OwnLine]] = {item.id: [] for item in items}
+    for addition in additions.all():
+        row = recorded.get((addition.agreement_id, addition.id))
+        owner = _owner(company, found, addition, row)
+        if owner is not None:
+            found[owner].append(OwnLine(addition, LineKey(company, addition.agreement_id, owner), row))
+    return found
+
+
+def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> str | None:
+    if has_our_prefix(addition):
+        keys = {item: LineKey(company, addition.agreement_id, item) for item in item_ids}
+        return next((item for item, key in keys.items() if is_line_of(addition, key)), None)
+    forgotten_stamp = row is not None and not addition.serial_number.strip()
+    if row is not None and forgotten_stamp and row.values.product_id == addition.product_id:
+        return row.key.bill_item if row.key.bill_item in item_ids else None
+    return None
+
+
+def strays(additions: Additions, owned: Mapping[str, list[OwnLine]], ledger: Iterable[LedgerRow]) -> list[Addition]:
+    """Additions with our prefix whose hash fits no bill item: Manage copies agreements together with their additions.
+
+    Lines of bill items that no rule mentions any more are no strays: the ledger knows them.
+    """
+    known = {line.addition.id for lines in owned.values() for line in lines} | {row.addition_id for row in ledger}
+    return [addition for addition in additions.all() if has_our_prefix(addition) and addition.id not in known]
+
+
+def open_lines(
+    products: Collection[str], agreements: Iterable[Agreement], additions: Additions, day: date, known: Collection[int]
+) -> list[Addition]:
+    """Lines of these products that still bill on `day` on any active agreement, whatever their serial number.
+
+    `known` are the ids of additions that belong to a bill item of ours.
+    """
+    active = {agreement.id for agreement in agreements if agreement.agreement_status == "Active"}
+    wanted = {product.casefold() for product in products}
+    return [
+        addition
+        for addition in additions.all()
+        if addition.agreement_id in active
+        and addition.product.casefold() in wanted
+        and (addition.cancelled_date is None or addition.cancelled_date >= day)
+        and addition.id not in known
+    ]
+
+
+def why_not_adoptable(
+    addition: Addition, agreement: int, product_id: int, marks: Collection[str], *, marks_confirmed: bool
+) -> str | None:
+    """The reason why a person has to decide about a line, or None if it may be adopted."""
+    serial = addition.serial_number.strip()
+    if addition.agreement_id != agreement:
+        return f"it stands on another agreement ({addition.agreement_id})"
+    if addition.product_id != product_id:
+        return f"it is a line of {addition.product}, which this profile replaces"
+    if has_our_prefix(addition):
+        return "it carries a TrueUp stamp that belongs to no bill item of this company"
+    if serial and not any(serial.casefold().startswith(mark.casefold()) for mark in marks):
+        return f"its serial number is {serial!r}"
+    if serial and not marks_confirmed:
+        return f"it carries another tool's mark ({serial!r}) and adopting those is not confirmed for this company"
+    if addition.less_included != 0:
+        return "it bills less the included quantity"
+    if addition.cancelled_date is not None:
+        return f"it ends on {addition.cancelled_date.isoformat()}"
+    if addition.bill_customer != BillOption.BILLABLE:
+        return f"it is set to {addition.bill_customer}"
+    return None

@@ -1,0 +1,132 @@
+"""The planner: what is known about one company tonight goes in, its plan comes out.
+
+Preview and apply use the same planner. It has no side effects and no clock; the same facts in any order give the same
+plan, and facts that already agree give an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from shared.billing.agreements import Addition, Agreement, Product
+from shared.billing.counts import ReadFailure, Reading
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.guards import guarded
+from shared.billing.items import BillItem, bill_items
+from shared.billing.lines import LedgerRow
+from shared.billing.matching import Additions, OwnLine, own_lines, strays
+from shared.billing.plan import Plan
+from shared.billing.rules import CompanyRules, Rules
+from shared.billing.seats import SeatRecord
+from shared.billing.situation import Situation
+from shared.billing.standing import plan_item
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about one company on a business day (in the MSP's zone).
+
+    `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
+    `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone.
+    """
+
+    as_of: date
+    rules: Rules
+    company: CompanyRules
+    readings: tuple[Reading | ReadFailure, ...]
+    agreements: tuple[Agreement, ...]
+    additions: Mapping[int, tuple[Addition, ...]]
+    products: Mapping[str, Product]
+    ledger: tuple[LedgerRow, ...] = ()
+    seats: Mapping[str, SeatRecord] = field(default_factory=dict)
+    in_doubt: frozenset[str] = frozenset()
+
+
+def plan_company(facts: Facts) -> Plan:
+    """The guarded plan of one company, its groups and findings in a fixed order."""
+    items, unmapped = bill_items(facts.rules, facts.company, facts.readings, facts.ledger)
+    situation = _situation(facts, items)
+    results = [plan_item(item, situation) for item in items]
+    findings = [*_failures(facts.readings), *unmapped, *_stray_findings(situation.strays)]
+    plan = Plan(
+        company=facts.company.company,
+        groups=tuple(result.group for result in results if result.group is not None),
+        findings=tuple(sorted({*findings, *(item for result in results for item in result.findings)})),
+        seats=tuple(result.seats for result in results if result.seats is not None),
+        ledger=tuple(row for result in results for row in result.ledger),
+        frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
+        unread=situation.additions.unread,
+        needs_all=any(result.needs_all for result in results),
+    )
+    return guarded(plan, facts.company.guards or facts.rules.guards, facts.readings, facts.seats, facts.as_of)
+
+
+def _situation(facts: Facts, items: list[BillItem]) -> Situation:
+    active = {agreement.id for agreement in facts.agreements if agreement.agreement_status == "Active"}
+    additions = Additions(facts.additions, frozenset(active - facts.additions.keys()))
+    owned = own_lines(facts.company.company, items, additions, facts.ledger)
+    return Situation(
+        as_of=facts.as_of,
+        company=facts.company,
+        marks=facts.rules.adoptable_marks,
+        agreements={agreement.id: agreement for agreement in facts.agreements},
+        products={identifier.casefold(): product for identifier, product in facts.products.items()},
+        additions=additions,
+        owned=owned,
+        strays=tuple(strays(additions, owned, facts.ledger)),
+        ledger=facts.ledger,
+        seats=facts.seats,
+        contested=_contested(items, owned),
+        counted=frozenset(
+            item.profile.product.casefold() for item in items if item.profile is not None and _is_counted(item)
+        ),
+        in_doubt=facts.in_doubt,
+    )
+
+
+def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) -> frozenset[str]:
+    """Products for which more than one bill item still looks for a line: an open one there is adopted by neither."""
+    wanted = [
+        item.profile.product.casefold()
+        for item in items
+        if item.profile is not None and _is_counted(item) and not owned[item.id]
+    ]
+    return frozenset(product for product in wanted if wanted.count(product) > 1)
+
+
+def _is_counted(item: BillItem) -> bool:
+    fixed = item.licence is not None and bool(item.licence.quantity)
+    return fixed or item.unknown is not None or any(count.purchased or count.assigned for count in item.counts)
+
+
+def _failures(readings: Iterable[Reading | ReadFailure]) -> list[Finding]:
+    return [
+        Finding(
+            FindingKind(failure.kind.value),
+            f"{failure.source}/{failure.customer}",
+            failure.reason + (f" (request {failure.request_id})" if failure.request_id else ""),
+            failure.remedy,
+        )
+        for failure in readings
+        if isinstance(failure, ReadFailure)
+    ]
+
+
+def _stray_findings(found: Iterable[Addition]) -> list[Finding]:
+    return [
+        Finding(
+            FindingKind.STRAY,
+            f"addition/{addition.id}",
+            f"Addition {addition.id} ({addition.product}, agreement {addition.agreement_id}) carries a TrueUp stamp "
+            "that was not written for it; agreements are copied together with their additions.",
+            "Clear its serial number to let TrueUp adopt it, or end the line if it bills twice.",
+        )
+        for addition in found
+    ]
+
+
+def with_everything_read(facts: Facts, additions: Mapping[int, tuple[Addition, ...]]) -> Facts:
+    """The same facts with more agreements' additions, for a plan that said that it needs them."""
+    return replace(facts, additions={**facts.additions, **additions})

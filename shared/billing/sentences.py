@@ -1,0 +1,90 @@
+"""Every change as one plain sentence with its arithmetic, the same in console, history and reports."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.items import BillItem
+from shared.billing.lines import LineValues
+from shared.billing.wording import money, number, signed, spoken
+
+#: Longest invoice text that Manage takes.
+LONGEST_TEXT = 6000
+
+
+def monthly_effect(before: LineValues | None, after: LineValues | None) -> Decimal:
+    """What the change adds to each invoice from then on, in the agreement's currency."""
+    return (after.monthly() if after else Decimal(0)) - (before.monthly() if before else Decimal(0))
+
+
+def created(item: BillItem, after: LineValues) -> str:
+    return (
+        f"{item.name}: a new line of {number(after.quantity)} from {_day(after.effective_date)}: "
+        f"{number(after.quantity)} × {money(after.unit_price)} = {money(after.monthly())} an invoice."
+    )
+
+
+def updated(item: BillItem, before: LineValues, after: LineValues, start: date) -> str:
+    parts = []
+    difference = after.quantity - before.quantity
+    if difference:
+        more = f"{number(abs(difference))} {'more' if difference > 0 else 'fewer'}"
+        parts.append(f"{number(after.quantity)} instead of {number(before.quantity)}, {more}")
+    if after.unit_price != before.unit_price:
+        parts.append(f"{money(after.unit_price)} each instead of {money(before.unit_price)}")
+    if after.bill_customer != before.bill_customer:
+        parts.append(f"{after.bill_customer} instead of {before.bill_customer}")
+    if after.taxable_flag != before.taxable_flag:
+        parts.append("taxable" if after.taxable_flag else "not taxable")
+    if after.serial_number != before.serial_number:
+        parts.append("its stamp is written back")
+    if not parts:
+        return f"{item.name}: the text on the invoice is brought up to date."
+    effect = signed(monthly_effect(before, after))
+    return f"{item.name}: from {spoken(start)} {'; '.join(parts)}: {effect} an invoice."
+
+
+def adopted(item: BillItem, before: LineValues, after: LineValues, start: date) -> str:
+    if before.quantity == after.quantity:
+        return f"{item.name}: the line of {number(after.quantity)} is right; TrueUp takes care of it from now on."
+    return f"{updated(item, before, after, start)[:-1]}; TrueUp takes care of the line from now on."
+
+
+def ended(item: BillItem, before: LineValues, reason: str, last_day: date | None) -> str:
+    when = f"ends with {spoken(last_day)}" if last_day is not None else "is set to 0 before it begins"
+    effect = signed(-before.monthly())
+    return f"{item.name}: the line of {number(before.quantity)} {when}, because {reason}: {effect} an invoice."
+
+
+def removed(item: BillItem, before: LineValues) -> str:
+    return f"{item.name}: a second copy of our own line of {number(before.quantity)} is removed."
+
+
+def invoice_text(template: str, product: str, quantity: Decimal, users: list[str]) -> str:
+    """The text for the invoice, with {product}, {quantity} and {users} (one name a line, sorted).
+
+    Manage takes 6,000 characters: names beyond are left out on purpose and their number is said.
+    """
+    if not template:
+        return ""
+    names = sorted(users, key=str.casefold)
+
+    def shortened(kept: int) -> str:
+        left_out = [f"… and {len(names) - kept} more"] if kept < len(names) else []
+        return _filled(template, product, quantity, [*names[:kept], *left_out])
+
+    if len(shortened(len(names))) <= LONGEST_TEXT:
+        return shortened(len(names))
+    most = bisect_left(range(len(names)), True, key=lambda kept: len(shortened(kept)) > LONGEST_TEXT) - 1
+    return shortened(max(most, 0))[:LONGEST_TEXT]
+
+
+def _filled(template: str, product: str, quantity: Decimal, lines: list[str]) -> str:
+    filled = template.replace("{product}", product).replace("{quantity}", number(quantity))
+    return filled.replace("{users}", "\n".join(lines))
+
+
+def _day(day: date | None) -> str:
+    return spoken(day) if day is not None else "the beginning"

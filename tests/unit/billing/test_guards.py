@@ -1,0 +1,110 @@
+"""Every guard at its limit and one beyond."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.guards import REMEMBERED_DAYS
+from shared.billing.planner import plan_company
+from shared.billing.rules import Guards, ReductionLimit, SkuPolicy
+from tests import builders as b
+
+D = Decimal
+LOOSE = ReductionLimit(percent=D(100), small=D(0), units=D(1000), money=D(100000))
+
+
+def reduced(before: int, after: int, limit: ReductionLimit, **values):
+    line = b.our_addition(9, before)
+    return plan_company(
+        b.facts(
+            b.reading(b.count(after)),
+            additions=[line],
+            ledger=[b.recorded(line)],
+            rules=b.rules(guards=Guards(reduction=limit)),
+            **values,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "limit", "held"),
+    [
+        (100, 70, ReductionLimit(D(30), D(3), D(1000), D(100000)), False),
+        (100, 69, ReductionLimit(D(30), D(3), D(1000), D(100000)), True),
+        (4, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), False),
+        (5, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), True),
+        (100, 75, ReductionLimit(D(100), D(3), D(25), D(100000)), False),
+        (100, 74, ReductionLimit(D(100), D(3), D(25), D(100000)), True),
+        (100, 80, ReductionLimit(D(100), D(3), D(1000), D(500)), False),
+        (100, 79, ReductionLimit(D(100), D(3), D(1000), D(500)), True),
+    ],
+)
+def test_a_reduction_is_held_beyond_each_limit_and_not_at_it(before, after, limit, held):
+    plan = reduced(before, after, limit)
+
+    assert len(plan.groups) == 1
+    assert bool(plan.held) is held
+    assert [finding.kind.value for finding in plan.findings] == (["held"] if held else [])
+
+
+def test_a_company_can_have_guards_of_its_own():
+    own = Guards(reduction=LOOSE)
+
+    assert reduced(100, 10, ReductionLimit(), company=b.company(guards=own)).held == ()
+
+
+@pytest.mark.parametrize(("days_ago", "held"), [(REMEMBERED_DAYS - 1, True), (REMEMBERED_DAYS + 1, False)])
+def test_a_reduction_is_measured_against_the_highest_of_the_last_days_so_that_it_cannot_creep(days_ago, held):
+    limit = ReductionLimit(D(30), D(3), D(1000), D(100000))
+    record = b.seats_with(100, b.TODAY - timedelta(days=days_ago + 10))[str(b.key())]
+    record = record.with_reading(b.TODAY - timedelta(days=days_ago), D(75), b.NEXT_PERIOD)
+
+    plan = reduced(75, 60, limit, seats={str(b.key()): record})
+    assert bool(plan.held) is held
+
+
+def test_everything_at_zero_is_held_whatever_the_limits():
+    line = b.our_addition(9, 2)
+    plan = plan_company(b.facts(b.reading(), additions=[line], ledger=[b.recorded(line)]))
+
+    assert [group.held for group in plan.groups] == ["every count of microsoft365 is zero tonight"]
+    assert plan.applicable == ()
+
+
+def test_the_guard_on_everything_at_zero_can_be_switched_off():
+    line = b.our_addition(9, 2)
+    own = b.rules(guards=Guards(all_to_zero=False))
+    plan = plan_company(b.facts(b.reading(), additions=[line], ledger=[b.recorded(line)], rules=own))
+
+    assert plan.held == ()
+    assert len(plan.applicable) == 1
+
+
+def test_increases_are_not_held():
+    assert reduced(1, 500, ReductionLimit()).held == ()
+
+
+def test_an_adoption_that_reduces_is_measured_like_every_reduction():
+    plan = plan_company(b.facts(b.reading(b.count(10)), additions=[b.addition(9, 100)]))
+
+    assert len(plan.held) == 1
+
+
+def test_removing_our_own_copy_is_not_held():
+    kept, copy = b.our_addition(20, 100), b.our_addition(9, 100)
+    plan = plan_company(b.facts(b.reading(b.count(100)), additions=[copy, kept], ledger=[b.recorded(kept)]))
+
+    assert plan.held == ()
+
+
+def test_a_new_line_that_will_be_set_to_zero_again_counts_as_a_reduction():
+    line = b.our_addition(9, 50, effective_date=date(2026, 12, 1))
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, None)]
+    plan = plan_company(
+        b.facts(b.reading(b.count(50)), additions=[line], ledger=[b.recorded(line)], rules=b.rules(policies=policies))
+    )
+
+    assert len(plan.held) == 1
