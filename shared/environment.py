@@ -1,0 +1,235 @@
+"""The environment: the names that TrueUp reads from it, and reading them so that every problem is found at once.
+
+`SETTINGS` is the one list of those names; `docs/settings.md` and the infrastructure are tested against it. Problems
+name a setting and say what it should look like. They never show a value: secrets get pasted into wrong fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class Setting(NamedTuple):
+    """One name that TrueUp reads, in one line, and what a value looks like."""
+
+    name: str
+    meaning: str
+    example: str
+
+
+SETTINGS = (
+    Setting(
+        "AzureWebJobsStorage", "storage account by connection string: the emulator only", "UseDevelopmentStorage=true"
+    ),
+    Setting("AzureWebJobsStorage__accountName", "storage account by managed identity, public Azure", "sttrueup"),
+    Setting(
+        "AzureWebJobsStorage__tableServiceUri",
+        "its table endpoint, where the account name does not give it",
+        "https://sttrueup.table.core.windows.net",
+    ),
+    Setting(
+        "AzureWebJobsStorage__queueServiceUri",
+        "its queue endpoint, where the account name does not give it",
+        "https://sttrueup.queue.core.windows.net",
+    ),
+    Setting(
+        "AzureWebJobsStorage__clientId",
+        "client id of the user-assigned identity that may use the storage",
+        "7a3c1d52-5f0e-4c0b-9d7a-2b1c6a9e4f10",
+    ),
+    Setting(
+        "MANAGE_BASE_URL",
+        "base URL of the Manage API, used as it stands; this or MANAGE_SITE",
+        "https://api-na.myconnectwise.net/v4_6_release/apis/3.0",
+    ),
+    Setting("MANAGE_SITE", "site whose API base is looked up; this or MANAGE_BASE_URL", "na.myconnectwise.net"),
+    Setting("MANAGE_COMPANY", "what is typed as *Company* at the Manage login", "birchline"),
+    Setting("MANAGE_PUBLIC_KEY", "public key of the API member", "4Kd9xQ2mVb7TnLpZ"),
+    Setting(
+        "MANAGE_PRIVATE_KEY",
+        "private key of the API member (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/manage-private-key)",
+    ),
+    Setting(
+        "MANAGE_CLIENT_ID",
+        "client id from the ConnectWise developer network",
+        "0f6d2c9e-3b41-4a57-8e0d-c5a1b7e92d34",
+    ),
+    Setting("MANAGE_API_VERSION", "API version to pin; the server's own when left out", "2025.16"),
+    Setting("MANAGE_CALLS_IN_FLIGHT", "calls to Manage at once from one process, 1 to 64; 4 when left out", "4"),
+    Setting(
+        "MANAGE_CA_FILE", "certificate authority of a self-hosted Manage, a PEM file", "/home/site/certs/manage.pem"
+    ),
+    Setting(
+        "MICROSOFT_PARTNER_TENANTS",
+        "partner tenants whose customers are read, separated by commas",
+        "c2f0a6de-91b5-4d3e-8f27-6a40be1d7c93",
+    ),
+    Setting(
+        "MICROSOFT_DIRECT_TENANTS",
+        "customer tenants read without a partner relationship, separated by commas",
+        "58e1b3f4-0c7d-4b62-a9f8-1d25e6c73a0b",
+    ),
+    Setting("MICROSOFT_CLIENT_ID", "the multi-tenant app registration", "e94d7a01-62c8-4f3b-b1d5-07f9a8c2e6d4"),
+    Setting("MICROSOFT_CREDENTIAL", "managed-identity, certificate or secret (trials)", "managed-identity"),
+    Setting(
+        "MICROSOFT_IDENTITY_CLIENT_ID",
+        "with managed-identity: client id of the user-assigned identity the app trusts",
+        "7a3c1d52-5f0e-4c0b-9d7a-2b1c6a9e4f10",
+    ),
+    Setting(
+        "MICROSOFT_CERTIFICATE_FILE", "with certificate: PEM or PFX file; or MICROSOFT_CERTIFICATE", "/certs/trueup.pem"
+    ),
+    Setting(
+        "MICROSOFT_CERTIFICATE",
+        "with certificate: the same file in base64 (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/microsoft)",
+    ),
+    Setting(
+        "MICROSOFT_CLIENT_SECRET",
+        "with secret: the client secret (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/microsoft-secret)",
+    ),
+    Setting(
+        "MICROSOFT_AUTHORITY",
+        "where tokens come from; the public cloud when left out",
+        "https://login.microsoftonline.com",
+    ),
+    Setting("MICROSOFT_GRAPH_URL", "Graph; the public cloud when left out", "https://graph.microsoft.com/v1.0"),
+    Setting("MICROSOFT_CA_FILE", "certificate authority for these two, a PEM file", "/home/site/certs/proxy.pem"),
+    Setting("MICROSOFT_SKU_NAMES", "Microsoft's CSV of product names: a file or an https URL", "/data/sku-names.csv"),
+    Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
+    Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
+    Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),
+    Setting(
+        "TRUEUP_CLOCK_URL",
+        "business clock of the sandbox, on this machine; refused on Azure",
+        "http://127.0.0.1:8700/_sandbox/clock",
+    ),
+)
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PLACEHOLDER = re.compile(r"<[^<>]+>")
+
+
+def setting_names() -> tuple[str, ...]:
+    """Every name that TrueUp reads from its environment."""
+    return tuple(setting.name for setting in SETTINGS)
+
+
+class Given:
+    """The settings as given, trimmed; an empty one is not set. Collects what is wrong with them.
+
+    Every reading method answers something of its type even after a problem, so that all problems are found.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.problems: list[str] = []
+        self._values = {name: value for name in setting_names() if (value := environment.get(name, "").strip())}
+        self._unusable: set[str] = set()
+        for name, value in self._values.items():
+            if _PLACEHOLDER.search(value):
+                self._unusable.add(name)
+                self.problem(name, f"still holds a <placeholder> of the example; put in your own, {for_example(name)}")
+            elif value.startswith("@Microsoft.KeyVault("):
+                self._unusable.add(name)
+                self.problem(name, "its Key Vault reference was not resolved; check the secret's name and the role")
+
+    def problem(self, name: str, sentence: str) -> None:
+        self.problems.append(f"{name}: {sentence}")
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def any_of(self, prefix: str) -> bool:
+        return any(name.startswith(prefix) for name in self._values)
+
+    def text(self, name: str) -> str | None:
+        return None if name in self._unusable else self._values.get(name)
+
+    def required(self, name: str, why: str = "") -> str:
+        if not self.has(name):
+            self.problem(name, f"is missing{why}; set it, {for_example(name)}")
+        return self.text(name) or ""
+
+    def exactly_one(self, name: str, other: str, why: str = "") -> None:
+        if self.has(name) and self.has(other):
+            self.problem(name, f"must not be set beside {other}; keep one of them")
+        elif not (self.has(name) or self.has(other)):
+            self.problem(name, f"is missing{why}, and so is {other}; set one of them, {for_example(name)}")
+
+    def whole_number(self, name: str, *, default: int, lowest: int, highest: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
+            return int(text)
+        self.problem(name, f"must be a whole number from {lowest} to {highest}")
+        return default
+
+    def matching(self, name: str, pattern: str, description: str) -> str | None:
+        text = self.text(name)
+        if text is not None and not re.fullmatch(pattern, text):
+            self.problem(name, f"must be {description}, {for_example(name)}")
+        return text
+
+    def url(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is None:
+            return None
+        sentence = url_problem(text)
+        if sentence:
+            self.problem(name, f"{sentence}, {for_example(name)}")
+        return text.rstrip("/")
+
+    def guid(self, name: str) -> str | None:
+        identifiers = self.guids(name)
+        if len(identifiers) > 1:
+            self.problem(name, "must be one id, not several")
+        return identifiers[0] if identifiers else None
+
+    def guids(self, name: str) -> tuple[str, ...]:
+        """Ids separated by commas, in lower case, each once."""
+        parts = [part.strip().lower() for part in (self.text(name) or "").split(",") if part.strip()]
+        if not all(_GUID.fullmatch(part) for part in parts):
+            self.problem(name, f"must hold ids of 32 hexadecimal digits, {for_example(name)}")
+        return tuple(dict.fromkeys(parts))
+
+    def file(self, name: str) -> str | None:
+        text = self.text(name)
+        if text is not None and not Path(text).is_file():
+            self.problem(name, "must name a file that exists")
+        return text
+
+
+def for_example(name: str) -> str:
+    """What a value of this setting looks like, to end a sentence with."""
+    return "for example " + next(setting.example for setting in SETTINGS if setting.name == name)
+
+
+def url_problem(text: str) -> str | None:
+    """What is wrong with a URL; None when it can be used. Plain http never leaves this machine."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "must be a URL"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must be a URL that begins with https://"
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        return "must be a URL without user name, query and fragment"
+    if parts.scheme == "http" and not is_loopback(host):
+        return "must begin with https:// (http:// is for this machine only)"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,159 @@
+"""What must hold between the parts of a rules document: ids are unique, references lead somewhere, nothing bills twice.
+
+The checks work on the document as written, so that they find their problems beside those of single fields; what has
+the wrong shape is left to the check of the field itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shared.billing.lines import canonical
+from shared.rules.tree import Outline, Path, Tree, written
+
+_SHOWN = 5
+
+Fields = dict[str, Any]
+#: The profile that policies give a SKU at a source, None where it is not billed; absent where no policy speaks.
+Defaults = Mapping[tuple[str, str], str | None]
+#: A mapping in the document and where it stands.
+Entry = tuple[Path, Fields]
+
+
+def check_between(found: Outline) -> None:
+    """Adds a problem for everything that does not fit together."""
+    profiles, policies = _entries(found.tree, (), "profiles"), _entries(found.tree, (), "policies")
+    companies = _entries(found.tree, (), "companies")
+    _check_unique(found, profiles, "id")
+    _check_unique(found, _entries(found.tree, (), "schedules"), "id")
+    _check_unique(found, policies, "source", "sku")
+    _check_unique(found, companies, "company")
+    defaults = _profile_by_sku(policies)
+    names = [name for _, profile in profiles if (name := _text(profile, "id"))]
+    _check_profiles(found, policies, names)
+    for path, company in companies:
+        links, licences = _entries(company, path, "links"), _entries(company, path, "licences")
+        _check_unique(found, links, "source", "customer")
+        _check_unique(found, licences, "source", "sku", optional="customer")
+        _check_profiles(found, licences, names)
+        _check_licences(found, licences, links, defaults)
+    _check_billed_once(found, companies, defaults)
+
+
+def _entries(holder: Tree, path: Path, name: str) -> list[Entry]:
+    items = holder.get(name) if isinstance(holder, dict) else None
+    if not isinstance(items, list):
+        return []
+    return [((*path, name, position), item) for position, item in enumerate(items) if isinstance(item, dict)]
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    value = fields.get(name)
+    return value.strip() if isinstance(value, str) else None
+
+
+def _id(fields: Fields, name: str) -> str | None:
+    text = _text(fields, name)
+    return None if text is None else canonical(text)
+
+
+def _check_unique(found: Outline, entries: Sequence[Entry], *names: str, optional: str | None = None) -> None:
+    first: dict[tuple[str | None, ...], Path] = {}
+    for path, fields in entries:
+        key = tuple(_id(fields, name) for name in names)
+        if None in key:
+            continue
+        key += (_id(fields, optional),) if optional else ()
+        if key in first:
+            sentence = f"has the same {' and '.join(names)} as {_place(found, first[key])}; keep one of them"
+            found.add(path, sentence)
+        first.setdefault(key, path)
+
+
+def _check_profiles(found: Outline, entries: Sequence[Entry], names: Sequence[str]) -> None:
+    for path, fields in entries:
+        name = _text(fields, "profile")
+        if name is not None and name not in names:
+            found.add((*path, "profile"), f'there is no profile "{name}"; there are {_listed(names) or "none"}')
+
+
+def _check_licences(found: Outline, licences: Sequence[Entry], links: Sequence[Entry], defaults: Defaults) -> None:
+    linked = {(_id(link, "source"), _id(link, "customer")) for _, link in links}
+    sources = {source for source, _ in linked}
+    for path, licence in licences:
+        source, sku, customer = (_id(licence, name) for name in ("source", "sku", "customer"))
+        if source is not None and source not in sources:
+            found.add((*path, "source"), f"the company has no link to a customer at {source}; add one under links")
+        elif customer is not None and (source, customer) not in linked:
+            found.add((*path, "customer"), "is not among the company's links")
+        if (
+            source
+            and sku
+            and not _is_unbilled(licence)
+            and not (_text(licence, "profile") or defaults.get((source, sku)))
+        ):
+            found.add(path, "has no profile, and no policy gives this SKU one; name a profile")
+
+
+def _check_billed_once(found: Outline, companies: Sequence[Entry], defaults: Defaults) -> None:
+    """The same customer and SKU may not feed two companies."""
+    first: dict[tuple[str, str, str], Path] = {}
+    for path, company in companies:
+        for place, link in _entries(company, path, "links"):
+            source, customer = _id(link, "source"), _id(link, "customer")
+            if source is None or customer is None:
+                continue
+            twice: defaultdict[Path, list[str]] = defaultdict(list)
+            for sku in _billed_skus(_entries(company, path, "licences"), defaults, source, customer):
+                other = first.setdefault((source, customer, sku), place)
+                # Two links inside one company are a duplicate, which has its own problem.
+                if other[:2] != place[:2]:
+                    twice[other].append(sku)
+            for other, skus in twice.items():
+                found.add(
+                    place,
+                    f"the customer is also linked at {_place(found, other)}, and these SKUs would be billed twice: "
+                    f"{_listed(skus)}; remove a link, or give them do_not_bill: true at one of the companies",
+                )
+
+
+def _billed_skus(licences: Sequence[Entry], defaults: Defaults, source: str, customer: str) -> list[str]:
+    """The SKUs that a company bills from this customer, now or from some day on."""
+    # A licence for this customer only counts before one for all of them.
+    own: dict[str, Fields] = {}
+    for only in (None, customer):
+        for _, licence in licences:
+            sku = _id(licence, "sku")
+            if sku and _id(licence, "source") == source and _id(licence, "customer") == only:
+                own[sku] = licence
+    skus = sorted(own.keys() | {sku for at, sku in defaults if at == source})
+    return [
+        sku
+        for sku in skus
+        if not _is_unbilled(own.get(sku, {})) and (_text(own.get(sku, {}), "profile") or defaults.get((source, sku)))
+    ]
+
+
+def _profile_by_sku(policies: Sequence[Entry]) -> Defaults:
+    profiles: dict[tuple[str, str], str | None] = {}
+    for _, policy in policies:
+        source, sku = _id(policy, "source"), _id(policy, "sku")
+        if source and sku:
+            profiles[source, sku] = _text(policy, "profile")
+    return profiles
+
+
+def _is_unbilled(licence: Fields) -> bool:
+    """For ever: `do_not_bill_until` means that it will be billed one day."""
+    return licence.get("do_not_bill") == "true"
+
+
+def _place(found: Outline, path: Path) -> str:
+    return f"{written(path)} (line {found.lines[path]})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,207 @@
+"""The rules document: everything an MSP decides about billing, in the shape in which it travels as YAML.
+
+The fields mirror `shared.billing.rules`, which says what they mean. Unknown fields are errors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from shared.billing import rules
+from shared.billing.lines import PREFIX
+from shared.rules.scalars import (
+    Day,
+    InvoiceText,
+    Number,
+    Percentage,
+    RecordId,
+    Text,
+    VendorId,
+    YesOrNo,
+    wrong,
+)
+
+#: The sources that rules can name, and the jobs that schedules can start.
+SOURCES = ("microsoft365",)
+JOBS = ("nightly",)
+
+_PLACES_IN_TEXT = ("{product}", "{quantity}", "{users}")
+
+
+def _source(word: str) -> str:
+    if word not in SOURCES:
+        raise wrong(f'must be one of {", ".join(SOURCES)}, not "{word}"')
+    return word
+
+
+def _job(word: str) -> str:
+    if word not in JOBS:
+        raise wrong(f'must be one of {", ".join(JOBS)}, not "{word}"')
+    return word
+
+
+def _cron(text: str) -> str:
+    from croniter import CroniterBadDateError, croniter
+
+    fields = text.split()
+    if len(fields) != 5 or not croniter.is_valid(text):
+        raise wrong(f'must be five cron fields such as 0 2 * * *, not "{text}"')
+    try:
+        croniter(text).get_next()
+    except CroniterBadDateError:
+        raise wrong(f'must be five cron fields that come due one day; "{text}" never does') from None
+    return " ".join(fields)
+
+
+def _text_with_places(text: str) -> str:
+    rest = text
+    for place in _PLACES_IN_TEXT:
+        rest = rest.replace(place, "")
+    if "{" in rest or "}" in rest:
+        raise wrong(f"has braces around something else than {', '.join(_PLACES_IN_TEXT)}")
+    return text
+
+
+def _mark(text: str) -> str:
+    if text.upper().startswith(PREFIX):
+        raise wrong(f"must be the mark of another tool; {PREFIX} is TrueUp's own")
+    return text
+
+
+Source = Annotated[VendorId, AfterValidator(_source)]
+
+
+class _Part(BaseModel):
+    """A part of the document: unknown fields are refused, nothing changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Reduction(_Part):
+    percent: Percentage = rules.ReductionLimit().percent
+    small: Number = rules.ReductionLimit().small
+    units: Number = rules.ReductionLimit().units
+    money: Number = rules.ReductionLimit().money
+
+
+class Guards(_Part):
+    all_to_zero: YesOrNo = rules.Guards().all_to_zero
+    reduction: Reduction = Reduction()
+
+
+class CompanyReduction(_Part):
+    """Only what differs from the MSP's own limits."""
+
+    percent: Percentage | None = None
+    small: Number | None = None
+    units: Number | None = None
+    money: Number | None = None
+
+
+class CompanyGuards(_Part):
+    """Only what differs from the MSP's own guards."""
+
+    all_to_zero: YesOrNo | None = None
+    reduction: CompanyReduction = CompanyReduction()
+
+
+class Schedule(_Part):
+    id: Text = Field(description="a short name of your own")
+    job: Annotated[Text, AfterValidator(_job)] = Field(description=f"one of {', '.join(JOBS)}")
+    cron: Annotated[Text, AfterValidator(_cron)] = Field(description="five cron fields such as 0 2 * * *")
+
+
+class Quantity(_Part):
+    basis: rules.Basis = rules.QuantityRule().basis
+    include_grace: YesOrNo = rules.QuantityRule().include_grace
+    include_foreign: YesOrNo = rules.QuantityRule().include_foreign
+    included: Number = rules.QuantityRule().included
+    minimum: Number = rules.QuantityRule().minimum
+    minimum_always: YesOrNo = rules.QuantityRule().minimum_always
+
+
+class Price(_Part):
+    kind: rules.PriceKind = rules.PriceRule().kind
+    amount: Number | None = None
+
+    @model_validator(mode="after")
+    def _amount_goes_with_custom(self) -> Self:
+        if self.kind is rules.PriceKind.CUSTOM and self.amount is None:
+            raise wrong("needs an amount with kind custom, such as amount: 25.00")
+        if self.kind is not rules.PriceKind.CUSTOM and self.amount is not None:
+            raise wrong(f"has an amount, which kind {self.kind.value} does not use; write kind: custom or leave it out")
+        return self
+
+
+class Profile(_Part):
+    id: Text = Field(description="a short name of your own, such as business-premium")
+    name: Text = Field(description="what people call it")
+    product: Text = Field(description="identifier of the product in Manage's catalog")
+    agreement_types: tuple[Text, ...] = ()
+    quantity: Quantity = Quantity()
+    price: Price = Price()
+    bill_option: rules.BillOption = rules.BillOption.BILLABLE
+    taxable: YesOrNo | None = None
+    invoice_text: Annotated[InvoiceText, AfterValidator(_text_with_places)] = ""
+    replaces: tuple[Text, ...] = ()
+    update_only: YesOrNo = False
+
+
+class Policy(_Part):
+    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    sku: VendorId = Field(description="the vendor's id of the SKU")
+    profile: Text | None = None
+    do_not_bill: YesOrNo = False
+
+    @model_validator(mode="after")
+    def _billed_or_not(self) -> Self:
+        if (self.profile is not None) == self.do_not_bill:
+            raise wrong("needs exactly one of profile and do_not_bill: true")
+        return self
+
+
+class Link(_Part):
+    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    customer: VendorId = Field(description="the vendor's id of the customer")
+
+
+class Licence(_Part):
+    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    sku: VendorId = Field(description="the vendor's id of the SKU")
+    customer: VendorId | None = None
+    profile: Text | None = None
+    agreement: RecordId | None = None
+    price: Number | None = None
+    quantity: Number | None = None
+    start: Day | None = None
+    do_not_bill: YesOrNo = False
+    do_not_bill_until: Day | None = None
+
+    @model_validator(mode="after")
+    def _for_ever_or_until(self) -> Self:
+        if self.do_not_bill and self.do_not_bill_until is not None:
+            raise wrong("has both do_not_bill, which is for ever, and do_not_bill_until; keep one of them")
+        return self
+
+
+class Company(_Part):
+    company: RecordId = Field(description="Manage's record number of the company, such as 250")
+    name: Text = Field(description="the company's name")
+    mode: rules.Mode = rules.Mode.OBSERVE
+    adopt_marked: YesOrNo = False
+    links: tuple[Link, ...] = ()
+    licences: tuple[Licence, ...] = ()
+    guards: CompanyGuards | None = None
+
+
+class RulesDocument(_Part):
+    """The whole document."""
+
+    guards: Guards = Guards()
+    adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
+    schedules: tuple[Schedule, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    companies: tuple[Company, ...] = ()

@@ -1,0 +1,112 @@
+"""Between the document and the values with which the core computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from shared.billing import rules
+from shared.rules import document as doc
+from shared.rules.problems import RulesProblem, sentence_of
+from shared.rules.tree import written
+
+
+def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, list[rules.CompanyRules]]:
+    """The MSP-wide rules at this version, and each company's own; limits a company leaves out are the MSP's."""
+    guards = rules.Guards(
+        reduction=rules.ReductionLimit(**document.guards.reduction.model_dump()),
+        all_to_zero=document.guards.all_to_zero,
+    )
+    return (
+        rules.Rules(
+            version=version,
+            profiles={profile.id: _profile(profile) for profile in document.profiles},
+            policies=tuple(rules.SkuPolicy(item.source, item.sku, item.profile) for item in document.policies),
+            guards=guards,
+            schedules=tuple(rules.Schedule(**item.model_dump()) for item in document.schedules),
+            adoptable_marks=document.adoptable_marks,
+        ),
+        [_company(company, guards) for company in document.companies],
+    )
+
+
+def from_values(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -> doc.RulesDocument:
+    """The document that gives these values, in a stable order whatever order they come in.
+
+    Raises `RulesProblem` for values that no document may hold.
+    """
+    try:
+        return doc.RulesDocument.model_validate(_document_fields(msp, companies))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise RulesProblem([f"{written(details['loc'])}: {sentence_of(details)}" for details in found]) from None
+
+
+def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -> dict[str, Any]:
+    return {
+        "guards": _fields(msp.guards),
+        "adoptable_marks": msp.adoptable_marks,
+        "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
+        "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],
+        "policies": [
+            _fields(item) | {"do_not_bill": item.profile is None}
+            for item in sorted(msp.policies, key=lambda item: (item.source, item.sku))
+        ],
+        "companies": [_company_fields(item, msp.guards) for item in sorted(companies, key=lambda item: item.company)],
+    }
+
+
+def _profile(profile: doc.Profile) -> rules.BillingProfile:
+    parts = profile.model_dump()
+    parts["quantity"] = rules.QuantityRule(**parts["quantity"])
+    parts["price"] = rules.PriceRule(**parts["price"])
+    return rules.BillingProfile(**parts)
+
+
+def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
+    return rules.CompanyRules(
+        company=company.company,
+        name=company.name,
+        mode=company.mode,
+        links=tuple(rules.CompanyLink(link.source, link.customer) for link in company.links),
+        licences=tuple(rules.LicenceLink(**licence.model_dump()) for licence in company.licences),
+        adopt_marked=company.adopt_marked,
+        guards=None if company.guards is None else _override(guards, company.guards),
+    )
+
+
+def _override(guards: rules.Guards, own: doc.CompanyGuards) -> rules.Guards:
+    limits: Mapping[str, Decimal] = own.reduction.model_dump(exclude_none=True)
+    return rules.Guards(
+        reduction=replace(guards.reduction, **limits),
+        all_to_zero=guards.all_to_zero if own.all_to_zero is None else own.all_to_zero,
+    )
+
+
+def _company_fields(company: rules.CompanyRules, guards: rules.Guards) -> dict[str, Any]:
+    parts = _fields(company)
+    parts["links"] = [_fields(link) for link in sorted(company.links, key=lambda link: (link.source, link.customer))]
+    parts["licences"] = [
+        _fields(item)
+        for item in sorted(company.licences, key=lambda item: (item.source, item.sku, item.customer or ""))
+    ]
+    if company.guards is not None:
+        own, msp = _fields(company.guards), _fields(guards)
+        parts["guards"] = _difference(own, msp) | {"reduction": _difference(own["reduction"], msp["reduction"])}
+    return parts
+
+
+def _difference(own: Mapping[str, Any], msp: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in own.items() if value != msp[name]}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """A dataclass as a mapping; dataclasses in its fields too."""
+    return {
+        item.name: _fields(part) if hasattr(part := getattr(value, item.name), "__dataclass_fields__") else part
+        for item in fields(value)
+    }

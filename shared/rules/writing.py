@@ -1,0 +1,110 @@
+"""Writing the rules document as commented YAML that a person edits and `read_rules` reads back the same."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.rules.document import JOBS, SOURCES, Company, Policy, RulesDocument
+
+_HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
+
+#: What stands above each section.
+_SECTIONS = {
+    "guards": "What holds a plan until a person has looked; a reduction is held beyond any of the four limits.",
+    "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
+    "schedules": f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}.",
+    "profiles": (
+        "How to bill a product. basis: purchased | assigned | greater. price: {kind: keep} | {kind: product} |\n"
+        "# {kind: custom, amount: 25.00}. bill_option: Billable | DoNotBill | NoCharge.\n"
+        "# invoice_text may hold {product}, {quantity} and {users}."
+    ),
+    "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {', '.join(SOURCES)}.",
+    "companies": (
+        "company is Manage's record number. mode: observe | auto. A licence overrides the policy for its SKU with\n"
+        "# profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until; customer narrows it to one.\n"
+        "# guards holds only what differs from the MSP's."
+    ),
+}
+
+# Text that every YAML reader takes as text when it stands without quotes.
+_PLAIN = re.compile(r"[A-Za-z]([A-Za-z0-9 ._/&+()-]*[A-Za-z0-9)])?")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+def write_rules(document: RulesDocument) -> str:
+    """YAML of the document, in its own order: the same document always gives the same text."""
+    lines = [_HEAD]
+    for name, remark in _SECTIONS.items():
+        lines += ["", f"# {remark}", *_section(name, getattr(document, name))]
+    return "\n".join(lines) + "\n"
+
+
+def _section(name: str, value: Any) -> list[str]:
+    if isinstance(value, BaseModel):
+        return [f"{name}:", *(f"  {field}: {_flow(part)}" for field, part in _given(value).items())]
+    if not value or not isinstance(value[0], BaseModel):
+        return [f"{name}: {_flow(value)}"]
+    if isinstance(value[0], Policy):
+        return [f"{name}:", *(f"  - {_flow(policy)}" for policy in value)]
+    return [f"{name}:", *(line for item in value for line in _item(item))]
+
+
+def _item(item: BaseModel) -> list[str]:
+    """One entry of a list, a field a line; links and licences one a line too."""
+    lines: list[str] = []
+    for field, part in _given(item).items():
+        if isinstance(item, Company) and field in ("links", "licences") and part:
+            lines += [f"{field}:", *(f"  - {_flow(entry)}" for entry in part)]
+        else:
+            lines.append(f"{field}: {_flow(part)}")
+    first, *rest = lines
+    return [f"  - {first}", *(f"    {line}" for line in rest)]
+
+
+def _given(part: BaseModel) -> dict[str, Any]:
+    """The fields to write: none that is left out, and no `do_not_bill: false`."""
+    fields = {name: getattr(part, name) for name in type(part).model_fields}
+    return {
+        name: value
+        for name, value in fields.items()
+        if value is not None and not (name == "do_not_bill" and value is False)
+    }
+
+
+def _flow(value: Any) -> str:
+    """A value on one line."""
+    match value:
+        case BaseModel():
+            return "{" + ", ".join(f"{name}: {_flow(part)}" for name, part in _given(value).items()) + "}"
+        case tuple():
+            return "[" + ", ".join(_flow(item) for item in value) + "]"
+        case bool():
+            return "true" if value else "false"
+        case Enum():
+            return str(value.value)
+        case Decimal():
+            return f"{value:f}"
+        case date():
+            return value.isoformat()
+    return str(value) if isinstance(value, int) else _scalar(str(value))
+
+
+def _scalar(text: str) -> str:
+    if _GUID.fullmatch(text) or (_PLAIN.fullmatch(text) and text.casefold() not in _NOT_TEXT):
+        return text
+    return '"' + "".join(_escaped(character) for character in text) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character == "\n":
+        return "\\n"
+    return character if character.isprintable() else f"\\U{ord(character):08x}"

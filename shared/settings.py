@@ -1,0 +1,192 @@
+"""Settings: everything that a deployment is told through its environment, checked all at once.
+
+The names are listed in `shared.environment`, which also reads them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
+from shared.errors import Misconfigured
+from shared.manage.settings import ManageSettings
+from shared.sources.microsoft365.settings import MicrosoftSettings
+from shared.state.tables import StorageConnection
+
+__all__ = ["Settings", "load_settings", "setting_names"]
+
+#: Present on every Functions instance that Azure runs; nobody sets them.
+PLATFORM_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME")
+
+Credential = Literal["managed-identity", "certificate", "secret"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a deployment is told. `microsoft` is None where Microsoft 365 is not used; lease in seconds."""
+
+    storage: StorageConnection
+    manage: ManageSettings
+    microsoft: MicrosoftSettings | None
+    time_zone: ZoneInfo
+    lanes: int
+    lease_seconds: int
+    clock_url: str | None
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings, all of them valid. Raises `Misconfigured` with every problem there is, one sentence each."""
+    given = Given(environment)
+    clock_url = _clock_url(given, environment)
+    storage = _storage(given)
+    manage = _manage(given)
+    microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
+    time_zone = _time_zone(given)
+    lanes = given.whole_number("TRUEUP_LANES", default=8, lowest=1, highest=64)
+    # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
+    shortest = 2 if clock_url else 30
+    lease_seconds = given.whole_number("TRUEUP_LEASE_SECONDS", default=300, lowest=shortest, highest=3600)
+    if given.problems:
+        raise Misconfigured(given.problems)
+    return Settings(
+        storage=storage(),
+        manage=manage(),
+        microsoft=microsoft() if microsoft else None,
+        time_zone=time_zone,
+        lanes=lanes,
+        lease_seconds=lease_seconds,
+        clock_url=clock_url,
+    )
+
+
+# Each of the next three checks one part and answers how to make it, to be called when nothing is wrong anywhere.
+
+
+def _storage(given: Given) -> Callable[[], StorageConnection]:
+    """By connection string, or by identity: the account's name, or its two endpoints."""
+    if given.has("AzureWebJobsStorage"):
+        if given.any_of("AzureWebJobsStorage__"):
+            given.problem("AzureWebJobsStorage", "must not be set beside AzureWebJobsStorage__…; keep the identity")
+        form = r"UseDevelopmentStorage=true;?|(?i:.*\bAccountName=.*)"
+        text = given.matching("AzureWebJobsStorage", form, "a connection string")
+        return partial(StorageConnection, connection_string=text, table_url=None, queue_url=None, client_id=None)
+    if not given.any_of("AzureWebJobsStorage__"):
+        given.required("AzureWebJobsStorage__accountName", ", and so is AzureWebJobsStorage for the emulator")
+    given.matching("AzureWebJobsStorage__accountName", "[a-z0-9]{3,24}", "the name of a storage account")
+    return partial(
+        StorageConnection,
+        connection_string=None,
+        table_url=_endpoint(given, "table"),
+        queue_url=_endpoint(given, "queue"),
+        client_id=given.guid("AzureWebJobsStorage__clientId"),
+    )
+
+
+def _endpoint(given: Given, service: str) -> str | None:
+    account, name = "AzureWebJobsStorage__accountName", f"AzureWebJobsStorage__{service}ServiceUri"
+    if given.has(name):
+        return given.url(name)
+    if given.has(account):
+        return f"https://{given.text(account)}.{service}.core.windows.net"
+    if given.any_of("AzureWebJobsStorage__"):
+        given.required(name, f" where {account} is not set")
+    return None
+
+
+def _manage(given: Given) -> Callable[[], ManageSettings]:
+    given.exactly_one("MANAGE_BASE_URL", "MANAGE_SITE")
+    base_url = given.url("MANAGE_BASE_URL")
+    if base_url and not base_url.endswith("/apis/3.0"):
+        given.problem("MANAGE_BASE_URL", f"must end with /apis/3.0, {for_example('MANAGE_BASE_URL')}")
+    return partial(
+        ManageSettings,
+        base_url=base_url,
+        site=given.matching("MANAGE_SITE", r"[A-Za-z0-9.-]+(:[0-9]{1,5})?", "a host name without https://"),
+        company=given.required("MANAGE_COMPANY"),
+        public_key=given.required("MANAGE_PUBLIC_KEY"),
+        private_key=given.required("MANAGE_PRIVATE_KEY"),
+        client_id=given.required("MANAGE_CLIENT_ID"),
+        api_version=given.matching("MANAGE_API_VERSION", r"[0-9]{4}\.[0-9]{1,3}", "a version of the API"),
+        calls_in_flight=given.whole_number("MANAGE_CALLS_IN_FLIGHT", default=4, lowest=1, highest=64),
+        ca_file=given.file("MANAGE_CA_FILE"),
+    )
+
+
+def _microsoft(given: Given) -> Callable[[], MicrosoftSettings]:
+    if not (given.has("MICROSOFT_PARTNER_TENANTS") or given.has("MICROSOFT_DIRECT_TENANTS")):
+        given.required("MICROSOFT_PARTNER_TENANTS", ", and so is MICROSOFT_DIRECT_TENANTS")
+    given.required("MICROSOFT_CLIENT_ID")
+    sku_names = given.text("MICROSOFT_SKU_NAMES")
+    return partial(
+        MicrosoftSettings,
+        partner_tenants=given.guids("MICROSOFT_PARTNER_TENANTS"),
+        direct_tenants=given.guids("MICROSOFT_DIRECT_TENANTS"),
+        client_id=given.guid("MICROSOFT_CLIENT_ID") or "",
+        credential=_credential(given),
+        identity_client_id=given.guid("MICROSOFT_IDENTITY_CLIENT_ID"),
+        certificate_file=given.file("MICROSOFT_CERTIFICATE_FILE"),
+        certificate_data=_certificate(given),
+        client_secret=given.text("MICROSOFT_CLIENT_SECRET"),
+        authority=_authority(given) or MicrosoftSettings.authority,
+        graph_url=given.url("MICROSOFT_GRAPH_URL") or MicrosoftSettings.graph_url,
+        ca_file=given.file("MICROSOFT_CA_FILE"),
+        sku_names=given.url("MICROSOFT_SKU_NAMES") if "://" in (sku_names or "") else given.file("MICROSOFT_SKU_NAMES"),
+    )
+
+
+def _authority(given: Given) -> str | None:
+    url = given.url("MICROSOFT_AUTHORITY")
+    if url and not url_problem(url) and not url.startswith("https://"):
+        given.problem("MICROSOFT_AUTHORITY", "must begin with https://, on this machine too")
+    return url
+
+
+def _credential(given: Given) -> Credential:
+    """The kind of credential, which needs its own settings."""
+    kind = given.required("MICROSOFT_CREDENTIAL")
+    why = f" with MICROSOFT_CREDENTIAL {kind}"
+    if kind == "managed-identity":
+        given.required("MICROSOFT_IDENTITY_CLIENT_ID", why)
+    elif kind == "secret":
+        given.required("MICROSOFT_CLIENT_SECRET", why)
+    elif kind == "certificate":
+        given.exactly_one("MICROSOFT_CERTIFICATE_FILE", "MICROSOFT_CERTIFICATE", why)
+    elif kind:
+        given.problem("MICROSOFT_CREDENTIAL", f"must be one of {', '.join(get_args(Credential))}")
+    return cast(Credential, kind)
+
+
+def _certificate(given: Given) -> str | None:
+    text = given.text("MICROSOFT_CERTIFICATE")
+    try:
+        base64.b64decode("".join((text or "").split()), validate=True)
+    except binascii.Error:
+        given.problem("MICROSOFT_CERTIFICATE", "must be a PEM or PFX file in base64, on one line")
+    return text
+
+
+def _time_zone(given: Given) -> ZoneInfo:
+    try:
+        return ZoneInfo(given.text("TRUEUP_TIME_ZONE") or "UTC")
+    except (KeyError, ValueError, OSError):
+        given.problem("TRUEUP_TIME_ZONE", f"must be an IANA time zone, {for_example('TRUEUP_TIME_ZONE')}")
+        return ZoneInfo("UTC")
+
+
+def _clock_url(given: Given, environment: Mapping[str, str]) -> str | None:
+    url = given.url("TRUEUP_CLOCK_URL")
+    if url is None:
+        return None
+    marks = [mark for mark in PLATFORM_MARKS if environment.get(mark)]
+    if marks:
+        given.problem("TRUEUP_CLOCK_URL", f"is for the sandbox and refused on Azure ({marks[0]} is set); remove it")
+    elif not url_problem(url) and not is_loopback(urlsplit(url).hostname or ""):
+        given.problem("TRUEUP_CLOCK_URL", f"must be on this machine, {for_example('TRUEUP_CLOCK_URL')}")
+    return url

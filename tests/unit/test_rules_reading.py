@@ -1,0 +1,519 @@
+"""The rules document: what is read from it, and what is said about everything that is wrong with one."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from shared.billing.rules import (
+    Basis,
+    BillOption,
+    CompanyLink,
+    Guards,
+    LicenceLink,
+    Mode,
+    PriceKind,
+    PriceRule,
+    QuantityRule,
+    ReductionLimit,
+    Rules,
+    SkuPolicy,
+)
+from shared.errors import Misconfigured
+from shared.rules.document import RulesDocument
+from shared.rules.problems import sentence_of
+from shared.rules.reading import RulesProblem, read_rules
+from shared.rules.values import to_values
+
+EXAMPLE = (Path(__file__).parents[2] / "docs/rules.example.yaml").read_text(encoding="utf-8")
+
+BUSINESS_PREMIUM = "cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46"
+TEAMS_PHONE = "e43b5b99-8dfb-405f-9987-dc307f34bcbd"
+POWER_BI = "f8a1db68-be16-40ed-86d5-cb42ce701560"
+
+TWO_PROFILES = """\
+profiles:
+  - {id: one, name: One, product: P1}
+  - {id: two, name: Two, product: P2}
+"""
+
+
+def problems(text: str) -> list[str]:
+    """What is wrong with the document; empty when nothing is."""
+    try:
+        read_rules(text)
+    except RulesProblem as error:
+        return error.problems
+    return []
+
+
+def profile(field: str) -> str:
+    """A document of one profile with one more field, which stands on line 4."""
+    return f"profiles:\n  - {{id: one, name: One, product: P1,\n      # here it comes\n      {field}}}\n"
+
+
+# --- the example ---------------------------------------------------------------------------------------------------
+
+
+def test_the_example_is_a_whole_and_valid_document():
+    msp, companies = to_values(read_rules(EXAMPLE), version=7)
+
+    premium = msp.profiles["business-premium"]
+    assert msp.version == 7
+    assert premium.agreement_types == ("Managed Services", "Cloud Services")
+    assert premium.invoice_text == "{product}: {quantity}\n{users}"
+    assert premium.taxable is True
+    assert premium.replaces == ("M365-BP-OLD",)
+    assert msp.profiles["teams-phone"].quantity == QuantityRule(basis=Basis.GREATER, minimum=Decimal(5))
+    assert msp.profiles["exchange-1"].price == PriceRule(PriceKind.CUSTOM, Decimal("4.75"))
+    assert msp.profiles["power-bi"].bill_option is BillOption.NO_CHARGE
+    assert msp.profiles["power-bi"].taxable is None
+    assert msp.policy_for("microsoft365", POWER_BI) == SkuPolicy("microsoft365", POWER_BI, profile=None)
+    assert [schedule.cron for schedule in msp.schedules] == ["0 2 * * *"]
+    assert [(company.company, company.mode) for company in companies] == [(250, Mode.OBSERVE), (261, Mode.AUTO)]
+    assert companies[1].adopt_marked is True
+    assert LicenceLink("microsoft365", TEAMS_PHONE, quantity=Decimal(8)) in companies[1].licences
+    assert companies[1].licences[0].start == date(2026, 12, 1)
+    assert companies[1].licences[0].price == Decimal("24.50")
+
+
+def test_a_company_inherits_the_guards_it_does_not_name():
+    msp, companies = to_values(read_rules(EXAMPLE.replace("money: 500", "money: 800")), version=1)
+
+    limit = ReductionLimit(percent=Decimal(50), units=Decimal(40), money=Decimal(800))
+    assert msp.guards.reduction.units == Decimal(25)
+    assert companies[0].guards is None
+    assert companies[1].guards == Guards(limit, all_to_zero=False)
+
+
+def test_the_example_shows_every_field_of_the_document():
+    shown: set[tuple[type[BaseModel], str]] = set()
+    _collect(RulesDocument, YAML(typ="safe", pure=True).load(EXAMPLE), shown)
+
+    wanted = {(model, name) for model in _models(RulesDocument) for name in model.model_fields}
+    missing = {f"{model.__name__}.{name}" for model, name in wanted - shown}
+    # A company's own limits are shown by two of them; all four are explained above them.
+    assert missing == {"CompanyReduction.small", "CompanyReduction.money"}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    inner = [found for field in model.model_fields.values() if (found := _model_in(field.annotation))]
+    return {model}.union(*(_models(found) for found in inner))
+
+
+def _collect(model: type[BaseModel], written: dict[str, Any], shown: set[tuple[type[BaseModel], str]]) -> None:
+    for name, value in written.items():
+        shown.add((model, name))
+        inner = _model_in(model.model_fields[name].annotation)
+        for item in value if isinstance(value, list) else [value]:
+            if inner and isinstance(item, dict):
+                _collect(inner, item, shown)
+
+
+# --- what is understood --------------------------------------------------------------------------------------------
+
+
+def test_a_document_with_only_profiles_has_the_careful_defaults():
+    msp, companies = to_values(read_rules(TWO_PROFILES), version=3)
+
+    assert msp == Rules(3, profiles=msp.profiles)
+    assert companies == []
+
+
+def test_ids_of_vendors_are_trimmed_and_written_in_lower_case():
+    document = read_rules(
+        TWO_PROFILES
+        + f'policies: [{{source: Microsoft365, sku: " {BUSINESS_PREMIUM.upper()} ", profile: one}}]\n'
+        + "companies: [{company: 1, name: A, links: [{source: microsoft365, customer: ABC-1}]}]\n"
+    )
+
+    msp, companies = to_values(document, version=1)
+
+    assert msp.policy_for("microsoft365", BUSINESS_PREMIUM) is not None
+    assert companies[0].links == (CompanyLink("microsoft365", "abc-1"),)
+
+
+def test_numbers_are_taken_from_their_text_and_never_through_a_float():
+    document = read_rules(profile("price: {kind: custom, amount: 0.10000}, quantity: {included: 123456789012.30001}"))
+
+    assert str(document.profiles[0].price.amount) == "0.10000"
+    assert document.profiles[0].quantity.included == Decimal("123456789012.30001")
+
+
+def test_words_that_yaml_takes_for_something_else_are_text_where_text_belongs():
+    document = read_rules("profiles: [{id: 365, name: yes, product: 2026-12-01}]")
+
+    assert (document.profiles[0].id, document.profiles[0].name) == ("365", "yes")
+    assert document.profiles[0].product == "2026-12-01"
+
+
+def test_a_field_without_a_value_is_left_out():
+    assert read_rules("profiles:\nguards:\n  reduction:\n") == RulesDocument()
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm():
+    assert read_rules("\ufeff" + TWO_PROFILES.replace("\n", "\r\n")) == read_rules(TWO_PROFILES)
+
+
+def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
+    text = TWO_PROFILES + (
+        "policies:\n"
+        "  - {source: microsoft365, sku: a, profile: one}\n"
+        "  - {source: microsoft365, sku: b, profile: two}\n"
+        "  - {source: microsoft365, sku: c, do_not_bill: true}\n"
+        "companies:\n"
+        "  - company: 1\n"
+        "    name: A\n"
+        "    links: [{source: microsoft365, customer: t}]\n"
+        "    licences: [{source: microsoft365, sku: a, do_not_bill: true}]\n"
+        "  - company: 2\n"
+        "    name: B\n"
+        "    links: [{source: microsoft365, customer: t}]\n"
+        "    licences: [{source: microsoft365, customer: t, sku: b, do_not_bill: true}]\n"
+    )
+
+    assert problems(text) == []
+    assert problems(text.replace("sku: b, do_not_bill: true", "sku: b, do_not_bill_until: 2027-01-01")) == [
+        "line 15, companies[1].links[0]: the customer is also linked at companies[0].links[0] (line 11), and these "
+        "SKUs would be billed twice: b; remove a link, or give them do_not_bill: true at one of the companies"
+    ]
+
+
+# --- what is refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        (
+            "price: {kind: custom, amount: abc}",
+            'line 4, profiles[0].price.amount: must be a number such as 25.00, not "abc"',
+        ),
+        (
+            "price: {kind: custom, amount: -1}",
+            'line 4, profiles[0].price.amount: must be a number such as 25.00, not "-1"',
+        ),
+        (
+            "price: {kind: custom, amount: 1e3}",
+            'line 4, profiles[0].price.amount: must be a number such as 25.00, not "1e3"',
+        ),
+        (
+            "price: {kind: custom, amount: .nan}",
+            'line 4, profiles[0].price.amount: must be a number such as 25.00, not ".nan"',
+        ),
+        (
+            "price: {kind: custom, amount: 0.123456}",
+            'line 4, profiles[0].price.amount: must have at most 5 decimals, not "0.123456"',
+        ),
+        (
+            "price: {kind: custom, amount: [1]}",
+            "line 4, profiles[0].price.amount: must be a number such as 25.00, not a list",
+        ),
+        ("price: {kind: custom}", "line 4, profiles[0].price: needs an amount with kind custom, such as amount: 25.00"),
+        (
+            "price: {amount: 2}",
+            "line 4, profiles[0].price: has an amount, which kind keep does not use; write kind: custom or leave it "
+            "out",
+        ),
+        (
+            "price: {kind: free}",
+            'line 4, profiles[0].price.kind: must be one of keep, product, custom, not "free"',
+        ),
+        ("price: keep", 'line 4, profiles[0].price: must be fields with values, not "keep"'),
+        (
+            "bill_option: billable",
+            'line 4, profiles[0].bill_option: must be one of Billable, DoNotBill, NoCharge, not "billable"',
+        ),
+        ("taxable: yes", 'line 4, profiles[0].taxable: must be true or false, not "yes"'),
+        ("replaces: P9", 'line 4, profiles[0].replaces: must be a list, not "P9"'),
+        ("replaces: [{a: b}]", "line 4, profiles[0].replaces[0]: must be text, not a mapping"),
+        ("replaces: [~]", "line 4, profiles[0].replaces[0]: must be text, not nothing"),
+        ("invoice_text: [a]", "line 4, profiles[0].invoice_text: must be text, not a list"),
+        ('replaces: [""]', 'line 4, profiles[0].replaces[0]: must be one line of 1 to 200 characters, not ""'),
+        (
+            'invoice_text: "{product} {price}"',
+            "line 4, profiles[0].invoice_text: has braces around something else than {product}, {quantity}, {users}",
+        ),
+        (
+            'invoice_text: "{product"',
+            "line 4, profiles[0].invoice_text: has braces around something else than {product}, {quantity}, {users}",
+        ),
+        (
+            'invoice_text: "a\\tb"',
+            "line 4, profiles[0].invoice_text: must be text of at most 4000 characters without tabs and control "
+            "characters",
+        ),
+        (
+            "quantitty: {}",
+            "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
+            "quantity, price, bill_option, taxable, invoice_text, replaces, update_only",
+        ),
+        ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
+    ],
+)
+def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
+    assert problems(profile(field)) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "line 1: the document is empty; docs/rules.example.yaml shows a whole one"),
+        ("# only a remark\n", "line 1: the document is empty; docs/rules.example.yaml shows a whole one"),
+        ("- a\n", "line 1: must be fields with values, not a list"),
+        ("profiles:\n  - {id: [1\npolicies: []\n", "line 3: is not YAML: expected ',' or ']', but got ':'"),
+        ("profiles: []\n\tpolicies: []\n", "line 2: is not YAML: found character '\\t' that cannot start any token"),
+        ("profiles: []\n# bell \x07\n", "line 2: is not YAML: it holds a control character"),
+        ("profiles: []\n---\nprofiles: []\n", "line 2: is not YAML: but found another document"),
+        ("[" * 5000, "line 1: is nested too deeply to be rules"),
+        (
+            "guards:\n  reduction: &limits {percent: 3}\n",
+            "line 2, guards.reduction: uses an anchor or is nested too deeply; write the values out where they belong",
+        ),
+        ("? [profiles]\n: []\n", "line 1: has a key that is not a word"),
+        (
+            "profile: []\n",
+            "line 1, profile: is not known here; allowed are guards, adoptable_marks, schedules, profiles, policies, "
+            "companies",
+        ),
+        (
+            "profiles:\n\n  - id: one\n    name: One\n",
+            "line 3, profiles[0].product: is missing; identifier of the product in Manage's catalog",
+        ),
+        (
+            "profiles: [{name: One, product: P}]",
+            "line 1, profiles[0].id: is missing; a short name of your own, such as business-premium",
+        ),
+        (
+            "companies: [{company: 1, name: A, links: [{source: microsoft365}]}]",
+            "line 1, companies[0].links[0].customer: is missing; the vendor's id of the customer",
+        ),
+        ("policies: [{sku: a, do_not_bill: true}]", "line 1, policies[0].source: is missing; one of microsoft365"),
+        (
+            "guards:\n  reduction:\n    percent: 101\n",
+            'line 3, guards.reduction.percent: must be a percentage from 0 to 100, not "101"',
+        ),
+        (
+            "adoptable_marks: [tu1-S]",
+            "line 1, adoptable_marks[0]: must be the mark of another tool; TU1- is TrueUp's own",
+        ),
+        (
+            'schedules: [{id: a, job: nightly, cron: "0 0 2 * * *"}]',
+            'line 1, schedules[0].cron: must be five cron fields such as 0 2 * * *, not "0 0 2 * * *"',
+        ),
+        (
+            'schedules: [{id: a, job: nightly, cron: "61 2 * * *"}]',
+            'line 1, schedules[0].cron: must be five cron fields such as 0 2 * * *, not "61 2 * * *"',
+        ),
+        (
+            'schedules: [{id: a, job: nightly, cron: "@daily"}]',
+            'line 1, schedules[0].cron: must be five cron fields such as 0 2 * * *, not "@daily"',
+        ),
+        (
+            'schedules: [{id: a, job: nightly, cron: "0 0 30 2 *"}]',
+            'line 1, schedules[0].cron: must be five cron fields that come due one day; "0 0 30 2 *" never does',
+        ),
+        (
+            'schedules: [{id: a, job: weekly, cron: "0 2 * * *"}]',
+            'line 1, schedules[0].job: must be one of nightly, not "weekly"',
+        ),
+        (
+            "policies:\n  - {source: microsft365, sku: a, do_not_bill: true}\n",
+            'line 2, policies[0].source: must be one of microsoft365, not "microsft365"',
+        ),
+        (
+            "policies:\n  - {source: microsoft365, sku: a}\n",
+            "line 2, policies[0]: needs exactly one of profile and do_not_bill: true",
+        ),
+        (
+            "companies: [{company: Alder, name: A}]",
+            'line 1, companies[0].company: must be the number of a Manage record, such as 250, not "Alder"',
+        ),
+        (
+            "companies: [{company: 0, name: A}]",
+            'line 1, companies[0].company: must be the number of a Manage record, such as 250, not "0"',
+        ),
+        (
+            "companies: [{company: 1, name: A, mode: approve}]",
+            'line 1, companies[0].mode: must be one of observe, auto, not "approve"',
+        ),
+    ],
+)
+def test_a_wrong_document_is_explained_with_its_line(text, problem):
+    assert problems(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("rest", "problem"),
+    [
+        (
+            "  - {id: ONE, name: Other, product: P3}\n",
+            "line 4, profiles[2]: has the same id as profiles[0] (line 2); keep one of them",
+        ),
+        (
+            "policies:\n  - {source: microsoft365, sku: a, profile: three}\n",
+            'line 5, policies[0].profile: there is no profile "three"; there are one, two',
+        ),
+        (
+            "policies:\n"
+            "  - {source: microsoft365, sku: a, profile: one}\n"
+            "  - {source: microsoft365, sku: A, profile: two}\n",
+            "line 6, policies[1]: has the same source and sku as policies[0] (line 5); keep one of them",
+        ),
+        (
+            "policies:\n  - {source: microsoft365, sku: a, profile: one, do_not_bill: true}\n",
+            "line 5, policies[0]: needs exactly one of profile and do_not_bill: true",
+        ),
+        (
+            'schedules:\n  - {id: a, job: nightly, cron: "0 2 * * *"}\n  - {id: a, job: nightly, cron: "0 3 * * *"}\n',
+            "line 6, schedules[1]: has the same id as schedules[0] (line 5); keep one of them",
+        ),
+        (
+            "companies:\n  - {company: 1, name: A}\n  - {company: 1, name: B}\n",
+            "line 6, companies[1]: has the same company as companies[0] (line 5); keep one of them",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_named_with_both_lines(rest, problem):
+    assert problems(TWO_PROFILES + rest) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("field", "problem"),
+    [
+        ("", None),
+        ("licences: [{source: microsoft365, sku: a, profile: one}]", None),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one}, "
+            "{source: microsoft365, sku: a, profile: two, customer: t}]",
+            None,
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one}, "
+            "{source: microsoft365, sku: A, do_not_bill: true}]",
+            "line 8, companies[0].licences[1]: has the same source and sku as companies[0].licences[0] (line 8); keep "
+            "one of them",
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: three}]",
+            'line 8, companies[0].licences[0].profile: there is no profile "three"; there are one, two',
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, price: 3.00}]",
+            "line 8, companies[0].licences[0]: has no profile, and no policy gives this SKU one; name a profile",
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, do_not_bill_until: 2027-01-01}]",
+            "line 8, companies[0].licences[0]: has no profile, and no policy gives this SKU one; name a profile",
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, do_not_bill: true, do_not_bill_until: 2027-01-01}]",
+            "line 8, companies[0].licences[0]: has both do_not_bill, which is for ever, and do_not_bill_until; keep "
+            "one of them",
+        ),
+        ("licences: [{source: microsoft365, sku: a, do_not_bill: true}]", None),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one, customer: u}]",
+            "line 8, companies[0].licences[0].customer: is not among the company's links",
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one, start: 2026-02-30}]",
+            'line 8, companies[0].licences[0].start: must be a date such as 2026-12-01, not "2026-02-30"',
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one, start: 20261201}]",
+            'line 8, companies[0].licences[0].start: must be a date such as 2026-12-01, not "20261201"',
+        ),
+        (
+            "guards: {reduction: {units: many}}",
+            'line 8, companies[0].guards.reduction.units: must be a number such as 25.00, not "many"',
+        ),
+        (
+            "guards: {reduction: {unit: 3}}",
+            "line 8, companies[0].guards.reduction.unit: is not known here; allowed are percent, small, units, money",
+        ),
+    ],
+)
+def test_a_company_is_checked_against_its_links_and_the_rules(field, problem):
+    company = "companies:\n  - company: 1\n    name: A\n    links: [{source: microsoft365, customer: t}]\n"
+
+    assert problems(f"{TWO_PROFILES}{company}    {field}\n") == ([problem] if problem else [])
+
+
+def test_a_licence_at_a_source_that_the_company_is_not_linked_to_is_refused():
+    text = (
+        TWO_PROFILES + "companies: [{company: 1, name: A, licences: [{source: microsoft365, sku: a, profile: one}]}]\n"
+    )
+
+    assert problems(text) == [
+        "line 4, companies[0].licences[0].source: the company has no link to a customer at microsoft365; add one under "
+        "links"
+    ]
+
+
+def test_a_customer_linked_twice_within_one_company_is_one_problem():
+    policies = "policies: [{source: microsoft365, sku: a, profile: one}]\n"
+    link = "{source: microsoft365, customer: t}"
+
+    assert problems(f"{TWO_PROFILES}{policies}companies: [{{company: 1, name: A, links: [{link}, {link}]}}]\n") == [
+        "line 5, companies[0].links[1]: has the same source and customer as companies[0].links[0] (line 5); keep one "
+        "of them"
+    ]
+
+
+def test_everything_that_is_wrong_is_said_at_once_in_the_order_of_the_lines():
+    text = (
+        "guards: {all_to_zero: maybe}\n"
+        "profiles:\n"
+        "  - {id: one, name: One, product: P1, price: {kind: custom, amount: abc}}\n"
+        "policies:\n"
+        "  - {source: microsoft365, sku: a, profile: tow}\n"
+        "companies:\n"
+        "  - {company: 1, name: A, colour: red}\n"
+    )
+
+    with pytest.raises(RulesProblem) as raised:
+        read_rules(text)
+
+    assert [problem.partition(":")[0] for problem in raised.value.problems] == [
+        "line 1, guards.all_to_zero",
+        "line 3, profiles[0].price.amount",
+        "line 5, policies[0].profile",
+        "line 7, companies[0].colour",
+    ]
+    assert isinstance(raised.value, Misconfigured)
+    assert raised.value.system == "rules"
+    assert "rules.example.yaml" in raised.value.remedy
+
+
+def test_what_we_have_no_words_for_is_told_in_those_of_pydantic():
+    details = {"type": "recursion_loop", "loc": ("profiles",), "msg": "Recursion error", "input": "x"}
+
+    assert sentence_of(details) == 'Recursion error, not "x"'
+
+
+def test_every_field_that_must_be_there_says_what_it_is():
+    required = [
+        field for model in _models(RulesDocument) for field in model.model_fields.values() if field.is_required()
+    ]
+
+    assert required
+    assert all(field.description for field in required)
+
+
+def test_a_long_value_is_shown_shortened():
+    assert problems(profile("taxable: " + "x" * 100)) == [
+        f'line 4, profiles[0].taxable: must be true or false, not "{"x" * 40}…"'
+    ]
