@@ -1,0 +1,178 @@
+"""ConnectWise Manage as the flows use it: complete lists in, single additions out.
+
+Reads raise `Retryable`, `NotPermitted`, `Gone` or `Incomplete`; writes also `Refused`, `NoEffect` and
+`OutcomeUnknown`. Every error carries Manage's request id where there was an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
+from shared.billing.lines import canonical
+from shared.errors import NoEffect, Refused
+from shared.manage import conditions, readers
+from shared.manage.cache import Cache
+from shared.manage.call import Call
+from shared.manage.failures import SYSTEM
+from shared.manage.paging import read_all, room_for_condition
+from shared.manage.session import Session
+from shared.manage.settings import ManageSettings
+from shared.manage.transport import Transport
+from shared.manage.writing import create_body, patch_body, unlike
+
+COMPANIES = "/company/companies"
+AGREEMENTS = "/finance/agreements"
+ADDITIONS = "/finance/agreements/{agreement}/additions"
+ADDITION = "/finance/agreements/{agreement}/additions/{addition}"
+BILLING_CYCLES = "/finance/billingCycles"
+CATALOG = "/procurement/catalog"
+SYSTEM_INFO = "/system/info"
+
+#: Catalog items and billing cycles change seldom; every company of a night needs the same ones.
+KEPT_SECONDS = 600.0
+
+RowT = TypeVar("RowT", Company, Product)
+
+
+class ManageClient:
+    """Safe to use from several threads; make one per process, since it limits the calls in flight."""
+
+    def __init__(
+        self,
+        settings: ManageSettings,
+        *,
+        transport: Transport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session = Session(settings, transport=transport, pause=pause, clock=clock)
+        self._products: Cache[str, Product | None] = Cache(KEPT_SECONDS, clock)
+        self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)
+
+    @property
+    def last_request_id(self) -> str | None:
+        """Manage's id of this thread's last call, for the history; None when that got no answer."""
+        return self._session.last_request_id
+
+    def deadline(self, seconds: float) -> AbstractContextManager[None]:
+        """`with client.deadline(240):` no call of this thread inside the block lasts longer, pauses included."""
+        return self._session.deadline(seconds)
+
+    def system_info(self) -> dict[str, Any]:
+        """Manage's version and more, as it answers: the usual test of a connection."""
+        return self._session.read(Call("GET", SYSTEM_INFO), readers.mapping)
+
+    def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
+        """All companies, or those of these ids that exist; deleted ones are marked, not left out."""
+        call = Call("GET", COMPANIES)
+        if ids is None:
+            return read_all(self._session, call, readers.company)
+        wanted = dict.fromkeys(ids)
+        found = self._where_within(call, "id", wanted, readers.company)
+        return [company for company in found if company.id in wanted]
+
+    def agreements(self, company_id: int) -> list[Agreement]:
+        """Every agreement of a company, whatever its status."""
+        options = self._options_by_cycle()
+        call = Call("GET", AGREEMENTS, params={"conditions": conditions.equals("company/id", company_id)})
+        return read_all(self._session, call, lambda row: _agreement_of(company_id, row, options))
+
+    def additions(self, agreement_id: int) -> list[Addition]:
+        """Every addition of an agreement, ended ones too."""
+        return self._additions(Call("GET", ADDITIONS, {"agreement": agreement_id}), agreement_id)
+
+    def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
+        """The additions of an agreement with this serial number."""
+        condition = conditions.equals("serialNumber", stamp)
+        call = Call("GET", ADDITIONS, {"agreement": agreement_id}, params={"conditions": condition})
+        return [item for item in self._additions(call, agreement_id) if item.serial_number.strip() == stamp]
+
+    def products(self, identifiers: Collection[str]) -> dict[str, Product]:
+        """Catalog items by the identifier asked for, whatever its case; those that do not exist are left out.
+
+        Kept for ten minutes. Of several items with one identifier the active one counts; two active ones are `Refused`.
+        """
+        wanted = {canonical(identifier): identifier.strip() for identifier in identifiers}
+        known = self._products.fresh(wanted)
+        missing = [wanted[key] for key in sorted(wanted) if key not in known]
+        if missing:
+            found = self._where_within(Call("GET", CATALOG), "identifier", missing, readers.product)
+            known |= self._products.keep({canonical(name): _only(name, found) for name in missing})
+        return {name: product for name in identifiers if (product := known[canonical(name)]) is not None}
+
+    def create_addition(self, agreement_id: int, fields: Fields) -> Addition:
+        """Adds a line. Never sent twice: after `OutcomeUnknown` look for it before doing anything again."""
+        call = Call("POST", ADDITIONS, {"agreement": agreement_id}, body=create_body(fields))
+        return self._written(call, agreement_id, fields)
+
+    def update_addition(self, agreement_id: int, addition_id: int, fields: Fields) -> Addition:
+        """Sets fields of a line to absolute values; None clears one. Safe to repeat."""
+        ids = {"agreement": agreement_id, "addition": addition_id}
+        call = Call("PATCH", ADDITION, ids, body=patch_body(fields))
+        return self._written(call, agreement_id, fields)
+
+    def delete_addition(self, agreement_id: int, addition_id: int) -> None:
+        """Deletes a line. `Gone` when it is not there (any more)."""
+        self._session.send(Call("DELETE", ADDITION, {"agreement": agreement_id, "addition": addition_id}))
+
+    def _additions(self, call: Call, agreement_id: int) -> list[Addition]:
+        return read_all(self._session, call, lambda row: readers.addition(row, agreement_id))
+
+    def _options_by_cycle(self) -> dict[int, str | None]:
+        known = self._billing_options.fresh([BILLING_CYCLES])
+        if not known:
+            cycles = read_all(self._session, Call("GET", BILLING_CYCLES), readers.billing_cycle)
+            known = self._billing_options.keep({BILLING_CYCLES: {cycle.id: cycle.billing_options for cycle in cycles}})
+        return known[BILLING_CYCLES]
+
+    def _where_within(
+        self, call: Call, field: str, values: Iterable[conditions.Value], read: Callable[[Any], RowT]
+    ) -> list[RowT]:
+        """The rows whose field has one of the values, asked in as many calls as short addresses take."""
+        room = room_for_condition(self._session, call)
+        chunks = conditions.within_chunks(field, values, room)
+        return [row for chunk in chunks for row in read_all(self._session, call.with_params(conditions=chunk), read)]
+
+    def _written(self, call: Call, agreement_id: int, fields: Fields) -> Addition:
+        written = self._session.read(call, lambda row: _addition_of(call, agreement_id, row))
+        differing = unlike(fields, written)
+        if differing:
+            raise NoEffect(
+                f"{call}: addition {written.id} does not say what was asked: {', '.join(differing)}",
+                system=SYSTEM,
+                request_id=self.last_request_id,
+                remedy="Look at the addition in ConnectWise Manage: something there keeps or changes these fields.",
+            )
+        return written
+
+
+def _agreement_of(company_id: int, row: Any, options: Mapping[int, str | None]) -> Agreement:
+    agreement = readers.agreement(row, options)
+    if agreement.company_id != company_id:
+        # A filter that was lost on the way would bill one company for another.
+        raise readers.Unreadable(f"agreement {agreement.id} in the answer is not of company {company_id}")
+    return agreement
+
+
+def _addition_of(call: Call, agreement_id: int, row: Any) -> Addition:
+    addition = readers.addition(row, agreement_id)
+    if addition.id != call.ids.get("addition", addition.id):
+        raise readers.Unreadable(f"the answer is about addition {addition.id}")
+    return addition
+
+
+def _only(identifier: str, found: Iterable[Product]) -> Product | None:
+    """The catalog item that an identifier means."""
+    matches = [product for product in found if canonical(product.identifier) == canonical(identifier)]
+    active = [product for product in matches if not product.inactive_flag]
+    if len(active) > 1:
+        raise Refused(
+            f"the catalog has {len(active)} active products {identifier!r}",
+            system=SYSTEM,
+            remedy="Make all but one of them inactive in ConnectWise Manage, or give them different identifiers.",
+        )
+    return next(iter([*active, *matches]), None)

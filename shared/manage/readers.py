@@ -1,0 +1,250 @@
+"""From Manage's JSON to the core's values.
+
+Manage leaves unset fields out, and some releases send null, "" or {} for them: all of these read as unset. Unknown
+fields are ignored. What does not fit is an `Unreadable` that names the field and never quotes the value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.billing.agreements import Addition, Agreement, Company, Product
+
+
+class Unreadable(ValueError):
+    """An answer that says nothing certain; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillingCycle:
+    """A row of Manage's table of billing cycles; `billing_options` is Monthly, Quarterly, …, or None if unset."""
+
+    id: int
+    billing_options: str | None
+
+
+def parsed(text: str) -> Any:
+    """JSON with decimals kept as `Decimal`."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        kind = "an HTML page" if text.lstrip().startswith("<") else "text that is not JSON, or only its beginning"
+        raise Unreadable(f"the answer is {kind}") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _text(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _flag(value: Any) -> Any:
+    return False if value is None or value == "" else value
+
+
+def _number(value: Any) -> Any:
+    # True would pass as 1.
+    if value is None or value == "" or isinstance(value, bool):
+        raise ValueError("a number is expected")
+    return value
+
+
+def _number_or_zero(value: Any) -> Any:
+    return Decimal(0) if value is None or value == "" else _number(value)
+
+
+def _day(value: Any) -> date | None:
+    """The first ten characters, never converted between zones."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("a date is expected")
+    try:
+        return date.fromisoformat(value[:10])
+    except ValueError:
+        raise ValueError("a date is expected") from None
+
+
+def _reference(value: Any) -> Any:
+    return None if value in (None, "", {}) else value
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Number = Annotated[Decimal, BeforeValidator(_number)]
+NumberOrZero = Annotated[Decimal, BeforeValidator(_number_or_zero)]
+Id = Annotated[int, BeforeValidator(_number)]
+Day = Annotated[date | None, BeforeValidator(_day)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
+
+
+class _Reference(_Row):
+    id: Id
+    identifier: Text = ""
+    name: Text = ""
+
+
+class _Currency(_Row):
+    currency_code: Text = ""
+    currency_identifier: Text = ""
+    identifier: Text = ""
+    name: Text = ""
+
+    @property
+    def shown(self) -> str | None:
+        return self.currency_code or self.currency_identifier or self.identifier or self.name or None
+
+
+Reference = Annotated[_Reference | None, BeforeValidator(_reference)]
+Currency = Annotated[_Currency | None, BeforeValidator(_reference)]
+
+
+class _AgreementRow(_Row):
+    id: Id
+    name: Text = ""
+    company: _Reference
+    type: Reference = None
+    agreement_status: Text = ""
+    billing_cycle: Reference = None
+    invoicing_cycle: Text = ""
+    period_type: Text = ""
+    start_date: Day = None
+    end_date: Day = None
+    no_ending_date_flag: Flag = False
+    bill_start_date: Day = None
+    next_invoice_date: Day = None
+    parent_agreement: Reference = None
+    prorate_flag: Flag = False
+    currency: Currency = None
+
+
+class _AdditionRow(_Row):
+    id: Id
+    product: _Reference
+    # The one number without which a line means nothing; an unset price bills nothing.
+    quantity: Number
+    unit_price: NumberOrZero = Decimal(0)
+    unit_cost: NumberOrZero = Decimal(0)
+    less_included: NumberOrZero = Decimal(0)
+    bill_customer: Text = ""
+    effective_date: Day = None
+    cancelled_date: Day = None
+    taxable_flag: Flag = False
+    serial_number: Text = ""
+    invoice_description: Text = ""
+
+
+class _ProductRow(_Row):
+    id: Id
+    identifier: str = Field(min_length=1)
+    description: Text = ""
+    price: NumberOrZero = Decimal(0)
+    cost: NumberOrZero = Decimal(0)
+    inactive_flag: Flag = False
+    serialized_flag: Flag = False
+    taxable_flag: Flag = False
+    customer_description: Text = ""
+
+
+class _CompanyRow(_Row):
+    id: Id
+    identifier: Text = ""
+    name: Text = ""
+    deleted_flag: Flag = False
+
+
+class _BillingCycleRow(_Row):
+    id: Id
+    billing_options: Text = ""
+
+
+RowT = TypeVar("RowT", bound=_Row)
+
+
+def mapping(body: Any) -> dict[str, Any]:
+    """A JSON object as it is."""
+    if not isinstance(body, dict):
+        raise Unreadable("the answer is not an object")
+    return body
+
+
+def agreement(row: Any, billing_options: Mapping[int, str | None]) -> Agreement:
+    """`billing_options` is the option of each billing cycle by the cycle's id."""
+    it = _validated(_AgreementRow, row, "agreement")
+    return Agreement(
+        id=it.id,
+        name=it.name,
+        company_id=it.company.id,
+        type=it.type.name if it.type else "",
+        agreement_status=it.agreement_status,
+        billing_cycle=billing_options.get(it.billing_cycle.id) if it.billing_cycle else None,
+        invoicing_cycle=it.invoicing_cycle or None,
+        period_type=it.period_type or None,
+        start_date=it.start_date,
+        end_date=None if it.no_ending_date_flag else it.end_date,
+        bill_start_date=it.bill_start_date,
+        next_invoice_date=it.next_invoice_date,
+        parent_agreement_id=it.parent_agreement.id if it.parent_agreement else None,
+        prorate_flag=it.prorate_flag,
+        currency=it.currency.shown if it.currency else None,
+    )
+
+
+def addition(row: Any, agreement_id: int) -> Addition:
+    """`agreement_id` is the agreement it was asked of."""
+    it = _validated(_AdditionRow, row, "addition")
+    return Addition(
+        id=it.id,
+        agreement_id=agreement_id,
+        product_id=it.product.id,
+        product=it.product.identifier,
+        quantity=it.quantity,
+        unit_price=it.unit_price,
+        unit_cost=it.unit_cost,
+        bill_customer=it.bill_customer,
+        effective_date=it.effective_date,
+        cancelled_date=it.cancelled_date,
+        less_included=it.less_included,
+        taxable_flag=it.taxable_flag,
+        serial_number=it.serial_number,
+        invoice_description=it.invoice_description,
+    )
+
+
+def product(row: Any) -> Product:
+    """A catalog item."""
+    return Product(**_validated(_ProductRow, row, "catalog item").model_dump())
+
+
+def company(row: Any) -> Company:
+    """A company, deleted ones too."""
+    return Company(**_validated(_CompanyRow, row, "company").model_dump())
+
+
+def billing_cycle(row: Any) -> BillingCycle:
+    """A billing cycle."""
+    it = _validated(_BillingCycleRow, row, "billing cycle")
+    return BillingCycle(it.id, it.billing_options or None)
+
+
+def _validated(model: type[RowT], row: Any, what: str) -> RowT:
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "row"
+        which = row.get("id") if isinstance(row, dict) else None
+        raise Unreadable(f"{what} {which}: {name} does not fit: {first['msg']}") from None

@@ -1,0 +1,129 @@
+"""The wire: one request to Manage, one answer. Repeating, deadlines and meaning are the session's business."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from shared.errors import Misconfigured
+
+_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Manage answered, read to its end."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which ConnectWise can look the call up."""
+        return self.header("x-cw-request-id")
+
+    def header(self, name: str) -> str | None:
+        """A header's value, whatever the case of its name; None when absent or empty."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted and value), None)
+
+
+class NoAnswer(Exception):
+    """The request got no whole answer. `sent` is False only when it is certain that Manage never received it."""
+
+    def __init__(self, reason: str, *, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class Transport(Protocol):
+    """Sends one request, once, and follows no redirect. Raises `NoAnswer`; any status at all is an answer."""
+
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Answer: ...
+
+
+class RequestsTransport:
+    """The real wire: one `requests.Session` per thread, with the retries of the library switched off."""
+
+    def __init__(self, ca_file: str | None = None) -> None:
+        self._verify: str | bool = ca_file or True
+        self._per_thread = threading.local()
+
+    def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
+        """`timeout` is in seconds: for the connection, for each wait on the socket, and between two chunks."""
+        ends = time.monotonic() + timeout
+        try:
+            response = self._session().request(
+                method,
+                url,
+                headers=dict(headers),
+                data=body,
+                timeout=timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = _read(response, ends)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise _no_answer(error) from None
+        return Answer(response.status_code, dict(response.headers), content.decode("utf-8-sig", errors="replace"))
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._per_thread, "session", None)
+        if session is None:
+            session = requests.Session()
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(max_retries=0))
+            # Without an auth of its own, requests would let a .netrc file replace our Authorization header.
+            session.auth = _unchanged
+            self._per_thread.session = session
+        return session
+
+
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _read(response: requests.Response, ends: float) -> bytes:
+    """The whole body; a server that trickles it past the time-out is given up on."""
+    chunks: list[bytes] = []
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        chunks.append(chunk)
+        if time.monotonic() > ends:
+            raise requests.ReadTimeout("the answer came too slowly")
+    return b"".join(chunks)
+
+
+def _no_answer(error: Exception) -> NoAnswer:
+    """Sorts a failure by what is certain. The library's own text is left out: it quotes addresses and queries."""
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+        raise Misconfigured(
+            ["Manage: the server's certificate is not trusted; check base_url, or name the certificates in ca_file."]
+        )
+    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+        raise Misconfigured(["Manage: base_url, client_id or api_version holds what no request can carry."])
+    if isinstance(error, requests.ConnectTimeout):
+        return NoAnswer("no connection within the time-out", sent=False)
+    if isinstance(error, requests.Timeout):
+        return NoAnswer("no answer within the time-out", sent=True)
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, urllib3.exceptions.MaxRetryError) else cause
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return NoAnswer("no connection could be made", sent=False)
+    return NoAnswer("the connection broke before the answer was complete", sent=True)

@@ -1,0 +1,111 @@
+"""What is sent to write an addition, and whether the answer shows that it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.billing.agreements import Addition, Fields, FieldValue
+from shared.errors import Refused
+from shared.manage.failures import SYSTEM
+
+#: Manage's name of each field that may be written, by its name in `Addition`.
+_NAMES: Mapping[str, str] = {
+    "product_id": "product",
+    "quantity": "quantity",
+    "unit_price": "unitPrice",
+    "unit_cost": "unitCost",
+    "bill_customer": "billCustomer",
+    "effective_date": "effectiveDate",
+    "cancelled_date": "cancelledDate",
+    "less_included": "lessIncluded",
+    "taxable_flag": "taxableFlag",
+    "serial_number": "serialNumber",
+    "invoice_description": "invoiceDescription",
+}
+
+#: Fields that can be without a value; a number or a flag always has one.
+_CLEARABLE = frozenset({"effective_date", "cancelled_date", "serial_number", "invoice_description"})
+
+#: Manage requires the first two; what it fills in for the others is not documented, so they are always sent.
+_REQUIRED = ("product_id", "bill_customer", "effective_date", "quantity")
+
+
+def create_body(fields: Fields) -> dict[str, Any]:
+    """The body of a POST: the fields that have a value."""
+    missing = [name for name in _REQUIRED if fields.get(name) in (None, "")]
+    if missing:
+        raise _refused(f"a new addition needs {', '.join(missing)}")
+    return {_name(name): _json(name, value) for name, value in fields.items() if value is not None}
+
+
+def patch_body(fields: Fields) -> list[dict[str, Any]]:
+    """The body of a PATCH in Manage's dialect: a bare array of operations that set absolute values; None removes."""
+    if not fields:
+        raise _refused("a change of an addition names no field")
+    return [_operation(name, value) for name, value in fields.items()]
+
+
+def unlike(asked: Fields, answered: Addition) -> list[str]:
+    """A sentence part for each field that the answer shows with another value than the one asked for.
+
+    The invoice text is named but not quoted: it may hold the names of users.
+    """
+    return [
+        name if name == "invoice_description" else f"{name} (asked {_shown(value)}, got {_shown(got)})"
+        for name, value in asked.items()
+        if not _same(value, got := getattr(answered, name))
+    ]
+
+
+def _operation(name: str, value: FieldValue) -> dict[str, Any]:
+    if value is not None:
+        return {"op": "replace", "path": _name(name), "value": _json(name, value)}
+    if name not in _CLEARABLE:
+        raise _refused(f"{name} of an addition cannot be cleared")
+    return {"op": "remove", "path": _name(name)}
+
+
+def _name(name: str) -> str:
+    if name not in _NAMES:
+        raise _refused(f"{name} is not a field of an addition that TrueUp writes")
+    return _NAMES[name]
+
+
+def _json(name: str, value: FieldValue) -> Any:
+    if name == "product_id":
+        return {"id": value}
+    if isinstance(value, date):
+        return f"{value.isoformat()}T00:00:00Z"
+    if isinstance(value, Decimal):
+        return _json_number(name, value)
+    return value
+
+
+def _json_number(name: str, value: Decimal) -> int | float:
+    if value.is_finite():
+        number = int(value) if value == value.to_integral_value() else float(value)
+        if Decimal(repr(number)) == value:
+            return number
+    raise _refused(f"{name} {value} cannot be sent as a number without changing it")
+
+
+def _same(asked: FieldValue, got: Any) -> bool:
+    """By value; unset is the same as empty; Manage may trim texts and change their line ends."""
+    if asked is None or isinstance(asked, str):
+        return _plain(asked) == _plain(got)
+    return bool(asked == got)
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else "\n".join(str(value).split("\r\n")).strip()
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value in (None, "") else str(value)
+
+
+def _refused(message: str) -> Refused:
+    return Refused(message, system=SYSTEM, remedy="This is a fault of the program: nothing was sent.")
