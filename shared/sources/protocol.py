@@ -17,7 +17,7 @@ class Source(Protocol):
         """The source's word in rules and keys, for example `microsoft365`."""
 
     def customers(self) -> Sequence[Customer]:
-        """Every customer of ours at the vendor, complete. Raises a `TrueUpError` when the list could not be read whole."""
+        """Every customer of ours at the vendor. Raises a `TrueUpError` when the list could not be read whole."""
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The counts of one customer, taken on `day` (the MSP's local day).

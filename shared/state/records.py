@@ -1,4 +1,4 @@
-"""What the flows remember beside the core's own records."""
+"""What is remembered beside the core's own records: outcomes, intents, history, open findings."""
 
 from __future__ import annotations
 

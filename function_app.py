@@ -1,0 +1,10 @@
+"""The Functions entry point. The platform wants it at the root; everything else is a blueprint."""
+
+import azure.functions as func
+
+from functions import api, timers, workers
+
+app = func.FunctionApp()
+app.register_functions(api.blueprint)
+app.register_functions(timers.blueprint)
+app.register_functions(workers.blueprint)

@@ -1,0 +1,1 @@
+"""Triggers only: parse, call one flow, translate errors. No rule lives here."""

@@ -1,0 +1,89 @@
+"""The API for machines: start a sync, ask how things stand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import azure.functions as func
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from functions.answers import answer, answers_errors
+from shared.billing.rules import Mode
+from shared.bootstrap import ports
+from shared.errors import Gone, Misconfigured, Refused
+from shared.sync import demand, views
+
+blueprint = func.Blueprint()
+
+CompanyId = Annotated[int, Field(gt=0, strict=True)]
+
+
+class SyncRequest(BaseModel):
+    """`{"companies": [250] or "all", "mode"?}`; the mode can only be more careful than a company's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    companies: Annotated[list[CompanyId], Field(min_length=1, max_length=5000)] | Literal["all"]
+    mode: Mode | None = None
+
+
+@blueprint.route("api/sync", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@answers_errors
+def sync(request: func.HttpRequest) -> func.HttpResponse:
+    """One company: 200 with its outcome, 409 while it is busy. Several or all: 202 with the id of a run."""
+    try:
+        wanted = SyncRequest.model_validate_json(request.get_body())
+    except ValidationError as error:
+        raise Refused(_problems(error), remedy='Send {"companies": [250]} or {"companies": "all"}.') from error
+    if wanted.companies != "all" and len(wanted.companies) == 1:
+        return answer(views.synced(demand.sync_now(ports(), wanted.companies[0], wanted.mode, "api")))
+    companies = None if wanted.companies == "all" else wanted.companies
+    return answer({"run": demand.sync_in_run(ports(), companies, wanted.mode)}, 202)
+
+
+@blueprint.route("api/status", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answers_errors
+def status(request: func.HttpRequest) -> func.HttpResponse:
+    """Last night, open runs, counts of findings by kind, sources, version."""
+    return answer(views.status(ports()))
+
+
+@blueprint.route("api/runs", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answers_errors
+def runs(request: func.HttpRequest) -> func.HttpResponse:
+    """The newest runs."""
+    return answer(views.runs(ports()))
+
+
+@blueprint.route("api/runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answers_errors
+def run(request: func.HttpRequest) -> func.HttpResponse:
+    """One run with a row per company."""
+    return answer(views.run(ports(), request.route_params["id"]))
+
+
+@blueprint.route("api/companies/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@answers_errors
+def company(request: func.HttpRequest) -> func.HttpResponse:
+    """One company with its waiting plan and open findings."""
+    text = request.route_params["id"]
+    if not text.isascii() or not text.isdigit():
+        raise Gone(f"{text!r} is no company id", remedy="Use the company's record id in Manage, a whole number.")
+    return answer(views.company(ports(), int(text)))
+
+
+@blueprint.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def health(request: func.HttpRequest) -> func.HttpResponse:
+    """200 when the settings are sound, 503 without details when they are not."""
+    try:
+        ports()
+    except Misconfigured:
+        return answer({"status": "misconfigured"}, 503)
+    return answer({"status": "ok"})
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'the body'}: {problem['msg']}"
+        for problem in error.errors()
+    )

@@ -1,0 +1,22 @@
+"""Timers: the tick starts scheduled jobs, the watchdog keeps open runs going. UTC, as on the platform."""
+
+from __future__ import annotations
+
+import azure.functions as func
+
+from shared.bootstrap import ports
+from shared.sync import lanes, night
+
+blueprint = func.Blueprint()
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=True)
+def tick(timer: func.TimerRequest) -> None:
+    """Starts what is due by the schedules, which are in the MSP's own time zone."""
+    night.tick(ports())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="30 */2 * * * *", use_monitor=True)
+def watchdog(timer: func.TimerRequest) -> None:
+    """Refills the lanes of open runs, gives up on companies whose workers keep dying, closes finished runs."""
+    lanes.watch(ports())

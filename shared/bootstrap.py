@@ -1,0 +1,57 @@
+"""The composition root: settings in, real adapters out, once per process at first use."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+
+from shared.clock import Clock, SandboxClock, SystemClock
+from shared.manage.client import ManageClient
+from shared.queues import StorageQueue
+from shared.settings import Settings, load_settings
+from shared.sources.microsoft365.source import Microsoft365Source
+from shared.sources.protocol import Source
+from shared.state.companies import CompanyStore
+from shared.state.company_state import CompanyStateStore
+from shared.state.rules import RulesStore
+from shared.state.runs import RunStore
+from shared.state.schedules import ScheduleStore
+from shared.state.tables import AzureTables
+from shared.sync.ports import Limits, Ports
+
+
+@cache
+def ports() -> Ports:
+    """The ports of this process. Raises `Misconfigured` with every problem of the settings, each time it is asked."""
+    return make_ports(load_settings(os.environ))
+
+
+def make_ports(settings: Settings) -> Ports:
+    """Real adapters for these settings. Nothing is called before it is used."""
+    tables = AzureTables(settings.storage)
+    return Ports(
+        clock=_clock(settings),
+        queue=StorageQueue(settings.storage),
+        manage=ManageClient(settings.manage),
+        sources=_sources(settings),
+        rules=RulesStore(tables),
+        companies=CompanyStore(tables),
+        company_state=CompanyStateStore(tables),
+        runs=RunStore(tables),
+        schedules=ScheduleStore(tables),
+        limits=Limits(lanes=settings.lanes, lease=settings.lease_seconds),
+    )
+
+
+def _clock(settings: Settings) -> Clock:
+    if settings.clock_url is not None:
+        return SandboxClock(settings.clock_url, settings.time_zone)
+    return SystemClock(settings.time_zone)
+
+
+def _sources(settings: Settings) -> dict[str, Source]:
+    """The registry: one line per source."""
+    sources: list[Source] = []
+    if settings.microsoft is not None:
+        sources.append(Microsoft365Source(settings.microsoft))
+    return {source.name: source for source in sources}

@@ -1,0 +1,59 @@
+"""Two clocks. The business date comes from a port; leases, deadlines and retries use real time."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import requests
+
+from shared.errors import Incomplete
+
+
+class Clock(Protocol):
+    """Real time and business time."""
+
+    def now(self) -> datetime:
+        """Real time, aware, UTC."""
+
+    def business_now(self) -> datetime:
+        """Business time, aware, in the MSP's own zone: what schedules and the day of a reading go by."""
+
+
+def business_date(clock: Clock) -> date:
+    """The MSP's local day."""
+    return clock.business_now().date()
+
+
+class SystemClock:
+    """Business time is real time."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def business_now(self) -> datetime:
+        return datetime.now(self._zone)
+
+
+class SandboxClock:
+    """Business time is the sandbox's, which can be moved. Never on the platform: settings refuse it there."""
+
+    def __init__(self, url: str, zone: ZoneInfo) -> None:
+        self._url = url
+        self._zone = zone
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def business_now(self) -> datetime:
+        """The sandbox's time. Raises `Incomplete` when the sandbox does not answer with one."""
+        try:
+            answer = requests.get(self._url, timeout=10)
+            answer.raise_for_status()
+            return datetime.fromisoformat(answer.json()["now"].replace("Z", "+00:00")).astimezone(self._zone)
+        except (requests.RequestException, ValueError, KeyError) as error:
+            raise Incomplete("the sandbox clock could not be read", system="sandbox") from error

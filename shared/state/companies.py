@@ -1,0 +1,188 @@
+"""The companies that TrueUp knows: name, mode, links, last outcome, and the lease that lets one worker in at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from shared.billing.rules import CompanyLink, CompanyRules, Mode
+from shared.errors import Busy, Gone, Refused
+from shared.state.company_state import CompanyStateStore, OwnRules, Put, StateKind
+from shared.state.documents import Document
+from shared.state.rows import AlreadyThere, Changed, Row
+from shared.state.tables import TableAccess
+
+TABLE = "Companies"
+_PARTITION = "company"
+_SYSTEM = "state"
+#: How often a write is tried again after somebody else came between. More than that is not chance.
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRow:
+    """One company. Times are UTC.
+
+    `lease_token` grows with every lease and never falls: of two holders the one with the lower token is stale.
+    `deaths` counts leases of `lease_run` in a row that ran out because their worker died.
+    """
+
+    id: int
+    name: str
+    mode: Mode = Mode.OBSERVE
+    links: tuple[CompanyLink, ...] = ()
+    last_outcome: str | None = None
+    last_run: str | None = None
+    last_at: datetime | None = None
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    lease_run: str | None = None
+    lease_token: int = 0
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one company until `until` (UTC), and the company as it was when the lease was taken."""
+
+    company: CompanyRow
+    owner: str
+    token: int
+    until: datetime
+    etag: str
+
+
+_DOCUMENT = Document("company", CompanyRow)
+
+
+class CompanyStore:
+    """One row per company in one partition, so that one query lists them all."""
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+        self._states = CompanyStateStore(tables)
+
+    def all(self) -> list[CompanyRow]:
+        """Every company, by id."""
+        return [_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _PARTITION)]
+
+    def get(self, company: int) -> CompanyRow | None:
+        row = self._tables.get(TABLE, _PARTITION, _row_key(company))
+        return None if row is None else _DOCUMENT.decode(row.values)
+
+    def put_rules(self, rules: CompanyRules) -> None:
+        """Stores a company's rules, and the company when it is new; lease and last outcome stay.
+
+        What its sync reads under the lease is written first: a company is never listed before its rules are there.
+        """
+        own = OwnRules(rules.licences, rules.adopt_marked, rules.guards)
+        self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
+        self._update(
+            rules.company,
+            lambda company: replace(
+                company or CompanyRow(rules.company, rules.name), name=rules.name, mode=rules.mode, links=rules.links
+            ),
+        )
+
+    def company_rules(self, company: int) -> CompanyRules:
+        """The rules as they were put. Raises `Gone` for a company that is not known."""
+        row = self.get(company)
+        if row is None:
+            raise _unknown(company)
+        own = self._states.own_rules(company)
+        return CompanyRules(row.id, row.name, row.mode, row.links, own.licences, own.adopt_marked, own.guards)
+
+    def take_lease(self, company: int, owner: str, seconds: float, now: datetime, *, run: str | None = None) -> Lease:
+        """Takes the company for so many seconds, on behalf of a run if there is one.
+
+        Raises `Busy` while somebody holds it, `Gone` when it is not known. The same owner gets no second lease either:
+        its first one may be at work in a process that is not dead yet.
+        """
+        until = now + timedelta(seconds=seconds)
+
+        def taken(standing: CompanyRow | None) -> CompanyRow:
+            free = _free(standing, company, now)
+            return replace(
+                free,
+                lease_owner=owner,
+                lease_until=until,
+                lease_run=run,
+                lease_token=free.lease_token + 1,
+                deaths=_deaths(free, run),
+            )
+
+        held, etag = self._update(company, taken)
+        return Lease(held, owner, held.lease_token, until, etag)
+
+    def release(self, lease: Lease, *, outcome: str | None, run: str | None, now: datetime) -> None:
+        """Gives the company back and records how the sync ended (`outcome` None: it did nothing worth recording).
+
+        Raises `Refused` when somebody else took the company after this lease had run out; nothing is written then.
+        Safe to repeat.
+        """
+        row = Row(_PARTITION, _row_key(lease.company.id), {}, lease.etag)
+        try:
+            self._tables.replace(TABLE, row, _DOCUMENT.encode(_released(lease.company, outcome, run, now)))
+        except Changed:
+            # A person saved the company's rules meanwhile, or the lease is stale: the token tells.
+            self._update(lease.company.id, lambda company: _released(_still_held(company, lease), outcome, run, now))
+
+    def _update(self, company: int, change: Callable[[CompanyRow | None], CompanyRow]) -> tuple[CompanyRow, str]:
+        """Reads the row, changes it, writes it unless somebody else did meanwhile, else again. Gives row and etag."""
+        key = _row_key(company)
+        for _ in range(_TRIES):
+            row = self._tables.get(TABLE, _PARTITION, key)
+            new = change(None if row is None else _DOCUMENT.decode(row.values))
+            values = _DOCUMENT.encode(new)
+            try:
+                if row is None:
+                    return new, self._tables.insert(TABLE, _PARTITION, key, values)
+                return new, self._tables.replace(TABLE, row, values)
+            except (AlreadyThere, Changed):
+                continue
+        raise Changed(f"company {company} changes faster than it can be written", system=_SYSTEM)
+
+
+def _row_key(company: int) -> str:
+    return f"{company:010d}"
+
+
+def _released(company: CompanyRow, outcome: str | None, run: str | None, now: datetime) -> CompanyRow:
+    free = replace(company, lease_owner=None, lease_until=None, lease_run=None, deaths=0)
+    return free if outcome is None else replace(free, last_outcome=outcome, last_run=run, last_at=now)
+
+
+def _still_held(company: CompanyRow | None, lease: Lease) -> CompanyRow:
+    if company is None or company.lease_token != lease.token:
+        raise Refused(
+            f"the lease of company {lease.company.id} ran out and somebody else took it",
+            system=_SYSTEM,
+            remedy="Nothing to do: the other worker records what it finds.",
+        )
+    return company
+
+
+def _free(company: CompanyRow | None, id_: int, now: datetime) -> CompanyRow:
+    if company is None:
+        raise _unknown(id_)
+    if company.lease_until is not None and company.lease_until > now:
+        raise Busy(
+            f"company {id_} is being worked on",
+            system=_SYSTEM,
+            remedy="Wait until the other worker is done.",
+            retry_after=(company.lease_until - now).total_seconds(),
+        )
+    return company
+
+
+def _deaths(free: CompanyRow, run: str | None) -> int:
+    """A lease that ran out without being given back had a worker that died; how many of the same run did so."""
+    died = free.lease_until is not None and run is not None and free.lease_run == run
+    return free.deaths + 1 if died else 0
+
+
+def _unknown(company: int) -> Gone:
+    return Gone(
+        f"company {company} is not known", system=_SYSTEM, remedy="Add the company to the rules and import them again."
+    )

@@ -1,0 +1,210 @@
+"""What TrueUp remembers of a company, in one partition: one transaction commits a step and one query reads it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from shared.billing.lines import LedgerRow
+from shared.billing.plan import Plan
+from shared.billing.rules import Guards, LicenceLink
+from shared.billing.seats import SeatRecord
+from shared.errors import Refused
+from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
+from shared.state.records import HistoryEntry, Intent, OpenFinding
+from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
+from shared.state.tables import TableAccess
+
+TABLE = "CompanyState"
+#: The partition of what concerns no company: the findings of the MSP itself.
+MSP = "msp"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRules:
+    """The part of a company's rules that only its own sync reads: see `CompanyRules`."""
+
+    licences: tuple[LicenceLink, ...] = ()
+    adopt_marked: bool = False
+    guards: Guards | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingNote:
+    """What the newest reading of one customer said, or why it failed.
+
+    `skus` holds purchased and assigned (None where the vendor cannot tell) by SKU. `day` is the local day of the
+    reading. `failure` is a plain sentence without a user's name.
+    """
+
+    source: str
+    customer: str
+    day: date
+    skus: dict[str, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
+    failure: str | None = None
+
+
+class StateKind(StrEnum):
+    """The kinds of rows, with the keys they have. The value begins the row's key; all of them sort before history."""
+
+    RULES = "rules"  # OwnRules; key ""
+    READING = "reading"  # ReadingNote; key (source, customer)
+    SEATS = "seats"  # SeatRecord; key: the line
+    LEDGER = "ledger"  # LedgerRow; key: the stamp
+    INTENT = "intent"  # Intent; key: its id
+    FINDING = "finding"  # OpenFinding; key (kind, key)
+    PLAN = "plan"  # Plan; key ""
+
+
+StateValue = OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan
+#: One part, or several; a `StrEnum` counts as its text.
+StateKey = str | tuple[str, ...]
+
+_DOCUMENTS: Mapping[StateKind, Document[Any]] = {
+    StateKind.RULES: Document("company's rules", OwnRules),
+    StateKind.READING: Document("reading", ReadingNote),
+    StateKind.SEATS: Document("seat record", SeatRecord),
+    StateKind.LEDGER: Document("ledger row", LedgerRow),
+    StateKind.INTENT: Document("intent", Intent),
+    StateKind.FINDING: Document("finding", OpenFinding),
+    StateKind.PLAN: Document("plan", Plan),
+}
+_HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
+_HISTORY = "~history"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FAR_FUTURE = 10**17
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store a value under its kind and key, whatever was there."""
+
+    kind: StateKind
+    key: StateKey
+    value: StateValue
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove what is stored under a kind and key; it may be gone already."""
+
+    kind: StateKind
+    key: StateKey
+
+
+@dataclass(frozen=True, slots=True)
+class AddHistory:
+    """Add an entry to the history. Adding the same entry again changes nothing."""
+
+    entry: HistoryEntry
+
+
+StateChange = Put | Drop | AddHistory
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyState:
+    """Everything remembered of one company but its history.
+
+    `readings` by (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key).
+    `plan` is the one that waits for a person, or was last shown.
+    """
+
+    licences: tuple[LicenceLink, ...] = ()
+    guards: Guards | None = None
+    adopt_marked: bool = False
+    readings: dict[tuple[str, str], ReadingNote] = field(default_factory=dict)
+    seats: dict[str, SeatRecord] = field(default_factory=dict)
+    ledger: dict[str, LedgerRow] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    findings: dict[tuple[str, str], OpenFinding] = field(default_factory=dict)
+    plan: Plan | None = None
+
+
+class CompanyStateStore:
+    """Reads and commits the state of one company at a time. The caller holds the company's lease."""
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+
+    def load(self, company: int | str) -> CompanyState:
+        """All of it but the history, in one query; empty for a company that nothing is known of."""
+        found: dict[StateKind, dict[Any, Any]] = {kind: {} for kind in StateKind}
+        for row in self._tables.query(TABLE, str(company), before=_HISTORY):
+            kind, key = _kind_and_key(row)
+            found[kind][key] = _DOCUMENTS[kind].decode(row.values)
+        own = found[StateKind.RULES].get("", OwnRules())
+        return CompanyState(
+            licences=own.licences,
+            guards=own.guards,
+            adopt_marked=own.adopt_marked,
+            readings=found[StateKind.READING],
+            seats=found[StateKind.SEATS],
+            ledger=found[StateKind.LEDGER],
+            intents=found[StateKind.INTENT],
+            findings=found[StateKind.FINDING],
+            plan=found[StateKind.PLAN].get(""),
+        )
+
+    def own_rules(self, company: int) -> OwnRules:
+        """The rules alone; the defaults for a company that has none."""
+        row = self._tables.get(TABLE, str(company), _row_key(StateKind.RULES, ""))
+        return OwnRules() if row is None else _DOCUMENTS[StateKind.RULES].decode(row.values)
+
+    def commit(self, company: int | str, changes: Sequence[StateChange]) -> None:
+        """Writes the changes in one transaction; only what the service cannot take in one goes in several, in order.
+
+        Of two changes to the same row the later one counts. Safe to repeat.
+        """
+        operations: dict[str, Operation] = {}
+        for change in changes:
+            operation = _operation(change)
+            operations.pop(operation.row, None)
+            operations[operation.row] = operation
+        for batch in in_transactions(list(operations.values())):
+            self._tables.transact(TABLE, str(company), batch)
+
+    def history(self, company: int | str, limit: int, before: tuple[datetime, str] | None = None) -> list[HistoryEntry]:
+        """The newest entries first (those of one moment by id), at most `limit`.
+
+        `before` is (at, id) of the last entry already seen.
+        """
+        first = f"{_HISTORY}{SEPARATOR}" if before is None else key_after(_history_key(*before))
+        rows = self._tables.query(TABLE, str(company), first=first, before=f"{_HISTORY}{AFTER_SEPARATOR}", limit=limit)
+        return [_HISTORY_DOCUMENT.decode(row.values) for row in rows]
+
+
+def _operation(change: StateChange) -> PutRow | DeleteRow:
+    match change:
+        case Put(kind, key, value):
+            return PutRow(_row_key(kind, key), _DOCUMENTS[kind].encode(value))
+        case Drop(kind, key):
+            return DeleteRow(_row_key(kind, key))
+        case AddHistory(entry):
+            return PutRow(_history_key(entry.at, entry.id), _HISTORY_DOCUMENT.encode(entry))
+
+
+def _row_key(kind: StateKind, key: StateKey) -> str:
+    return row_key(kind, *((key,) if isinstance(key, str) else key))
+
+
+def _history_key(at: datetime, entry: str) -> str:
+    """Sorts the newest entry first: microseconds still to go to a far future, then the id."""
+    to_go = _FAR_FUTURE - (at - _EPOCH) // timedelta(microseconds=1)
+    return f"{_HISTORY}{SEPARATOR}{row_key(f'{to_go:018d}', entry)}"
+
+
+def _kind_and_key(row: Row) -> tuple[StateKind, StateKey]:
+    kind, *key = key_parts(row.row)
+    try:
+        return StateKind(kind), key[0] if len(key) == 1 else tuple(key)
+    except ValueError:
+        raise Refused(
+            f"the state of company {row.partition} holds a row of unknown kind {kind!r}",
+            system="state",
+            remedy="It was written by a newer TrueUp: deploy that one again.",
+        ) from None

@@ -1,0 +1,175 @@
+"""Values as documents in the properties of a row, and text as parts of a row key.
+
+The service's limits (64 KiB a property, 1 MiB an entity, no `/ \\ # ?` or control characters in a key) are kept here by
+construction: a small document is one readable JSON property, a large one is compressed and split over binary
+properties, and what still does not fit is refused. Nothing is ever cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from shared.errors import Incomplete, Refused
+from shared.state.rows import Value, Values
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
+#: Takes the JSON of a document at one schema number to the next one.
+Upgrade = Callable[[Any], Any]
+
+#: Below 32,768, the number of UTF-16 units in a property of 64 KiB.
+TEXT_UNITS = 32_000
+CHUNK_BYTES = 60_000
+#: Below the 1 MiB of an entity, which also counts names, keys and other properties.
+DOCUMENT_BYTES = 900_000
+#: 1 KiB, the limit of a key.
+KEY_UNITS = 512
+#: Stands between the parts of a key; `escape` never gives it.
+SEPARATOR = "|"
+#: The first character after the separator: `prefix + AFTER_SEPARATOR` ends the range of all keys under a prefix.
+AFTER_SEPARATOR = chr(ord(SEPARATOR) + 1)
+
+_SYSTEM = "state"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.:@-]")
+_ESCAPED = re.compile(r"[A-Za-z0-9_.:@=-]*")
+
+
+def escape(text: str) -> str:
+    """The text with every character that a key cannot hold, and `|`, as `=XX` per UTF-8 byte. `unescape` undoes it."""
+    try:
+        return _UNSAFE.sub(lambda match: "".join(f"={byte:02X}" for byte in match.group().encode()), text)
+    except UnicodeEncodeError:
+        raise Refused("a key holds half a character", system=_SYSTEM, remedy="Correct the id at its source.") from None
+
+
+def unescape(escaped: str) -> str:
+    """What `escape` was given; text that it can not have made is `Incomplete`."""
+    try:
+        text = unquote_to_bytes(escaped.replace("=", "%")).decode()
+    except UnicodeDecodeError:
+        text = ""
+    if not _ESCAPED.fullmatch(escaped) or escape(text) != escaped:
+        raise Incomplete(f"a row has a key that TrueUp did not write: {escaped!r}", system=_SYSTEM)
+    return text
+
+
+def row_key(*parts: str) -> str:
+    """The parts, each escaped, as one key. Raises `Refused` where the service would not take its length."""
+    key = SEPARATOR.join(escape(part) for part in parts)
+    if len(key) > KEY_UNITS:
+        raise Refused(
+            f"a key of {len(key)} characters begins {key[:60]!r}; the store takes {KEY_UNITS}",
+            system=_SYSTEM,
+            remedy="Shorten the id it is made of.",
+        )
+    return key
+
+
+def key_parts(key: str) -> list[str]:
+    """The parts that `row_key` was given."""
+    return [unescape(part) for part in key.split(SEPARATOR)]
+
+
+def key_after(key: str) -> str:
+    """The lowest key above this one: `escape` gives no character below the one added."""
+    return key + "!"
+
+
+class Document(Generic[T]):
+    """Turns values of one type into the properties of a row and back.
+
+    `schema` is the number written with every document. `upgrades[n]` takes the JSON of schema n to n + 1; an older
+    document passes through all of them, a newer one is refused. `leave_out` names fields that say how the row was
+    found, not what it holds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        type_: type[T],
+        *,
+        schema: int = 1,
+        upgrades: Mapping[int, Upgrade] | None = None,
+        leave_out: frozenset[str] = frozenset(),
+    ) -> None:
+        self._name = name
+        self._type = type_
+        self._schema = schema
+        self._upgrades = upgrades or {}
+        self._leave_out = set(leave_out)
+
+    def encode(self, value: T) -> dict[str, Value]:
+        """The properties. Raises `Refused` for a document too large for one row, or a value that is not of the type."""
+        from pydantic_core import PydanticSerializationError
+
+        try:
+            data = self._adapter.dump_json(value, exclude=self._leave_out, warnings="error")
+        except PydanticSerializationError:
+            # The library's message shows the value, which may hold a user's name.
+            raise Refused(f"a {self._name} with values of a wrong type was not stored", system=_SYSTEM) from None
+        if len(data.decode().encode("utf-16-le")) // 2 <= TEXT_UNITS:
+            return {"schema": self._schema, "json": data.decode()}
+        packed = zlib.compress(data)
+        if len(packed) > DOCUMENT_BYTES:
+            raise Refused(
+                f"a {self._name} of {len(packed):,} bytes (compressed) is too large for the store",
+                system=_SYSTEM,
+                remedy=f"At most {DOCUMENT_BYTES:,} bytes fit. Split what it describes.",
+            )
+        chunks = [packed[at : at + CHUNK_BYTES] for at in range(0, len(packed), CHUNK_BYTES)]
+        return {"schema": self._schema, **{f"zlib{number:02d}": chunk for number, chunk in enumerate(chunks)}}
+
+    def decode(self, values: Values) -> T:
+        """The value. Raises `Refused` for a newer schema, `Incomplete` for properties that are not a document."""
+        from pydantic import ValidationError
+
+        schema = values.get("schema")
+        if not isinstance(schema, int) or schema < 1:
+            raise self._unreadable("it has no schema number")
+        if schema > self._schema:
+            raise Refused(
+                f"a {self._name} was written by a newer TrueUp (schema {schema}, this one reads up to {self._schema})",
+                system=_SYSTEM,
+                remedy="Deploy the newer TrueUp again; the older one must not work on these tables.",
+            )
+        data = self._json(values)
+        try:
+            return self._adapter.validate_json(data if schema == self._schema else self._upgraded(data, schema))
+        except ValidationError as error:
+            places = sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)})
+            raise self._unreadable("wrong or missing: " + ", ".join(places)) from None
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        """Built at first use: importing this module must stay cheap."""
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(self._type)
+
+    def _json(self, values: Values) -> bytes:
+        text = values.get("json")
+        if isinstance(text, str):
+            return text.encode()
+        names = sorted(name for name in values if name.startswith("zlib"))
+        chunks = [chunk for name in names if isinstance(chunk := values[name], bytes)]
+        try:
+            return zlib.decompress(b"".join(chunks))
+        except zlib.error:
+            raise self._unreadable("its compressed text is damaged or missing") from None
+
+    def _upgraded(self, data: bytes, schema: int) -> bytes:
+        document = json.loads(data)
+        for number in range(schema, self._schema):
+            document = self._upgrades[number](document)
+        return json.dumps(document).encode()
+
+    def _unreadable(self, why: str) -> Incomplete:
+        return Incomplete(f"a stored {self._name} can not be read: {why}", system=_SYSTEM)

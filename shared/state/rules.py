@@ -1,0 +1,195 @@
+"""The MSP-wide rules, in versions: a run pins one at its start and sees it whole, whatever is saved meanwhile."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.billing.rules import BillingProfile, Guards, Rules, Schedule, SkuPolicy
+from shared.errors import Gone, Refused
+from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
+from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Row, in_transactions
+from shared.state.tables import TableAccess
+
+TABLE = "Rules"
+KEPT_VERSIONS = 3
+_PARTITION = "rules"
+_HEAD = "head"
+_SYSTEM = "state"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedVersion:
+    """A version that can be loaded. `saving` names the save that wrote it, `rows` how many rows it wrote."""
+
+    version: int
+    saving: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The versions kept, newest first; the first one is in force."""
+
+    kept: tuple[SavedVersion, ...] = ()
+
+    @property
+    def version(self) -> int:
+        return self.kept[0].version if self.kept else 0
+
+
+@dataclass(frozen=True, slots=True)
+class General:
+    """What the rules hold once."""
+
+    guards: Guards
+    adoptable_marks: tuple[str, ...]
+
+
+_HEAD_DOCUMENT = Document("head of the rules", Head)
+_DOCUMENTS: dict[str, Document[Any]] = {
+    "general": Document("rules", General),
+    "policy": Document("SKU policy", SkuPolicy),
+    "profile": Document("billing profile", BillingProfile),
+    "schedule": Document("schedule", Schedule),
+}
+
+
+class RulesStore:
+    """Loads and saves the rules. Versions do not change once saved, so they are kept in the process.
+
+    Every save writes rows of its own and then switches the head to them: a reader finds the old version or the new one,
+    never half of one, and what a save that died has left, like a version no longer kept, a later save sweeps away.
+    """
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+        self._loaded: dict[int, Rules] = {}
+
+    def load(self, version: int | None = None) -> Rules:
+        """The rules in force, or one of the last three versions; version 0, empty, before the first import.
+
+        A version this process has loaded before costs no round trip when asked for by number. Raises `Gone` for a
+        version no longer kept.
+        """
+        if version is not None and version in self._loaded:
+            return self._loaded[version]
+        head, _ = self._head()
+        wanted = head.version if version is None else version
+        if wanted not in self._loaded:
+            self._loaded[wanted] = Rules(0) if wanted == 0 else self._read(_saved(head, wanted))
+            for old in sorted(self._loaded)[: -KEPT_VERSIONS - 1]:
+                self._loaded.pop(old, None)
+        return self._loaded[wanted]
+
+    def save(self, rules: Rules, *, expected: int) -> int:
+        """Makes these rules the ones in force and gives their version, one above `expected`.
+
+        Raises `Changed` when the version in force is not `expected`: somebody else saved meanwhile.
+        """
+        head, standing = self._head()
+        if head.version != expected:
+            raise _superseded(expected, head.version)
+        self._sweep(head)
+        rows = list(_rows(rules))
+        saved = SavedVersion(expected + 1, uuid.uuid4().hex, len(rows))
+        prefix = _prefix(saved)
+        inserts = [InsertRow(f"{prefix}{key}", document) for key, document in rows]
+        for batch in in_transactions(inserts):
+            self._tables.transact(TABLE, _PARTITION, batch)
+        try:
+            self._switch(standing, Head((saved, *head.kept)[:KEPT_VERSIONS]))
+        except (AlreadyThere, Changed):
+            self._remove([insert.row for insert in inserts])
+            raise _superseded(expected, self._head()[0].version) from None
+        return saved.version
+
+    def _head(self) -> tuple[Head, Row | None]:
+        row = self._tables.get(TABLE, _PARTITION, _HEAD)
+        return (Head(), None) if row is None else (_HEAD_DOCUMENT.decode(row.values), row)
+
+    def _switch(self, standing: Row | None, head: Head) -> None:
+        values = _HEAD_DOCUMENT.encode(head)
+        if standing is None:
+            self._tables.insert(TABLE, _PARTITION, _HEAD, values)
+        else:
+            self._tables.replace(TABLE, standing, values)
+
+    def _read(self, saved: SavedVersion) -> Rules:
+        prefix = _prefix(saved)
+        rows = list(self._tables.query(TABLE, _PARTITION, first=prefix, before=prefix[:-1] + AFTER_SEPARATOR))
+        if len(rows) != saved.rows:
+            # Saves that came between have swept this version away.
+            raise Changed(f"version {saved.version} of the rules was replaced while it was read", system=_SYSTEM)
+        found: dict[str, list[Any]] = {kind: [] for kind in _DOCUMENTS}
+        for row in rows:
+            kind = key_parts(row.row)[2]
+            if kind not in found:
+                raise Refused(
+                    f"the rules hold a row of unknown kind {kind!r}",
+                    system=_SYSTEM,
+                    remedy="It was written by a newer TrueUp: deploy that one again.",
+                )
+            found[kind].append(_DOCUMENTS[kind].decode(row.values))
+        (general,) = found["general"]
+        return Rules(
+            version=saved.version,
+            profiles={profile.id: profile for profile in found["profile"]},
+            policies=tuple(found["policy"]),
+            guards=general.guards,
+            schedules=tuple(found["schedule"]),
+            adoptable_marks=general.adoptable_marks,
+        )
+
+    def _sweep(self, head: Head) -> None:
+        """Removes versions no longer kept and what dead saves left. A save still under way is above the head."""
+        kept = {saved.saving for saved in head.kept}
+        above = f"{_number(head.version + 1)}{SEPARATOR}"
+        rows = self._tables.query(TABLE, _PARTITION, before=above, select=[])
+        self._remove([row.row for row in rows if key_parts(row.row)[1] not in kept])
+
+    def _remove(self, keys: Sequence[str]) -> None:
+        for batch in in_transactions([DeleteRow(key) for key in keys]):
+            self._tables.transact(TABLE, _PARTITION, batch)
+
+
+def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
+    """One row per profile, policy and schedule, keyed by its place, because their order is the author's."""
+    parts: dict[str, Sequence[Any]] = {
+        "general": [General(rules.guards, rules.adoptable_marks)],
+        "policy": rules.policies,
+        "profile": list(rules.profiles.values()),
+        "schedule": rules.schedules,
+    }
+    for kind, values in parts.items():
+        for place, value in enumerate(values):
+            yield row_key(kind, f"{place:06d}"), _DOCUMENTS[kind].encode(value)
+
+
+def _prefix(saved: SavedVersion) -> str:
+    return f"{row_key(_number(saved.version), saved.saving)}{SEPARATOR}"
+
+
+def _number(version: int) -> str:
+    return f"{version:010d}"
+
+
+def _saved(head: Head, version: int) -> SavedVersion:
+    found = next((saved for saved in head.kept if saved.version == version), None)
+    if found is None:
+        raise Gone(
+            f"version {version} of the rules is not kept any more (the newest is {head.version})",
+            system=_SYSTEM,
+            remedy="Start a new run: it takes the rules in force.",
+        )
+    return found
+
+
+def _superseded(expected: int, found: int) -> Changed:
+    return Changed(
+        f"the rules are at version {found}, not {expected}: somebody else saved them",
+        system=_SYSTEM,
+        remedy="Export the rules again, repeat the change there, and import them.",
+    )

@@ -1,0 +1,292 @@
+"""A run's rows are its work list: pending, claimed by one message, done. Every move is one transaction."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, escape
+from shared.state.records import CompanyReport
+from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, Row
+from shared.state.run_headers import TABLE, RunHeader, RunHeaders
+from shared.state.tables import TableAccess
+
+__all__ = ["RunHeader", "RunRow", "RunStore", "Stage"]
+
+#: Workers pick at random among so many pending rows, so that they rarely want the same one.
+_WINDOW = 16
+#: How often a worker looks at the pending rows again after it lost every one it wanted.
+_ROUNDS = 20
+#: With the marker of its batch, one transaction.
+_BATCH = 99
+_WORK_LIST = "list"
+_FILLED = "filled"
+
+
+class Stage(StrEnum):
+    """How far a company of a run is. A row only moves down this list."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One company of one run. Times are UTC.
+
+    Only the message that holds `claim` works on a claimed row. `attempts` counts the claims before it that ended
+    without a word. A done row has its `report`, and names the row that was claimed in the same step. `etag` says which
+    state of the row was read; empty when it was not read but written.
+    """
+
+    run: str
+    company: int
+    stage: Stage = Stage.PENDING
+    claim: str | None = None
+    claimed_at: datetime | None = None
+    attempts: int = 0
+    report: CompanyReport | None = None
+    next_company: int | None = None
+    next_claim: str | None = None
+    etag: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkList:
+    """The companies of a run, as they were when it was filled first: every later filling writes the same rows."""
+
+    companies: tuple[int, ...]
+
+
+_DOCUMENT = Document("row of a run", RunRow, leave_out=frozenset({"etag"}))
+_LIST_DOCUMENT = Document("work list", WorkList)
+
+
+class RunStore:
+    """Makes runs, hands out their rows exactly once, and closes them."""
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+        self._headers = RunHeaders(tables)
+
+    def create(self, header: RunHeader, companies: Sequence[int]) -> bool:
+        """Makes a run with one pending row per company; False, and nothing done, when a run has that id.
+
+        A header that stays without `filled` belongs to a crash in between: `fill` repairs it.
+        """
+        new = replace(header, companies=len(set(companies)), filled=False, ended=None, outcomes={})
+        if not self._headers.insert(new):
+            return False
+        self.fill(header.id, companies)
+        return True
+
+    def fill(self, run: str, companies: Sequence[int]) -> None:
+        """Writes the rows that are still missing and marks the header as filled.
+
+        Safe to repeat, also while another filling or the work itself is under way: each batch of rows carries a marker
+        that can be written once, so a row that has moved on does not come back.
+        """
+        work = self._work_list(run, companies)
+        for number, start in enumerate(range(0, len(work), _BATCH)):
+            rows = [RunRow(run, company) for company in work[start : start + _BATCH]]
+            marker = InsertRow(f"{_FILLED}{SEPARATOR}{number:06d}", {"rows": len(rows)})
+            try:
+                self._transact(run, [marker, *(_insert(row) for row in rows)])
+            except AlreadyThere:
+                continue
+        self._headers.update(run, lambda header: replace(header, filled=True, companies=len(work)))
+
+    def header(self, run: str) -> RunHeader | None:
+        return self._headers.get(run)
+
+    def headers(self, limit: int) -> list[RunHeader]:
+        """The newest runs first."""
+        return self._headers.newest(limit)
+
+    def open_headers(self) -> list[RunHeader]:
+        """The runs that have not ended, by id."""
+        return self._headers.open()
+
+    def rows(self, run: str) -> list[RunRow]:
+        """Every row of a run, by company."""
+        rows = [row for stage in Stage for row in self._under(run, stage)]
+        return sorted({row.company: row for row in rows}.values(), key=lambda row: row.company)
+
+    def row(self, run: str, company: int) -> RunRow | None:
+        # A worker asks for the row it has claimed. If it is elsewhere: in the direction in which rows move, so that one
+        # that moves while we look is not missed.
+        for stage in (Stage.CLAIMED, *Stage):
+            found = self._tables.get(TABLE, escape(run), _row_key(stage, company))
+            if found is not None:
+                return _read(found)
+        return None
+
+    def claim_next(self, run: str, now: datetime, new_claim: Callable[[], str], want: int) -> list[RunRow]:
+        """Claims up to `want` pending rows for the caller, each under a claim of its own."""
+        taken: list[RunRow] = []
+        for pending in self._candidates(run, want) if want > 0 else ():
+            claimed = _claimed(pending, now, new_claim())
+            try:
+                self._transact(run, _move(pending, claimed))
+            except (AlreadyThere, Changed):
+                continue
+            taken.append(claimed)
+            if len(taken) == want:
+                break
+        return taken
+
+    def finish(self, row: RunRow, report: CompanyReport) -> None:
+        """Records how the company ended. Raises `Changed` unless `row.claim` holds the row, or finished it before."""
+        self._hand_on(row, report, [])
+
+    def finish_and_claim(
+        self, row: RunRow, report: CompanyReport, now: datetime, new_claim: Callable[[], str]
+    ) -> RunRow | None:
+        """Records how the company ended and claims the next pending one, in one transaction; None when none is pending.
+
+        Raises `Changed` unless `row.claim` holds the row. Repeated after it took effect, it gives the row that it
+        claimed then, as long as that is still under that claim.
+        """
+        candidates = self._candidates(row.run, 1)
+        return self._hand_on(row, report, ((each, _claimed(each, now, new_claim())) for each in candidates))
+
+    def reclaim_stale(
+        self, run: str, older_than: datetime, new_claim: Callable[[], str], now: datetime
+    ) -> list[RunRow]:
+        """Takes rows claimed before `older_than` away from claims that ended without a word; one more attempt each."""
+        taken = []
+        for row in self._under(run, Stage.CLAIMED):
+            if row.claimed_at is None or row.claimed_at >= older_than:
+                continue
+            claimed = replace(row, claim=new_claim(), claimed_at=now, attempts=row.attempts + 1)
+            try:
+                etag = self._tables.replace(TABLE, _standing(row), _DOCUMENT.encode(claimed))
+            except Changed:
+                continue
+            taken.append(replace(claimed, etag=etag))
+        return taken
+
+    def counts(self, run: str) -> dict[Stage, int]:
+        """How many companies are in each stage."""
+        rows = self._tables.query(TABLE, escape(run), select=[])
+        stages = Counter(row.row.partition(SEPARATOR)[0] for row in rows)
+        return {stage: stages[stage] for stage in Stage}
+
+    def close(self, run: str, now: datetime) -> bool:
+        """Ends a filled run whose every row is done, once: True for the one caller that did."""
+        header = self.header(run)
+        if header is None or not header.filled or header.ended is not None:
+            return False
+        # Pending first: a row that moves meanwhile is then found claimed. Nothing moves the other way.
+        if any(list(self._under(run, stage, limit=1)) for stage in (Stage.PENDING, Stage.CLAIMED)):
+            return False
+        first, before = _range(Stage.DONE)
+        done = self._tables.query(TABLE, escape(run), first=first, before=before, select=["outcome"])
+        outcomes = dict(Counter(str(row.values["outcome"]) for row in done))
+        return self._headers.update(
+            run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes)
+        )
+
+    def _work_list(self, run: str, companies: Sequence[int]) -> tuple[int, ...]:
+        """The list that the first filling wrote; this one's, when this is the first."""
+        work = WorkList(tuple(sorted(set(companies))))
+        try:
+            self._tables.insert(TABLE, escape(run), _WORK_LIST, _LIST_DOCUMENT.encode(work))
+        except AlreadyThere:
+            row = self._tables.get(TABLE, escape(run), _WORK_LIST)
+            return work.companies if row is None else _LIST_DOCUMENT.decode(row.values).companies
+        return work.companies
+
+    def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
+        """Pending rows in random order, looked at again while some are left."""
+        for _ in range(_ROUNDS):
+            window = list(self._under(run, Stage.PENDING, limit=want + _WINDOW))
+            if not window:
+                return
+            random.shuffle(window)
+            yield from window
+
+    def _hand_on(self, row: RunRow, report: CompanyReport, moves: Iterable[tuple[RunRow, RunRow]]) -> RunRow | None:
+        """Moves the row to done together with the first of the other moves that nobody else made, or alone."""
+        standing = row if row.etag else self._look(row)
+        for move in itertools.chain(moves, [None]):
+            if standing.stage is Stage.DONE:
+                return self._handed_on(standing)
+            following = None if move is None else move[1]
+            also = [] if move is None else _move(*move)
+            try:
+                self._transact(row.run, [*_move(standing, _done(standing, report, following)), *also])
+            except (AlreadyThere, Changed):
+                standing = self._look(row)
+                continue
+            return following
+        return self._handed_on(standing)
+
+    def _look(self, row: RunRow) -> RunRow:
+        """The row as it stands, claimed or done by its claim. Raises `Changed` when another claim has it."""
+        for stage in (Stage.CLAIMED, Stage.DONE):
+            found = self._tables.get(TABLE, escape(row.run), _row_key(stage, row.company))
+            if found is not None and _read(found).claim == row.claim:
+                return _read(found)
+        raise Changed(f"company {row.company} of run {row.run} is no longer under this claim", system="state")
+
+    def _handed_on(self, done: RunRow) -> RunRow | None:
+        """The row that was claimed when this one was finished, if nobody took it since."""
+        if done.stage is not Stage.DONE:
+            raise Changed(f"company {done.company} of run {done.run} could not be marked as done", system="state")
+        if done.next_company is None:
+            return None
+        found = self._tables.get(TABLE, escape(done.run), _row_key(Stage.CLAIMED, done.next_company))
+        return _read(found) if found is not None and _read(found).claim == done.next_claim else None
+
+    def _under(self, run: str, stage: Stage, limit: int | None = None) -> Iterator[RunRow]:
+        first, before = _range(stage)
+        rows = self._tables.query(TABLE, escape(run), first=first, before=before, limit=limit)
+        return (_read(row) for row in rows)
+
+    def _transact(self, run: str, operations: Sequence[Operation]) -> None:
+        self._tables.transact(TABLE, escape(run), operations)
+
+
+def _claimed(pending: RunRow, now: datetime, claim: str) -> RunRow:
+    return replace(pending, stage=Stage.CLAIMED, claim=claim, claimed_at=now, etag="")
+
+
+def _done(claimed: RunRow, report: CompanyReport, following: RunRow | None) -> RunRow:
+    done = replace(claimed, stage=Stage.DONE, report=report, etag="")
+    if following is None:
+        return done
+    return replace(done, next_company=following.company, next_claim=following.claim)
+
+
+def _move(from_: RunRow, to: RunRow) -> list[Operation]:
+    """The row leaves one stage, if it is still as it was read, and stands in another."""
+    return [DeleteRow(_row_key(from_.stage, from_.company), from_.etag), _insert(to)]
+
+
+def _insert(row: RunRow) -> InsertRow:
+    outcome = {"outcome": row.report.outcome.value} if row.report else {}
+    return InsertRow(_row_key(row.stage, row.company), {**_DOCUMENT.encode(row), **outcome})
+
+
+def _read(row: Row) -> RunRow:
+    return replace(_DOCUMENT.decode(row.values), etag=row.etag)
+
+
+def _standing(row: RunRow) -> Row:
+    return Row(escape(row.run), _row_key(row.stage, row.company), {}, row.etag)
+
+
+def _row_key(stage: Stage, company: int) -> str:
+    return f"{stage}{SEPARATOR}{company:010d}"
+
+
+def _range(stage: Stage) -> tuple[str, str]:
+    """The first key of a stage, and the first one after it."""
+    return stage + SEPARATOR, stage + AFTER_SEPARATOR

@@ -1,0 +1,83 @@
+"""When each scheduled job was last started, how it ended, and when it is due next."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from shared.errors import Gone
+from shared.state.documents import Document, row_key
+from shared.state.rows import AlreadyThere, Changed, Row
+from shared.state.tables import TableAccess
+
+TABLE = "Schedules"
+_PARTITION = "schedule"
+_TRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """One schedule. Times are UTC. `running_since` is set from the start of the job to its end.
+
+    `etag` says which state of the row was read.
+    """
+
+    id: str
+    next_due: datetime | None = None
+    last_started: datetime | None = None
+    last_ended: datetime | None = None
+    last_outcome: str | None = None
+    running_since: datetime | None = None
+    etag: str = field(default="", compare=False, repr=False)
+
+
+_DOCUMENT = Document("schedule", ScheduleState, leave_out=frozenset({"etag"}))
+
+
+class ScheduleStore:
+    """One row per schedule."""
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+
+    def get(self, schedule: str) -> ScheduleState | None:
+        row = self._tables.get(TABLE, _PARTITION, row_key(schedule))
+        return None if row is None else _read(row)
+
+    def arrange(self, schedule: str, next_due: datetime) -> None:
+        """Says when a schedule is due that has no row yet; one that has keeps it."""
+        state = ScheduleState(schedule, next_due)
+        with suppress(AlreadyThere):
+            self._tables.insert(TABLE, _PARTITION, row_key(schedule), _DOCUMENT.encode(state))
+
+    def take(self, state: ScheduleState, now: datetime, next_due: datetime) -> bool:
+        """Marks the job as started by the caller; False when somebody else changed the schedule since `state` was read.
+
+        Whether a job that is still running may be started again is the caller's to decide from `running_since`.
+        """
+        started = replace(state, next_due=next_due, last_started=now, running_since=now)
+        row = Row(_PARTITION, row_key(state.id), {}, state.etag)
+        try:
+            self._tables.replace(TABLE, row, _DOCUMENT.encode(started))
+        except Changed:
+            return False
+        return True
+
+    def finish(self, schedule: str, outcome: str, now: datetime) -> None:
+        """Records how the job ended. Raises `Gone` for a schedule that was never arranged."""
+        for _ in range(_TRIES):
+            row = self._tables.get(TABLE, _PARTITION, row_key(schedule))
+            if row is None:
+                raise Gone(f"schedule {schedule} is not arranged", system="state")
+            ended = replace(_read(row), last_ended=now, last_outcome=outcome, running_since=None)
+            try:
+                self._tables.replace(TABLE, row, _DOCUMENT.encode(ended))
+            except Changed:
+                continue
+            return
+        raise Changed(f"schedule {schedule} changes faster than it can be written", system="state")
+
+
+def _read(row: Row) -> ScheduleState:
+    return replace(_DOCUMENT.decode(row.values), etag=row.etag)

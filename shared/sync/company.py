@@ -1,0 +1,147 @@
+"""Sync one company: lease, read every source, read Manage, plan, apply what may be applied, record, release."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.plan import ChangeKind, Plan
+from shared.billing.planner import plan_company, with_everything_read
+from shared.billing.rules import CompanyRules, Mode
+from shared.clock import business_date
+from shared.errors import Busy, TrueUpError
+from shared.state.companies import Lease
+from shared.state.company_state import CompanyState
+from shared.state.records import CompanyReport, Outcome
+from shared.sync.apply import Applied, apply_plan
+from shared.sync.intents import Resolution, resolve_intents
+from shared.sync.observe import Observation, observe, unread_active
+from shared.sync.ports import Ports
+from shared.sync.record import record_failure, record_plan
+
+log = logging.getLogger(__name__)
+
+
+#: A company whose worker died so often in one run is recorded as failed, and the run goes on.
+MOST_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Look at this company, in this run, on behalf of `actor`.
+
+    `mode` can only make it more careful. `rules` is the version that the run pinned, None the one in force.
+    """
+
+    company: int
+    run: str
+    owner: str
+    mode: Mode | None = None
+    rules: int | None = None
+    actor: str = "night"
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What came of it. `again_in`: seconds after which the company must be looked at again, None if it is done."""
+
+    report: CompanyReport
+    plan: Plan | None = None
+    again_in: int | None = None
+
+
+def sync_company(ports: Ports, order: Order) -> Synced:
+    """One company under its lease. Raises `Busy` when another worker holds it and `Gone` when it is not known."""
+    started = time.monotonic()
+    lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
+    synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
+    try:
+        if lease.company.deaths >= MOST_DEATHS:
+            synced = Synced(worker_died(order.company))
+        else:
+            with ports.manage.deadline(ports.limits.company_deadline):
+                synced = _under_lease(ports, order, lease)
+    finally:
+        report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
+        ports.companies.release(lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now())
+    log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
+    return replace(synced, report=report)
+
+
+def worker_died(company: int) -> CompanyReport:
+    """What is recorded of a company that killed its workers."""
+    return CompanyReport(company, Outcome.FAILED, f"its worker died {MOST_DEATHS} times; the other companies went on")
+
+
+def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
+    state = ports.company_state.load(order.company)
+    row = lease.company
+    company = CompanyRules(row.id, row.name, row.mode, row.links, state.licences, state.adopt_marked, state.guards)
+    if not company.links:
+        return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
+    try:
+        return _sync(ports, order, lease, company, state)
+    except Busy:
+        raise
+    except TrueUpError as error:
+        log.warning("company %s in run %s: %s", order.company, order.run, error)
+        finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
+        record_failure(ports, order.company, state, finding)
+        return Synced(CompanyReport(order.company, Outcome.FAILED, str(error), findings={finding.kind.value: 1}))
+
+
+def _sync(ports: Ports, order: Order, lease: Lease, company: CompanyRules, state: CompanyState) -> Synced:
+    observation = observe(ports, company, state, ports.rules.load(order.rules), business_date(ports.clock))
+    resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling)
+    facts = replace(observation.facts, ledger=resolution.ledger, in_doubt=resolution.in_doubt)
+    plan = plan_company(facts)
+    if plan.needs_all:
+        plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
+    record_plan(ports, order.company, state, observation, resolution, plan)
+    mode = company.mode.at_most(order.mode)
+    applied = Applied()
+    if mode is Mode.AUTO and plan.applicable:
+        applied = apply_plan(ports, order.run, order.actor, lease, state, plan)
+    return _synced(order, observation, resolution, plan, applied)
+
+
+def _synced(order: Order, observation: Observation, resolution: Resolution, plan: Plan, applied: Applied) -> Synced:
+    failures = [*observation.failures, *applied.failures]
+    findings = [*plan.findings, *applied.findings]
+    report = CompanyReport(
+        company=order.company,
+        outcome=_outcome(failures, plan, applied),
+        note="; ".join(failures),
+        planned=_counted(change.kind for change in plan.changes),
+        written=_counted(applied.written),
+        findings=dict(Counter(finding.kind.value for finding in findings)),
+        monthly_delta=str(sum((group.monthly for group in plan.groups), Decimal(0))),
+    )
+    waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
+    return Synced(report, plan, max(waits, default=None))
+
+
+def _outcome(failures: list[str], plan: Plan, applied: Applied) -> Outcome:
+    if failures:
+        return Outcome.FAILED
+    if plan.held:
+        return Outcome.HELD
+    if applied.written:
+        return Outcome.APPLIED
+    return Outcome.PLANNED if plan.groups else Outcome.UNCHANGED
+
+
+def _counted(kinds: Iterable[ChangeKind]) -> dict[str, int]:
+    """Changes by what they do to an addition; a removed copy ends."""
+    names = {
+        ChangeKind.CREATE: "created",
+        ChangeKind.UPDATE: "updated",
+        ChangeKind.END: "ended",
+        ChangeKind.DELETE: "ended",
+    }
+    return dict(Counter(names[kind] for kind in kinds))

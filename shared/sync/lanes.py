@@ -1,0 +1,143 @@
+"""A run and its lanes: never more companies in flight than there are lanes, however many workers exist.
+
+The run's rows are the work list. A message holds the claim of one row; when its company is done, the same transaction
+that records the outcome claims the next pending row, whose message goes on the queue. A run ends because every row has
+an outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import uuid4
+
+from shared.billing.rules import Mode
+from shared.errors import Busy, TrueUpError
+from shared.queues import SyncMessage
+from shared.state.records import CompanyReport, Outcome
+from shared.state.rows import Changed
+from shared.state.runs import RunHeader, RunRow, Stage
+from shared.sync.company import MOST_DEATHS, Order, Synced, sync_company, worker_died
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: A company that was put back so often is recorded as failed; the next night looks again.
+MOST_TRIES = 3
+
+
+def start_run(ports: Ports, run: str, kind: str, companies: Sequence[int], mode: Mode | None = None) -> bool:
+    """Makes the run and fills its lanes; False, and nothing done, when a run with this id exists."""
+    header = RunHeader(
+        id=run,
+        kind=kind,
+        mode=mode.value if mode is not None else None,
+        rules_version=ports.rules.load().version,
+        started=ports.clock.now(),
+    )
+    if not ports.runs.create(header, companies):
+        log.info("run %s exists already", run)
+        return False
+    log.info("run %s starts over %s companies", run, len(companies))
+    _fill_lanes(ports, header, ports.limits.lanes)
+    if not companies:
+        ports.runs.close(run, ports.clock.now())
+    return True
+
+
+def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
+    """Works on one message. `deliveries` is how often the queue has handed it out, this time included.
+
+    Expected failures do not raise: they are outcomes. A message that finds its company busy puts itself back unchanged.
+    """
+    row = ports.runs.row(message.run, message.company)
+    if row is None or row.claim != message.claim:
+        log.info("company %s of run %s is somebody else's by now", message.company, message.run)
+        return
+    if row.stage is Stage.DONE:
+        _send_again(ports, message, row)
+        return
+    if row.attempts + deliveries > MOST_DEATHS:
+        _finish(ports, message, row, worker_died(message.company))
+        return
+    try:
+        synced = _sync(ports, message)
+    except Busy as busy:
+        log.info("%s; looking again in %s s", busy, ports.limits.busy_delay)
+        ports.queue.send(message, delay=ports.limits.busy_delay)
+        return
+    if synced.again_in is not None and message.tries < MOST_TRIES:
+        ports.queue.send(message.tried_again(), delay=synced.again_in)
+        return
+    _finish(ports, message, row, synced.report)
+
+
+def watch(ports: Ports) -> None:
+    """Keeps every open run going: fills, refills and closes it. Runs as often as the watchdog timer says."""
+    for header in ports.runs.open_headers():
+        try:
+            _watch_run(ports, header)
+        except TrueUpError as error:
+            log.warning("run %s could not be looked after: %s", header.id, error)
+
+
+def _watch_run(ports: Ports, header: RunHeader) -> None:
+    now = ports.clock.now()
+    silence = timedelta(seconds=ports.limits.silence)
+    if not header.filled:
+        if header.started < now - silence:
+            ports.runs.fill(header.id, [company.id for company in ports.companies.all() if company.links])
+        return
+    for row in ports.runs.reclaim_stale(header.id, now - silence, _new_claim, now):
+        message = _message(header, row)
+        if row.attempts > MOST_DEATHS:
+            _finish(ports, message, row, worker_died(row.company))
+        else:
+            ports.queue.send(message)
+    claimed = ports.runs.counts(header.id).get(Stage.CLAIMED, 0)
+    _fill_lanes(ports, header, ports.limits.lanes - claimed)
+    ports.runs.close(header.id, now)
+
+
+def _fill_lanes(ports: Ports, header: RunHeader, lanes: int) -> None:
+    for row in ports.runs.claim_next(header.id, ports.clock.now(), _new_claim, lanes):
+        ports.queue.send(_message(header, row))
+
+
+def _sync(ports: Ports, message: SyncMessage) -> Synced:
+    order = Order(message.company, message.run, message.claim, message.mode, message.rules)
+    try:
+        return sync_company(ports, order)
+    except Busy:
+        raise
+    except TrueUpError as error:
+        log.warning("company %s of run %s: %s", message.company, message.run, error)
+        return Synced(CompanyReport(message.company, Outcome.FAILED, str(error)))
+
+
+def _finish(ports: Ports, message: SyncMessage, row: RunRow, report: CompanyReport) -> None:
+    try:
+        following = ports.runs.finish_and_claim(row, report, ports.clock.now(), _new_claim)
+    except Changed:
+        log.info("company %s of run %s was finished by somebody else", message.company, message.run)
+        return
+    if following is not None:
+        ports.queue.send(message.for_row(following.company, following.claim or ""))
+    else:
+        ports.runs.close(message.run, ports.clock.now())
+
+
+def _send_again(ports: Ports, message: SyncMessage, row: RunRow) -> None:
+    """The worker before us recorded its outcome but may have died before it sent the next message."""
+    if row.next_company is not None and row.next_claim is not None:
+        ports.queue.send(message.for_row(row.next_company, row.next_claim))
+
+
+def _message(header: RunHeader, row: RunRow) -> SyncMessage:
+    mode = Mode(header.mode) if header.mode is not None else None
+    return SyncMessage(header.id, row.company, row.claim or "", mode, header.rules_version)
+
+
+def _new_claim() -> str:
+    return uuid4().hex

@@ -1,0 +1,84 @@
+"""The tick and the nightly job: schedules in the MSP's own time zone, the night a run over linked companies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from croniter import croniter
+
+from shared.billing.rules import Schedule
+from shared.clock import business_date
+from shared.errors import TrueUpError
+from shared.state.schedules import ScheduleState
+from shared.sync.lanes import start_run
+from shared.sync.msp import notice_customers
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: A job only lists customers and fills a run; one that runs longer was killed, and the next tick starts it again.
+LONGEST_JOB = timedelta(minutes=15)
+
+
+def nightly(ports: Ports) -> str:
+    """Lists each partner's customers, notices new and vanished ones, and starts a run over the linked companies.
+
+    The run's id is the business day's, so that two ticks make one run. Answers in words what it did.
+    """
+    companies = ports.companies.all()
+    findings = notice_customers(ports, companies)
+    run = f"{business_date(ports.clock).isoformat()}-nightly"
+    linked = [company.id for company in companies if company.links]
+    started = start_run(ports, run, "nightly", linked)
+    return f"{run}: {'started' if started else 'was there already'}, {len(linked)} companies, {len(findings)} findings"
+
+
+JOBS: Mapping[str, Callable[[Ports], str]] = {"nightly": nightly}
+
+
+def tick(ports: Ports) -> list[str]:
+    """Starts every scheduled job that is due, once. Answers in words what each did."""
+    return [told for schedule in ports.rules.load().schedules if (told := _tick(ports, schedule)) is not None]
+
+
+def _tick(ports: Ports, schedule: Schedule) -> str | None:
+    now = ports.clock.business_now()
+    state = ports.schedules.get(schedule.id)
+    if state is None or state.next_due is None:
+        ports.schedules.arrange(schedule.id, _next_due(schedule, now))
+        return None
+    if not _is_due(state, now, ports.clock.now()):
+        return None
+    if not ports.schedules.take(state, ports.clock.now(), _next_due(schedule, now)):
+        return None
+    outcome = _run(ports, schedule)
+    ports.schedules.finish(schedule.id, outcome, ports.clock.now())
+    return outcome
+
+
+def _is_due(state: ScheduleState, business_now: datetime, now: datetime) -> bool:
+    """Due at its time, or again when the process that ran it was killed; never beside itself."""
+    if state.running_since is not None:
+        return now - state.running_since > LONGEST_JOB
+    return state.next_due is not None and state.next_due <= business_now
+
+
+def _next_due(schedule: Schedule, after: datetime) -> datetime:
+    """The schedule's next time, in the MSP's zone, as UTC."""
+    due: datetime = croniter(schedule.cron, after).get_next(datetime)
+    return due.astimezone(UTC)
+
+
+def _run(ports: Ports, schedule: Schedule) -> str:
+    job = JOBS.get(schedule.job)
+    if job is None:
+        return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"
+    try:
+        told = job(ports)
+    except TrueUpError as error:
+        log.error("job %s: %s", schedule.job, error)
+        return f"failed: {error}"
+    log.info("job %s: %s", schedule.job, told)
+    return told

@@ -1,0 +1,81 @@
+"""Gather what is known about one company tonight: every source, its agreements, the additions that matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from shared.billing.agreements import Addition, Agreement
+from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.billing.planner import Facts
+from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.state.company_state import CompanyState
+from shared.sync.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The facts for the planner, and in words which sources could not be read."""
+
+    facts: Facts
+    failures: tuple[str, ...]
+
+
+def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rules, as_of: date) -> Observation:
+    """Reads every linked source, then Manage. A source that fails is a failed reading; Manage failing raises."""
+    readings = tuple(_read(ports, link, as_of) for link in company.links)
+    agreements = tuple(ports.manage.agreements(company.company))
+    additions = _additions_that_matter(ports, company, state, agreements, as_of)
+    facts = Facts(
+        as_of=as_of,
+        rules=rules,
+        company=company,
+        readings=readings,
+        agreements=agreements,
+        additions=additions,
+        products=ports.manage.products(sorted({profile.product for profile in rules.profiles.values()})),
+        ledger=tuple(state.ledger.values()),
+        seats=state.seats,
+    )
+    failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
+    return Observation(facts, failures)
+
+
+def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]:
+    """The additions of the active agreements that were left out at first."""
+    missing = [agreement.id for agreement in facts.agreements if _is_active(agreement)]
+    return {
+        agreement: tuple(ports.manage.additions(agreement)) for agreement in missing if agreement not in facts.additions
+    }
+
+
+def _read(ports: Ports, link: CompanyLink, as_of: date) -> Reading | ReadFailure:
+    source = ports.sources.get(link.source)
+    if source is None:
+        return ReadFailure(
+            link.source,
+            link.customer,
+            FailureKind.READ_FAILED,
+            f"The source {link.source} is not connected.",
+            f"Set the settings of {link.source}, or remove the company's link to it.",
+        )
+    return source.read(link.customer, as_of)
+
+
+def _additions_that_matter(
+    ports: Ports, company: CompanyRules, state: CompanyState, agreements: tuple[Agreement, ...], as_of: date
+) -> dict[int, tuple[Addition, ...]]:
+    """The agreements where lines of ours stand or were begun; all active ones once a week and while we know of none.
+
+    An agreement that is not active any more is read as long as the ledger says that a line of ours stands there.
+    """
+    ours = {row.key.agreement for row in state.ledger.values()}
+    ours |= {intent.change.key.agreement for intent in state.intents.values()}
+    if not ours or company.company % 7 == as_of.weekday():
+        ours |= {agreement.id for agreement in agreements if _is_active(agreement)}
+    known = {agreement.id for agreement in agreements}
+    return {agreement: tuple(ports.manage.additions(agreement)) for agreement in sorted(ours & known)}
+
+
+def _is_active(agreement: Agreement) -> bool:
+    return agreement.agreement_status == "Active"

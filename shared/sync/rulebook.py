@@ -1,0 +1,43 @@
+"""The rules as one YAML document: what stands goes out, what is read comes in whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.billing.rules import CompanyRules, Mode
+from shared.rules.reading import read_rules
+from shared.rules.values import from_values, to_values
+from shared.rules.writing import write_rules
+from shared.sync.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did. `left` are companies that the document does not name any more: they are not synced."""
+
+    version: int
+    profiles: int
+    policies: int
+    companies: int
+    left: tuple[int, ...]
+
+
+def import_rules(ports: Ports, text: str) -> Imported:
+    """Replaces the rules by those of the document. Raises `RulesProblem` with every problem; then nothing changes."""
+    document = read_rules(text)
+    standing = ports.rules.load()
+    rules, companies = to_values(document, standing.version + 1)
+    version = ports.rules.save(rules, expected=standing.version)
+    for company in companies:
+        ports.companies.put_rules(company)
+    named = {company.company for company in companies}
+    left = [row for row in ports.companies.all() if row.id not in named and (row.links or row.mode is not Mode.OBSERVE)]
+    for row in left:
+        ports.companies.put_rules(CompanyRules(row.id, row.name))
+    return Imported(version, len(rules.profiles), len(rules.policies), len(companies), tuple(row.id for row in left))
+
+
+def export_rules(ports: Ports) -> str:
+    """The rules in force as a commented YAML document."""
+    companies = [ports.companies.company_rules(row.id) for row in ports.companies.all()]
+    return write_rules(from_values(ports.rules.load(), companies))

@@ -1,0 +1,171 @@
+"""What the API tells: runs, companies and the state of the whole, as JSON-shaped values.
+
+Money and quantities are JSON numbers in the agreement's currency and the SKU's units; times are ISO 8601, UTC.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from shared.billing.lines import LineValues
+from shared.billing.plan import Change, Group
+from shared.errors import Gone
+from shared.state.company_state import MSP
+from shared.state.records import CompanyReport, OpenFinding
+from shared.state.runs import RunHeader, RunRow
+from shared.sync.company import Synced
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+#: As many runs as the list of runs shows.
+_NEWEST = 50
+
+
+def status(ports: Ports) -> Json:
+    """Last night, open runs, findings by kind (those of the last night's companies and the MSP's own), sources."""
+    headers = ports.runs.headers(_NEWEST)
+    last = next((header for header in headers if header.kind == "nightly" and header.ended is not None), None)
+    findings = Counter(open_.finding.kind.value for open_ in ports.company_state.load(MSP).findings.values())
+    if last is not None:
+        for row in ports.runs.rows(last.id):
+            findings.update(row.report.findings if row.report is not None else {})
+    return {
+        "last_night": _run(last) if last is not None else None,
+        "open_runs": [_run(header) for header in ports.runs.open_headers()],
+        "findings": dict(sorted(findings.items())),
+        "sources": sorted(ports.sources),
+        "version": _version(),
+    }
+
+
+def runs(ports: Ports) -> Json:
+    """The newest runs, the last one first."""
+    return {"runs": [_run(header) for header in ports.runs.headers(_NEWEST)]}
+
+
+def run(ports: Ports, run_id: str) -> Json:
+    """One run with a row per company. Raises `Gone` for an unknown id."""
+    header = ports.runs.header(run_id)
+    if header is None:
+        raise Gone(f"there is no run {run_id}", remedy="GET /api/runs lists the newest runs.")
+    return {**_run(header), "rows": [_row(row) for row in ports.runs.rows(run_id)]}
+
+
+def company(ports: Ports, company_id: int) -> Json:
+    """One company with its waiting plan and open findings. Raises `Gone` for an unknown id."""
+    row = ports.companies.get(company_id)
+    if row is None:
+        raise Gone(f"company {company_id} is not known", remedy="Add the company to the rules and import them.")
+    state = ports.company_state.load(company_id)
+    return {
+        "id": row.id,
+        "name": row.name,
+        "mode": row.mode.value,
+        "outcome": row.last_outcome,
+        "last_run": row.last_run,
+        "last_at": _time(row.last_at),
+        "plan": {"groups": [_group(group) for group in (state.plan.groups if state.plan is not None else ())]},
+        "findings": [_finding(state.findings[key]) for key in sorted(state.findings)],
+    }
+
+
+def synced(result: Synced) -> Json:
+    """The outcome of one sync with what it planned."""
+    groups = result.plan.groups if result.plan is not None else ()
+    return {**_report(result.report), "plan": {"groups": [_group(group) for group in groups]}}
+
+
+def _run(header: RunHeader) -> Json:
+    return {
+        "id": header.id,
+        "kind": header.kind,
+        "mode": header.mode,
+        "started": _time(header.started),
+        "ended": _time(header.ended),
+        "companies": header.companies,
+        "outcomes": header.outcomes,
+        "note": header.note,
+    }
+
+
+def _row(row: RunRow) -> Json:
+    done = _report(row.report) if row.report is not None else {"company": row.company, "outcome": None}
+    return {**done, "stage": row.stage.value, "attempts": row.attempts}
+
+
+def _report(report: CompanyReport) -> Json:
+    return {
+        "company": report.company,
+        "outcome": report.outcome.value,
+        "note": report.note,
+        "planned": report.planned,
+        "written": report.written,
+        "findings": report.findings,
+        "monthly_delta": float(report.monthly_delta),
+        "seconds": report.seconds,
+    }
+
+
+def _group(group: Group) -> Json:
+    return {
+        "hash": group.hash,
+        "bill_item": group.bill_item,
+        "held": group.held,
+        "monthly": float(group.monthly),
+        "changes": [_change(change) for change in group.changes],
+    }
+
+
+def _change(change: Change) -> Json:
+    return {
+        "kind": change.kind.value,
+        "agreement": change.key.agreement,
+        "addition": change.addition,
+        "product": change.product,
+        "before": _values(change.before),
+        "after": _values(change.after),
+        "reason": change.reason,
+        "sentence": change.sentence,
+        "monthly": float(change.monthly),
+        "one_off": float(change.one_off),
+    }
+
+
+def _values(values: LineValues | None) -> Json | None:
+    if values is None:
+        return None
+    return {item.name: _plain(getattr(values, item.name)) for item in fields(values)}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _finding(open_: OpenFinding) -> Json:
+    finding = open_.finding
+    return {
+        "kind": finding.kind.value,
+        "key": finding.key,
+        "text": finding.text,
+        "remedy": finding.remedy,
+        "opened": _time(open_.opened),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _version() -> str:
+    try:
+        return version("trueup")
+    except PackageNotFoundError:
+        return "development"

@@ -1,0 +1,151 @@
+"""The rules in versions: whole or not at all, pinned, pruned."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.rules import (
+    BillingProfile,
+    Guards,
+    PriceKind,
+    PriceRule,
+    QuantityRule,
+    ReductionLimit,
+    Rules,
+    Schedule,
+    SkuPolicy,
+)
+from shared.errors import Gone, Refused, Retryable
+from shared.state.rows import Changed
+from shared.state.rules import KEPT_VERSIONS, RulesStore
+from tests.fakes.tables import InMemoryTables
+
+PROFILES = {
+    name: BillingProfile(
+        name,
+        f"{name} seats",
+        f"M365/{name}",
+        ("Cloud Subscriptions",),
+        QuantityRule(included=Decimal("1.5")),
+        PriceRule(PriceKind.CUSTOM, Decimal("20.10000")),
+        taxable=False,
+    )
+    for name in ("zebra", "adder")
+}
+
+
+def rules(version: int = 0, policies: int = 3) -> Rules:
+    return Rules(
+        version,
+        PROFILES,
+        tuple(SkuPolicy("microsoft365", f"sku/{policies - number}", "zebra") for number in range(policies)),
+        Guards(ReductionLimit(money=Decimal("99.99")), all_to_zero=False),
+        (Schedule("nightly", "nightly", "0 2 * * *"), Schedule("backup", "nightly", "0 3 * * 0")),
+        ("Unite",),
+    )
+
+
+@pytest.fixture
+def tables() -> InMemoryTables:
+    return InMemoryTables()
+
+
+def test_before_the_first_import_the_rules_are_empty_at_version_0(tables: InMemoryTables) -> None:
+    assert RulesStore(tables).load() == Rules(0)
+    assert RulesStore(tables).load(0) == Rules(0)
+
+
+def test_rules_come_back_as_saved_in_the_authors_order_with_the_next_version(tables: InMemoryTables) -> None:
+    assert RulesStore(tables).save(rules(policies=250), expected=0) == 1
+    loaded = RulesStore(tables).load()
+    assert loaded == rules(1, policies=250)
+    assert list(loaded.profiles) == ["zebra", "adder"]
+
+
+def test_a_version_already_loaded_costs_nothing_and_the_one_in_force_one_round_trip(tables: InMemoryTables) -> None:
+    RulesStore(tables).save(rules(), expected=0)
+    store = RulesStore(tables)
+    store.load()
+    tables.calls.clear()
+    store.load(1)
+    assert tables.round_trips == 0
+    store.load()
+    assert tables.round_trips == 1
+
+
+def test_a_run_keeps_the_version_it_pinned_until_three_newer_ones_are_saved(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    for version in range(KEPT_VERSIONS):
+        store.save(rules(policies=version + 1), expected=version)
+    assert RulesStore(tables).load(1) == rules(1, policies=1)
+    store.save(rules(policies=9), expected=KEPT_VERSIONS)
+    with pytest.raises(Gone, match="version 1 of the rules is not kept") as gone:
+        RulesStore(tables).load(1)
+    assert "new run" in gone.value.remedy
+    assert RulesStore(tables).load(2) == rules(2, policies=2)
+
+
+def test_old_versions_and_dead_saves_do_not_pile_up(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    for version in range(12):
+        fail(tables, "before", "insert" if version == 0 else "replace")
+        with pytest.raises(Retryable):
+            store.save(rules(), expected=version)
+        tables.fault = None
+        store.save(rules(), expected=version)
+    per_version = 1 + 3 + 2 + 2
+    assert len(tables.rows("Rules", "rules")) <= 1 + per_version * (KEPT_VERSIONS + 2)
+
+
+def test_the_second_of_two_people_is_told_and_changes_nothing(tables: InMemoryTables) -> None:
+    RulesStore(tables).save(rules(), expected=0)
+    with pytest.raises(Changed, match="at version 1, not 0") as changed:
+        RulesStore(tables).save(Rules(0), expected=0)
+    assert "Export the rules again" in changed.value.remedy
+    assert RulesStore(tables).load() == rules(1)
+
+
+def test_a_save_overtaken_just_before_its_switch_changes_nothing_and_cleans_up(tables: InMemoryTables) -> None:
+    RulesStore(tables).save(rules(), expected=0)
+
+    def overtake(moment: str, operation: str, _table: str) -> None:
+        if (moment, operation) == ("before", "replace"):
+            tables.fault = None
+            RulesStore(tables).save(rules(policies=1), expected=1)
+
+    tables.fault = overtake
+    with pytest.raises(Changed, match="at version 2, not 1"):
+        RulesStore(tables).save(rules(policies=7), expected=1)
+    assert RulesStore(tables).load() == rules(2, policies=1)
+    assert RulesStore(tables).load(1) == rules(1)
+    assert len(tables.rows("Rules", "rules")) == 1 + (1 + 3 + 2 + 2) + (1 + 1 + 2 + 2)
+
+
+@pytest.mark.parametrize("operation", ["get", "query", "transact", "replace"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_save_that_dies_leaves_the_old_version_or_the_new_one_whole(
+    tables: InMemoryTables, operation: str, moment: str
+) -> None:
+    RulesStore(tables).save(rules(), expected=0)
+    fail(tables, moment, operation)
+    with pytest.raises(Retryable):
+        RulesStore(tables).save(rules(policies=150), expected=1)
+    tables.fault = None
+    took_effect = (moment, operation) == ("after", "replace")
+    assert RulesStore(tables).load() == (rules(2, policies=150) if took_effect else rules(1))
+
+
+def test_rules_of_a_newer_trueup_are_refused(tables: InMemoryTables) -> None:
+    tables.put("Rules", "rules", "head", {"schema": 2, "json": "{}"})
+    with pytest.raises(Refused, match="newer TrueUp"):
+        RulesStore(tables).load()
+
+
+def fail(tables: InMemoryTables, moment: str, operation: str) -> None:
+    def fault(when: str, what: str, _table: str) -> None:
+        if (when, what) == (moment, operation):
+            raise Retryable("the answer got lost")
+
+    tables.fault = fault
