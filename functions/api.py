@@ -27,7 +27,7 @@ class SyncRequest(BaseModel):
     mode: Mode | None = None
 
 
-@blueprint.route("api/sync", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route("api/sync", trigger_arg_name="request", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
 @answers_errors
 def sync(request: func.HttpRequest) -> func.HttpResponse:
     """One company: 200 with its outcome, 409 while it is busy. Several or all: 202 with the id of a run."""
@@ -41,28 +41,28 @@ def sync(request: func.HttpRequest) -> func.HttpResponse:
     return answer({"run": demand.sync_in_run(ports(), companies, wanted.mode)}, 202)
 
 
-@blueprint.route("api/status", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route("api/status", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answers_errors
 def status(request: func.HttpRequest) -> func.HttpResponse:
     """Last night, open runs, counts of findings by kind, sources, version."""
     return answer(views.status(ports()))
 
 
-@blueprint.route("api/runs", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route("api/runs", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answers_errors
 def runs(request: func.HttpRequest) -> func.HttpResponse:
     """The newest runs."""
     return answer(views.runs(ports()))
 
 
-@blueprint.route("api/runs/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route("api/runs/{id}", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answers_errors
 def run(request: func.HttpRequest) -> func.HttpResponse:
     """One run with a row per company."""
     return answer(views.run(ports(), request.route_params["id"]))
 
 
-@blueprint.route("api/companies/{id}", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+@blueprint.route("api/companies/{id}", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
 @answers_errors
 def company(request: func.HttpRequest) -> func.HttpResponse:
     """One company with its waiting plan and open findings."""
@@ -72,7 +72,7 @@ def company(request: func.HttpRequest) -> func.HttpResponse:
     return answer(views.company(ports(), int(text)))
 
 
-@blueprint.route("api/health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@blueprint.route("api/health", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(request: func.HttpRequest) -> func.HttpResponse:
     """200 when the settings are sound, 503 without details when they are not."""
     try:
