@@ -1,0 +1,1 @@
+"""What makes TrueUp run on one machine. Never deployed."""

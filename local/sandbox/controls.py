@@ -1,0 +1,164 @@
+"""The controls below /_sandbox: what a test or a demo turns and reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from local.sandbox.calls import CallBook
+from local.sandbox.clock import Clock
+from local.sandbox.faults import FaultBook
+from local.sandbox.manage.additions import view as addition_view
+from local.sandbox.manage.instance import Instance
+from local.sandbox.manage.invoices import list_invoices, run_invoices, undo_invoice
+from local.sandbox.manage.person import act
+from local.sandbox.seats import Seats, set_seats
+from local.sandbox.switches import Switches
+from local.sandbox.world import Msp
+from shared.errors import Gone, TrueUpError
+
+Handler = Callable[[web.Request], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """Everything that the controls reach. `settings` is the environment that makes TrueUp use this sandbox."""
+
+    msp: Msp
+    clock: Clock
+    switches: Switches
+    faults: FaultBook
+    calls: CallBook
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+class _Moment(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    now: datetime
+
+
+class _Through(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    through: date
+
+
+def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
+    """The controls of design §8; each answers JSON, and 400 or 404 with `{"error"}` for what cannot be done."""
+    controls = _Controls(sandbox)
+    routes: list[tuple[str, str, Handler]] = [
+        ("GET", "calls", controls.calls),
+        ("DELETE", "calls", controls.clear_calls),
+        ("GET", "clock", controls.clock),
+        ("PUT", "clock", controls.set_clock),
+        ("PUT", "seats", controls.set_seats),
+        ("PUT", "faults", controls.set_faults),
+        ("PUT", "switches", controls.set_switches),
+        ("GET", "invoices", controls.invoices),
+        ("POST", "invoices", controls.run_invoices),
+        ("DELETE", r"invoices/{id:\d+}", controls.undo_invoice),
+        ("GET", "additions", controls.additions),
+        ("POST", "person", controls.person),
+        ("GET", "msp", controls.summary),
+    ]
+    return [web.route(method, f"/_sandbox/{path}", _answering(handler)) for method, path, handler in routes]
+
+
+class _Controls:
+    """One method per control; what it returns is sent as JSON."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._records = sandbox.msp.records
+
+    async def calls(self, _: web.Request) -> Any:
+        return self._sandbox.calls.to_json()
+
+    async def clear_calls(self, _: web.Request) -> Any:
+        self._sandbox.calls.clear()
+        return self._sandbox.calls.to_json()
+
+    async def clock(self, _: web.Request) -> Any:
+        return {"now": self._sandbox.clock.now().isoformat().replace("+00:00", "Z")}
+
+    async def set_clock(self, request: web.Request) -> Any:
+        self._sandbox.clock.set(_Moment.model_validate(await request.json()).now)
+        return await self.clock(request)
+
+    async def set_seats(self, request: web.Request) -> Any:
+        seats = Seats.model_validate(await request.json())
+        return set_seats(self._sandbox.msp, seats, self._sandbox.clock.today())
+
+    async def set_faults(self, request: web.Request) -> Any:
+        body = await request.json()
+        self._sandbox.faults.set(body)
+        return body
+
+    async def set_switches(self, request: web.Request) -> Any:
+        self._sandbox.switches.update(await request.json())
+        return self._sandbox.switches.to_json()
+
+    async def invoices(self, _: web.Request) -> Any:
+        return {"invoices": list_invoices(self._records)}
+
+    async def run_invoices(self, request: web.Request) -> Any:
+        through = _Through.model_validate(await request.json()).through
+        return {"invoices": run_invoices(self._records, self._sandbox.clock, self._sandbox.switches, through)}
+
+    async def undo_invoice(self, request: web.Request) -> Any:
+        number = int(request.match_info["id"])
+        undo_invoice(self._records, number)
+        return {"undone": number}
+
+    async def additions(self, _: web.Request) -> Any:
+        instance = Instance(self._records, self._sandbox.clock, self._sandbox.switches)
+        return {"additions": [addition_view(instance, addition) for addition in self._records.all("additions")]}
+
+    async def person(self, request: web.Request) -> Any:
+        return act(self._records, self._sandbox.clock, await request.json())
+
+    async def summary(self, _: web.Request) -> Any:
+        """The MSP at a glance, and the settings with which TrueUp finds it."""
+        msp = self._sandbox.msp
+        company_of = {linked.tenant: linked.company for linked in msp.linked}
+        tenants = [
+            {
+                "id": tenant.id,
+                "name": tenant.name,
+                "domain": tenant.domain,
+                "partner": tenant.partner,
+                "consent": tenant.consent.value,
+                "company": company_of.get(tenant.id),
+                "users": len(tenant.users),
+                "skus": tenant.skus(),
+            }
+            for tenant in msp.tenants.values()
+        ]
+        return {
+            "companies": [{"id": company["id"], "name": company["name"]} for company in self._records.all("companies")],
+            "tenants": tenants,
+            "partners": [{"id": partner.id, "name": partner.name} for partner in msp.partners],
+            "account": {"company": msp.account.company, "publicKey": msp.account.public_key},
+            "settings": self._sandbox.settings,
+        }
+
+
+def _answering(handler: Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return web.json_response(await handler(request))
+        except Gone as gone:
+            return web.json_response({"error": f"{gone} {gone.remedy}"}, status=404)
+        except TrueUpError as refused:
+            return web.json_response({"error": f"{refused} {refused.remedy}"}, status=refused.status or 400)
+        except ValidationError as invalid:
+            return web.json_response({"error": json.loads(invalid.json(include_url=False))}, status=400)
+        except ValueError as invalid:
+            return web.json_response({"error": str(invalid)}, status=400)
+
+    return answer

@@ -1,0 +1,99 @@
+"""Graph's resources as JSON: subscribedSku, companySubscription, user, organization, delegatedAdminCustomer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from local.sandbox.world import Subscription, Tenant, User
+from local.sandbox.world.model import part_number
+
+Row = dict[str, Any]
+_STATES = {"enabled": "Enabled", "warning": "Warning", "suspended": "Suspended", "lockedOut": "LockedOut"}
+_PLAN = {
+    "servicePlanId": "113feb6c-3fe4-4440-bddc-54d774bf0318",
+    "servicePlanName": "EXCHANGE_S_FOUNDATION",
+    "provisioningStatus": "Success",
+    "appliesTo": "Company",
+}
+
+
+def sku_row(tenant: Tenant, sku: str, *, wrong: bool = False) -> Row:
+    """A subscribedSku. Its prepaidUnits are the sums of the subscriptions by status, unless they shall be `wrong`."""
+    subscriptions = tenant.subscriptions_of(sku)
+    units = {
+        state: sum(item.licenses for item in subscriptions if item.status == status)
+        for state, status in _STATES.items()
+    }
+    if wrong:
+        units["enabled"] = units["enabled"] * 2 + 1
+    status = next((status for state, status in _STATES.items() if units[state]), "Deleted")
+    return {
+        "accountName": tenant.domain.partition(".")[0],
+        "accountId": tenant.id,
+        "appliesTo": "User",
+        "capabilityStatus": status,
+        "consumedUnits": tenant.consumed(sku),
+        "id": f"{tenant.id}_{sku}",
+        "prepaidUnits": units,
+        "servicePlans": [dict(_PLAN)],
+        "skuId": sku,
+        "skuPartNumber": part_number(sku),
+        "subscriptionIds": [item.id for item in subscriptions],
+    }
+
+
+def subscription_row(subscription: Subscription) -> Row:
+    """A companySubscription; `ownerTenantId` is null where nobody is named as the seller."""
+    return {
+        "id": subscription.id,
+        "commerceSubscriptionId": subscription.commerce_id,
+        "createdDateTime": _moment(subscription.created),
+        "isTrial": subscription.trial,
+        "nextLifecycleDateTime": _moment(subscription.renews),
+        "skuId": subscription.sku,
+        "skuPartNumber": part_number(subscription.sku),
+        "status": subscription.status,
+        "totalLicenses": subscription.licenses,
+        "ownerTenantId": subscription.owner,
+        "ownerType": "User",
+        "serviceStatus": [],
+    }
+
+
+def user_row(user: User) -> Row:
+    given, _, surname = user.name.partition(" ")
+    return {
+        "id": user.id,
+        "displayName": user.name,
+        "givenName": given,
+        "surname": surname,
+        "userPrincipalName": user.upn,
+        "mail": None if user.guest else user.upn,
+        "jobTitle": None,
+        "mobilePhone": None,
+        "businessPhones": [],
+        "officeLocation": None,
+        "preferredLanguage": None,
+        "accountEnabled": user.enabled,
+        "userType": "Guest" if user.guest else "Member",
+        "assignedLicenses": [{"skuId": sku, "disabledPlans": []} for sku in sorted(user.skus)],
+    }
+
+
+def organization_row(tenant: Tenant) -> Row:
+    domain = {"name": tenant.domain, "isDefault": True, "isInitial": False, "type": "Managed", "capabilities": "Email"}
+    return {"id": tenant.id, "displayName": tenant.name, "verifiedDomains": [domain]}
+
+
+def customer_row(tenant: Tenant) -> Row:
+    return {
+        "@odata.type": "#microsoft.graph.delegatedAdminCustomer",
+        "id": tenant.id,
+        "tenantId": tenant.id,
+        "displayName": tenant.name,
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

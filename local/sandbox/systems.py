@@ -1,0 +1,34 @@
+"""Which of the sandbox's systems a request is for, and how its route is named in counts and faults."""
+
+from __future__ import annotations
+
+import re
+
+from aiohttp import web
+
+from local.sandbox.graph.routes import PREFIX as GRAPH_PREFIX
+from local.sandbox.manage.app import route_template
+
+SYSTEMS = ("manage", "graph", "entra")
+
+_PATHS = (
+    ("graph", re.compile(r"/graph/")),
+    ("entra", re.compile(r"/[^/]+/(oauth2/)?v2\.0/")),
+    ("manage", re.compile(r"/+([^/]+/+apis/+3\.0/|login/companyinfo/|system/callbackkey)", re.IGNORECASE)),
+)
+
+
+def system_of(path: str) -> str | None:
+    """`manage`, `graph` or `entra`; None for the sandbox's own controls."""
+    return next((system for system, pattern in _PATHS if pattern.match(path)), None)
+
+
+def route_of(request: web.Request) -> str:
+    """The route's template without its base, such as `/users` or `/finance/agreements/{agreement}/additions`.
+
+    Entra's keeps the tenant's place: `/{tenant}/oauth2/v2.0/token`. A path that fits no route stands for itself.
+    """
+    if request.match_info.route.resource is None:
+        return request.path
+    template = route_template(request)
+    return "/" + template.removeprefix(GRAPH_PREFIX).lstrip("/")
