@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from functools import cache
 
@@ -23,6 +24,7 @@ from shared.sync.ports import Limits, Ports
 @cache
 def ports() -> Ports:
     """The ports of this process. Raises `Misconfigured` with every problem of the settings, each time it is asked."""
+    _quieten_libraries()
     return make_ports(load_settings(os.environ))
 
 
@@ -55,3 +57,10 @@ def _sources(settings: Settings) -> dict[str, Source]:
     if settings.microsoft is not None:
         sources.append(Microsoft365Source(settings.microsoft))
     return {source.name: source for source in sources}
+
+
+def _quieten_libraries() -> None:
+    """Libraries that write a line per call, or repeat what our own errors say."""
+    logging.getLogger("azure.core.pipeline.policies.http_logging_policy").setLevel(logging.WARNING)
+    logging.getLogger("azure.identity").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)

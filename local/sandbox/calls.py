@@ -31,7 +31,9 @@ class CallBook:
             {"system": system, "method": method, "route": route, "count": count}
             for (system, method, route), count in sorted(self._calls.items())
         ]
-        total = {system: sum(call["count"] for call in calls if call["system"] == system) for system in SYSTEMS}
+        total = dict.fromkeys(SYSTEMS, 0)
+        for (system, _, _), count in self._calls.items():
+            total[system] += count
         return {"calls": calls, "in_flight_max": {name: self._in_flight_max[name] for name in SYSTEMS}, "total": total}
 
     @property

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import requests
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from pydantic import ValidationError
 
+from local.sandbox.calls import CallBook
 from local.sandbox.faults import FaultBook
 from local.sandbox.running import SandboxThread
 from local.sandbox.server import Options
@@ -279,12 +282,34 @@ def test_calls_are_counted_by_system_method_and_route_and_controls_are_not(sandb
     assert counted["total"] == {"manage": 3, "graph": 1, "entra": 1}
 
 
-def test_the_most_calls_in_flight_at_once_are_remembered(sandbox: SandboxThread) -> None:
-    fault(sandbox, "manage", "latency:300")
-    control(sandbox, "DELETE", "calls")
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: manage(sandbox, "GET", "system/info"), range(3)))
-    assert control(sandbox, "GET", "calls")["in_flight_max"] == {"manage": 3, "graph": 0, "entra": 0}
+def test_the_most_calls_in_flight_at_once_are_remembered() -> None:
+    book = CallBook()
+
+    async def three_at_once() -> None:
+        barrier = asyncio.Barrier(3)
+
+        async def together(_: web.Request) -> web.Response:
+            await barrier.wait()
+            return web.Response()
+
+        app = web.Application(middlewares=[book.middleware])
+        app.add_routes([web.get("/graph/v1.0/users", together)])
+        async with TestClient(TestServer(app)) as client:
+            answers = await asyncio.gather(*(client.get("/graph/v1.0/users") for _ in range(3)))
+            assert [answer.status for answer in answers] == [200, 200, 200]
+
+    asyncio.run(three_at_once())
+    assert book.to_json()["in_flight_max"] == {"manage": 0, "graph": 3, "entra": 0}
+    book.clear()
+    assert book.to_json()["in_flight_max"] == {"manage": 0, "graph": 0, "entra": 0}
+
+
+def test_a_latency_beyond_the_callers_patience_is_a_time_out(sandbox: SandboxThread) -> None:
+    fault(sandbox, "manage", "latency:1000", count=1)
+    url = f"{sandbox.url}/login/companyinfo/northbeam"
+    with pytest.raises(requests.ReadTimeout):
+        requests.get(url, timeout=0.1)
+    assert requests.get(url, timeout=10).status_code == 200
 
 
 def test_the_clock_is_read_and_moved(sandbox: SandboxThread) -> None:

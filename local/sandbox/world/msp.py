@@ -9,7 +9,8 @@ from random import Random
 
 from local.sandbox.manage.account import Account
 from local.sandbox.manage.records import ManageRecords
-from local.sandbox.world.billing import Books, Calendar, bill_tenant, billed_skus, open_company, owed
+from local.sandbox.world.books import Books, Calendar, open_company
+from local.sandbox.world.lines import bill_tenant, billed_skus, owed
 from local.sandbox.world.model import Consent, LinkedCompany, Msp, Partner, Tenant
 from local.sandbox.world.names import company_names
 from local.sandbox.world.skus import SKUS, Sku

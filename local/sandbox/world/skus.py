@@ -100,7 +100,8 @@ FABRIC_FREE = FreeSku("POWER_BI_STANDARD", "a403ebcc-fae0-4ca2-8c8c-7a907fd6c235
 TEAMS_EXPLORATORY = FreeSku("TEAMS_EXPLORATORY", "710779e8-3d4a-4c88-adb9-386c958d1fdf", 10_000)
 FREE_SKUS = (POWER_AUTOMATE_FREE, FABRIC_FREE, TEAMS_EXPLORATORY)
 
-PART_NUMBERS = {sku.id: sku.part_number for sku in (*SKUS.values(), *FREE_SKUS)}
+PART_NUMBERS = {sku.id: sku.part_number for sku in SKUS.values()}
+PART_NUMBERS |= {free.id: free.part_number for free in FREE_SKUS}
 
 OTHER_PRODUCTS = (
     OtherProduct("BKP-GB", "Cloud backup, per GB", Decimal("0.12"), Decimal("0.05"), BACKUP),

@@ -82,10 +82,11 @@ def _give_main_plans(rng: Random, tenant: Tenant) -> None:
     if len(tenant.users) < _BUSINESS_LIMIT:
         main = rng.choices(("M365-BP", "M365-BS", "M365-BB", "O365-E3"), (50, 30, 14, 6))[0]
         second = rng.choice([plan for plan in ("M365-BP", "M365-BS", "M365-BB") if plan != main])
-        plans, weights = (main, second, "EXO-P1"), (rng.uniform(70, 95), rng.uniform(0, 15), rng.uniform(0, 15))
+        shares = {main: rng.uniform(70, 95), second: rng.uniform(0, 15), "EXO-P1": rng.uniform(0, 15)}
     else:
-        plans, weights = ("M365-E3", "M365-E5", "M365-F3", "EXO-P1"), (55, 12, 25, 8)
-    for user, product in zip(tenant.users, rng.choices(plans, weights, k=len(tenant.users)), strict=True):
+        shares = {"M365-E3": 55.0, "M365-E5": 12.0, "M365-F3": 25.0, "EXO-P1": 8.0}
+    plans = rng.choices(list(shares), list(shares.values()), k=len(tenant.users))
+    for user, product in zip(tenant.users, plans, strict=True):
         user.skus.add(SKUS[product].id)
 
 

@@ -1,8 +1,7 @@
-"""The made-up MSP's side in Manage: companies, agreements, and additions that drifted away from what customers have."""
+"""The made-up MSP's books in Manage: catalog, companies and their agreements."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,26 +11,9 @@ from random import Random
 from local.sandbox.manage.records import ManageRecords, Record, day_text
 from local.sandbox.world.model import Tenant
 from local.sandbox.world.names import slug
-from local.sandbox.world.skus import (
-    AGREEMENT_TYPES,
-    BACKUP,
-    BLOCK_HOURS,
-    CLOUD,
-    INCLUDED,
-    MANAGED,
-    OTHER_PRODUCTS,
-    SKUS,
-    SKUS_BY_ID,
-    OtherProduct,
-    Sku,
-)
-from local.sandbox.world.tenants import FOREIGN_PARTNER
+from local.sandbox.world.skus import AGREEMENT_TYPES, BACKUP, BLOCK_HOURS, CLOUD, MANAGED, OTHER_PRODUCTS, SKUS
 
 _FIRST_IDS = {"companies": 250, "agreements": 501, "additions": 9001, "catalog": 81}
-#: How lines are kept: shares of all lines (wrong ones separately for lines of more than one seat and of a single one).
-_MISSING, _WRONG, _WRONG_SINGLE, _DUPLICATED, _MARKED, _DISCOUNTED = 0.06, 0.36, 0.15, 0.02, 0.04, 0.20
-#: Other tools that write their mark into serial numbers.
-_MARKS = ("Unite", "Cloudconsole")
 _CURRENCY = {"id": 1, "name": "US Dollar", "currencyCode": "USD", "symbol": "$"}
 
 
@@ -151,17 +133,6 @@ class Books:
         return self.add("additions", record)
 
 
-def owed(tenant: Tenant, sku: str) -> int:
-    """What the MSP pays for: seats that are active or in grace, no trial, and not sold by another partner."""
-    return sum(
-        subscription.licenses
-        for subscription in tenant.subscriptions_of(sku)
-        if subscription.status in ("Enabled", "Warning")
-        and not subscription.trial
-        and subscription.owner != FOREIGN_PARTNER
-    )
-
-
 def open_company(
     books: Books, rng: Random, name: str, tenant: Tenant, calendar: Calendar
 ) -> tuple[Record, dict[str, Record]]:
@@ -172,7 +143,7 @@ def open_company(
     if SKUS["DEF-P1"].id in tenant.skus() or calendar is Calendar.CHILD or rng.random() < 0.5:
         wanted.add(MANAGED)
     wanted |= {kind for kind, share in ((BACKUP, 0.25), (BLOCK_HOURS, 0.15)) if rng.random() < share}
-    agreements = {kind: books.agreement(company, kind, started) for kind in AGREEMENT_TYPES[1:3] if kind in wanted}
+    agreements = {kind: books.agreement(company, kind, started) for kind in (MANAGED, BACKUP) if kind in wanted}
     if BLOCK_HOURS in wanted and len(agreements) < 2:
         never = _reference(books.cycles["NotRecurring"])
         agreements[BLOCK_HOURS] = books.agreement(company, BLOCK_HOURS, started, billingCycle=never)
@@ -210,52 +181,6 @@ def _calendar_changes(books: Books, calendar: Calendar, agreements: dict[str, Re
             return {"parentAgreement": _reference(agreements[MANAGED])}
         case _:
             return {}
-
-
-def bill_tenant(
-    books: Books,
-    rng: Random,
-    tenant: Tenant,
-    agreements: dict[str, Record],
-    quantities: Iterable[tuple[Sku, int]],
-) -> None:
-    """Lines for `quantities` (what each SKU should say), drifted; and lines that nobody but a person may touch."""
-    for sku, quantity in quantities:
-        _bill_sku(books, rng, agreements[sku.agreement_type], sku, quantity)
-    for other in OTHER_PRODUCTS:
-        if other.agreement_type in agreements:
-            _bill_other(books, rng, agreements[other.agreement_type], other, len(tenant.users))
-
-
-def _bill_sku(books: Books, rng: Random, agreement: Record, sku: Sku, quantity: int) -> None:
-    if rng.random() < _MISSING:
-        return
-    price = (sku.price * Decimal("0.90")).quantize(Decimal("0.01")) if rng.random() < _DISCOUNTED else sku.price
-    mark = rng.choice(("Unite-", "Cloudconsole-")) + f"{rng.randrange(10**6):06d}" if rng.random() < _MARKED else ""
-    says = quantity
-    if rng.random() < (_WRONG if quantity > 1 else _WRONG_SINGLE):
-        says = _drifted(rng, quantity)
-    books.addition(agreement, sku.product, says, price, serial_number=mark)
-    if rng.random() < _DUPLICATED:
-        books.addition(agreement, sku.product, max(1, says // 2), price)
-
-
-def _drifted(rng: Random, quantity: int) -> int:
-    """People forget to raise a line more often than to lower it."""
-    step = max(1, round(quantity * rng.uniform(0.03, 0.25)))
-    return quantity - step if quantity > step and rng.random() < 0.8 else quantity + step
-
-
-def _bill_other(books: Books, rng: Random, agreement: Record, other: OtherProduct, users: int) -> None:
-    if rng.random() < 0.7:
-        quantity = {"BKP-GB": rng.randint(50, 4000), "HOURS-10": 1, "BKP-SRV": rng.randint(1, 4)}
-        books.addition(agreement, other.product, quantity.get(other.product, users), other.price)
-
-
-def billed_skus(tenant: Tenant) -> list[Sku]:
-    """The SKUs of a tenant for which somebody keeps lines in Manage: what costs money and is not included."""
-    skus = [SKUS_BY_ID[sku] for sku in tenant.skus() if sku in SKUS_BY_ID]
-    return [sku for sku in skus if sku.product not in INCLUDED]
 
 
 def first_of_next_month(day: date) -> date:

@@ -1,0 +1,226 @@
+"""From Graph's rows to counts. Pure; whatever is not what it should be raises `Incomplete`, never a guess.
+
+A count that was misread becomes an invoice, so every number that is billed must be there and be a number. Sentences
+name the list and the field, never a value: rows hold people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Set
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.billing.counts import Count, Customer, Holder, Subscription, SubscriptionStatus
+from shared.errors import Incomplete
+from shared.sources.microsoft365.failures import SYSTEM
+from shared.sources.microsoft365.settings import GUID
+
+SOURCE = "microsoft365"
+Row = dict[str, Any]
+
+_ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
+_SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
+
+
+def counts_of(
+    tenant: str,
+    skus: Iterable[Row],
+    subscriptions: Iterable[Row],
+    users: Iterable[Row],
+    *,
+    partners: Set[str] | None,
+    name_of: Callable[[str, str], str],
+    free: Set[str],
+) -> tuple[Count, ...]:
+    """The counts of one tenant, one per SKU, in the order of their ids whatever order the rows came in.
+
+    `partners` are our own partner tenants; None takes every seller for us (a tenant no partner relationship lists).
+    `name_of` names a SKU by id and part number. A living subscription of a SKU that the tenant does not list gives a
+    count that purchased nothing, so that the control total shows the difference.
+    """
+    bought = _subscriptions_by_sku(subscriptions, partners)
+    holders = _holders_by_sku(users)
+
+    def count(sku: str, part_number: str, purchased: Decimal, grace: Decimal, assigned: Decimal | None) -> Count:
+        return Count(
+            source=SOURCE,
+            customer=tenant,
+            sku=sku,
+            name=name_of(sku, part_number),
+            purchased=purchased,
+            grace=grace,
+            assigned=assigned,
+            subscriptions=tuple(subscription for _, subscription in bought.get(sku, [])),
+            holders=holders.get(sku, ()),
+            free=sku in free,
+        )
+
+    counts: dict[str, Count] = {}
+    for row in skus:
+        sku = _guid(row, "skuId", _SKUS)
+        if sku in counts:
+            raise broken(_SKUS, "it lists one SKU twice")
+        counts[sku] = count(sku, _text(row, "skuPartNumber", _SKUS), *_units(row))
+    for sku, purchases in bought.items():
+        if sku not in counts and any(subscription.status in _ALIVE for _, subscription in purchases):
+            counts[sku] = count(sku, purchases[0][0], Decimal(0), Decimal(0), None)
+    return tuple(counts[sku] for sku in sorted(counts))
+
+
+def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
+    """The customers that a partner tenant lists."""
+    what = "the list of customers"
+    return [
+        Customer(SOURCE, _guid(row, "tenantId", what), _text(row, "displayName", what), partner=partner) for row in rows
+    ]
+
+
+def organization_name(rows: list[Row]) -> str:
+    """The display name in the one row of /organization."""
+    what = "the organization"
+    if len(rows) != 1:
+        raise broken(what, "it is not one organization")
+    return _text(rows[0], "displayName", what)
+
+
+def rows_of(body: object, what: str, under: str = "value") -> list[Row]:
+    """The rows in a body. Raises `Incomplete` for everything that is not a list of objects."""
+    rows = body.get(under) if isinstance(body, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise broken(what, "the answer holds no list")
+    return rows
+
+
+def tenant_id(text: str) -> str | None:
+    """A tenant's id in lower case; None for what cannot be one."""
+    trimmed = text.strip().casefold()
+    return trimmed if GUID.fullmatch(trimmed) else None
+
+
+def broken(what: str, why: str) -> Incomplete:
+    return Incomplete(
+        f"Microsoft Graph's answer for {what} cannot be used: {why}.",
+        system=SYSTEM,
+        remedy="Nothing to do if the next run succeeds; otherwise check what answers at the Graph address.",
+    )
+
+
+def _units(row: Row) -> tuple[Decimal, Decimal, Decimal | None]:
+    """Purchased, in grace, assigned. SKUs of the whole company cannot be assigned to anybody."""
+    units = row.get("prepaidUnits")
+    if not isinstance(units, dict):
+        raise broken(_SKUS, "prepaidUnits is missing")
+    consumed = _number(row, "consumedUnits", _SKUS)
+    is_assignable = _text(row, "appliesTo", _SKUS).casefold() == "user"
+    return _number(units, "enabled", _SKUS), _number(units, "warning", _SKUS), consumed if is_assignable else None
+
+
+def _subscriptions_by_sku(rows: Iterable[Row], partners: Set[str] | None) -> dict[str, list[tuple[str, Subscription]]]:
+    """Part number and subscription, by SKU and in the order of the subscriptions' ids."""
+    found: dict[str, tuple[str, str, Subscription]] = {}
+    for row in rows:
+        subscription = _subscription(row, partners)
+        if subscription.id in found:
+            raise broken(_SUBSCRIPTIONS, "it lists one subscription twice")
+        part_number = _text(row, "skuPartNumber", _SUBSCRIPTIONS)
+        found[subscription.id] = (_guid(row, "skuId", _SUBSCRIPTIONS), part_number, subscription)
+    by_sku: dict[str, list[tuple[str, Subscription]]] = {}
+    for key in sorted(found):
+        sku, part_number, subscription = found[key]
+        by_sku.setdefault(sku, []).append((part_number, subscription))
+    return by_sku
+
+
+def _subscription(row: Row, partners: Set[str] | None) -> Subscription:
+    status = _text(row, "status", _SUBSCRIPTIONS).casefold()
+    if status not in set(SubscriptionStatus):
+        raise broken(_SUBSCRIPTIONS, "a status is not one of those we know")
+    return Subscription(
+        id=_text(row, "id", _SUBSCRIPTIONS).casefold(),
+        quantity=_number(row, "totalLicenses", _SUBSCRIPTIONS),
+        status=SubscriptionStatus(status),
+        trial=_flag(row, "isTrial", _SUBSCRIPTIONS, absent=False),
+        owned=_owned(_optional_text(row, "ownerTenantId", _SUBSCRIPTIONS), partners),
+        commerce_id=(_optional_text(row, "commerceSubscriptionId", _SUBSCRIPTIONS) or "").casefold() or None,
+        started=_day(row, "createdDateTime", _SUBSCRIPTIONS),
+        renews=_day(row, "nextLifecycleDateTime", _SUBSCRIPTIONS),
+    )
+
+
+def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:
+    if not owner:
+        return None
+    return partners is None or owner.casefold() in partners
+
+
+def _holders_by_sku(rows: Iterable[Row]) -> dict[str, tuple[Holder, ...]]:
+    """Who holds a licence of each SKU, every person once, in the order of names."""
+    found: dict[str, set[Holder]] = {}
+    for row in rows:
+        holder = _holder(row)
+        licences = row.get("assignedLicenses")
+        if not isinstance(licences, list):
+            raise broken(_USERS, "assignedLicenses is missing")
+        for licence in licences:
+            if not isinstance(licence, dict):
+                raise broken(_USERS, "a licence is not an object")
+            found.setdefault(_guid(licence, "skuId", _USERS), set()).add(holder)
+    return {sku: _each_once(holders) for sku, holders in found.items()}
+
+
+def _each_once(holders: set[Holder]) -> tuple[Holder, ...]:
+    """Pages are read one after the other, so a person changed in between may come twice."""
+    by_name = sorted(holders, key=lambda holder: (holder.name.casefold(), holder.id, holder.enabled, holder.guest))
+    return tuple({holder.id: holder for holder in by_name}.values())
+
+
+def _holder(row: Row) -> Holder:
+    key = _text(row, "id", _USERS).casefold()
+    name = _optional_text(row, "displayName", _USERS) or _optional_text(row, "userPrincipalName", _USERS) or key
+    enabled = _flag(row, "accountEnabled", _USERS, absent=True)
+    return Holder(key, name, enabled, guest=(_optional_text(row, "userType", _USERS) or "").casefold() == "guest")
+
+
+def _text(row: Row, field: str, what: str) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not value.strip():
+        raise broken(what, f"{field} is missing")
+    return value.strip()
+
+
+def _optional_text(row: Row, field: str, what: str) -> str | None:
+    value = row.get(field)
+    return None if value is None or value == "" else _text(row, field, what)
+
+
+def _guid(row: Row, field: str, what: str) -> str:
+    value = _text(row, field, what).casefold()
+    if not GUID.fullmatch(value):
+        raise broken(what, f"{field} is not an id")
+    return value
+
+
+def _number(row: Row, field: str, what: str) -> Decimal:
+    value = row.get(field)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise broken(what, f"{field} is not a number of seats")
+    return Decimal(value)
+
+
+def _flag(row: Row, field: str, what: str, *, absent: bool) -> bool:
+    value = row.get(field)
+    if value is None:
+        return absent
+    if not isinstance(value, bool):
+        raise broken(what, f"{field} is neither true nor false")
+    return value
+
+
+def _day(row: Row, field: str, what: str) -> date | None:
+    """The calendar day (UTC) of a time; its first ten characters, as fractions may have seven digits."""
+    text = _optional_text(row, field, what)
+    try:
+        return None if text is None else date.fromisoformat(text[:10])
+    except ValueError:
+        raise broken(what, f"{field} is not a time") from None

@@ -1,0 +1,227 @@
+"""Whole reads of Microsoft Graph: one batch per tenant, every page of a list, complete or an error."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+from azure.core.credentials import AccessToken, TokenCredential
+
+from shared.errors import TrueUpError
+from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, graph_error
+from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
+from shared.sources.microsoft365.parse import Row, broken, rows_of
+from shared.sources.microsoft365.patience import Patience
+from shared.sources.microsoft365.settings import MicrosoftSettings
+from shared.sources.microsoft365.tokens import Tokens
+
+#: A company's sync has four minutes in all, for reading and writing.
+READ_SECONDS = 150.0
+LIST_SECONDS = 300.0
+#: No MSP-size list is longer; a list that is has no end.
+MOST_PAGES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One list that Graph is asked for: what it is called in sentences, its address and the headers of every page."""
+
+    what: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+SKUS = Part("the list of SKUs", "/subscribedSkus")
+SUBSCRIPTIONS = Part("the list of subscriptions", "/directory/subscriptions")
+#: Counting licences in a filter is an advanced query: it needs $count and the header, on further pages too.
+USERS = Part(
+    "the list of licensed users",
+    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,assignedLicenses"
+    "&$filter=assignedLicenses/$count%20ne%200&$count=true&$top=999",
+    {"ConsistencyLevel": "eventual"},
+)
+CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
+ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")
+
+
+@dataclass(frozen=True, slots=True)
+class Seats:
+    """The rows of one tenant's three lists, each complete."""
+
+    skus: list[Row]
+    subscriptions: list[Row]
+    users: list[Row]
+
+
+class GraphReader:
+    """Reads with one credential and one connection pool. Raises errors of `shared.errors` only."""
+
+    def __init__(
+        self,
+        settings: MicrosoftSettings,
+        credential: TokenCredential | None,
+        transport: httpx.AsyncBaseTransport | None,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._tokens = Tokens(settings, credential)
+        self._graph = GraphClient(settings, transport)
+        self._sleep = sleep
+
+    def seats(self, tenant: str) -> Seats:
+        """Everything that counts seats in one tenant, in one call where no list is longer than a page."""
+        read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
+        first = read.batch({"skus": SKUS, "subscriptions": SUBSCRIPTIONS, "users": USERS})
+        return Seats(
+            read.pages(SKUS, first["skus"]),
+            read.pages(SUBSCRIPTIONS, first["subscriptions"]),
+            read.pages(USERS, first["users"]),
+        )
+
+    def partner_customers(self, partner: str) -> list[Row]:
+        """The rows of every customer that has a delegated admin relationship with the partner tenant."""
+        read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
+        return read.pages(CUSTOMERS, read.get(CUSTOMERS))
+
+    def organization(self, tenant: str) -> list[Row]:
+        read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
+        return read.pages(ORGANIZATION, read.get(ORGANIZATION))
+
+    def _begin(self, tenant: str, roles: str, seconds: float) -> _Read:
+        token = self._tokens.token(tenant)
+        return _Read(self._graph, token, Patience(seconds, self._sleep), roles, self._tokens.consent_url(tenant))
+
+
+class _Read:
+    """One read of one tenant: its token, its time, and whom to ask for which roles when it is refused."""
+
+    def __init__(self, graph: GraphClient, token: AccessToken, patience: Patience, roles: str, consent: str) -> None:
+        self._graph = graph
+        self._token = token
+        self._patience = patience
+        self._roles = roles
+        self._consent = consent
+
+    def batch(self, parts: Mapping[str, Part]) -> dict[str, object]:
+        """The bodies of the parts' first pages. Items that Graph was too busy for are asked for again, alone."""
+        bodies: dict[str, object] = {}
+
+        def ask_for_the_rest() -> None:
+            missing = {name: part for name, part in parts.items() if name not in bodies}
+            answers = self._batch_once(missing)
+            bodies.update({name: answer.body for name, answer in answers.items() if answer.status == 200})
+            refused = [(answer, missing[name].what) for name, answer in answers.items() if answer.status != 200]
+            if refused:
+                raise min((self._refusal(answer, what) for answer, what in refused), key=_urgency)
+
+        self._patience.repeat(ask_for_the_rest)
+        return bodies
+
+    def get(self, part: Part, link: str | None = None) -> object:
+        """The body of a part's first page, or of the page behind `link`."""
+
+        def ask() -> object:
+            seconds = self._patience.left()
+            answer = self._graph.get(link or part.path, self._token, headers=part.headers, seconds=seconds)
+            if answer.status != 200:
+                raise self._refusal(answer, part.what)
+            return answer.body
+
+        return self._patience.repeat(ask)
+
+    def pages(self, part: Part, body: object) -> list[Row]:
+        """The rows of all pages, `body` being the first. A page may be empty and still be followed by others."""
+        rows = rows_of(body, part.what)
+        seen: set[str] = set()
+        while (link := _next_link(body, part.what)) is not None:
+            if link in seen or len(seen) >= MOST_PAGES:
+                raise broken(part.what, "its pages do not end")
+            seen.add(link)
+            body = self.get(part, link)
+            rows.extend(rows_of(body, part.what))
+        return rows
+
+    def _batch_once(self, parts: Mapping[str, Part]) -> dict[str, Answer]:
+        requests = [
+            {"id": name, "method": "GET", "url": part.path, "headers": dict(part.headers)}
+            for name, part in parts.items()
+        ]
+        seconds = self._patience.left()
+        answer = self._graph.post("/$batch", self._token, body={"requests": requests}, seconds=seconds)
+        if answer.status != 200:
+            raise self._refusal(answer, "the batch")
+        return batch_answers(answer.body, set(parts))
+
+    def _refusal(self, answer: Answer, what: str) -> TrueUpError:
+        code, request_id = _error_in(answer)
+        return graph_error(
+            answer.status,
+            code,
+            what,
+            roles=self._roles,
+            consent=self._consent,
+            request_id=request_id,
+            retry_after=retry_after(answer.headers.get("retry-after")),
+        )
+
+
+def batch_answers(body: object, expected: set[str]) -> dict[str, Answer]:
+    """The items of a batch by id. Raises `Incomplete` unless there is exactly one for each id that was asked for."""
+    items = rows_of(body, "the batch", under="responses")
+    answers: dict[str, Answer] = {}
+    for item in items:
+        name, status = item.get("id"), item.get("status")
+        if not isinstance(name, str) or name not in expected:
+            raise broken("the batch", "it holds an answer nobody asked for")
+        if name in answers:
+            raise broken("the batch", "it answers one request twice")
+        if not isinstance(status, int):
+            raise broken("the batch", "an answer has no status")
+        answers[name] = Answer(status, item.get("body"), lower_case(item.get("headers")))
+    if missing := expected - answers.keys():
+        raise broken("the batch", f"{len(missing)} of {len(expected)} answers are missing")
+    return answers
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a number of seconds or an HTTP date; None when there is nothing to be understood."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+def _urgency(error: TrueUpError) -> tuple[bool, float]:
+    """Refusals for good come before those that pass; of these, the one to wait longest for speaks for all."""
+    after = getattr(error, "retry_after", None)
+    return error.status in PASSING, -(after or 0.0)
+
+
+def _next_link(body: object, what: str) -> str | None:
+    link = body.get("@odata.nextLink") if isinstance(body, dict) else None
+    if link is not None and (not isinstance(link, str) or "://" not in link):
+        raise broken(what, "the address of its next page is none")
+    return link
+
+
+def _error_in(answer: Answer) -> tuple[str, str | None]:
+    """Graph's error code and request id, as far as the answer has them in the shape they should have."""
+    error = answer.body.get("error") if isinstance(answer.body, dict) else None
+    details = error if isinstance(error, dict) else {}
+    inner = details.get("innerError") or details.get("innererror")
+    inner_id = inner.get("request-id") if isinstance(inner, dict) else None
+    request_id = answer.headers.get("request-id") or inner_id
+    return _token(details.get("code")) or "", _token(request_id)
+
+
+def _token(value: object) -> str | None:
+    """A code or an id, nothing longer: texts of the other side do not travel on in our sentences."""
+    return value if isinstance(value, str) and re.fullmatch(r"[\w.-]{1,80}", value) else None

@@ -1,0 +1,112 @@
+"""Microsoft 365 as a source of counts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING
+
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
+from shared.errors import Misconfigured, TrueUpError
+from shared.sources.microsoft365.failures import kind_of
+from shared.sources.microsoft365.known_skus import FREE_SKUS
+from shared.sources.microsoft365.parse import SOURCE, counts_of, customers_of, organization_name, tenant_id
+from shared.sources.microsoft365.settings import MicrosoftSettings
+from shared.sources.microsoft365.sku_names import SkuNames
+
+if TYPE_CHECKING:
+    import httpx
+    from azure.core.credentials import TokenCredential
+
+    from shared.sources.microsoft365.reads import GraphReader
+
+
+class Microsoft365Source:
+    """Reads the seats of customer tenants (`shared.sources.protocol.Source`); safe to use from several threads.
+
+    `credential`, `http` and `sleep` replace what reaches out of the process.
+    """
+
+    def __init__(
+        self,
+        settings: MicrosoftSettings,
+        *,
+        credential: TokenCredential | None = None,
+        http: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Raises `Misconfigured` with everything that is wrong in the settings. Reaches nobody."""
+        if problems := settings.problems() if credential is None else settings.address_problems():
+            raise Misconfigured(problems)
+        self._settings = settings
+        self._credential = credential
+        self._http = http
+        self._sleep = sleep
+        self._partners = tuple(partner.casefold() for partner in settings.partner_tenants)
+        self._direct = tuple(tenant.casefold() for tenant in settings.direct_tenants)
+        self._names = SkuNames(settings.sku_names, settings.ca_file)
+        self._lock = threading.Lock()
+        self._made: GraphReader | None = None
+
+    @property
+    def name(self) -> str:
+        return SOURCE
+
+    def customers(self) -> list[Customer]:
+        """Every customer of every partner tenant, then the direct tenants, by name.
+
+        A customer of several partner tenants is listed once, by the first. Raises a `TrueUpError` when the list of a
+        partner tenant could not be read whole.
+        """
+        found: dict[str, Customer] = {}
+        for partner in self._partners:
+            for customer in customers_of(partner, self._reader().partner_customers(partner)):
+                found.setdefault(customer.id, customer)
+        for tenant in self._direct:
+            if tenant not in found:
+                found[tenant] = Customer(SOURCE, tenant, self._name_of_tenant(tenant))
+        return sorted(found.values(), key=lambda customer: (customer.name.casefold(), customer.id))
+
+    def read(self, customer: str, day: date) -> Reading | ReadFailure:
+        """The seats of one tenant, complete over all SKUs, or why nothing is known. `customer` is the tenant's id."""
+        tenant = tenant_id(customer)
+        if tenant is None:
+            return ReadFailure(
+                SOURCE,
+                customer,
+                FailureKind.CUSTOMER_GONE,
+                "The company is linked to something that is not a tenant id.",
+                "Put the tenant's id (a GUID) into the company's link.",
+            )
+        try:
+            seats = self._reader().seats(tenant)
+            counts = counts_of(
+                tenant,
+                seats.skus,
+                seats.subscriptions,
+                seats.users,
+                partners=None if tenant in self._direct else frozenset(self._partners),
+                name_of=self._names.name_of,
+                free=FREE_SKUS,
+            )
+        except TrueUpError as error:
+            return ReadFailure(SOURCE, tenant, kind_of(error), error.message, error.remedy, error.request_id)
+        return Reading(SOURCE, tenant, day, counts)
+
+    def _name_of_tenant(self, tenant: str) -> str:
+        """The organization's own name; a tenant that cannot be read is still a customer, named by its id."""
+        try:
+            return organization_name(self._reader().organization(tenant))
+        except TrueUpError:
+            return tenant
+
+    def _reader(self) -> GraphReader:
+        """The reader, made at the first question: it brings in the vendor's libraries and the credential."""
+        with self._lock:
+            if self._made is None:
+                from shared.sources.microsoft365.reads import GraphReader
+
+                self._made = GraphReader(self._settings, self._credential, self._http, self._sleep)
+            return self._made

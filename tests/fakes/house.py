@@ -1,0 +1,314 @@
+"""The whole house on fakes: Manage, a source, a queue and clocks that a test moves, and workers that can be killed.
+
+Killing is like `kill -9`: from that moment on nothing that the worker still tries has an effect, not even giving back
+its lease.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+
+from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
+from shared.errors import Gone, TrueUpError
+from shared.queues import SyncMessage
+from shared.state.companies import CompanyStore
+from shared.state.company_state import CompanyStateStore
+from shared.state.rules import RulesStore
+from shared.state.runs import RunStore
+from shared.state.schedules import ScheduleStore
+from shared.sync import lanes
+from shared.sync.ports import Limits, Ports
+from tests import builders as b
+from tests.fakes.tables import InMemoryTables
+
+START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+REDELIVERY = timedelta(seconds=30)
+
+
+class Killed(BaseException):
+    """The worker is dead. Not an `Exception`: no handler of ours may survive it."""
+
+
+class Fate:
+    """Decides before which outside effect the worker dies; counts them all."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.die_at: int | None = None
+        self.dead = False
+        self.log: list[str] = []
+
+    def step(self, name: str) -> None:
+        """Called before every outside effect."""
+        if self.dead:
+            raise Killed
+        self.steps += 1
+        self.log.append(name)
+        if self.steps == self.die_at:
+            self.dead = True
+            raise Killed
+
+
+@dataclass
+class FakeClock:
+    """Real and business time, moved together by the test."""
+
+    time: datetime = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def business_now(self) -> datetime:
+        return self.time
+
+    def pass_by(self, **amount: float) -> None:
+        self.time += timedelta(**amount)
+
+
+class FakeQueue:
+    """Hands out each message again after `REDELIVERY` until it is done."""
+
+    def __init__(self, clock: FakeClock, fate: Fate) -> None:
+        self._clock = clock
+        self._fate = fate
+        self._order = itertools.count()
+        self._waiting: list[tuple[datetime, int, int, SyncMessage]] = []
+        self.poison: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def send(self, message: SyncMessage, *, delay: int = 0) -> None:
+        self._fate.step("queue.send")
+        self._put(self._clock.now() + timedelta(seconds=delay), message, 0)
+
+    def send_poison(self, text: str) -> None:
+        self.poison.append(text)
+
+    @contextmanager
+    def next_message(self) -> Iterator[tuple[SyncMessage, int]]:
+        """The next message, waiting for it if need be; it comes back unless the block ends without being killed."""
+        due, _, deliveries, message = heapq.heappop(self._waiting)
+        self._clock.time = max(self._clock.time, due)
+        try:
+            yield message, deliveries + 1
+        except Killed:
+            self._put(self._clock.now() + REDELIVERY, message, deliveries + 1)
+            raise
+
+    def _put(self, due: datetime, message: SyncMessage, deliveries: int) -> None:
+        heapq.heappush(self._waiting, (due, next(self._order), deliveries, message))
+
+
+@dataclass
+class FakeSource:
+    """Microsoft 365 as far as the flows see it: counts by customer, or a failure."""
+
+    name: str = b.SOURCE
+    counts: dict[str, tuple] = field(default_factory=dict)
+    failing: dict[str, FailureKind] = field(default_factory=dict)
+    reads: Counter[str] = field(default_factory=Counter)
+    broken: TrueUpError | None = None
+
+    def customers(self) -> Sequence[Customer]:
+        if self.broken is not None:
+            raise self.broken
+        return [Customer(self.name, customer, f"Customer {customer}") for customer in sorted(self.counts)]
+
+    def read(self, customer: str, day: date) -> Reading | ReadFailure:
+        self.reads[customer] += 1
+        if customer in self.failing:
+            return ReadFailure(self.name, customer, self.failing[customer], "It did not answer.", "Wait.", "req-7")
+        return Reading(self.name, customer, day, self.counts.get(customer, ()))
+
+
+class FakeManage:
+    """Manage in memory. `fault(moment, method)` may raise before or after a call took effect."""
+
+    def __init__(self, fate: Fate) -> None:
+        self._fate = fate
+        self._ids = itertools.count(9000)
+        self.last_request_id: str | None = None
+        self.agreements_: dict[int, Agreement] = {}
+        self.lines: dict[int, Addition] = {}
+        catalog = (b.product(), b.product("M365-BS", 89))
+        self.catalog: dict[str, Product] = {item.identifier: item for item in catalog}
+        self.calls: Counter[str] = Counter()
+        self.fault: Callable[[str, str], None] = lambda moment, method: None
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        yield
+
+    @property
+    def writes(self) -> int:
+        return self.calls["create"] + self.calls["update"] + self.calls["delete"]
+
+    def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
+        return []
+
+    def agreements(self, company_id: int) -> list[Agreement]:
+        return self._call("agreements", lambda: [a for a in self.agreements_.values() if a.company_id == company_id])
+
+    def additions(self, agreement_id: int) -> list[Addition]:
+        return self._call("additions", lambda: [a for a in self.lines.values() if a.agreement_id == agreement_id])
+
+    def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
+        return self._call("look", lambda: [a for a in self.lines.values() if a.serial_number == stamp])
+
+    def products(self, identifiers) -> dict[str, Product]:
+        return {name: item for name, item in self.catalog.items() if name in identifiers}
+
+    def create_addition(self, agreement_id: int, fields: Fields) -> Addition:
+        return self._write("create", lambda: self.create(agreement_id, fields))
+
+    def update_addition(self, agreement_id: int, addition_id: int, fields: Fields) -> Addition:
+        def update() -> Addition:
+            if addition_id not in self.lines:
+                raise Gone("the addition is not there")
+            self.lines[addition_id] = replace(self.lines[addition_id], **fields)  # type: ignore[arg-type]
+            return self.lines[addition_id]
+
+        return self._write("update", update)
+
+    def delete_addition(self, agreement_id: int, addition_id: int) -> None:
+        self._write("delete", lambda: self.lines.pop(addition_id))
+
+    def create(self, agreement_id: int, fields: Fields) -> Addition:
+        """The effect of a create: Manage knows no uniqueness, twice is two lines."""
+        number = next(self._ids)
+        product = next(item for item in self.catalog.values() if item.id == fields["product_id"])
+        plain = b.addition(number, 0, on=agreement_id, product=product.identifier)
+        self.lines[number] = replace(plain, **fields)  # type: ignore[arg-type]
+        return self.lines[number]
+
+    def said(self) -> list[tuple]:
+        """What all lines say, without Manage's ids."""
+        return sorted(
+            (
+                line.agreement_id,
+                line.product,
+                line.quantity,
+                line.unit_price,
+                str(line.effective_date),
+                str(line.cancelled_date),
+                line.serial_number,
+                line.invoice_description,
+            )
+            for line in self.lines.values()
+        )
+
+    def _call(self, method: str, work):
+        self._fate.step(f"manage.{method}")
+        self.calls[method] += 1
+        self.fault("before", method)
+        result = work()
+        self.fault("after", method)
+        return result
+
+    def _write(self, method: str, work):
+        result = self._call(method, work)
+        self.last_request_id = f"request-{self.calls.total()}"
+        self._fate.step(f"answer of manage.{method}")
+        return result
+
+
+class House:
+    """All ports on fakes, and a worker loop that goes on after a kill as the platform would."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.fate = Fate()
+        self.clock = FakeClock()
+        self.tables = InMemoryTables()
+        self.tables.fault = self._table_step
+        self.queue = FakeQueue(self.clock, self.fate)
+        self.manage = FakeManage(self.fate)
+        self.source = FakeSource()
+        self.ports = self._new_process(limits or Limits(lanes=2))
+
+    def _new_process(self, limits: Limits) -> Ports:
+        return Ports(
+            clock=self.clock,
+            queue=self.queue,
+            manage=self.manage,
+            sources={self.source.name: self.source},
+            rules=RulesStore(self.tables),
+            companies=CompanyStore(self.tables),
+            company_state=CompanyStateStore(self.tables),
+            runs=RunStore(self.tables),
+            schedules=ScheduleStore(self.tables),
+            limits=limits,
+        )
+
+    def _table_step(self, moment: str, operation: str, table: str) -> None:
+        if moment == "before":
+            self.fate.step(f"{operation} {table}")
+
+    def rules(self, rules: Rules) -> None:
+        self.ports.rules.save(rules, expected=self.ports.rules.load().version)
+
+    def company(
+        self,
+        company: int,
+        counted: Sequence = (),
+        lines: Sequence[Addition] = (),
+        *,
+        mode: Mode = Mode.AUTO,
+        **values: object,
+    ) -> None:
+        """A linked company with one agreement (its id is the company's plus 1000), a customer of its own and lines."""
+        agreement = company + 1000
+        tenant = f"tenant-{company}"
+        self.manage.agreements_[agreement] = b.agreement(agreement, company_id=company)
+        for line in lines:
+            self.manage.lines[line.id] = replace(line, agreement_id=agreement)
+        self.source.counts[tenant] = tuple(replace(item, customer=tenant) for item in counted)
+        links = (CompanyLink(b.SOURCE, tenant),)
+        self.ports.companies.put_rules(CompanyRules(company, f"Company {company}", mode, links, **values))
+
+    def count(self, company: int, *counted) -> None:
+        self.source.counts[f"tenant-{company}"] = tuple(counted)
+
+    def work_until_done(self, run: str, kills: int = 50) -> None:
+        """Works the queue as the platform does, the watchdog included, until the run has ended."""
+        for _ in range(500):
+            header = self._alive(lambda: self.ports.runs.header(run))
+            if header is not None and header.ended is not None:
+                return
+            try:
+                self._one_step()
+            except Killed:
+                kills -= 1
+                assert kills >= 0, "the worker dies for ever"
+                self.revive()
+        raise AssertionError(f"run {run} does not end: {self.fate.log[-20:]}")
+
+    def revive(self) -> None:
+        """A new process takes over."""
+        self.fate.dead = False
+        self.fate.die_at = None
+        self.ports = self._new_process(self.ports.limits)
+
+    def _one_step(self) -> None:
+        if not len(self.queue):
+            self.clock.pass_by(seconds=self.ports.limits.silence + 1)
+            lanes.watch(self.ports)
+            return
+        with self.queue.next_message() as (message, deliveries):
+            lanes.work(self.ports, message, deliveries)
+
+    def _alive(self, look):
+        steps, die_at = self.fate.steps, self.fate.die_at
+        self.fate.die_at = None
+        try:
+            return look()
+        finally:
+            self.fate.steps, self.fate.die_at = steps, die_at

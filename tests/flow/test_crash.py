@@ -1,0 +1,132 @@
+"""A worker killed between any two outside effects: in the end Manage says what an undisturbed night says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.lines import LineKey, stamp_of
+from shared.billing.rules import SkuPolicy
+from shared.state.records import Outcome
+from shared.sync.lanes import start_run
+from tests import builders as b
+from tests.fakes.house import House, Killed
+
+
+def busy_house() -> House:
+    """Two companies that need everything: a create, an update, an adoption, an end and the removal of a copy."""
+    house = House()
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "standard")]
+    house.rules(b.rules(b.profile(), b.profile(id="standard", product="M365-BS"), policies=policies))
+    house.company(1, [b.count(5), b.count(3, sku=b.STANDARD, name="Business Standard")], [b.addition(11, 4)])
+    ours = stamped(2, b.PREMIUM, 88)
+    lines = [
+        b.addition(21, 7, serial_number=ours),
+        b.addition(22, 7, serial_number=ours),
+        b.addition(23, 2, serial_number=stamped(2, b.STANDARD, 89), product="M365-BS", product_id=89),
+        b.addition(24, 50, product="BACKUP-GB", product_id=300),
+    ]
+    house.company(2, [b.count(9)], lines)
+    return house
+
+
+def stamped(company: int, sku: str, product: int) -> str:
+    return stamp_of(LineKey(company, company + 1000, f"{b.SOURCE}/{sku}"), product, date(2025, 1, 1))
+
+
+def night(house: House, run: str) -> None:
+    """Starts a run, again if the starter was killed, and works it to its end."""
+    for _ in range(3):
+        try:
+            start_run(house.ports, run, "nightly", [1, 2])
+            break
+        except Killed:
+            house.revive()
+    house.work_until_done(run)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    said: list
+    steps: int
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Undisturbed:
+    house = busy_house()
+    before = house.fate.steps
+    night(house, "night")
+    return Undisturbed(house.manage.said(), house.fate.steps - before)
+
+
+def test_the_undisturbed_night_does_everything(undisturbed):
+    quantities = {(line[1], line[2], line[5]) for line in undisturbed.said}
+
+    assert ("M365-BP", Decimal(5), "None") in quantities
+    assert ("M365-BS", Decimal(3), "None") in quantities
+    assert ("M365-BP", Decimal(9), "None") in quantities
+    assert ("M365-BS", Decimal(2), "2026-11-30") in quantities
+    assert ("BACKUP-GB", Decimal(50), "None") in quantities
+
+
+def test_killed_before_any_effect_the_night_ends_as_if_undisturbed_and_the_next_writes_nothing(undisturbed):
+    for step in range(1, undisturbed.steps + 1):
+        house = busy_house()
+        house.fate.die_at = house.fate.steps + step
+        night(house, "night")
+        place = f"killed before step {step}: {house.fate.log[-1]}"
+
+        rows = house.ports.runs.rows("night")
+        assert {row.company: row.report.outcome for row in rows} != {}, place
+        assert all(row.report is not None for row in rows), place
+        writes = house.manage.writes
+        night(house, "next")
+        assert house.manage.said() == undisturbed.said, place
+        if all(row.report.outcome is not Outcome.FAILED for row in rows):
+            assert house.manage.writes == writes, place
+        for company in (1, 2):
+            assert house.ports.company_state.load(company).intents == {}, place
+
+
+@pytest.mark.parametrize("distance", [3, 7, 11, 17])
+def test_killed_again_and_again_it_still_ends(undisturbed, distance):
+    house = busy_house()
+    start_run(house.ports, "night", "nightly", [1, 2])
+    for _ in range(6):
+        house.fate.die_at = house.fate.steps + distance
+        try:
+            for _ in range(20):
+                if not len(house.queue):
+                    break
+                house._one_step()
+        except Killed:
+            house.revive()
+    house.fate.die_at = None
+    house.work_until_done("night")
+    night(house, "next")
+    night(house, "third")
+
+    assert house.manage.said() == undisturbed.said
+
+
+def test_a_company_that_kills_its_worker_three_times_is_recorded_and_harms_nobody():
+    house = busy_house()
+    start_run(house.ports, "night", "nightly", [1, 2])
+
+    def deadly(moment: str, method: str) -> None:
+        if moment == "before" and house.source.reads["tenant-1"] > reads[0]:
+            reads[0] = house.source.reads["tenant-1"]
+            house.fate.dead = True
+            raise Killed
+
+    reads = [0]
+    house.manage.fault = deadly
+    house.work_until_done("night")
+
+    outcomes = {row.company: row.report for row in house.ports.runs.rows("night")}
+    assert outcomes[1].outcome is Outcome.FAILED
+    assert "died" in outcomes[1].note
+    assert outcomes[2].outcome is Outcome.APPLIED

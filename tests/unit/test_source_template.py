@@ -1,0 +1,197 @@
+"""What every source must pass. A new source adds one `SourceCase` to `CASES`.
+
+A source before a vendor that we own: it tells everything or that it knows nothing, names its scope, takes no broken
+answer for a number, and keeps secrets and people to itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.errors import TrueUpError
+from shared.sources.protocol import Source
+from tests.unit.fake_graph import PARTNER, TENANT, FakeCredential, FakeGraph, FakeTenant, refusal, small_tenant, source
+
+DAY = date(2026, 11, 21)
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """What the vendor says, to every call: itself (None), one status and body, or nothing at all (`down`)."""
+
+    status: int | None = None
+    body: bytes = b""
+    down: bool = False
+    empty: bool = False
+    refuses_sign_in: bool = False
+
+
+@dataclass(frozen=True)
+class SourceCase:
+    """One source. `make` puts it before a vendor with one linked customer; `secrets` are words nobody may ever see."""
+
+    name: str
+    customer: str
+    make: Callable[[Vendor], Source]
+    secrets: tuple[str, ...]
+
+
+def microsoft365(vendor: Vendor) -> Source:
+    graph = FakeGraph({TENANT: FakeTenant() if vendor.empty else small_tenant(), PARTNER: FakeTenant()})
+    if not vendor.empty:
+        graph.tenants[PARTNER].customers = [{"tenantId": TENANT, "displayName": "Alder Dental"}]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if vendor.down:
+            raise httpx.ConnectError("down")
+        if vendor.status is None:
+            return graph(request)
+        return httpx.Response(vendor.status, content=vendor.body, headers={"content-type": "application/json"})
+
+    failures: dict[str, Exception] = {}
+    if vendor.refuses_sign_in:
+        failures = {tenant: ValueError("AADSTS7000222: expired hush-hush") for tenant in (TENANT, PARTNER)}
+    return source(answer, FakeCredential(failures))
+
+
+CASES = [
+    SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
+]
+BROKEN = {
+    "empty": b"",
+    "html": b"<!DOCTYPE html><html>Sign in</html>",
+    "cut off": b'{"value": [{"id": "1", "quantity": 1',
+    "null": b"null",
+    "a number": b"7",
+    "an empty object": b"{}",
+    "an empty list": b"[]",
+    "lists of nothing": b'{"value": [null], "responses": [null], "content": [null], "result": [null]}',
+    "text for lists": b'{"value": "x", "responses": "x", "content": "x", "result": "x"}',
+}
+REFUSALS = {status: refusal(status, "Refused").content for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request: pytest.FixtureRequest) -> SourceCase:
+    found: SourceCase = request.param
+    return found
+
+
+def test_a_source_is_known_by_its_name(case: SourceCase) -> None:
+    assert case.make(Vendor()).name == case.name
+
+
+def test_a_reading_is_complete_and_says_whose_and_when(case: SourceCase) -> None:
+    reading = case.make(Vendor()).read(case.customer, DAY)
+
+    assert isinstance(reading, Reading)
+    assert (reading.source, reading.customer, reading.day) == (case.name, case.customer, DAY)
+    assert reading.counts
+    assert len({count.sku for count in reading.counts}) == len(reading.counts)
+    for count in reading.counts:
+        assert (count.source, count.customer) == (case.name, case.customer)
+        assert reading.scope.covers(count.sku)
+        assert isinstance(count.purchased, Decimal)
+        assert count.purchased >= 0
+        assert count.grace >= 0
+        assert count.assigned is None or count.assigned >= 0
+        assert count.name
+
+
+def test_the_same_vendor_gives_the_same_reading(case: SourceCase) -> None:
+    reader = case.make(Vendor())
+
+    assert reader.read(case.customer, DAY) == reader.read(case.customer, DAY)
+    assert reader.read(case.customer, DAY) == case.make(Vendor()).read(case.customer, DAY)
+
+
+def test_a_customer_with_nothing_is_a_reading_of_nothing_not_a_failure(case: SourceCase) -> None:
+    reading = case.make(Vendor(empty=True)).read(case.customer, DAY)
+
+    assert isinstance(reading, Reading)
+    assert sum(count.purchased for count in reading.counts) == 0
+
+
+def told(failure: Reading | ReadFailure, case: SourceCase) -> ReadFailure:
+    """A failure as it must be: filed, explained, and with something to do."""
+    assert isinstance(failure, ReadFailure)
+    assert (failure.source, failure.customer) == (case.name, case.customer)
+    assert failure.reason.strip()
+    assert failure.remedy.strip()
+    return failure
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
+def test_an_answer_that_cannot_be_understood_is_a_failure_never_a_zero(case: SourceCase, body: bytes) -> None:
+    failure = told(case.make(Vendor(status=200, body=body)).read(case.customer, DAY), case)
+
+    assert failure.kind is FailureKind.READ_FAILED
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSALS.items(), ids=str)
+def test_a_refusal_is_a_failure_and_never_raises(case: SourceCase, status: int, body: bytes) -> None:
+    failure = told(case.make(Vendor(status=status, body=body)).read(case.customer, DAY), case)
+
+    assert (failure.kind is FailureKind.CONSENT_LOST) == (status in {401, 403})
+
+
+def test_a_vendor_that_is_down_is_a_failure(case: SourceCase) -> None:
+    assert told(case.make(Vendor(down=True)).read(case.customer, DAY), case).kind is FailureKind.READ_FAILED
+
+
+def test_a_sign_in_that_is_refused_is_a_failure(case: SourceCase) -> None:
+    told(case.make(Vendor(refuses_sign_in=True)).read(case.customer, DAY), case)
+
+
+def test_the_list_of_customers_is_whole(case: SourceCase) -> None:
+    customers = case.make(Vendor()).customers()
+
+    assert case.customer in [customer.id for customer in customers]
+    assert len({customer.id for customer in customers}) == len(customers)
+    assert all(customer.source == case.name and customer.name for customer in customers)
+
+
+@pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
+def test_a_list_of_customers_that_cannot_be_understood_is_an_error(case: SourceCase, body: bytes) -> None:
+    with pytest.raises(TrueUpError) as caught:
+        case.make(Vendor(status=200, body=body)).customers()
+
+    assert caught.value.system
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(("status", "body"), REFUSALS.items(), ids=str)
+def test_a_refused_list_of_customers_is_an_error(case: SourceCase, status: int, body: bytes) -> None:
+    with pytest.raises(TrueUpError) as caught:
+        case.make(Vendor(status=status, body=body)).customers()
+
+    assert caught.value.remedy
+
+
+def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    vendors = [Vendor(), Vendor(down=True), Vendor(refuses_sign_in=True)]
+    vendors += [Vendor(status=200, body=body) for body in BROKEN.values()]
+    vendors += [Vendor(status=status, body=body) for status, body in REFUSALS.items()]
+    said: list[str] = []
+    for vendor in vendors:
+        reader = case.make(vendor)
+        outcome = reader.read(case.customer, DAY)
+        said += [repr(outcome)] if isinstance(outcome, ReadFailure) else []
+        try:
+            reader.customers()
+        except TrueUpError as error:
+            said += [str(error), error.remedy]
+
+    everything = caplog.text + "\n".join(said)
+
+    assert len(said) > len(vendors)
+    assert not [secret for secret in case.secrets if secret in everything]
