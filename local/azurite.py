@@ -1,10 +1,11 @@
-"""The storage emulator: Azurite as a child process, on ports that it picks itself."""
+"""The storage emulator: Azurite as a child process, on free ports or on the usual ones."""
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -19,6 +20,8 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 SERVICES = ("Blob", "Queue", "Table")
+#: Where `UseDevelopmentStorage=true` looks for them, in that order.
+DEFAULT_PORTS = (10000, 10001, 10002)
 
 
 class Azurite:
@@ -28,19 +31,21 @@ class Azurite:
         self,
         location: Path | None = None,
         *,
+        ports: Sequence[int] = (0, 0, 0),
         log: Path | None = None,
         within: float = 60,
         repository: Path = REPOSITORY,
     ) -> None:
         """Returns once every service answers; raises `Refused` when they do not `within` seconds.
 
-        `repository` is where `npm ci` put the emulator; without it, or without Node, `Misconfigured` says what to do.
+        `ports` are those of the services, 0 picks a free one. `repository` is where `npm ci` put the emulator; without
+        it, or without Node, `Misconfigured` says what to do.
         """
         program = _program(repository)
         self._scratch = Path(tempfile.mkdtemp(prefix="azurite-"))
         self._child = Child(
             "Azurite",
-            [*program, *_storage(location), *_options()],
+            [*program, *_storage(location), *_options(ports)],
             cwd=self._scratch,
             log=log or self._scratch / "azurite.log",
             announcements=[rf"Azurite {service} service is successfully listening at (\S+)" for service in SERVICES],
@@ -93,6 +98,6 @@ def _storage(location: Path | None) -> list[str]:
     return ["--location", str(location.resolve())]
 
 
-def _options() -> list[str]:
-    ports = [part for service in SERVICES for part in (f"--{service.lower()}Port", "0")]
-    return [*ports, "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
+def _options(ports: Sequence[int]) -> list[str]:
+    pairs = [(f"--{service.lower()}Port", str(port)) for service, port in zip(SERVICES, ports, strict=True)]
+    return [*itertools.chain(*pairs), "--silent", "--disableTelemetry", "--skipApiVersionCheck"]

@@ -57,16 +57,13 @@ class Child:
         Raises `Refused` with the end of the log when the program ended or said too little; it is ended then.
         """
         deadline = time.monotonic() + within
-        matches: list[re.Match[str]] = []
-        while len(matches) < len(self._awaited):
-            try:
-                match = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                raise self._failure(f"was not ready within {within:g} s") from None
-            if match is None:
-                raise self._failure("ended before it was ready")
-            matches.append(match)
-        return matches
+        try:
+            return [self._next_announcement(deadline, within) for _ in self._awaited]
+        except BaseException:
+            # Interrupted as well: whoever was to end this program never got hold of it.
+            if self.exit_code is None:
+                self.kill()
+            raise
 
     def terminate(self, within: float = 30) -> int:
         """Ask it to end (SIGTERM) and wait; kill it when it has not ended `within` seconds. Gives the exit code."""
@@ -93,6 +90,15 @@ class Child:
         code = self._process.wait()
         self._listener.join()
         return code
+
+    def _next_announcement(self, deadline: float, within: float) -> re.Match[str]:
+        try:
+            match = self._heard.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            raise self._failure(f"was not ready within {within:g} s") from None
+        if match is None:
+            raise self._failure("ended before it was ready")
+        return match
 
     def _listen(self) -> None:
         """Copy the output to the log line by line, so that the program never blocks on a full pipe."""

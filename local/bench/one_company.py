@@ -1,0 +1,185 @@
+"""One company at a time in this process: round trips to the tables, CPU, and the planner alone."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from local.azurite import ACCOUNT
+from local.bench.budgets import Measured
+from local.bench.nights import SEED
+from local.demo.director import Director
+from local.demo.performance import FOLDER, OPENING
+from local.demo.stage import Stage, set_up
+from local.sandbox.world import Msp, Tenant, make_msp
+from local.sandbox.world.model import Consent
+from local.sandbox.world.skus import SKUS
+from shared.billing.planner import plan_company
+from shared.billing.rules import Mode
+from shared.clock import business_date
+from shared.errors import Refused
+from shared.queues import SyncMessage
+from shared.state.records import Outcome
+from shared.sync import lanes
+from shared.sync.company import Order, sync_company
+from shared.sync.demand import sync_in_run
+from shared.sync.observe import observe
+from shared.sync.ports import Ports
+
+#: The company of the budgets.
+SKUS_HELD, USERS, AGREEMENTS = 9, 50, 2
+
+_COMPANIES = 24
+_SYNCS = 30
+_PLANS = 200
+_BARE_CALLS = 200
+
+
+@dataclass
+class _Sent:
+    """What went out over `requests` in a block: to the tables and to everything else."""
+
+    tables: int = 0
+    others: int = 0
+    last_read: requests.PreparedRequest | None = None
+
+
+@dataclass
+class _Pile:
+    """A queue that is worked by hand."""
+
+    messages: list[SyncMessage] = field(default_factory=list)
+
+    def send(self, message: SyncMessage, *, delay: int = 0) -> None:  # noqa: ARG002
+        self.messages.append(message)
+
+    def send_poison(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+def one_company(_: int) -> Iterator[Measured]:
+    """The measures that need no latency, on a sandbox of their own."""
+    with set_up(_COMPANIES, SEED, OPENING, FOLDER.with_name("bench")) as stage:
+        msp = make_msp(_COMPANIES, SEED, OPENING.date())
+        Director(stage, msp, lambda *_: None).put_rules_in_force(Mode.AUTO)
+        yield _tables(stage.ports)
+        company = _ordinary_company(stage, msp)
+        yield _cpu(stage.ports, company)
+        yield _plan(stage.ports, company)
+
+
+def _tables(ports: Ports) -> Measured:
+    """Round trips of a worker for a company with nothing to do, its row of the run included."""
+    _worked(ports)
+    trips = _worked(ports)
+    remark = f"the median of {len(trips)} unchanged companies of a run; closing it takes each lane up to {max(trips)}"
+    return Measured("tables", statistics.median(trips), 8, "trips", remark)
+
+
+def _worked(ports: Ports) -> list[int]:
+    """Works a run to its end; the round trips of each company that was unchanged."""
+    pile = _Pile()
+    ports = replace(ports, queue=pile)
+    run = sync_in_run(ports, None, None)
+    trips: dict[int, int] = {}
+    while pile.messages:
+        message = pile.messages.pop(0)
+        with _sent() as sent:
+            lanes.work(ports, message, 1)
+        trips[message.company] = sent.tables
+    rows = [row for row in ports.runs.rows(run) if row.report is not None]
+    return [trips[row.company] for row in rows if row.report and row.report.outcome is Outcome.UNCHANGED]
+
+
+def _cpu(ports: Ports, company: int) -> Measured:
+    """CPU of a whole sync, less what as many calls cost with a bare HTTP client."""
+    with _sent() as sent:
+        _sync(ports, company)
+    calls = sent.tables + sent.others + 1  # Graph's one call goes over another client
+    whole = _cpu_of(lambda: _sync(ports, company), _SYNCS)
+    read = sent.last_read
+    assert read is not None
+    with requests.Session() as session:
+        bare = _cpu_of(lambda: session.send(read, timeout=30).content, _BARE_CALLS)
+    remark = f"{whole * 1000:.1f} ms with {calls} calls, each {bare * 1000:.2f} ms with the bare client"
+    return Measured("cpu", (whole - calls * bare) * 1000, 10, "ms", remark)
+
+
+def _plan(ports: Ports, company: int) -> Measured:
+    row = ports.companies.company_rules(company)
+    facts = observe(ports, row, ports.company_state.load(company), ports.rules.load(), business_date(ports.clock)).facts
+    seconds = []
+    for _ in range(_PLANS):
+        started = time.perf_counter()
+        plan_company(facts)
+        seconds.append(time.perf_counter() - started)
+    remark = f"{SKUS_HELD} SKUs, {USERS} users, {len(facts.agreements)} agreements; the median of {_PLANS}"
+    return Measured("plan", statistics.median(seconds) * 1000, 2, "ms", remark)
+
+
+def _ordinary_company(stage: Stage, msp: Msp) -> int:
+    """A company with nine SKUs, fifty users and two agreements, synced until it is unchanged."""
+    for linked in msp.linked:
+        tenant = msp.tenants[linked.tenant]
+        if _can_be_ordinary(tenant) and len(stage.ports.manage.agreements(linked.company)) == AGREEMENTS:
+            for sku in _nine_skus(tenant):
+                enabled = USERS if sku == SKUS["M365-BP"].id else USERS // 5
+                stage.sandbox.set_seats(tenant.id, sku, enabled=enabled, consumed=enabled)
+            for _ in range(3):
+                if _sync(stage.ports, linked.company) is Outcome.UNCHANGED:
+                    return linked.company
+    raise Refused("the sandbox has no company that can be made ordinary", system="bench", remedy="Try another seed.")
+
+
+def _can_be_ordinary(tenant: Tenant) -> bool:
+    paid = {sku.id for sku in SKUS.values()}
+    held = paid & set(tenant.skus())
+    readable = tenant.consent is Consent.GRANTED and not tenant.answers_empty
+    return readable and len(tenant.users) <= USERS and len(held) <= SKUS_HELD
+
+
+def _nine_skus(tenant: Tenant) -> Sequence[str]:
+    """What the tenant has, filled up with other paid SKUs; Business Premium, which all users get, among them."""
+    held = [sku.id for sku in SKUS.values() if sku.id in tenant.skus()]
+    return list(dict.fromkeys([SKUS["M365-BP"].id, *held, *(sku.id for sku in SKUS.values())]))[:SKUS_HELD]
+
+
+def _sync(ports: Ports, company: int) -> Outcome:
+    return sync_company(ports, Order(company, "bench", "bench")).report.outcome
+
+
+def _cpu_of(work: Callable[[], object], times: int) -> float:
+    """Seconds of CPU of this process, all its threads, for one time."""
+    work()
+    started = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - started) / times
+
+
+@contextmanager
+def _sent() -> Iterator[_Sent]:
+    """Counts at the one place through which Manage's client and the storage SDK both send."""
+    sent = _Sent()
+    original = requests.Session.send
+
+    def send(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        if urlsplit(request.url or "").path.startswith(f"/{ACCOUNT}"):
+            sent.tables += 1
+        else:
+            sent.others += 1
+            sent.last_read = request if request.method == "GET" else sent.last_read
+        return original(session, request, **options)
+
+    requests.Session.send = send  # type: ignore[method-assign, assignment]
+    try:
+        yield sent
+    finally:
+        requests.Session.send = original  # type: ignore[method-assign]

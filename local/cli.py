@@ -1,0 +1,157 @@
+"""The commands of dev.py. Each is imported when it is asked for, so that none waits for another one's packages."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command and answers its exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    # These two hand on everything that follows them, options too.
+    if arguments[:1] == ["test"]:
+        return _test(arguments[1:])
+    if arguments[:1] == ["sandbox"]:
+        return _sandbox(arguments[1:])
+    options = _parser().parse_args(arguments)
+    from shared.errors import Misconfigured, TrueUpError
+
+    try:
+        code: int = options.run(options)
+    except Misconfigured as error:
+        print("\n".join([*error.problems, error.remedy]).strip(), file=sys.stderr)
+        return 2
+    except TrueUpError as error:
+        print(f"{error}\n{error.remedy}".strip(), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _end(*_: object) -> NoReturn:
+    """SIGTERM unwinds like an error, so that everything that was started is ended."""
+    raise SystemExit(143)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dev.py", description="TrueUp on one machine.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_demo(commands.add_parser("demo", help="four nights at a made-up MSP"))
+    _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
+    _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
+    _add_bench(commands.add_parser("bench", help="speed against its budgets"))
+    commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
+    commands.add_parser("test", help="the tests; further arguments are pytest's", add_help=False)
+    return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Four nights at a made-up MSP: observe, applied, quiet and moved. Exit code 0 only if each night did what it "
+        "should. Everything is left running until Ctrl-C, unless --once."
+    )
+    parser.add_argument("--companies", type=_count, default=40, help="how many companies the MSP bills")
+    parser.add_argument("--seed", type=int, default=7, help="which made-up MSP")
+    parser.add_argument("--once", action="store_true", help="end by itself")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the four nights as JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write what is shown as SVG (for the docs)")
+    parser.set_defaults(run=_demo)
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Runs the functions host with local.settings.json; starts the storage emulator too where the settings say "
+        "AzureWebJobsStorage=UseDevelopmentStorage=true and none answers yet."
+    )
+    parser.add_argument("--port", type=int, default=7071, help="where the host listens, on this machine only")
+    _add_settings(parser)
+    parser.set_defaults(run=_start)
+
+
+def _add_rules(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Reads and writes the rules. An import with an error changes nothing; its exit code is 2."
+    parser.add_argument("action", choices=("export", "import"))
+    parser.add_argument("file", help="a YAML file, - for the standard output or input")
+    _add_settings(parser)
+    parser.set_defaults(run=_rules)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Measures each budget and prints it beside its limit. The sandbox runs in another process."
+    parser.add_argument("--companies", type=_count, default=40, help="companies of the measured nights")
+    parser.add_argument("--only", metavar="NAME", action="append", help="one of the measures; may be repeated")
+    parser.set_defaults(run=_bench)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        default=REPOSITORY / "local.settings.json",
+        help="instead of local.settings.json; what the environment sets counts more than either",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("it takes at least one company")
+    return number
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from local.demo.performance import perform
+
+    return perform(
+        options.companies, options.seed, once=options.once, report_file=options.report, picture=options.picture
+    )
+
+
+def _start(options: argparse.Namespace) -> int:
+    from local.commands.start import start
+
+    return start(options.settings, options.port)
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from local.commands.rules import export_to, import_from
+
+    return (
+        export_to(options.file, options.settings)
+        if options.action == "export"
+        else import_from(options.file, options.settings)
+    )
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from local.bench.run import bench
+
+    return bench(options.companies, options.only)
+
+
+def _test(arguments: list[str]) -> int:
+    import pytest
+
+    os.chdir(REPOSITORY)
+    return int(pytest.main(arguments))
+
+
+def _sandbox(arguments: list[str]) -> int:
+    from local.sandbox.__main__ import main as serve
+
+    sys.argv = ["dev.py sandbox", *arguments]
+    serve()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

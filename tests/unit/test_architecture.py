@@ -1,0 +1,243 @@
+"""The rooms and their arrows, the surface of the app, and what every process pays for importing it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from shared.bootstrap import make_ports
+from shared.rules.document import JOBS, SOURCES
+from shared.settings import load_settings
+from shared.sync import night
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+OURS = ("shared", "functions", "local", "tests", "dev", "function_app")
+
+#: Which rooms of ours each room may import; a room may always import itself.
+ARROWS = {
+    "shared/errors.py": (),
+    "shared/billing": (),
+    "shared/rules": ("shared.billing", "shared.errors"),
+    "shared/sources": ("shared.billing", "shared.errors"),
+    "shared/manage": ("shared.billing", "shared.errors"),
+    "shared/state": ("shared.billing", "shared.errors"),
+    "shared/sync": (
+        "shared.billing",
+        "shared.errors",
+        "shared.rules",
+        "shared.state",
+        "shared.sources.protocol",
+        "shared.clock",
+        "shared.queues",
+    ),
+    "functions": ("shared.billing", "shared.errors", "shared.sync", "shared.queues", "shared.bootstrap"),
+    "function_app.py": ("functions",),
+}
+
+#: What each room may import of what others made; rooms that are not named may import anything.
+THIRD_PARTY = {
+    "shared/errors.py": (),
+    "shared/billing": (),
+    "shared/rules": ("pydantic", "pydantic_core", "ruamel", "croniter"),
+    "shared/manage": ("requests", "urllib3", "pydantic"),
+    "shared/sync": ("croniter",),
+    "functions": ("azure.functions", "pydantic"),
+    "function_app.py": ("azure.functions",),
+}
+
+#: What only the composition root makes, by the room that has it.
+ADAPTERS = {
+    "ManageClient": "shared/manage",
+    "Microsoft365Source": "shared/sources/microsoft365",
+    "AzureTables": "shared/state",
+    "StorageQueue": "shared/queues.py",
+    "SystemClock": "shared/clock.py",
+    "SandboxClock": "shared/clock.py",
+}
+
+SETTINGS = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "MANAGE_BASE_URL": "http://127.0.0.1:1/v4_6_release/apis/3.0",
+    "MANAGE_COMPANY": "northbeam",
+    "MANAGE_PUBLIC_KEY": "public",
+    "MANAGE_PRIVATE_KEY": "private",
+    "MANAGE_CLIENT_ID": "client",
+    "MICROSOFT_PARTNER_TENANTS": "c2f0a6de-91b5-4d3e-8f27-6a40be1d7c93",
+    "MICROSOFT_CLIENT_ID": "e94d7a01-62c8-4f3b-b1d5-07f9a8c2e6d4",
+    "MICROSOFT_CREDENTIAL": "secret",
+    "MICROSOFT_CLIENT_SECRET": "a secret",
+}
+
+
+def modules(room: str) -> list[Path]:
+    path = REPOSITORY / room
+    found = [path] if path.is_file() else sorted(path.rglob("*.py"))
+    assert found, f"there is no {room}"
+    return found
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Everything a module imports, wherever in it: `package.module.name`."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def outside(module: Path, room: str) -> list[str]:
+    """What a module imports from outside its room and the standard library."""
+    own = room.removesuffix(".py").replace("/", ".")
+    foreign = [name for name in imports(module) if not is_within(name, own)]
+    return [name for name in foreign if name.split(".")[0] not in sys.stdlib_module_names]
+
+
+def is_within(name: str, *packages: str) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_arrows_point_inwards_only(room: str) -> None:
+    wrong = {
+        f"{module.relative_to(REPOSITORY)} → {name}"
+        for module in modules(room)
+        for name in outside(module, room)
+        if is_within(name, *OURS) and not is_within(name, *ARROWS[room])
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize("room", THIRD_PARTY)
+def test_a_room_uses_only_the_packages_it_is_known_for(room: str) -> None:
+    wrong = {
+        f"{module.relative_to(REPOSITORY)} → {name}"
+        for module in modules(room)
+        for name in outside(module, room)
+        if not is_within(name, *OURS) and not is_within(name, *THIRD_PARTY[room])
+    }
+    assert wrong == set()
+
+
+def test_only_the_composition_root_knows_concrete_adapters() -> None:
+    wrong = {
+        f"{module.relative_to(REPOSITORY)} → {name}"
+        for module in deployed()
+        for name in imports(module)
+        if (room := ADAPTERS.get(name.split(".")[-1])) is not None
+        and not is_in(module, room)
+        and not is_in(module, "shared/bootstrap.py")
+    }
+    assert wrong == set()
+
+
+def test_msgraph_is_imported_by_its_source_only_and_local_by_nobody() -> None:
+    wrong = {
+        f"{module.relative_to(REPOSITORY)} → {name}"
+        for module in deployed()
+        for name in imports(module)
+        if is_within(name, "local", "tests", "dev")
+        or (is_within(name, "msgraph", "kiota_http") and not is_in(module, "shared/sources/microsoft365"))
+    }
+    assert wrong == set()
+
+
+def deployed() -> list[Path]:
+    return [module for room in ("shared", "functions", "function_app.py") for module in modules(room)]
+
+
+def is_in(module: Path, room: str) -> bool:
+    return module.is_relative_to(REPOSITORY / room)
+
+
+def test_the_rules_know_exactly_the_jobs_and_sources_that_there_are() -> None:
+    assert sorted(JOBS) == sorted(night.JOBS)
+    assert sorted(SOURCES) == sorted(make_ports(load_settings(SETTINGS)).sources)
+
+
+def test_one_worker_process_takes_one_company_at_a_time() -> None:
+    queues = json.loads((REPOSITORY / "host.json").read_text())["extensions"]["queues"]
+    wanted = {"batchSize": 1, "newBatchThreshold": 0, "visibilityTimeout": "00:00:30", "maxPollingInterval": "00:00:02"}
+    assert {name: queues.get(name) for name in wanted} == wanted
+
+
+# Importing the app in a process of its own, without any setting
+
+INDEX = """
+import json, sys
+import function_app
+triggers = [
+    binding
+    for function in function_app.app.get_functions()
+    for binding in map(json.loads, function.get_raw_bindings())
+    if binding["type"].endswith("Trigger")
+]
+print(json.dumps({"triggers": triggers, "modules": sorted(sys.modules)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def indexed() -> dict[str, list[object]]:
+    """What a fresh interpreter with an empty environment finds in the app, and which modules that took."""
+    done = subprocess.run(
+        [sys.executable, "-c", INDEX], cwd=REPOSITORY, env={}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[object]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.parametrize("package", ["msgraph", "azure.identity", "azure.data", "azure.storage", "fastapi", "jinja2"])
+def test_importing_the_app_imports_nothing_heavy(indexed: dict[str, list[object]], package: str) -> None:
+    assert "azure.functions" in indexed["modules"]
+    assert package not in indexed["modules"]
+
+
+def test_no_two_http_routes_overlap(indexed: dict[str, list[object]]) -> None:
+    """The platform tries routes in the order of function names: of two that overlap one would be dead."""
+    routes = [
+        (method, trigger["route"].strip("/"))
+        for trigger in indexed["triggers"]
+        if isinstance(trigger, dict) and trigger["type"] == "httpTrigger"
+        for method in trigger["methods"]
+    ]
+    assert routes
+    assert [
+        (one, other) for one, other in combinations(routes, 2) if one[0] == other[0] and meet(one[1], other[1])
+    ] == []
+    assert [route for _, route in routes if route.split("/")[0] in ("admin", "runtime") or route.startswith("{")] == []
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether some path fits both routes."""
+    return _meet(one.casefold().split("/"), other.casefold().split("/"))
+
+
+def _meet(one: list[str], other: list[str]) -> bool:
+    if any(rest and rest[0].startswith("{*") for rest in (one, other)):
+        return True
+    if not one or not other:
+        return not one and not other
+    same = one[0] == other[0] or one[0].startswith("{") or other[0].startswith("{")
+    return same and _meet(one[1:], other[1:])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("api/runs", "api/runs", True),
+        ("api/runs", "api/runs/{id}", False),
+        ("api/{what}", "api/runs", True),
+        ("console/{*path}", "console/api/rules", True),
+        ("console/{*path}", "api/runs", False),
+    ],
+)
+def test_overlap_is_seen(one: str, other: str, overlap: bool) -> None:
+    assert meet(one, other) is meet(other, one) is overlap

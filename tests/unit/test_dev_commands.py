@@ -1,0 +1,106 @@
+"""The commands behind dev.py: what they are told, and what they say when something is missing or wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from local import cli
+from local.commands import settings as command_settings
+from local.commands.settings import read_settings, wants_emulator
+from shared.errors import Misconfigured
+
+
+def settings_file(folder: Path, **values: str) -> Path:
+    file = folder / "local.settings.json"
+    file.write_text(json.dumps({"IsEncrypted": False, "Values": values}))
+    return file
+
+
+COMPLETE = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "MANAGE_BASE_URL": "https://manage.birchline.example/v4_6_release/apis/3.0",
+    "MANAGE_COMPANY": "birchline",
+    "MANAGE_PUBLIC_KEY": "public",
+    "MANAGE_PRIVATE_KEY": "private",
+    "MANAGE_CLIENT_ID": "client",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in COMPLETE:
+        monkeypatch.delenv(name, raising=False)
+
+
+def free_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_without_settings_it_says_which_file_to_copy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "local.settings.json"
+    for command in (["start"], ["rules", "export", "-"]):
+        assert cli.main([*command, "--settings", str(missing)]) == 2
+        assert "copy local.settings.example.json to it" in capsys.readouterr().err
+
+
+def test_the_environment_counts_more_than_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MANAGE_COMPANY", "from-the-environment")
+    read = read_settings(settings_file(tmp_path, MANAGE_COMPANY="from-the-file", MANAGE_CLIENT_ID="client"))
+    assert (read["MANAGE_COMPANY"], read["MANAGE_CLIENT_ID"]) == ("from-the-environment", "client")
+
+
+def test_a_file_that_is_not_json_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "local.settings.json"
+    file.write_text("{")
+    with pytest.raises(Misconfigured, match=r"local\.settings\.json is not JSON"):
+        read_settings(file)
+
+
+@pytest.mark.parametrize(
+    ("storage", "wanted"),
+    [
+        ("UseDevelopmentStorage=true", True),
+        (" UseDevelopmentStorage=true; ", True),
+        ("AccountName=x", False),
+        ("", False),
+    ],
+)
+def test_only_the_development_storage_wants_the_emulator(storage: str, wanted: bool) -> None:
+    assert wants_emulator({"AzureWebJobsStorage": storage}) is wanted
+
+
+def test_rules_name_every_problem_of_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = settings_file(tmp_path, **COMPLETE | {"MANAGE_COMPANY": "", "MANAGE_PUBLIC_KEY": "<public key>"})
+    assert cli.main(["rules", "export", "-", "--settings", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert "MANAGE_COMPANY: " in said
+    assert "MANAGE_PUBLIC_KEY: still holds a <placeholder>" in said
+
+
+def test_rules_say_how_to_start_an_emulator_that_does_not_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_settings, "DEFAULT_PORTS", (0, 0, free_port()))
+    file = settings_file(tmp_path, **COMPLETE)
+    assert cli.main(["rules", "export", "-", "--settings", str(file)]) == 1
+    assert "Run `python dev.py start` in another terminal" in capsys.readouterr().err
+
+
+def test_a_demo_without_companies_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        cli.main(["demo", "--companies", "0"])
+    assert refused.value.code == 2
+    assert "at least one company" in capsys.readouterr().err
+
+
+def test_an_unknown_budget_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bench", "--only", "speed"]) == 2
+    assert "there is no budget speed; there are import," in capsys.readouterr().err
