@@ -85,7 +85,23 @@ class Refused(TrueUpError):
 
 
 class NoEffect(Refused):
-    """The other side answered success, but what it answered is not what was asked."""
+    """The other side answered success, but what it answered is not what was asked.
+
+    `answered` is the thing as the other side now has it, None where it did not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str = "",
+        request_id: str | None = None,
+        remedy: str = "",
+        status: int | None = None,
+        answered: object | None = None,
+    ) -> None:
+        super().__init__(message, system=system, request_id=request_id, remedy=remedy, status=status)
+        self.answered = answered
 
 
 class Misconfigured(TrueUpError):

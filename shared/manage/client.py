@@ -6,6 +6,7 @@ Reads raise `Retryable`, `NotPermitted`, `Gone` or `Incomplete`; writes also `Re
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
 from shared.billing.lines import canonical
-from shared.errors import NoEffect, Refused
+from shared.errors import NoEffect
 from shared.manage import conditions, readers
 from shared.manage.cache import Cache
 from shared.manage.call import Call
@@ -30,7 +31,8 @@ ADDITIONS = "/finance/agreements/{agreement}/additions"
 ADDITION = "/finance/agreements/{agreement}/additions/{addition}"
 BILLING_CYCLES = "/finance/billingCycles"
 CATALOG = "/procurement/catalog"
-SYSTEM_INFO = "/system/info"
+
+log = logging.getLogger(__name__)
 
 #: Catalog items and billing cycles change seldom; every company of a night needs the same ones.
 KEPT_SECONDS = 600.0
@@ -62,10 +64,6 @@ class ManageClient:
         """`with client.deadline(240):` no call of this thread inside the block lasts longer, pauses included."""
         return self._session.deadline(seconds)
 
-    def system_info(self) -> dict[str, Any]:
-        """Manage's version and more, as it answers: the usual test of a connection."""
-        return self._session.read(Call("GET", SYSTEM_INFO), readers.mapping)
-
     def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
         """All companies, or those of these ids that exist; deleted ones are marked, not left out."""
         call = Call("GET", COMPANIES)
@@ -94,7 +92,8 @@ class ManageClient:
     def products(self, identifiers: Collection[str]) -> dict[str, Product]:
         """Catalog items by the identifier asked for, whatever its case; those that do not exist are left out.
 
-        Kept for ten minutes. Of several items with one identifier the active one counts; two active ones are `Refused`.
+        Kept for ten minutes. Of several items with one identifier the active one counts. Where two are active nobody
+        knows which is meant: they are left out too, and the log names them.
         """
         wanted = {canonical(identifier): identifier.strip() for identifier in identifiers}
         known = self._products.fresh(wanted)
@@ -146,6 +145,7 @@ class ManageClient:
                 system=SYSTEM,
                 request_id=self.last_request_id,
                 remedy="Look at the addition in ConnectWise Manage: something there keeps or changes these fields.",
+                answered=written,
             )
         return written
 
@@ -170,9 +170,11 @@ def _only(identifier: str, found: Iterable[Product]) -> Product | None:
     matches = [product for product in found if canonical(product.identifier) == canonical(identifier)]
     active = [product for product in matches if not product.inactive_flag]
     if len(active) > 1:
-        raise Refused(
-            f"the catalog has {len(active)} active products {identifier!r}",
-            system=SYSTEM,
-            remedy="Make all but one of them inactive in ConnectWise Manage, or give them different identifiers.",
+        log.warning(
+            "%s: the catalog has %s active products %r, so that none of them counts; make all but one inactive",
+            SYSTEM,
+            len(active),
+            identifier,
         )
+        return None
     return next(iter([*active, *matches]), None)

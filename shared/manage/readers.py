@@ -174,13 +174,6 @@ class _BillingCycleRow(_Row):
 RowT = TypeVar("RowT", bound=_Row)
 
 
-def mapping(body: Any) -> dict[str, Any]:
-    """A JSON object as it is."""
-    if not isinstance(body, dict):
-        raise Unreadable("the answer is not an object")
-    return body
-
-
 def agreement(row: Any, billing_options: Mapping[int, str | None]) -> Agreement:
     """`billing_options` is the option of each billing cycle by the cycle's id."""
     it = _validated(_AgreementRow, row, "agreement")

@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import Gone, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.manage.call import Call
-from shared.manage.client import ADDITION, ADDITIONS, AGREEMENTS, BILLING_CYCLES, CATALOG, COMPANIES, SYSTEM_INFO
+from shared.manage.client import ADDITION, ADDITIONS, AGREEMENTS, BILLING_CYCLES, CATALOG, COMPANIES
 from shared.manage.failures import failure
 from shared.manage.transport import Answer
 from tests.unit.fakes_manage import NOT_CONNECTED, RESET, answer, no
@@ -71,7 +71,7 @@ def test_the_wait_that_manage_named_is_passed_on() -> None:
         ("DELETE", ADDITION, "Finance > Agreements: Delete All"),
         ("GET", CATALOG, "Procurement > Product Catalog: Inquire All"),
         ("GET", BILLING_CYCLES, "System > Table Setup: Inquire All"),
-        ("GET", SYSTEM_INFO, "client id"),
+        ("GET", "/system/info", "client id"),
     ],
 )
 def test_a_403_names_the_permission_that_is_missing(method: str, route: str, permission: str) -> None:
