@@ -6,14 +6,15 @@ import base64
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.billing.rules import Mode
-from shared.errors import Refused
+from shared.errors import NotPermitted, Refused, Retryable, TrueUpError
 
 if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
     from azure.storage.queue import QueueServiceClient
 
     from shared.state.tables import StorageConnection
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 #: One message = look at one company of one run.
 SYNC_QUEUE = "sync"
 POISON_QUEUE = "sync-poison"
+
+#: Seconds between attempts grow from 1. The client's own start at 15: an HTTP caller would not wait for the last one.
+_RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +56,13 @@ class SyncMessage:
     def read(cls, text: str) -> SyncMessage:
         """The message in a text. Raises `Refused` for anything that is not one."""
         try:
-            return TypeAdapter(cls).validate_json(text)
+            return _MESSAGE.validate_json(text)
         except ValidationError as error:
             where = ", ".join(str(part["loc"][0]) if part["loc"] else "the whole" for part in error.errors())
             raise Refused(f"not a sync message: {where} cannot be read", system="queue") from error
+
+
+_MESSAGE = TypeAdapter(SyncMessage)
 
 
 class Queue(Protocol):
@@ -69,7 +76,10 @@ class Queue(Protocol):
 
 
 class StorageQueue:
-    """Azure Storage queues, in the encoding that the platform's trigger expects (base64)."""
+    """Azure Storage queues, in the encoding that the platform's trigger expects (base64).
+
+    Raises `Retryable` when a message could not be put on its queue, `NotPermitted` when we may not put it there.
+    """
 
     def __init__(self, connection: StorageConnection) -> None:
         self._connection = connection
@@ -83,14 +93,18 @@ class StorageQueue:
         self._put(POISON_QUEUE, text, 0)
 
     def _put(self, name: str, text: str, delay: int) -> None:
-        from azure.core.exceptions import ResourceExistsError
+        from azure.core.exceptions import AzureError, ResourceExistsError
 
         queue = self._client().get_queue_client(name)
-        if name not in self._made:
-            with suppress(ResourceExistsError):
-                queue.create_queue()
-            self._made.add(name)
-        queue.send_message(base64.b64encode(text.encode()).decode(), visibility_timeout=delay)
+        try:
+            if name not in self._made:
+                with suppress(ResourceExistsError):
+                    queue.create_queue()
+                self._made.add(name)
+            queue.send_message(base64.b64encode(text.encode()).decode(), visibility_timeout=delay)
+        except AzureError as error:
+            self._made.discard(name)  # somebody may have deleted it: the next message makes it again
+            raise _our_error(name, error) from error
 
     def _client(self) -> QueueServiceClient:
         if self._service is None:
@@ -102,7 +116,28 @@ def _service(connection: StorageConnection) -> QueueServiceClient:
     from azure.storage.queue import QueueServiceClient
 
     if connection.connection_string is not None:
-        return QueueServiceClient.from_connection_string(connection.connection_string)
+        return QueueServiceClient.from_connection_string(connection.connection_string, **_RETRIES)
     from azure.identity import ManagedIdentityCredential
 
-    return QueueServiceClient(connection.queue_url or "", ManagedIdentityCredential(client_id=connection.client_id))
+    credential = ManagedIdentityCredential(client_id=connection.client_id)
+    return QueueServiceClient(connection.queue_url or "", credential, **_RETRIES)
+
+
+def _our_error(name: str, error: AzureError) -> TrueUpError:
+    from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if status in (401, 403) or isinstance(error, ClientAuthenticationError):
+        return NotPermitted(
+            f"queue {name}: the storage account did not let us in",
+            system="storage",
+            status=status,
+            remedy="Correct the connection string, or give the identity the role Storage Queue Data Contributor.",
+        )
+    what = f"answered {status}" if status else f"could not be reached ({type(error).__name__})"
+    return Retryable(
+        f"queue {name}: the storage account {what}",
+        system="storage",
+        status=status,
+        remedy="Nothing to do if it passes: what was to be done is found again.",
+    )
