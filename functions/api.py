@@ -15,7 +15,13 @@ from shared.sync import demand, views
 
 blueprint = func.Blueprint()
 
-CompanyId = Annotated[int, Field(gt=0, strict=True)]
+#: Manage's record ids have at most so many digits.
+_DIGITS = 10
+
+CompanyId = Annotated[int, Field(gt=0, lt=10**_DIGITS, strict=True)]
+
+#: As many companies as one request may name.
+_MOST = 5000
 
 
 class SyncRequest(BaseModel):
@@ -23,7 +29,7 @@ class SyncRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    companies: Annotated[list[CompanyId], Field(min_length=1, max_length=5000)] | Literal["all"]
+    companies: Annotated[list[CompanyId], Field(min_length=1, max_length=_MOST)] | Literal["all"]
     mode: Mode | None = None
 
 
@@ -67,8 +73,8 @@ def run(request: func.HttpRequest) -> func.HttpResponse:
 def company(request: func.HttpRequest) -> func.HttpResponse:
     """One company with its waiting plan and open findings."""
     text = request.route_params["id"]
-    if not text.isascii() or not text.isdigit():
-        raise Gone(f"{text!r} is no company id", remedy="Use the company's record id in Manage, a whole number.")
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise Gone(f"{text[:40]!r} is no company id", remedy="Use the company's record id in Manage, a whole number.")
     return answer(views.company(ports(), int(text)))
 
 
@@ -83,7 +89,8 @@ def health(request: func.HttpRequest) -> func.HttpResponse:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in problem['loc']) or 'the body'}: {problem['msg']}"
-        for problem in error.errors()
-    )
+    """One sentence per field: of `companies` pydantic tells what is wrong with each of its two forms."""
+    found = {str(problem["loc"][0]) if problem["loc"] else "the body": problem["msg"] for problem in error.errors()}
+    if "companies" in found:
+        found["companies"] = f'must be "all" or a list of 1 to {_MOST} company ids, whole numbers above 0'
+    return "; ".join(f"{field}: {problem}" for field, problem in found.items())

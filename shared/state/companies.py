@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
-from shared.errors import Busy, Gone, Refused
+from shared.errors import Busy, Gone
 from shared.state.company_state import CompanyStateStore, OwnRules, Put, StateKind
 from shared.state.documents import Document
 from shared.state.rows import AlreadyThere, Changed, Row
@@ -118,7 +118,7 @@ class CompanyStore:
     def release(self, lease: Lease, *, outcome: str | None, run: str | None, now: datetime) -> None:
         """Gives the company back and records how the sync ended (`outcome` None: it did nothing worth recording).
 
-        Raises `Refused` when somebody else took the company after this lease had run out; nothing is written then.
+        Raises `Busy` when somebody else took the company after this lease had run out; nothing is written then.
         Safe to repeat.
         """
         row = Row(_PARTITION, _row_key(lease.company.id), {}, lease.etag)
@@ -155,7 +155,7 @@ def _released(company: CompanyRow, outcome: str | None, run: str | None, now: da
 
 def _still_held(company: CompanyRow | None, lease: Lease) -> CompanyRow:
     if company is None or company.lease_token != lease.token:
-        raise Refused(
+        raise Busy(
             f"the lease of company {lease.company.id} ran out and somebody else took it",
             system=_SYSTEM,
             remedy="Nothing to do: the other worker records what it finds.",

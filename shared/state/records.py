@@ -25,8 +25,8 @@ class Outcome(StrEnum):
 class Intent:
     """Written before a change is sent to Manage, removed in the transaction that records its result.
 
-    `unknown_since` is set once the outcome is unknown: nothing is sent again for this line before it was looked for,
-    and not before ten minutes have passed.
+    `unknown_since` is set once the outcome is unknown: nothing is sent again for this line before its effect was looked
+    for, and while none is to be seen not before it had two leases' time to arrive.
     """
 
     id: str

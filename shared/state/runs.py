@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from shared.errors import Gone
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, escape
 from shared.state.records import CompanyReport
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, Row
@@ -40,9 +41,9 @@ class Stage(StrEnum):
 class RunRow:
     """One company of one run. Times are UTC.
 
-    Only the message that holds `claim` works on a claimed row. `attempts` counts the claims before it that ended
-    without a word. A done row has its `report`, and names the row that was claimed in the same step. `etag` says which
-    state of the row was read; empty when it was not read but written.
+    Only the message that holds `claim` works on a claimed row; `claimed_at` is when it was last heard of. `attempts`
+    counts the claims before it that ended without a word. A done row has its `report`, and names the row that was
+    claimed in the same step. `etag` says which state of the row was read; empty when it was not read but written.
     """
 
     run: str
@@ -59,7 +60,7 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """The companies of a run, as they were when it was filled first: every later filling writes the same rows."""
+    """The companies of a run, written once and before the run itself: every filling writes the same rows."""
 
     companies: tuple[int, ...]
 
@@ -78,21 +79,26 @@ class RunStore:
     def create(self, header: RunHeader, companies: Sequence[int]) -> bool:
         """Makes a run with one pending row per company; False, and nothing done, when a run has that id.
 
-        A header that stays without `filled` belongs to a crash in between: `fill` repairs it.
+        The work list comes first, so that a run is never open without one: where a crash left it without a header, its
+        companies are the next creation's too. A header that stays without `filled` belongs to a crash after it: `fill`
+        repairs it.
         """
-        new = replace(header, companies=len(set(companies)), filled=False, ended=None, outcomes={})
+        work = self._new_work_list(header.id, companies)
+        new = replace(header, companies=len(work), filled=False, ended=None, outcomes={})
         if not self._headers.insert(new):
             return False
-        self.fill(header.id, companies)
+        self._fill(header.id, work)
         return True
 
-    def fill(self, run: str, companies: Sequence[int]) -> None:
-        """Writes the rows that are still missing and marks the header as filled.
+    def fill(self, run: str) -> None:
+        """Writes the rows of the work list that are still missing and marks the header as filled.
 
         Safe to repeat, also while another filling or the work itself is under way: each batch of rows carries a marker
-        that can be written once, so a row that has moved on does not come back.
+        that can be written once, so a row that has moved on does not come back. Raises `Gone` for an unknown run.
         """
-        work = self._work_list(run, companies)
+        self._fill(run, self._work_list(run))
+
+    def _fill(self, run: str, work: Sequence[int]) -> None:
         for number, start in enumerate(range(0, len(work), _BATCH)):
             rows = [RunRow(run, company) for company in work[start : start + _BATCH]]
             marker = InsertRow(f"{_FILLED}{SEPARATOR}{number:06d}", {"rows": len(rows)})
@@ -141,9 +147,13 @@ class RunStore:
                 break
         return taken
 
-    def finish(self, row: RunRow, report: CompanyReport) -> None:
-        """Records how the company ended. Raises `Changed` unless `row.claim` holds the row, or finished it before."""
-        self._hand_on(row, report, [])
+    def keep_claim(self, row: RunRow, now: datetime) -> bool:
+        """Notes that a claimed row only waits; False, and nothing done, when it changed since it was read."""
+        try:
+            self._tables.replace(TABLE, _standing(row), _DOCUMENT.encode(replace(row, claimed_at=now)))
+        except Changed:
+            return False
+        return True
 
     def finish_and_claim(
         self, row: RunRow, report: CompanyReport, now: datetime, new_claim: Callable[[], str]
@@ -153,13 +163,24 @@ class RunStore:
         Raises `Changed` unless `row.claim` holds the row. Repeated after it took effect, it gives the row that it
         claimed then, as long as that is still under that claim.
         """
-        candidates = self._candidates(row.run, 1)
-        return self._hand_on(row, report, ((each, _claimed(each, now, new_claim())) for each in candidates))
+        standing = row if row.etag else self._look(row)
+        for pending in itertools.chain(self._candidates(row.run, 1), [None]):
+            if standing.stage is Stage.DONE:
+                return self._handed_on(standing)
+            following = None if pending is None else _claimed(pending, now, new_claim())
+            claim = [] if pending is None or following is None else _move(pending, following)
+            try:
+                self._transact(row.run, [*_move(standing, _done(standing, report, following)), *claim])
+            except (AlreadyThere, Changed):
+                standing = self._look(row)
+                continue
+            return following
+        return self._handed_on(standing)
 
     def reclaim_stale(
         self, run: str, older_than: datetime, new_claim: Callable[[], str], now: datetime
     ) -> list[RunRow]:
-        """Takes rows claimed before `older_than` away from claims that ended without a word; one more attempt each."""
+        """Takes rows away from claims of which nothing was heard since `older_than`; one more attempt each."""
         taken = []
         for row in self._under(run, Stage.CLAIMED):
             if row.claimed_at is None or row.claimed_at >= older_than:
@@ -193,15 +214,20 @@ class RunStore:
             run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes)
         )
 
-    def _work_list(self, run: str, companies: Sequence[int]) -> tuple[int, ...]:
-        """The list that the first filling wrote; this one's, when this is the first."""
+    def _new_work_list(self, run: str, companies: Sequence[int]) -> tuple[int, ...]:
+        """Writes the work list; the one that stands, when there is one."""
         work = WorkList(tuple(sorted(set(companies))))
         try:
             self._tables.insert(TABLE, escape(run), _WORK_LIST, _LIST_DOCUMENT.encode(work))
         except AlreadyThere:
-            row = self._tables.get(TABLE, escape(run), _WORK_LIST)
-            return work.companies if row is None else _LIST_DOCUMENT.decode(row.values).companies
+            return self._work_list(run)
         return work.companies
+
+    def _work_list(self, run: str) -> tuple[int, ...]:
+        row = self._tables.get(TABLE, escape(run), _WORK_LIST)
+        if row is None:
+            raise Gone(f"run {run} has no work list", system="state", remedy="Start the run again.")
+        return _LIST_DOCUMENT.decode(row.values).companies
 
     def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
         """Pending rows in random order, looked at again while some are left."""
@@ -211,22 +237,6 @@ class RunStore:
                 return
             random.shuffle(window)
             yield from window
-
-    def _hand_on(self, row: RunRow, report: CompanyReport, moves: Iterable[tuple[RunRow, RunRow]]) -> RunRow | None:
-        """Moves the row to done together with the first of the other moves that nobody else made, or alone."""
-        standing = row if row.etag else self._look(row)
-        for move in itertools.chain(moves, [None]):
-            if standing.stage is Stage.DONE:
-                return self._handed_on(standing)
-            following = None if move is None else move[1]
-            also = [] if move is None else _move(*move)
-            try:
-                self._transact(row.run, [*_move(standing, _done(standing, report, following)), *also])
-            except (AlreadyThere, Changed):
-                standing = self._look(row)
-                continue
-            return following
-        return self._handed_on(standing)
 
     def _look(self, row: RunRow) -> RunRow:
         """The row as it stands, claimed or done by its claim. Raises `Changed` when another claim has it."""

@@ -20,10 +20,12 @@ _TRIES = 10
 class ScheduleState:
     """One schedule. Times are UTC. `running_since` is set from the start of the job to its end.
 
+    `cron` are the times that `next_due` was worked out from.
     `etag` says which state of the row was read.
     """
 
     id: str
+    cron: str = ""
     next_due: datetime | None = None
     last_started: datetime | None = None
     last_ended: datetime | None = None
@@ -45,11 +47,17 @@ class ScheduleStore:
         row = self._tables.get(TABLE, _PARTITION, row_key(schedule))
         return None if row is None else _read(row)
 
-    def arrange(self, schedule: str, next_due: datetime) -> None:
-        """Says when a schedule is due that has no row yet; one that has keeps it."""
-        state = ScheduleState(schedule, next_due)
-        with suppress(AlreadyThere):
-            self._tables.insert(TABLE, _PARTITION, row_key(schedule), _DOCUMENT.encode(state))
+    def arrange(self, schedule: str, cron: str, next_due: datetime) -> None:
+        """Says when a schedule is due that is new or has new times; one that was arranged with these keeps its own."""
+        standing = self.get(schedule)
+        if standing is None:
+            state = ScheduleState(schedule, cron, next_due)
+            with suppress(AlreadyThere):
+                self._tables.insert(TABLE, _PARTITION, row_key(schedule), _DOCUMENT.encode(state))
+        elif standing.cron != cron:
+            row = Row(_PARTITION, row_key(schedule), {}, standing.etag)
+            with suppress(Changed):
+                self._tables.replace(TABLE, row, _DOCUMENT.encode(replace(standing, cron=cron, next_due=next_due)))
 
     def take(self, state: ScheduleState, now: datetime, next_due: datetime) -> bool:
         """Marks the job as started by the caller; False when somebody else changed the schedule since `state` was read.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from typing import NoReturn
 from uuid import uuid4
 
+from shared.billing.agreements import Addition
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import LineValues
 from shared.billing.plan import Change, ChangeKind, Group, Plan
-from shared.errors import NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.errors import Gone, NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry, Intent
@@ -21,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Applied:
-    """What was written and what went wrong. `again_in`: seconds until the company should be looked at again."""
+    """What reached Manage and what went wrong. `again_in`: seconds until the company should be looked at again."""
 
     written: list[ChangeKind] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -35,15 +39,17 @@ class _Stop(Exception):
 
 
 def apply_plan(ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, plan: Plan) -> Applied:
-    """Writes every group that no guard holds, in the plan's order, as long as the lease leaves time for it."""
+    """Writes every group that no guard holds, in the plan's order, as long as the lease leaves time for it.
+
+    Expected failures do not raise: they stand in the answer.
+    """
     applied = Applied()
-    writer = _Writer(ports, run, actor, lease, plan.company, applied)
-    try:
+    writer = _Writer(ports, run, actor, lease, state, applied)
+    with suppress(_Stop):
         for group in plan.applicable:
             writer.write(group)
-    except _Stop:
-        pass
-    record_applied(ports, state, plan, applied.findings, applied.done)
+    with suppress(_Stop), writer.remembering():
+        record_applied(ports, state, plan, applied.findings, applied.done)
     return applied
 
 
@@ -55,84 +61,108 @@ class _Writer:
     run: str
     actor: str
     lease: Lease
-    company: int
+    state: CompanyState
     applied: Applied
+
+    @property
+    def company(self) -> int:
+        return self.lease.company.id
 
     def write(self, group: Group) -> None:
         """All changes of one bill item. A refused change leaves the rest of its group undone."""
         for change in group.changes:
             self._refuse_late_write()
-            intent = self._intent(change)
+            intent = Intent(uuid4().hex, self.run, self.ports.clock.now(), change)
+            with self.remembering():
+                open_intent(self.ports, self.company, intent)
             try:
-                self._write(intent)
-            except OutcomeUnknown as error:
-                self._left_open(intent, error)
-            except NoEffect as error:
-                self._failed(group, error)
-                if change.kind is ChangeKind.CREATE:
-                    self._left_open(intent, error)
-                close_intent(self.ports, self.company, intent)
-                return
-            except (NotPermitted, Retryable) as error:
-                close_intent(self.ports, self.company, intent)
-                self._failed(group, error)
-                self.applied.again_in = self.ports.limits.settling if isinstance(error, Retryable) else None
-                raise _Stop from error
+                addition = self._send(change)
             except TrueUpError as error:
-                close_intent(self.ports, self.company, intent)
-                self._failed(group, error)
+                self._not_written(group, intent, error)
                 return
+            self._written(intent, addition)
         self.applied.done.add(group.bill_item)
 
-    def _intent(self, change: Change) -> Intent:
-        intent = Intent(uuid4().hex, self.run, self.ports.clock.now(), change)
-        open_intent(self.ports, self.company, intent)
-        return intent
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Inside, only the store is asked. Where it fails, what was sent stands in its intent: look before going on."""
+        try:
+            yield
+        except TrueUpError as error:
+            log.warning("company %s: not recorded: %s", self.company, error)
+            self.applied.failures.append(f"what was done could not be recorded: {error}")
+            self.applied.again_in = self.ports.limits.busy_delay
+            raise _Stop from error
 
-    def _write(self, intent: Intent) -> None:
-        change = intent.change
+    def _send(self, change: Change) -> Addition | None:
+        """The one write to Manage; the addition as Manage now has it, None for one that is gone."""
         manage = self.ports.manage
-        addition = None
+        agreement = change.key.agreement
         if change.kind is ChangeKind.DELETE:
             assert change.addition is not None
-            manage.delete_addition(change.key.agreement, change.addition)
-        elif change.kind is ChangeKind.CREATE:
-            assert change.after is not None
-            standing = manage.additions_stamped(change.key.agreement, change.after.serial_number)
-            if standing:
-                raise Refused(
-                    f"addition {standing[0].id} already carries the stamp of the line to create", system="Manage"
-                )
-            addition = manage.create_addition(change.key.agreement, change.fields())
-        else:
+            with suppress(Gone):  # a delete that took effect before its answer got lost, or somebody else's
+                manage.delete_addition(agreement, change.addition)
+            return None
+        if change.kind is not ChangeKind.CREATE:
             assert change.addition is not None
-            addition = manage.update_addition(change.key.agreement, change.addition, change.fields())
-        entry = HistoryEntry(
-            intent.id,
-            intent.at,
-            self.run,
-            self.actor,
-            addition.id if addition is not None else change.addition,
-            change,
-            manage.last_request_id,
-        )
-        record_write(self.ports, self.company, intent, entry, addition)
-        self.applied.written.append(change.kind)
+            return manage.update_addition(agreement, change.addition, change.fields())
+        assert change.after is not None
+        standing = manage.additions_stamped(agreement, change.after.serial_number)
+        if standing:
+            raise Refused(f"addition {standing[0].id} already carries the stamp of the line to create", system="Manage")
+        return manage.create_addition(agreement, change.fields())
+
+    def _written(self, intent: Intent, addition: Addition | None, note: str = "") -> None:
+        self.applied.written.append(intent.change.kind)
+        number = addition.id if addition is not None else intent.change.addition
+        request = self.ports.manage.last_request_id
+        entry = HistoryEntry(intent.id, intent.at, self.run, self.actor, number, intent.change, request, note)
+        with self.remembering():
+            record_write(self.ports, self.state, intent, entry, addition)
+
+    def _not_written(self, group: Group, intent: Intent, error: TrueUpError) -> None:
+        """What is left of an intent after Manage's call failed, and whether other items may still be written."""
+        if isinstance(error, OutcomeUnknown):
+            self._left_open(intent, error)
+        self._failed(group, error)
+        if isinstance(error, NoEffect):
+            self._without_effect(intent, error)
+            return
+        with self.remembering():
+            close_intent(self.ports, self.company, intent)
+        if isinstance(error, NotPermitted | Retryable):
+            self.applied.again_in = self.ports.limits.settling if isinstance(error, Retryable) else None
+            raise _Stop from error
+
+    def _without_effect(self, intent: Intent, error: NoEffect) -> None:
+        """A new line is looked for before anything else; of a standing one is recorded what Manage took of the change.
+
+        Otherwise what it took would look like a person's edit the next time.
+        """
+        change = intent.change
+        if change.kind is ChangeKind.CREATE:
+            self._left_open(intent, error)
+        answered = error.answered
+        if isinstance(answered, Addition) and LineValues.of(answered) != change.before:
+            self._written(intent, answered, f"in part: {error}")
+            return
+        with self.remembering():
+            close_intent(self.ports, self.company, intent)
 
     def _refuse_late_write(self) -> None:
         """No write begins with less lease left than its own deadline."""
-        left = self.lease.until - self.ports.clock.now()
-        if left < timedelta(seconds=self.ports.limits.lease * 0.2):
+        if self.lease.until - self.ports.clock.now() < self.ports.limits.write_time:
             self.applied.failures.append("the time for this company ran out before everything was written")
             self.applied.again_in = self.ports.limits.busy_delay
             raise _Stop
 
-    def _left_open(self, intent: Intent, error: TrueUpError) -> None:
+    def _left_open(self, intent: Intent, error: TrueUpError) -> NoReturn:
         """The intent stays; nothing more is written before it was looked for."""
-        open_intent(self.ports, self.company, replace(intent, unknown_since=self.ports.clock.now()))
         log.warning("company %s: outcome unknown: %s", self.company, error)
         self.applied.failures.append(f"the outcome of a write is not known: {error}")
         self.applied.again_in = self.ports.limits.settling
+        with self.remembering():
+            open_intent(self.ports, self.company, replace(intent, unknown_since=self.ports.clock.now()))
         raise _Stop from error
 
     def _failed(self, group: Group, error: TrueUpError) -> None:

@@ -14,7 +14,7 @@ from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.clock import business_date
-from shared.errors import Busy, TrueUpError
+from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import CompanyReport, Outcome
@@ -29,13 +29,16 @@ log = logging.getLogger(__name__)
 
 #: A company whose worker died so often in one run is recorded as failed, and the run goes on.
 MOST_DEATHS = 3
+#: Of so many writes to one company a run still reports all.
+_MOST_WRITES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """Look at this company, in this run, on behalf of `actor`.
 
-    `mode` can only make it more careful. `rules` is the version that the run pinned, None the one in force.
+    `mode` can only make it more careful. `rules` is the version that the run pinned, None the one in force. `again`
+    says that the run has looked at the company before: what it wrote then is part of the report.
     """
 
     company: int
@@ -44,6 +47,7 @@ class Order:
     mode: Mode | None = None
     rules: int | None = None
     actor: str = "night"
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,11 @@ class Synced:
 
 
 def sync_company(ports: Ports, order: Order) -> Synced:
-    """One company under its lease. Raises `Busy` when another worker holds it and `Gone` when it is not known."""
+    """One company under its lease; what goes wrong with it is its outcome.
+
+    Raises `Busy` when another worker holds the company, also when it took it after this one's lease had run out, `Gone`
+    when it is not known, and what the store raises when it answers neither with the lease nor with the state.
+    """
     started = time.monotonic()
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
@@ -82,43 +90,92 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     state = ports.company_state.load(order.company)
     row = lease.company
     company = CompanyRules(row.id, row.name, row.mode, row.links, state.licences, state.adopt_marked, state.guards)
-    if not company.links:
+    if not company.links and _is_forgotten(state):
         return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
+    before = _written_before(ports, order, lease)
     try:
-        return _sync(ports, order, lease, company, state)
+        return _sync(ports, order, lease, company, state, before)
     except Busy:
         raise
     except TrueUpError as error:
         log.warning("company %s in run %s: %s", order.company, order.run, error)
-        finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
-        record_failure(ports, order.company, state, finding)
-        return Synced(CompanyReport(order.company, Outcome.FAILED, str(error), findings={finding.kind.value: 1}))
+        return _failed(ports, order, lease, state, before, error)
 
 
-def _sync(ports: Ports, order: Order, lease: Lease, company: CompanyRules, state: CompanyState) -> Synced:
-    observation = observe(ports, company, state, ports.rules.load(order.rules), business_date(ports.clock))
-    resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling)
+def _is_forgotten(state: CompanyState) -> bool:
+    """Whether nothing stands, waits or is open of what TrueUp once did for a company."""
+    waiting = state.plan is not None and bool(state.plan.groups)
+    return not (state.ledger or state.intents or state.findings or waiting)
+
+
+def _failed(
+    ports: Ports, order: Order, lease: Lease, state: CompanyState, before: list[ChangeKind], error: TrueUpError
+) -> Synced:
+    """A sync that learned nothing. Without the lease not even that is recorded: another worker may be at it by now."""
+    report = CompanyReport(order.company, Outcome.FAILED, str(error), written=_counted(before))
+    if _ran_out(ports, lease):
+        return Synced(report, again_in=ports.limits.busy_delay)
+    finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
+    record_failure(ports, order.company, state, finding)
+    return Synced(replace(report, findings={finding.kind.value: 1}))
+
+
+def _ran_out(ports: Ports, lease: Lease) -> bool:
+    return ports.clock.now() >= lease.until
+
+
+def _sync(
+    ports: Ports,
+    order: Order,
+    lease: Lease,
+    company: CompanyRules,
+    state: CompanyState,
+    before: list[ChangeKind],
+) -> Synced:
+    """`before` are the run's writes of earlier looks."""
+    as_of = business_date(ports.clock)
+    observation = observe(ports, company, state, ports.rules.load(order.rules), as_of)
+    resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     facts = replace(observation.facts, ledger=resolution.ledger, in_doubt=resolution.in_doubt)
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
-    record_plan(ports, order.company, state, observation, resolution, plan)
+    if _ran_out(ports, lease):
+        raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
+    state = record_plan(ports, order.company, state, observation, resolution, plan)
     mode = company.mode.at_most(order.mode)
     applied = Applied()
     if mode is Mode.AUTO and plan.applicable:
         applied = apply_plan(ports, order.run, order.actor, lease, state, plan)
-    return _synced(order, observation, resolution, plan, applied)
+    reached = [*before, *(entry.change.kind for entry in resolution.done), *applied.written]
+    return _synced(order, observation, resolution, plan, applied, reached)
 
 
-def _synced(order: Order, observation: Observation, resolution: Resolution, plan: Plan, applied: Applied) -> Synced:
+def _written_before(ports: Ports, order: Order, lease: Lease) -> list[ChangeKind]:
+    """What earlier looks of the same run wrote: those that put the company back, and those whose worker died."""
+    if not order.again and lease.company.deaths == 0:
+        return []
+    newest = ports.company_state.history(order.company, _MOST_WRITES)
+    return [entry.change.kind for entry in newest if entry.run == order.run]
+
+
+def _synced(
+    order: Order,
+    observation: Observation,
+    resolution: Resolution,
+    plan: Plan,
+    applied: Applied,
+    reached: list[ChangeKind],
+) -> Synced:
+    """`reached` are the run's writes that reached Manage, also those that only a later look found done."""
     failures = [*observation.failures, *applied.failures]
     findings = [*plan.findings, *applied.findings]
     report = CompanyReport(
         company=order.company,
-        outcome=_outcome(failures, plan, applied),
+        outcome=_outcome(failures, plan, reached),
         note="; ".join(failures),
         planned=_counted(change.kind for change in plan.changes),
-        written=_counted(applied.written),
+        written=_counted(reached),
         findings=dict(Counter(finding.kind.value for finding in findings)),
         monthly_delta=str(sum((group.monthly for group in plan.groups), Decimal(0))),
     )
@@ -126,12 +183,12 @@ def _synced(order: Order, observation: Observation, resolution: Resolution, plan
     return Synced(report, plan, max(waits, default=None))
 
 
-def _outcome(failures: list[str], plan: Plan, applied: Applied) -> Outcome:
+def _outcome(failures: list[str], plan: Plan, reached: list[ChangeKind]) -> Outcome:
     if failures:
         return Outcome.FAILED
     if plan.held:
         return Outcome.HELD
-    if applied.written:
+    if reached:
         return Outcome.APPLIED
     return Outcome.PLANNED if plan.groups else Outcome.UNCHANGED
 

@@ -5,12 +5,12 @@ The stamp answers for a line that was being created, the line's own fields for o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil
 
-from shared.billing.agreements import Addition
+from shared.billing.agreements import Addition, FieldValue
 from shared.billing.lines import LedgerRow, LineValues, canonical
 from shared.billing.plan import Change, ChangeKind
 from shared.state.company_state import CompanyState
@@ -21,27 +21,27 @@ from shared.state.records import HistoryEntry, Intent
 class Resolution:
     """What became of the intents: those done, those that never happened, and bill items still in doubt.
 
-    `again_in` is the time in seconds after which the doubt can be resolved.
+    `ledger` is the whole of it, with the lines found done. `again_in` is the time in seconds after which the doubt can
+    be resolved.
     """
 
     ledger: tuple[LedgerRow, ...]
     done: tuple[HistoryEntry, ...] = ()
-    new_rows: tuple[LedgerRow, ...] = ()
     closed: tuple[str, ...] = ()
     in_doubt: frozenset[str] = frozenset()
     again_in: int | None = None
 
 
 def resolve_intents(
-    state: CompanyState, additions: Mapping[int, tuple[Addition, ...]], now: datetime, settling: int
+    state: CompanyState, additions: Mapping[int, tuple[Addition, ...]], now: datetime, settling: int, as_of: date
 ) -> Resolution:
-    """What to do about each intent, given the additions as they are now. `settling` is in seconds.
+    """What to do about each intent, given the additions as they are now. `settling` is in seconds, `as_of` the business
+    date.
 
     A write whose effect is not to be seen may still arrive: until it has settled its bill item is left alone.
     """
-    ledger = dict(state.ledger)
+    rows: list[LedgerRow] = []
     done: list[HistoryEntry] = []
-    new_rows: list[LedgerRow] = []
     closed: list[str] = []
     in_doubt: set[str] = set()
     waits: list[int] = []
@@ -52,18 +52,15 @@ def resolve_intents(
             done.append(_entry(intent, found))
             closed.append(intent.id)
             if found is not None and not change.is_of_copy:
-                row = written_row(change, found, intent.at.date())
-                ledger[row.stamp] = row
-                new_rows.append(row)
+                rows.append(written_row(change, found, as_of))
         elif (left := _still_settling(intent, now, settling)) > 0:
             in_doubt.add(canonical(change.key.bill_item))
             waits.append(left)
         else:
             closed.append(intent.id)
     return Resolution(
-        tuple(ledger.values()),
+        tuple(one_row_each(state.ledger.values(), rows).values()),
         tuple(done),
-        tuple(new_rows),
         tuple(closed),
         frozenset(in_doubt),
         max(waits, default=None),
@@ -80,16 +77,38 @@ def effect_of(change: Change, additions: tuple[Addition, ...]) -> Addition | Non
     target = next((line for line in additions if line.id == change.addition), None)
     if target is None:
         return None
-    values = LineValues.of(target)
-    return target if all(getattr(values, name) == value for name, value in change.fields().items()) else None
+    return target if all(_says(target, name, value) for name, value in change.fields().items()) else None
 
 
 def written_row(change: Change, addition: Addition, day: date) -> LedgerRow:
-    """What the ledger remembers of a line after a change: what Manage now says it is."""
+    """What the ledger remembers of a line after a change: what Manage now says it is, and the stamp it should have."""
+    stamp = change.after.serial_number.strip() if change.after is not None else ""
     values = LineValues.of(addition)
-    return LedgerRow(
-        addition.serial_number.strip(), change.key, addition.id, addition.product, values, change.keeps_price, day
-    )
+    return LedgerRow(stamp, change.key, addition.id, addition.product, values, change.keeps_price, day)
+
+
+def one_row_each(standing: Iterable[LedgerRow], rows: Iterable[LedgerRow]) -> dict[str, LedgerRow]:
+    """The ledger by stamp with these rows in it: an addition has one row, the last one.
+
+    A row of a line whose stamp somebody cleared keeps the stamp that it had.
+    """
+    by_addition = {(row.key.agreement, row.addition_id): row for row in standing}
+    for row in rows:
+        before = by_addition.pop((row.key.agreement, row.addition_id), None)
+        stamp = row.stamp.strip() or (before.stamp if before is not None else "")
+        by_addition[row.key.agreement, row.addition_id] = replace(row, stamp=stamp)
+    return {row.stamp: row for row in by_addition.values()}
+
+
+def _says(addition: Addition, name: str, value: FieldValue) -> bool:
+    """Whether a field has the value that was sent; Manage may trim the text and change its line ends."""
+    if name == "invoice_description":
+        return _plain(addition.invoice_description) == _plain(str(value or ""))
+    return bool(getattr(addition, name) == value)
+
+
+def _plain(text: str) -> str:
+    return "\n".join(text.split("\r\n")).strip()
 
 
 def _is_deleted(change: Change, additions: Mapping[int, tuple[Addition, ...]]) -> bool:

@@ -3,6 +3,13 @@
 The run's rows are the work list. A message holds the claim of one row; when its company is done, the same transaction
 that records the outcome claims the next pending row, whose message goes on the queue. A run ends because every row has
 an outcome.
+
+Three counts say how often a company was begun without an end, each where it can be seen, and at `MOST_DEATHS` each of
+them gives the company up: `CompanyRow.deaths`, leases of this run that ran out because their worker died; the
+deliveries of a message, how often the queue handed it out because its worker did not finish with it; `RunRow.attempts`,
+claims of which nothing was heard any more, so that the watchdog gave the row a new claim and message. A company that is
+put back (busy, or looked at again later) is none of these: its row is heard of, and its next message is a new one.
+`SyncMessage.tries` counts how often it was to be looked at again; after `MOST_TRIES` its last report stands.
 """
 
 from __future__ import annotations
@@ -23,7 +30,7 @@ from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
 
-#: A company that was put back so often is recorded as failed; the next night looks again.
+#: A company that was looked at again so often is recorded as its last report says; the next night looks again.
 MOST_TRIES = 3
 
 
@@ -50,6 +57,7 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     """Works on one message. `deliveries` is how often the queue has handed it out, this time included.
 
     Expected failures do not raise: they are outcomes. A message that finds its company busy puts itself back unchanged.
+    Raises what store and queue raise when they do not answer; the queue then hands the message out again.
     """
     row = ports.runs.row(message.run, message.company)
     if row is None or row.claim != message.claim:
@@ -58,17 +66,18 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     if row.stage is Stage.DONE:
         _send_again(ports, message, row)
         return
-    if row.attempts + deliveries > MOST_DEATHS:
+    if _is_given_up(row, deliveries):
         _finish(ports, message, row, worker_died(message.company))
         return
+    again = message.tries > 0 or deliveries > 1 or row.attempts > 0
     try:
-        synced = _sync(ports, message)
+        synced = _sync(ports, message, again=again)
     except Busy as busy:
         log.info("%s; looking again in %s s", busy, ports.limits.busy_delay)
-        ports.queue.send(message, delay=ports.limits.busy_delay)
+        _put_back(ports, message, row, ports.limits.busy_delay)
         return
     if synced.again_in is not None and message.tries < MOST_TRIES:
-        ports.queue.send(message.tried_again(), delay=synced.again_in)
+        _put_back(ports, message.tried_again(), row, synced.again_in)
         return
     _finish(ports, message, row, synced.report)
 
@@ -87,16 +96,17 @@ def _watch_run(ports: Ports, header: RunHeader) -> None:
     silence = timedelta(seconds=ports.limits.silence)
     if not header.filled:
         if header.started < now - silence:
-            ports.runs.fill(header.id, [company.id for company in ports.companies.all() if company.links])
+            ports.runs.fill(header.id)
         return
     for row in ports.runs.reclaim_stale(header.id, now - silence, _new_claim, now):
         message = _message(header, row)
-        if row.attempts > MOST_DEATHS:
+        if _is_given_up(row):
             _finish(ports, message, row, worker_died(row.company))
         else:
             ports.queue.send(message)
-    claimed = ports.runs.counts(header.id).get(Stage.CLAIMED, 0)
-    _fill_lanes(ports, header, ports.limits.lanes - claimed)
+    if header.started < now - timedelta(seconds=ports.limits.lease):  # else its starter may be about to fill them
+        claimed = ports.runs.counts(header.id).get(Stage.CLAIMED, 0)
+        _fill_lanes(ports, header, ports.limits.lanes - claimed)
     ports.runs.close(header.id, now)
 
 
@@ -105,8 +115,19 @@ def _fill_lanes(ports: Ports, header: RunHeader, lanes: int) -> None:
         ports.queue.send(_message(header, row))
 
 
-def _sync(ports: Ports, message: SyncMessage) -> Synced:
-    order = Order(message.company, message.run, message.claim, message.mode, message.rules)
+def _is_given_up(row: RunRow, deliveries: int = 1) -> bool:
+    """Whether so many workers died of this company that the run goes on without it."""
+    return row.attempts + deliveries - 1 >= MOST_DEATHS
+
+
+def _put_back(ports: Ports, message: SyncMessage, row: RunRow, delay: int) -> None:
+    """The company waits; its row says so, lest the watchdog take its claim for dead."""
+    if ports.runs.keep_claim(row, ports.clock.now()):
+        ports.queue.send(message, delay=delay)
+
+
+def _sync(ports: Ports, message: SyncMessage, *, again: bool) -> Synced:
+    order = Order(message.company, message.run, message.claim, message.mode, message.rules, again=again)
     try:
         return sync_company(ports, order)
     except Busy:

@@ -6,14 +6,12 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from croniter import croniter
-
 from shared.billing.rules import Schedule
 from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync.lanes import start_run
-from shared.sync.msp import notice_customers
+from shared.sync.msp import close_old_poison, notice_customers
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -25,14 +23,16 @@ LONGEST_JOB = timedelta(minutes=15)
 def nightly(ports: Ports) -> str:
     """Lists each partner's customers, notices new and vanished ones, and starts a run over the linked companies.
 
-    The run's id is the business day's, so that two ticks make one run. Answers in words what it did.
+    Companies that were ever looked at stay in it: lines of ours may stand where the links are gone. The run's id is the
+    business day's, so that two ticks make one run. Answers in words what it did.
     """
     companies = ports.companies.all()
     findings = notice_customers(ports, companies)
+    close_old_poison(ports)
     run = f"{business_date(ports.clock).isoformat()}-nightly"
-    linked = [company.id for company in companies if company.links]
-    started = start_run(ports, run, "nightly", linked)
-    return f"{run}: {'started' if started else 'was there already'}, {len(linked)} companies, {len(findings)} findings"
+    wanted = [company.id for company in companies if company.links or company.last_run is not None]
+    started = start_run(ports, run, "nightly", wanted)
+    return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 
 
 JOBS: Mapping[str, Callable[[Ports], str]] = {"nightly": nightly}
@@ -46,8 +46,8 @@ def tick(ports: Ports) -> list[str]:
 def _tick(ports: Ports, schedule: Schedule) -> str | None:
     now = ports.clock.business_now()
     state = ports.schedules.get(schedule.id)
-    if state is None or state.next_due is None:
-        ports.schedules.arrange(schedule.id, _next_due(schedule, now))
+    if state is None or state.next_due is None or state.cron != schedule.cron:
+        ports.schedules.arrange(schedule.id, schedule.cron, _next_due(schedule, now))
         return None
     if not _is_due(state, now, ports.clock.now()):
         return None
@@ -67,6 +67,8 @@ def _is_due(state: ScheduleState, business_now: datetime, now: datetime) -> bool
 
 def _next_due(schedule: Schedule, after: datetime) -> datetime:
     """The schedule's next time, in the MSP's zone, as UTC."""
+    from croniter import croniter  # only the tick needs it
+
     due: datetime = croniter(schedule.cron, after).get_next(datetime)
     return due.astimezone(UTC)
 

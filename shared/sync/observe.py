@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.billing.lines import LedgerRow
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.company_state import CompanyState
 from shared.sync.ports import Ports
+
+#: So long after its last day an ended line of ours is still looked at, on an agreement that is active.
+_REMEMBERED = timedelta(days=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +72,23 @@ def _additions_that_matter(
 ) -> dict[int, tuple[Addition, ...]]:
     """The agreements where lines of ours stand or were begun; all active ones once a week and while we know of none.
 
-    An agreement that is not active any more is read as long as the ledger says that a line of ours stands there.
+    An agreement that is not active any more is read as long as the ledger says that a line of ours bills there; where
+    our last one ended, an active agreement is read for a while longer and then once a week.
     """
-    ours = {row.key.agreement for row in state.ledger.values()}
+    active = {agreement.id for agreement in agreements if _is_active(agreement)}
+    ours = {row.key.agreement for row in state.ledger.values() if _matters(row, active, as_of)}
     ours |= {intent.change.key.agreement for intent in state.intents.values()}
-    if not ours or company.company % 7 == as_of.weekday():
-        ours |= {agreement.id for agreement in agreements if _is_active(agreement)}
+    if not (state.ledger or state.intents) or company.company % 7 == as_of.weekday():
+        ours |= active
     known = {agreement.id for agreement in agreements}
     return {agreement: tuple(ports.manage.additions(agreement)) for agreement in sorted(ours & known)}
+
+
+def _matters(row: LedgerRow, active: Collection[int], as_of: date) -> bool:
+    last_day = row.values.cancelled_date
+    if last_day is None or last_day >= as_of:
+        return True
+    return row.key.agreement in active and last_day >= as_of - _REMEMBERED
 
 
 def _is_active(agreement: Agreement) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
-from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
+from shared.billing.agreements import Addition, Agreement, Fields, Product
 from shared.clock import Clock
 from shared.queues import Queue
 from shared.sources.protocol import Source
@@ -28,8 +29,6 @@ class Manage(Protocol):
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """No call inside takes longer than what is left of these seconds."""
 
-    def companies(self, ids: Sequence[int] | None = None) -> list[Company]: ...
-
     def agreements(self, company_id: int) -> list[Agreement]: ...
 
     def additions(self, agreement_id: int) -> list[Addition]: ...
@@ -47,30 +46,37 @@ class Manage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much at once and for how long. `lease` is in seconds; everything else follows from it.
-
-    One company may take 4/5 of its lease; what a write did is looked for again after two leases; a claim of which
-    nothing was heard for four leases is given to another worker.
-    """
+    """How much at once and for how long. `lease` is in seconds; everything else follows from it."""
 
     lanes: int = 8
     lease: int = 300
 
     @property
     def company_deadline(self) -> float:
-        """Never more than the 230 s in which the platform wants an HTTP answer."""
+        """How long Manage may be called for one company: 4/5 of its lease, at most 200 s.
+
+        The platform wants an HTTP answer within 230 s.
+        """
         return min(self.lease * 0.8, 200)
 
     @property
+    def write_time(self) -> timedelta:
+        """No write begins with less of the lease left than this."""
+        return timedelta(seconds=self.lease * 0.2)
+
+    @property
     def settling(self) -> int:
+        """After so long a write whose effect is not to be seen is taken for never having happened."""
         return self.lease * 2
 
     @property
     def silence(self) -> int:
+        """A claim of which nothing was heard for so long is given to another worker."""
         return self.lease * 4
 
     @property
     def busy_delay(self) -> int:
+        """How long a company waits that could not be worked on now."""
         return max(self.lease // 10, 1)
 
 

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 
 from shared.billing.agreements import Addition
-from shared.billing.counts import ReadFailure, Reading
+from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import LedgerRow, canonical
 from shared.billing.plan import Group, Plan
 from shared.clock import business_date
 from shared.state.company_state import AddHistory, CompanyState, Drop, Put, ReadingNote, StateChange, StateKind
 from shared.state.records import HistoryEntry, Intent, OpenFinding
-from shared.sync.intents import Resolution, written_row
+from shared.sync.intents import Resolution, one_row_each, written_row
 from shared.sync.observe import Observation
 from shared.sync.ports import Ports
 
 #: Findings that only a look at every active agreement can heal.
 _SEEN_ON_AGREEMENTS = {FindingKind.STRAY, FindingKind.CANDIDATES, FindingKind.BLOCKED_CREATE}
+#: What a failed reading is told as: one of these per customer, which the next reading renews or closes.
+_FAILURES = {FindingKind(kind.value) for kind in FailureKind}
 
 
 def record_plan(
     ports: Ports, company: int, state: CompanyState, observation: Observation, resolution: Resolution, plan: Plan
-) -> None:
-    """One transaction, before the first write: readings, seat records, resolved intents, findings and the plan."""
-    changes: list[StateChange] = [Drop(StateKind.INTENT, intent) for intent in resolution.closed]
+) -> CompanyState:
+    """Before the first write: readings, seat records, resolved intents, findings and the plan.
+
+    One transaction where the service takes it as one. Where it does not, an intent goes only after what it did stands
+    in the ledger and the history; the rest is worked out again by the next look. Gives the state with the ledger as it
+    now is.
+    """
+    ledger = one_row_each(resolution.ledger, plan.ledger)
+    changes = _ledger_changes(state.ledger, ledger)
     changes += [AddHistory(entry) for entry in resolution.done]
-    ledger = {row.stamp: row for row in (*resolution.new_rows, *plan.ledger)}
-    changes += [Put(StateKind.LEDGER, stamp, row) for stamp, row in ledger.items()]
+    changes += [Drop(StateKind.INTENT, intent) for intent in resolution.closed]
     changes += [
         Put(StateKind.READING, (note.source, note.customer), note)
         for note in (_note(reading, state) for reading in observation.facts.readings)
@@ -37,30 +45,29 @@ def record_plan(
     changes += [
         Put(StateKind.SEATS, record.line, record) for record in plan.seats if state.seats.get(record.line) != record
     ]
-    changes += _finding_changes(state, plan, ports.clock.now())
+    changes += _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
     kept = _kept(plan, plan.groups)
     if (state.plan or _kept(plan, ())) != kept:
         changes.append(Put(StateKind.PLAN, "", kept))
     if changes:
         ports.company_state.commit(company, changes)
+    return replace(state, ledger=ledger)
 
 
 def record_failure(ports: Ports, company: int, state: CompanyState, finding: Finding) -> None:
     """A sync that learned nothing: the finding opens, everything else stays as it is."""
     if (finding.kind.value, finding.key) not in state.findings:
-        opened = OpenFinding(finding, ports.clock.now())
-        ports.company_state.commit(company, [Put(StateKind.FINDING, (finding.kind.value, finding.key), opened)])
+        ports.company_state.commit(company, [_opened(ports, state, finding)])
 
 
 def record_applied(
     ports: Ports, state: CompanyState, plan: Plan, failed: Sequence[Finding], done: Collection[str]
 ) -> None:
     """After the last write: what is left of the plan, and which writes failed. `done` are bill items written whole."""
-    now = ports.clock.now()
     left = tuple(group for group in plan.groups if group.bill_item not in done)
     written = {(FindingKind.WRITE_FAILED.value, bill_item) for bill_item in done}
     healed = [Drop(StateKind.FINDING, key) for key in sorted(written & state.findings.keys())]
-    opened = [Put(StateKind.FINDING, (item.kind.value, item.key), OpenFinding(item, now)) for item in failed]
+    opened = [_opened(ports, state, finding) for finding in failed]
     ports.company_state.commit(plan.company, [Put(StateKind.PLAN, "", _kept(plan, left)), *healed, *opened])
 
 
@@ -73,13 +80,21 @@ def close_intent(ports: Ports, company: int, intent: Intent) -> None:
     ports.company_state.commit(company, [Drop(StateKind.INTENT, intent.id)])
 
 
-def record_write(ports: Ports, company: int, intent: Intent, entry: HistoryEntry, addition: Addition | None) -> None:
+def record_write(
+    ports: Ports, state: CompanyState, intent: Intent, entry: HistoryEntry, addition: Addition | None
+) -> None:
     """One transaction: the write is in the ledger and the history, and its intent is gone."""
     changes: list[StateChange] = [AddHistory(entry), Drop(StateKind.INTENT, intent.id)]
     if addition is not None and not intent.change.is_of_copy:
         row = written_row(intent.change, addition, business_date(ports.clock))
-        changes.append(Put(StateKind.LEDGER, row.stamp, row))
-    ports.company_state.commit(company, changes)
+        changes += _ledger_changes(state.ledger, one_row_each(state.ledger.values(), [row]))
+    ports.company_state.commit(intent.change.key.company, changes)
+
+
+def _ledger_changes(standing: Mapping[str, LedgerRow], ledger: Mapping[str, LedgerRow]) -> list[StateChange]:
+    gone = sorted(standing.keys() - ledger.keys())
+    new = [row for stamp, row in ledger.items() if standing.get(stamp) != row]
+    return [*(Drop(StateKind.LEDGER, stamp) for stamp in gone), *(Put(StateKind.LEDGER, row.stamp, row) for row in new)]
 
 
 def _kept(plan: Plan, groups: tuple[Group, ...]) -> Plan:
@@ -98,19 +113,42 @@ def _note(reading: Reading | ReadFailure, state: CompanyState) -> ReadingNote:
     return replace(last, failure=reading.reason)
 
 
-def _finding_changes(state: CompanyState, plan: Plan, now: datetime) -> list[StateChange]:
-    """Opens what is new, renews what reads differently, closes what has healed."""
+def _finding_changes(
+    ports: Ports, state: CompanyState, plan: Plan, not_looked_at: Collection[str]
+) -> list[StateChange]:
+    """Opens what is new, renews what reads differently, closes what has healed; the rest was not looked at."""
     current = {(finding.kind.value, finding.key): finding for finding in plan.findings}
     planned = {group.bill_item for group in plan.groups}
-    changes: list[StateChange] = []
-    for key, finding in current.items():
-        standing = state.findings.get(key)
-        if standing is None or standing.finding != finding:
-            opened = standing.opened if standing is not None else now
-            changes.append(Put(StateKind.FINDING, key, OpenFinding(finding, opened)))
+    changes: list[StateChange] = [
+        _opened(ports, state, finding)
+        for key, finding in current.items()
+        if key not in state.findings or state.findings[key].finding != finding
+    ]
     for key, standing in state.findings.items():
-        unseen = bool(plan.unread) and standing.finding.kind in _SEEN_ON_AGREEMENTS
-        tried_again = standing.finding.kind is FindingKind.WRITE_FAILED and standing.finding.key in planned
+        finding = standing.finding
+        unseen = bool(plan.unread) and finding.kind in _SEEN_ON_AGREEMENTS
+        unseen = unseen or (finding.kind not in _FAILURES and _is_about(finding, not_looked_at))
+        tried_again = finding.kind is FindingKind.WRITE_FAILED and finding.key in planned
         if key not in current and not unseen and not tried_again:
             changes.append(Drop(StateKind.FINDING, key))
     return changes
+
+
+def _opened(ports: Ports, state: CompanyState, finding: Finding) -> Put:
+    """The finding as it now reads, with the time at which it opened."""
+    key = (finding.kind.value, finding.key)
+    standing = state.findings.get(key)
+    opened = standing.opened if standing is not None else ports.clock.now()
+    return Put(StateKind.FINDING, key, OpenFinding(finding, opened))
+
+
+def _not_looked_at(observation: Observation, plan: Plan) -> list[str]:
+    """Customers that could not be read, and bill items that were left alone without a word about why."""
+    failed = [reading for reading in observation.facts.readings if isinstance(reading, ReadFailure)]
+    silent = [item for item in plan.frozen if not any(_is_about(finding, [item]) for finding in plan.findings)]
+    return [*(f"{reading.source}/{canonical(reading.customer)}" for reading in failed), *silent]
+
+
+def _is_about(finding: Finding, subjects: Iterable[str]) -> bool:
+    """Whether its key names one of these bill items or customers, or something of theirs."""
+    return any(finding.key == subject or finding.key.startswith(f"{subject}/") for subject in subjects)

@@ -76,9 +76,10 @@ def company(ports: Ports, company_id: int) -> Json:
 
 
 def synced(result: Synced) -> Json:
-    """The outcome of one sync with what it planned."""
+    """The outcome of one sync with what it planned; `again_in`: seconds until it is worth asking for another one."""
     groups = result.plan.groups if result.plan is not None else ()
-    return {**_report(result.report), "plan": {"groups": [_group(group) for group in groups]}}
+    plan = {"groups": [_group(group) for group in groups]}
+    return {**_report(result.report), "again_in": result.again_in, "plan": plan}
 
 
 def _run(header: RunHeader) -> Json:

@@ -14,17 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
+from shared.billing.agreements import Addition, Agreement, Fields, Product
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.errors import Gone, TrueUpError
 from shared.queues import SyncMessage
 from shared.state.companies import CompanyStore
-from shared.state.company_state import CompanyStateStore
+from shared.state.company_state import CompanyState, CompanyStateStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
 from shared.sync import lanes
+from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Limits, Ports
 from tests import builders as b
 from tests.fakes.tables import InMemoryTables
@@ -59,15 +60,16 @@ class Fate:
 
 @dataclass
 class FakeClock:
-    """Real and business time, moved together by the test."""
+    """Real and business time, moved together by the test; business time may be days ahead."""
 
     time: datetime = START
+    business_ahead: int = 0
 
     def now(self) -> datetime:
         return self.time
 
     def business_now(self) -> datetime:
-        return self.time
+        return self.time + timedelta(days=self.business_ahead)
 
     def pass_by(self, **amount: float) -> None:
         self.time += timedelta(**amount)
@@ -82,12 +84,25 @@ class FakeQueue:
         self._order = itertools.count()
         self._waiting: list[tuple[datetime, int, int, SyncMessage]] = []
         self.poison: list[str] = []
+        self.broken: TrueUpError | None = None
+
+    @property
+    def waiting(self) -> list[SyncMessage]:
+        return [message for _, _, _, message in sorted(self._waiting)]
+
+    @property
+    def next_due(self) -> datetime:
+        return self._waiting[0][0]
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def send(self, message: SyncMessage, *, delay: int = 0) -> None:
+        """`broken` is raised once."""
         self._fate.step("queue.send")
+        if self.broken is not None:
+            error, self.broken = self.broken, None
+            raise error
         self._put(self._clock.now() + timedelta(seconds=delay), message, 0)
 
     def send_poison(self, text: str) -> None:
@@ -151,9 +166,6 @@ class FakeManage:
     @property
     def writes(self) -> int:
         return self.calls["create"] + self.calls["update"] + self.calls["delete"]
-
-    def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
-        return []
 
     def agreements(self, company_id: int) -> list[Agreement]:
         return self._call("agreements", lambda: [a for a in self.agreements_.values() if a.company_id == company_id])
@@ -276,6 +288,16 @@ class House:
 
     def count(self, company: int, *counted) -> None:
         self.source.counts[f"tenant-{company}"] = tuple(counted)
+
+    def sync(self, company: int, mode: Mode | None = None, run: str = "run") -> Synced:
+        return sync_company(self.ports, Order(company, run, "me", mode))
+
+    def state(self, company: int) -> CompanyState:
+        return self.ports.company_state.load(company)
+
+    def kinds(self, company: int) -> list[str]:
+        """The kinds of a company's open findings."""
+        return sorted(kind for kind, _ in self.state(company).findings)
 
     def work_until_done(self, run: str, kills: int = 50) -> None:
         """Works the queue as the platform does, the watchdog included, until the run has ended."""

@@ -113,6 +113,7 @@ def test_a_company_without_links_is_skipped(house):
     house.ports.companies.put_rules(b.company(company=3, links=()))
 
     assert sync(house, 3).report.outcome is Outcome.SKIPPED
+    assert house.manage.calls.total() == 0
 
 
 def test_an_unknown_company_is_gone_and_a_held_one_is_busy(house):
@@ -242,6 +243,7 @@ def test_an_effect_that_is_seen_at_once_needs_no_waiting(house):
     sync(house, 2)
 
     house.clock.pass_by(seconds=1)
+    assert sync(house, 2).report.written == {"created": 1}, "what is found done has reached Manage"
     assert sync(house, 2).report.outcome is Outcome.UNCHANGED
     assert house.manage.calls["create"] == 1
 
@@ -266,6 +268,7 @@ def test_while_a_write_may_still_arrive_its_item_is_left_alone_and_a_late_arriva
     house.manage.create(1002, change.fields())
     house.manage.fault = lambda moment, method: None
     house.clock.pass_by(seconds=first.again_in)
+    assert sync(house, 2).report.outcome is Outcome.APPLIED
     assert sync(house, 2).report.outcome is Outcome.UNCHANGED
     assert house.manage.calls["create"] == 1
     assert len(house.manage.lines) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -52,6 +53,7 @@ def night(house: House, run: str) -> None:
 class Undisturbed:
     said: list
     steps: int
+    written: Counter[str]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,12 @@ def undisturbed() -> Undisturbed:
     house = busy_house()
     before = house.fate.steps
     night(house, "night")
-    return Undisturbed(house.manage.said(), house.fate.steps - before)
+    return Undisturbed(house.manage.said(), house.fate.steps - before, written(house, "night"))
+
+
+def written(house: House, run: str) -> Counter[str]:
+    """What a run says that it wrote."""
+    return sum((Counter(row.report.written) for row in house.ports.runs.rows(run)), Counter())
 
 
 def test_the_undisturbed_night_does_everything(undisturbed):
@@ -82,6 +89,8 @@ def test_killed_before_any_effect_the_night_ends_as_if_undisturbed_and_the_next_
         rows = house.ports.runs.rows("night")
         assert {row.company: row.report.outcome for row in rows} != {}, place
         assert all(row.report is not None for row in rows), place
+        if all(row.report.outcome is not Outcome.FAILED for row in rows):
+            assert written(house, "night") == undisturbed.written, place
         writes = house.manage.writes
         night(house, "next")
         assert house.manage.said() == undisturbed.said, place

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared.billing.rules import Mode, Schedule
-from shared.errors import NotPermitted, Refused
+from shared.billing.rules import CompanyRules, Mode, Schedule
+from shared.errors import NotPermitted, OutcomeUnknown, Refused, Retryable
 from shared.queues import SyncMessage
 from shared.rules.reading import RulesProblem
 from shared.state.company_state import MSP
 from shared.state.records import Outcome
-from shared.sync import lanes, msp, night, rulebook, views
+from shared.state.run_headers import RunHeader
+from shared.sync import demand, lanes, msp, night, rulebook, views
 from shared.sync.ports import Limits
 from tests import builders as b
-from tests.fakes.house import House
+from tests.fakes.house import House, Killed
 
 NIGHTLY = (Schedule("nightly", "nightly", "0 2 * * *"),)
 
@@ -165,6 +167,108 @@ def test_a_run_in_observe_writes_nothing(house):
     assert house.manage.writes == 0
 
 
+@pytest.mark.parametrize("step", range(1, 8))
+def test_a_run_whose_starter_was_killed_never_looks_at_more_than_was_asked_for(house, step):
+    house.fate.die_at = house.fate.steps + step
+    with suppress(Killed):
+        demand.sync_in_run(house.ports, [3], None)
+    house.revive()
+    for header in house.ports.runs.open_headers():
+        house.work_until_done(header.id)
+
+    looked_at = [row.company for header in house.ports.runs.headers(5) for row in house.ports.runs.rows(header.id)]
+    assert looked_at in ([], [3])
+    assert house.source.reads.keys() <= {"tenant-3"}
+
+
+def test_the_watchdog_does_not_fill_lanes_that_the_starter_is_about_to_fill(house):
+    filled = house.ports.runs.create(RunHeader("run", "nightly", None, 1, house.clock.now()), range(1, 8))
+    lanes.watch(house.ports)
+    assert filled
+    assert len(house.queue) == 0
+
+    house.clock.pass_by(seconds=house.ports.limits.lease + 1)
+    lanes.watch(house.ports)
+    assert len(house.queue) == 2
+
+
+def work_with_watchdog(house: House, run: str) -> None:
+    """As the platform does it: messages when they are due, the watchdog every two minutes."""
+    watched = house.clock.time
+    for _ in range(1000):
+        if house.ports.runs.header(run).ended is not None:
+            return
+        if not len(house.queue) or house.queue.next_due > watched:
+            house.clock.time = max(house.clock.time, watched)
+            lanes.watch(house.ports)
+            watched += timedelta(seconds=120)
+        else:
+            with house.queue.next_message() as (message, deliveries):
+                lanes.work(house.ports, message, deliveries)
+    raise AssertionError("the run does not end")
+
+
+def test_a_company_whose_write_stays_unknown_ends_with_its_own_report(house):
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "create"):
+            raise OutcomeUnknown("time-out", system="Manage")
+
+    house.manage.fault = fault
+    lanes.start_run(house.ports, "run", "nightly", [1])
+    work_with_watchdog(house, "run")
+
+    row = house.ports.runs.row("run", 1)
+    assert row.attempts == 0
+    assert "the outcome of a write is not known" in row.report.note
+
+
+def test_a_company_that_is_busy_for_long_is_waited_for(house):
+    house.ports.companies.take_lease(1, "a person", 3 * house.ports.limits.silence, house.clock.now())
+    lanes.start_run(house.ports, "run", "nightly", [1])
+    work_with_watchdog(house, "run")
+
+    assert outcomes(house, "run") == {1: Outcome.APPLIED}
+    assert house.ports.runs.row("run", 1).attempts == 0
+
+
+def test_a_claim_that_was_taken_away_meanwhile_is_not_put_back(house):
+    lanes.start_run(house.ports, "run", "nightly", [1])
+    house.ports.companies.take_lease(1, "a person", 300, house.clock.now())
+
+    def reclaimed(moment: str, operation: str, table: str) -> None:
+        if (moment, operation, table) == ("before", "get", "Companies"):
+            house.tables.fault = None
+            later = house.clock.now() + timedelta(hours=1)
+            assert house.ports.runs.reclaim_stale("run", later, lambda: "another claim", house.clock.now())
+
+    house.tables.fault = reclaimed
+    with house.queue.next_message() as (message, _):
+        lanes.work(house.ports, message, 1)
+
+    assert len(house.queue) == 0
+
+
+def test_the_watchdog_goes_on_with_other_runs_when_the_queue_fails_for_one(house):
+    for run in ("a", "b"):
+        house.ports.runs.create(RunHeader(run, "nightly", None, 1, house.clock.now()), [1, 2])
+    house.clock.pass_by(seconds=house.ports.limits.lease + 1)
+    house.queue.broken = Retryable("no answer", system="storage")
+
+    lanes.watch(house.ports)
+    assert [message.run for message in house.queue.waiting] == ["b", "b"]
+
+
+def test_an_answer_says_when_to_ask_again(house):
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "create"):
+            raise OutcomeUnknown("time-out", system="Manage")
+
+    assert views.synced(demand.sync_now(house.ports, 2, None, "api"))["again_in"] is None
+    house.manage.fault = fault
+    told = views.synced(demand.sync_now(house.ports, 1, None, "api"))
+    assert told["again_in"] == house.ports.limits.settling
+
+
 # ---- the tick
 
 
@@ -200,6 +304,31 @@ def test_a_tick_that_was_killed_in_its_job_is_made_up_for(house):
     assert night.tick(house.ports) == []
     house.clock.pass_by(minutes=16)
     assert night.tick(house.ports) == ["2026-11-21-nightly: started, 7 companies, 0 findings"]
+
+
+def test_new_times_of_a_schedule_count_from_the_next_tick_on(house):
+    house.rules(b.rules(schedules=(Schedule("nightly", "nightly", "0 2 1 * *"),)))
+    night.tick(house.ports)
+    house.rules(b.rules(schedules=NIGHTLY))
+    house.clock.pass_by(minutes=1)
+    assert night.tick(house.ports) == []
+    assert house.ports.schedules.get("nightly").next_due == datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+
+    house.clock.pass_by(days=1)
+    assert night.tick(house.ports)[0].startswith("2026-11-22-nightly: started")
+
+
+def test_the_night_looks_again_at_companies_whose_links_are_gone(house):
+    night.nightly(house.ports)
+    house.work_until_done("2026-11-21-nightly")
+    house.ports.companies.put_rules(CompanyRules(7, "Company 7", Mode.AUTO))
+    house.ports.companies.put_rules(CompanyRules(8, "Company 8", Mode.AUTO))
+    house.clock.pass_by(days=1)
+    night.nightly(house.ports)
+    house.work_until_done("2026-11-22-nightly")
+
+    assert set(outcomes(house, "2026-11-22-nightly")) == set(range(1, 8))
+    assert house.kinds(7) == ["unmapped"]
 
 
 def test_new_and_vanished_customers_are_findings_that_close_again(house):

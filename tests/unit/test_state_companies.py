@@ -161,7 +161,7 @@ def test_a_stale_lease_writes_nothing(companies: CompanyStore) -> None:
     stale = companies.take_lease(250, "slow", 300, NOW)
     companies.take_lease(250, "quick", 300, NOW + timedelta(seconds=300))
     before = companies.get(250)
-    with pytest.raises(Refused, match="somebody else took it"):
+    with pytest.raises(Busy, match="somebody else took it"):
         companies.release(stale, outcome="applied", run="r", now=NOW)
     assert companies.get(250) == before
 

@@ -103,11 +103,11 @@ def test_a_run_whose_making_died_is_filled_later_whatever_the_companies_are_then
     except Retryable:
         tables.fault = None
         if not store.create(HEADER, companies):
-            store.fill(RUN, companies)
+            store.fill(RUN)
     tables.fault = None
     assert [row.company for row in store.rows(RUN)] == list(companies)
     worked = [store.finish_and_claim(row, report(row.company), NOW, new_claim) for row in _some(store, new_claim)]
-    store.fill(RUN, [*companies, 999])
+    store.fill(RUN)
     assert [row.company for row in store.rows(RUN)] == list(companies)
     assert store.counts(RUN) == {Stage.PENDING: 250 - 2 * len(worked), Stage.CLAIMED: 5, Stage.DONE: 5}
 
@@ -177,7 +177,7 @@ def test_a_claim_that_was_taken_away_can_not_finish(store: RunStore, new_claim: 
     assert store.counts(RUN) == {Stage.PENDING: 1, Stage.CLAIMED: 1, Stage.DONE: 0}
     assert store.finish_and_claim(again, report(row.company), LATER, new_claim) is not None
     with pytest.raises(Changed, match="no longer under this claim"):
-        store.finish(row, report(row.company))
+        store.finish_and_claim(row, report(row.company), LATER, new_claim)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
@@ -203,7 +203,7 @@ def test_finishing_again_gives_nothing_when_the_row_it_claimed_was_taken_away(
     store.finish_and_claim(row, report(row.company), NOW, new_claim)
     assert len(store.reclaim_stale(RUN, LATER, new_claim, LATER)) == 1
     assert store.finish_and_claim(row, report(row.company), NOW, new_claim) is None
-    store.finish(row, report(row.company))
+    store.finish_and_claim(row, report(row.company), LATER, new_claim)
     assert store.counts(RUN) == {Stage.PENDING: 0, Stage.CLAIMED: 1, Stage.DONE: 1}
 
 
@@ -219,8 +219,18 @@ def test_a_claim_whose_answer_got_lost_is_reclaimed(
     assert (row.claim, row.claimed_at, row.attempts) == ("claim 2", LATER, 1)
     (row,) = store.reclaim_stale(RUN, LATER + timedelta(seconds=1), new_claim, LATER)
     assert row.attempts == 2
-    store.finish(row, report(1, Outcome.FAILED))
+    store.finish_and_claim(row, report(1, Outcome.FAILED), LATER, new_claim)
     assert store.close(RUN, LATER)
+
+
+def test_a_claim_that_only_waits_is_not_taken_for_dead(store: RunStore, new_claim: Callable[[], str]) -> None:
+    store.create(HEADER, [1])
+    row = claimed(store, new_claim)
+    assert store.keep_claim(row, LATER)
+    assert store.reclaim_stale(RUN, LATER, new_claim, LATER) == []
+    assert not store.keep_claim(row, LATER), "what was read is old by now"
+    assert len(store.reclaim_stale(RUN, LATER + timedelta(seconds=1), new_claim, LATER)) == 1
+    assert not store.keep_claim(row, LATER)
 
 
 def test_a_run_ends_once_and_only_when_every_row_has_an_outcome(store: RunStore, new_claim: Callable[[], str]) -> None:
@@ -230,7 +240,7 @@ def test_a_run_ends_once_and_only_when_every_row_has_an_outcome(store: RunStore,
     second = store.finish_and_claim(first, report(first.company, Outcome.APPLIED), NOW, new_claim)
     assert second is not None
     assert not store.close(RUN, NOW)
-    store.finish(second, report(second.company, Outcome.FAILED))
+    store.finish_and_claim(second, report(second.company, Outcome.FAILED), LATER, new_claim)
     assert store.close(RUN, LATER)
     assert not store.close(RUN, LATER + timedelta(hours=1))
     header = store.header(RUN)
@@ -238,13 +248,39 @@ def test_a_run_ends_once_and_only_when_every_row_has_an_outcome(store: RunStore,
     assert (header.ended, header.outcomes) == (LATER, {"applied": 1, "failed": 1})
 
 
-def test_a_run_that_is_not_filled_does_not_end(store: RunStore, tables: InMemoryTables) -> None:
+def die_after_the_header(tables: InMemoryTables) -> None:
+    transactions = itertools.count(1)
+
+    def fault(when: str, what: str, _table: str) -> None:
+        if (when, what) == ("before", "transact") and next(transactions) == 2:
+            tables.fault = None
+            raise Retryable("the worker died")
+
+    tables.fault = fault
+
+
+def test_a_run_is_never_there_without_its_work_list(store: RunStore, tables: InMemoryTables) -> None:
     fail_once(tables, "before", "insert")
+    with pytest.raises(Retryable):
+        store.create(HEADER, [1])
+    assert store.open_headers() == []
+    with pytest.raises(Gone, match="no work list"):
+        store.fill(RUN)
+
+    die_after_the_header(tables)
+    with pytest.raises(Retryable):
+        store.create(HEADER, [1, 2])
+    store.fill(RUN)
+    assert [row.company for row in store.rows(RUN)] == [1, 2]
+
+
+def test_a_run_that_is_not_filled_does_not_end(store: RunStore, tables: InMemoryTables) -> None:
+    die_after_the_header(tables)
     with pytest.raises(Retryable):
         store.create(HEADER, [1])
     assert not store.close(RUN, NOW)
     assert [header.filled for header in store.open_headers()] == [False]
-    store.fill(RUN, [1])
+    store.fill(RUN)
     assert [header.filled for header in store.open_headers()] == [True]
 
 
@@ -278,15 +314,17 @@ def test_runs_of_a_newer_trueup_are_refused(store: RunStore, tables: InMemoryTab
 def test_a_schedule_is_taken_by_one_of_two_ticks(tables: InMemoryTables) -> None:
     schedules = ScheduleStore(tables)
     assert schedules.get("nightly") is None
-    schedules.arrange("nightly", NOW)
-    schedules.arrange("nightly", LATER)
+    schedules.arrange("nightly", "0 2 * * *", NOW)
+    schedules.arrange("nightly", "0 2 * * *", LATER)
     state = schedules.get("nightly")
-    assert state == ScheduleState("nightly", NOW)
+    assert state == ScheduleState("nightly", "0 2 * * *", NOW)
     assert schedules.take(state, NOW, LATER)
     assert not schedules.take(state, NOW, LATER)
     running = schedules.get("nightly")
-    assert running == ScheduleState("nightly", LATER, last_started=NOW, running_since=NOW)
+    assert running == ScheduleState("nightly", "0 2 * * *", LATER, last_started=NOW, running_since=NOW)
     schedules.finish("nightly", "started 12 companies", LATER)
-    assert schedules.get("nightly") == ScheduleState("nightly", LATER, NOW, LATER, "started 12 companies")
+    assert schedules.get("nightly") == ScheduleState("nightly", "0 2 * * *", LATER, NOW, LATER, "started 12 companies")
+    schedules.arrange("nightly", "0 3 * * *", NOW)
+    assert schedules.get("nightly") == ScheduleState("nightly", "0 3 * * *", NOW, NOW, LATER, "started 12 companies")
     with pytest.raises(Gone, match="weekly is not arranged"):
         schedules.finish("weekly", "ok", NOW)

@@ -75,7 +75,7 @@ def test_rules_of_a_company_are_written_after_somebody_elses_write_or_not_at_all
 def test_the_end_of_a_job_is_written_after_somebody_elses_write_or_not_at_all(times: int) -> None:
     tables = InMemoryTables()
     store = ScheduleStore(tables)
-    store.arrange("nightly", NOW)
+    store.arrange("nightly", "0 2 * * *", NOW)
     interrupt(tables, "replace", lambda: touch(tables, "Schedules", "schedule", "nightly"), times)
     if times == 1:
         store.finish("nightly", "done", NOW)
