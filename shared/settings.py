@@ -22,7 +22,7 @@ from shared.state.tables import StorageConnection
 
 __all__ = ["Settings", "load_settings", "setting_names"]
 
-#: Present on every Functions instance that Azure runs; nobody sets them. (CONTAINER_NAME stands in other containers too.)
+#: Present on every Functions instance that Azure runs; nobody sets them.
 PLATFORM_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
 
 Credential = Literal["managed-identity", "certificate", "secret"]

@@ -220,7 +220,7 @@ def test_one_wrong_setting_is_one_problem_that_names_it(change, named):
     assert settings_with_problems(STORAGE | MANAGE | MICROSOFT | change) == [named]
 
 
-@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "CONTAINER_NAME"])
+@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME"])
 def test_the_sandbox_clock_is_refused_where_azure_runs_us(mark):
     assert load_settings(STORAGE | MANAGE | CLOCK).clock_url == CLOCK["TRUEUP_CLOCK_URL"]
     assert settings_with_problems(STORAGE | MANAGE | CLOCK | {mark: "x"}) == ["TRUEUP_CLOCK_URL"]
