@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement, Product
-from shared.billing.calendar import Period, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
@@ -37,10 +37,10 @@ def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation)
 
 def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
     """Where lines of this item stand open; where none is open, where the last one stood."""
-    lines = situation.owned[item.id]
+    lines = situation.standing_lines(item)
     standing = {line.key.agreement for line in lines if _is_open(line.addition.cancelled_date, situation.as_of)}
     if not standing:
-        rows = [row for row in situation.ledger if canonical(row.key.bill_item) == item.id]
+        rows = situation.standing_rows(item)
         standing = {row.key.agreement for row in rows if _is_open(row.values.cancelled_date, situation.as_of)}
     if not standing and lines:
         newest = max(lines, key=lambda line: (line.addition.effective_date or date.min, line.addition.id))
@@ -85,19 +85,19 @@ def _active(item: BillItem, agreement: Agreement | None, named: int) -> Agreemen
     )
 
 
-def next_period(item: BillItem, agreement: Agreement, as_of: date) -> Period:
-    """The first period of the agreement that is not invoiced yet and lies ahead. Raises `Doubt`."""
-    calendar = calendar_of(agreement, as_of)
+def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> BillingCalendar:
+    """The agreement's periods. Raises `Doubt` where they cannot be relied on."""
+    calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
     if isinstance(calendar, Unsupported):
         raise Doubt(
             FindingKind.CALENDAR_UNSUPPORTED,
             item.id,
             f"{item.name}: nothing is written on agreement {agreement.id} ({agreement.name}), because it "
             f"{calendar.reason}.",
-            "Correct this company's lines by hand, or bill them on a monthly agreement in calendar months that is "
-            "invoiced ahead of time.",
+            "Correct this company's lines by hand, or bill them on an agreement that is invoiced monthly, quarterly, "
+            "half-yearly or yearly.",
         )
-    return calendar.first_uninvoiced
+    return calendar
 
 
 def product_for(profile: BillingProfile, situation: Situation) -> Product:
@@ -123,8 +123,8 @@ def product_for(profile: BillingProfile, situation: Situation) -> Product:
 
 def refuse_paused(item: BillItem, situation: Situation) -> None:
     """A line of ours that a person deleted or ended is never re-created by itself. Raises `Doubt`."""
-    for row in situation.ledger:
-        if canonical(row.key.bill_item) != item.id or not _is_open(row.values.cancelled_date, situation.as_of):
+    for row in situation.standing_rows(item):
+        if not _is_open(row.values.cancelled_date, situation.as_of):
             continue
         if row.key.agreement not in situation.additions.by_agreement:
             continue

@@ -49,17 +49,20 @@ def own_lines(
         row = recorded.get((addition.agreement_id, addition.id))
         owner = _owner(company, found, addition, row)
         if owner is not None:
-            found[owner].append(OwnLine(addition, LineKey(company, addition.agreement_id, owner), row))
+            found[owner.bill_item].append(OwnLine(addition, owner, row))
     return found
 
 
-def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> str | None:
+def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> LineKey | None:
+    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in item_ids:
+        return row.key
     if has_our_prefix(addition):
-        keys = {item: LineKey(company, addition.agreement_id, item) for item in item_ids}
-        return next((item for item, key in keys.items() if is_line_of(addition, key)), None)
+        standing = [LineKey(company, addition.agreement_id, item) for item in item_ids]
+        keys = [key for line in standing for key in (line, line.for_one_off())]
+        return next((key for key in keys if is_line_of(addition, key)), None)
     forgotten_stamp = row is not None and not addition.serial_number.strip()
     if row is not None and forgotten_stamp and row.values.product_id == addition.product_id:
-        return row.key.bill_item if row.key.bill_item in item_ids else None
+        return row.key if row.key.bill_item in item_ids else None
     return None
 
 

@@ -29,7 +29,8 @@ class Facts:
     """What is known about one company on a business day (in the MSP's zone).
 
     `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
-    `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone.
+    `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone. `last_counted` are the
+    SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded).
     """
 
     as_of: date
@@ -42,6 +43,7 @@ class Facts:
     ledger: tuple[LedgerRow, ...] = ()
     seats: Mapping[str, SeatRecord] = field(default_factory=dict)
     in_doubt: frozenset[str] = frozenset()
+    last_counted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
 def plan_company(facts: Facts) -> Plan:
@@ -83,6 +85,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
             item.profile.product.casefold() for item in items if item.profile is not None and _is_counted(item)
         ),
         in_doubt=facts.in_doubt,
+        last_counted=facts.last_counted,
     )
 
 

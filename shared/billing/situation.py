@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product
-from shared.billing.calendar import Period
+from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem
-from shared.billing.lines import LedgerRow, LineKey
+from shared.billing.lines import LedgerRow, LineKey, canonical
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
 from shared.billing.rules import BillingProfile, CompanyRules
@@ -23,6 +23,7 @@ class Situation:
 
     `products` are keyed by case-folded identifier. `owned` are our lines by bill item id. `contested` are products
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
+    `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer).
     """
 
     as_of: date
@@ -38,6 +39,26 @@ class Situation:
     contested: frozenset[str]
     counted: frozenset[str]
     in_doubt: frozenset[str]
+    last_counted: Mapping[tuple[str, str], frozenset[str]]
+
+    def was_zero(self, item: BillItem) -> bool:
+        """Whether the last complete reading before tonight of every customer that feeds the item told of none."""
+        customer = item.licence.customer if item.licence is not None else None
+        feeding = [
+            (link.source, canonical(link.customer))
+            for link in self.company.links
+            if link.source == item.source and (customer is None or canonical(customer) == canonical(link.customer))
+        ]
+        known = [self.last_counted.get(fed) for fed in feeding]
+        return bool(known) and all(skus is not None and canonical(item.sku) not in skus for skus in known)
+
+    def standing_lines(self, item: BillItem) -> list[OwnLine]:
+        return [line for line in self.owned[item.id] if line.key.is_standing]
+
+    def standing_rows(self, item: BillItem) -> list[LedgerRow]:
+        """What the ledger knows of the item's standing lines, wherever they stand."""
+        rows = [row for row in self.ledger if row.key.is_standing]
+        return [row for row in rows if canonical(row.key.bill_item) == item.id]
 
     def known_additions(self) -> set[int]:
         """Ids of the additions that belong to some bill item of the company."""
@@ -62,14 +83,24 @@ class ItemPlan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a bill item is billed, with what, and from when on: the first uninvoiced period of its agreement."""
+    """Where a bill item is billed and with what. `key` is that of its standing line there."""
 
     item: BillItem
     profile: BillingProfile
     agreement: Agreement
-    period: Period
+    calendar: BillingCalendar
     product: Product
     key: LineKey
+    as_of: date
+
+    @property
+    def current(self) -> Period:
+        """The period that holds today."""
+        return self.calendar.period_of(self.as_of)
+
+    @property
+    def first_uninvoiced(self) -> Period:
+        return self.calendar.first_uninvoiced
 
 
 class Doubt(Exception):
