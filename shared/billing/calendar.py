@@ -17,6 +17,8 @@ from shared.billing.wording import spoken
 
 #: Months of a period by Manage's billing option. Every other option is not supported.
 _MONTHS = {"Monthly": 1, "Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}
+#: So many periods may be invoiced ahead; a date further away is taken for a mistake.
+MOST_AHEAD = 3
 #: Periods of calendar years begin where this day's do; only its month and day matter.
 _NEW_YEAR = date(2000, 1, 1)
 
@@ -100,6 +102,8 @@ def calendar_of(agreement: Agreement, as_of: date, billed_through: date | None =
     first = _first_uninvoiced(agreement, anchor, months, billed_through)
     if first is None:
         return Unsupported("has no next invoice date")
+    if first.start > _months_later(as_of, MOST_AHEAD * months):
+        return Unsupported(f"is invoiced until {spoken(first.day_before)}, more than {MOST_AHEAD} periods ahead")
     if agreement.end_date is not None and agreement.end_date < first.start:
         return Unsupported(f"ends on {spoken(agreement.end_date)}, and all of it is invoiced")
     return BillingCalendar(anchor, months, first, agreement.bill_start_date, agreement.end_date)

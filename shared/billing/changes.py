@@ -140,15 +140,18 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
     )
 
 
-def removal(target: Target, copy: OwnLine) -> Change:
+def removal(target: Target, copy: OwnLine) -> list[Change]:
     """Removes our own second copy of a line: deleted where no invoice covers any of its days, else set to nothing."""
     addition = copy.addition
     before = LineValues.of(addition)
     kind, after = ChangeKind.DELETE, None
     if addition.effective_date is None or addition.effective_date < target.first_uninvoiced.start:
-        kind, after = ChangeKind.END, before.changed(quantity=Decimal(0), cancelled_date=addition.effective_date)
+        last_day = addition.effective_date or target.first_uninvoiced.day_before
+        kind, after = ChangeKind.END, before.changed(quantity=Decimal(0), cancelled_date=last_day)
+    if after == before:
+        return []
     sentence = removed(target.item, before)
-    return _on_line(kind, copy.key, addition, (before, after), OWN_COPY, sentence)
+    return [_on_line(kind, copy.key, addition, (before, after), OWN_COPY, sentence)]
 
 
 def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> LineValues:
@@ -158,12 +161,12 @@ def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> Lin
     keeps = _keeps_price(line)
     price = _price(target, addition, keeps=keeps)
     after = LineValues.of(addition).changed(quantity=quantity, unit_price=price)
-    if line.recorded is None:
-        return after
     if not keeps:
         after = after.changed(bill_customer=target.profile.bill_option.value)
         if target.profile.taxable is not None:
             after = after.changed(taxable_flag=target.profile.taxable)
+    if line.recorded is None:
+        return after
     if not addition.serial_number.strip():
         after = after.changed(serial_number=line.recorded.stamp)
     written = line.recorded.values
@@ -225,7 +228,7 @@ def _refuse_other_product(target: Target, addition: Addition) -> None:
     if addition.product_id != target.product.id:
         raise Doubt(
             FindingKind.CANDIDATES,
-            target.item.id,
+            f"{target.item.id}/product",
             f"{target.item.name}: our line {addition.id} is for {addition.product}, the profile now names "
             f"{target.product.identifier}; the line is left alone.",
             "End the line at the end of a period, or name its product in the profile again.",

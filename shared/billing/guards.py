@@ -57,13 +57,13 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
 def _held(
     group: Group, limit: ReductionLimit, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date
 ) -> Group:
-    reduction = _reduction(group, seats, as_of)
-    if reduction is None:
-        return group
+    changes = [change for change in group.changes if change.key.is_standing and not change.is_of_copy]
+    reduction = _reduction(changes, seats, as_of)
     source = group.bill_item.split("/", 1)[0]
-    if source in emptied:
+    if reduction is not None and source in emptied:
         return replace(group, held=f"every count of {source} is zero tonight")
-    return replace(group, held=_beyond(reduction, group, limit))
+    held = _too_many_units(reduction, limit) if reduction is not None else None
+    return replace(group, held=held or _too_much_money(changes, limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,8 @@ class _Reduction:
     highest: Decimal
 
 
-def _reduction(group: Group, seats: Mapping[str, SeatRecord], as_of: date) -> _Reduction | None:
-    """None unless the item's standing lines go down now; copies of our own and one-off lines take nothing away."""
-    changes = [change for change in group.changes if change.key.is_standing and not change.is_of_copy]
+def _reduction(changes: list[Change], seats: Mapping[str, SeatRecord], as_of: date) -> _Reduction | None:
+    """None unless these standing lines go down now; copies of our own and one-off lines take nothing away."""
     before = sum((change.before.quantity for change in changes if change.before is not None), Decimal(0))
     after = sum((change.after.quantity for change in changes if not _ends(change) and change.after), Decimal(0))
     if after >= before:
@@ -91,13 +90,19 @@ def _ends(change: Change) -> bool:
     return change.after is None or change.after.cancelled_date is not None
 
 
-def _beyond(reduction: _Reduction, group: Group, limit: ReductionLimit) -> str | None:
+def _too_many_units(reduction: _Reduction, limit: ReductionLimit) -> str | None:
     units, percent = reduction.units, reduction.units * 100 / reduction.highest
     told = f"a reduction by {number(units)} from {number(reduction.highest)}, the highest of {REMEMBERED_DAYS} days,"
     if units > limit.units:
         return f"{told} is more than {number(limit.units)} units"
     if units > limit.small and percent > limit.percent:
         return f"{told} is more than {number(limit.percent)} %"
-    if -group.monthly > limit.money:
-        return f"{told} takes {money(-group.monthly)} from each invoice, more than {money(limit.money)}"
+    return None
+
+
+def _too_much_money(changes: list[Change], limit: ReductionLimit) -> str | None:
+    """Also where only the price or the bill option changes."""
+    lost = -sum((change.monthly for change in changes), Decimal(0))
+    if lost > limit.money:
+        return f"it takes {money(lost)} from each invoice, more than {money(limit.money)}"
     return None

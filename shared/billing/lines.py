@@ -16,6 +16,8 @@ from enum import StrEnum
 from shared.billing.agreements import Addition, FieldValue
 
 PREFIX = "TU1-"
+#: A stamp tells the year by two digits, of this century.
+FIRST_STAMPED_YEAR = 2000
 #: One-off lines of one bill item for one day: more readings than that do not change the count in a day.
 MOST_A_DAY = 20
 _STAMP = re.compile(r"TU1-[A-Z]-(\d{6})-[a-z2-7]{26}")
@@ -92,7 +94,7 @@ def stamped_date(serial_number: str) -> date | None:
         return None
     digits = match.group(1)
     try:
-        return date(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
+        return date(FIRST_STAMPED_YEAR + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
     except ValueError:
         return None
 
@@ -103,9 +105,11 @@ def is_line_of(addition: Addition, key: LineKey) -> bool:
     if day is None or addition.agreement_id != key.agreement:
         return False
     stamp = addition.serial_number.strip()
+    kind = LineKind(stamp[len(PREFIX)]) if stamp[len(PREFIX)] in set(LineKind) else None
+    if kind is None or (kind is LineKind.ONE_OFF) is key.is_standing:
+        return False
     if key.is_standing:
-        kinds = (LineKind.STANDING, LineKind.ADOPTED)
-        return any(stamp == stamp_of(key, addition.product_id, day, kind) for kind in kinds)
+        return stamp == stamp_of(key, addition.product_id, day, kind)
     return any(stamp == one_off_stamp(key, addition.product_id, day, number) for number in range(1, MOST_A_DAY + 1))
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem
-from shared.billing.matching import open_lines
+from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, purchased, quantity_of
 from shared.billing.rules import Basis, BillingProfile
 from shared.billing.situation import Doubt, Situation
@@ -54,10 +54,13 @@ def unassigned(item: BillItem) -> tuple[Finding, ...]:
     )
 
 
-def unlinked(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
-    """Lines of ours whose company link is gone; a failed reading has a finding of its own."""
-    linked = any(link.source == item.source for link in situation.company.links)
-    if linked or not situation.owned[item.id]:
+def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
+    """Why nothing is known of an item, where no failed reading says so already."""
+    failed = any(link.source == item.source for link in situation.company.links)
+    if item.billing_unknown:
+        told = f"{item.name}: nothing is changed, because {item.unknown}."
+        return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)
+    if failed or not any(line.addition.bills_on(situation.as_of) for line in situation.owned[item.id]):
         return ()
     return (
         Finding(
@@ -69,17 +72,31 @@ def unlinked(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     )
 
 
+def orphans(situation: Situation) -> list[Finding]:
+    """Lines of ours that stand while no rule mentions their bill item any more."""
+    known = situation.owned.keys()
+    standing = {}
+    for row in situation.ledger:
+        line = situation.additions.get(row.key.agreement, row.addition_id)
+        if canonical(row.key.bill_item) not in known and line is not None and line.bills_on(situation.as_of):
+            standing[row.key.bill_item] = row.product
+    return [
+        Finding(
+            FindingKind.UNMAPPED,
+            f"line/{bill_item}",
+            f"A line of {product} stands for {bill_item}, but no rule mentions it any more; the line is left alone.",
+            f"Map {bill_item} again for company {situation.company.company}, say that it is not billed, or end the "
+            "line by hand.",
+        )
+        for bill_item, product in standing.items()
+    ]
+
+
 def billed_for_nothing(item: BillItem, profile: BillingProfile, situation: Situation) -> tuple[Finding, ...]:
     """A line that is not ours and bills a product of which nothing is counted: a person must look."""
     if profile.product.casefold() in situation.contested or profile.product.casefold() in situation.counted:
         return ()
-    lines = open_lines(
-        [profile.product],
-        situation.agreements.values(),
-        situation.additions,
-        situation.as_of,
-        situation.known_additions(),
-    )
+    lines = situation.open_lines([profile.product], situation.as_of)
     return tuple(
         Finding(
             FindingKind.CANDIDATES,

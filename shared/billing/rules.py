@@ -214,7 +214,8 @@ class Rules:
     adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
-        return next((policy for policy in self.policies if (policy.source, policy.sku) == (source, sku)), None)
+        wanted = (source, sku.strip().casefold())
+        return next((item for item in self.policies if (item.source, item.sku.strip().casefold()) == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)

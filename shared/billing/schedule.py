@@ -99,7 +99,7 @@ def refuse_rivals(item: BillItem, lines: list[OwnLine]) -> None:
         if older.addition.effective_date == newer.addition.effective_date:
             raise Doubt(
                 FindingKind.CANDIDATES,
-                item.id,
+                f"{item.id}/same-day",
                 f"{item.name}: lines of ours begin on the same day (additions {older.addition.id} and "
                 f"{newer.addition.id}).",
                 "End the one that should not stay.",

@@ -70,10 +70,13 @@ class SeatRecord:
     from_zero: bool = False
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
-        """The record after one more reading; one older than the newest changes nothing, the same day is replaced."""
+        """The record after one more reading; one older than the newest changes nothing.
+
+        Of one day's readings the last counts, and those that were higher: their seats existed on that day.
+        """
         if self.seen is not None and day < self.seen:
             return self
-        earlier = tuple(entry for entry in self.days if entry.day < day)
+        earlier = tuple(entry for entry in self.days if entry.day < day or entry.quantity > quantity)
         last = earlier[-1] if earlier else None
         if last is not None and (last.quantity, last.first_uninvoiced) == (quantity, first_uninvoiced):
             return replace(self, days=earlier, seen=day)
@@ -107,6 +110,8 @@ class SeatRecord:
 
 
 def _since(days: tuple[SeatDay, ...], day: date) -> tuple[SeatDay, ...]:
-    """The entries in force on or after a day: those from it on, and the one before that still held on it."""
-    earlier = [entry for entry in days if entry.day <= day]
-    return (*earlier[-1:], *(entry for entry in days if entry.day > day))
+    """The entries in force on or after a day: those from it on, or the one before that still held on it."""
+    earlier = [entry for entry in days if entry.day < day]
+    later = tuple(entry for entry in days if entry.day >= day)
+    still_held = [] if later and later[0].day == day else earlier[-1:]
+    return (*still_held, *later)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,7 +21,8 @@ from shared.billing.seats import SeatRecord
 class Situation:
     """One company tonight, prepared for its bill items.
 
-    `products` are keyed by case-folded identifier. `owned` are our lines by bill item id. `contested` are products
+    `products` are keyed by case-folded identifier. `owned` are our lines by bill item id, `others` the lines on active
+    agreements that belong to no bill item, by case-folded product. `contested` are products
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
     `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer).
     """
@@ -33,6 +34,7 @@ class Situation:
     products: Mapping[str, Product]
     additions: Additions
     owned: Mapping[str, list[OwnLine]]
+    others: Mapping[str, list[Addition]]
     strays: tuple[Addition, ...]
     ledger: tuple[LedgerRow, ...]
     seats: Mapping[str, SeatRecord]
@@ -60,23 +62,26 @@ class Situation:
         rows = [row for row in self.ledger if row.key.is_standing]
         return [row for row in rows if canonical(row.key.bill_item) == item.id]
 
-    def known_additions(self) -> set[int]:
-        """Ids of the additions that belong to some bill item of the company."""
-        return {line.addition.id for lines in self.owned.values() for line in lines}
+    def open_lines(self, products: Collection[str], day: date) -> list[Addition]:
+        """Lines of these products on any active agreement that are not ours and still bill on a day."""
+        found = [line for product in products for line in self.others.get(product.casefold(), ())]
+        return [line for line in found if line.cancelled_date is None or line.cancelled_date >= day]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemPlan:
     """What is planned for one bill item.
 
-    `ledger` are rows to remember without writing to Manage. `frozen`: nothing certain is known, the line stays as it
-    is. `needs_all`: the answer holds only once the additions of every active agreement were read.
+    `ledger` are rows to remember without writing to Manage, `forgotten` the stamps of rows to forget. `frozen`: nothing
+    certain is known, the line stays as it is. `needs_all`: the answer holds only once the additions of every active
+    agreement were read.
     """
 
     group: Group | None = None
     findings: tuple[Finding, ...] = ()
     seats: SeatRecord | None = None
     ledger: tuple[LedgerRow, ...] = ()
+    forgotten: tuple[str, ...] = ()
     frozen: bool = False
     needs_all: bool = False
 

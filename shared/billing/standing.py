@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from shared.billing.calendar import Unsupported, calendar_of
 from shared.billing.changes import adoption, creation, ending, one_off, removal
-from shared.billing.doubts import agreement_for, calendar_for, product_for, refuse_paused
+from shared.billing.doubts import agreement_for, calendar_for, is_paused, product_for, refuse_paused
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.history import of_first_sync, of_standing_lines, with_tonight
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineKey, LineValues, is_adopted, stamped_date
-from shared.billing.matching import OwnLine, open_lines, why_not_adoptable
-from shared.billing.observations import billed_for_nothing, measured, unassigned, unlinked
+from shared.billing.matching import OwnLine, why_not_adoptable
+from shared.billing.observations import billed_for_nothing, measured, unassigned, unknown
 from shared.billing.owed import Owed, still_owed
 from shared.billing.plan import Change, Group
 from shared.billing.rules import FirstSync, Proration
@@ -31,14 +32,15 @@ from shared.billing.wording import number, spoken
 def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
     """What to write for one bill item, or why it is left alone."""
     if item.unknown is not None:
-        return ItemPlan(findings=unlinked(item, situation), frozen=True)
+        return ItemPlan(findings=unknown(item, situation), frozen=True)
     if item.id in situation.in_doubt:
         return ItemPlan(frozen=True)
     observed = unassigned(item)
     seats = None
     try:
         if item.profile is None:
-            return _planned(item, _endings(item, situation), observed)
+            dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
+            return replace(_planned(item, _endings(item, situation), observed), forgotten=dealt_with)
         quantity = measured(item, item.profile)
         if quantity == 0 and not situation.owned[item.id]:
             return ItemPlan(findings=(*observed, *billed_for_nothing(item, item.profile, situation)))
@@ -77,11 +79,16 @@ def _plan_lines(
         quantity, reason = Decimal(0), f"billing starts on {spoken(item.not_before)}"
     kept, copies = without_copies(lines)
     refuse_rivals(item, kept)
+    if quantity > 0 and kept[-1].addition.cancelled_date is not None:
+        if situation.additions.unread:
+            return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
+        _refuse_beside_others(target, situation)
     one_offs = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(one_offs)[1]
     standing = standing_from(target, kept, quantity, reason)
     owed, untimely = _one_offs(target, seats, standing.planned, standing.unit_price, situation)
-    changes = [*owed, *(removal(target, copy) for copy in copies), *standing.changes]
+    removals = [change for copy in copies for change in removal(target, copy)]
+    changes = [*owed, *removals, *standing.changes]
     return _planned(item, changes, (*observed, *untimely), seats, _remembered(kept, situation))
 
 
@@ -95,13 +102,7 @@ def _plan_first(
     if item.not_before is not None and item.not_before > target.first_uninvoiced.start:
         return ItemPlan(findings=observed, seats=seats)
     _refuse_strays(target, situation)
-    candidates = open_lines(
-        (profile.product, *profile.replaces),
-        situation.agreements.values(),
-        situation.additions,
-        target.first_uninvoiced.start,
-        situation.known_additions(),
-    )
+    candidates = situation.open_lines((profile.product, *profile.replaces), target.first_uninvoiced.start)
     if len(candidates) > 1 or (candidates and profile.product.casefold() in situation.contested):
         raise Doubt(
             FindingKind.CANDIDATES,
@@ -112,12 +113,10 @@ def _plan_first(
         )
     if candidates:
         found = candidates[0]
+        start = max(target.first_uninvoiced, target.current).start
+        confirmed = situation.company.adopt_marked
         obstacle = why_not_adoptable(
-            found,
-            target.agreement.id,
-            target.product.id,
-            situation.marks,
-            marks_confirmed=situation.company.adopt_marked,
+            found, target.key, target.product.id, start, situation.marks, marks_confirmed=confirmed
         )
         if obstacle is not None:
             raise Doubt(
@@ -217,6 +216,20 @@ def _endings(item: BillItem, situation: Situation) -> list[Change]:
     return changes
 
 
+def _refuse_beside_others(target: Target, situation: Situation) -> None:
+    """After a line of ours has ended somebody may have begun one by hand: nothing is created beside it."""
+    _refuse_strays(target, situation)
+    products = (target.profile.product, *target.profile.replaces)
+    for line in situation.open_lines(products, target.first_uninvoiced.start):
+        raise Doubt(
+            FindingKind.BLOCKED_CREATE,
+            target.item.id,
+            f"{target.item.name}: addition {line.id} ({number(line.quantity)} × {line.product}) bills this since our "
+            "line ended; no line is created beside it.",
+            "End that line at a period's end, or go on billing this item by hand and say that it is not billed.",
+        )
+
+
 def _refuse_strays(target: Target, situation: Situation) -> None:
     for stray in situation.strays:
         if stray.product.casefold() == target.profile.product.casefold():
@@ -230,11 +243,16 @@ def _refuse_strays(target: Target, situation: Situation) -> None:
 
 
 def _remembered(lines: list[OwnLine], situation: Situation) -> tuple[LedgerRow, ...]:
-    """Ledger rows of lines as they stand, where the store had lost them or a person corrected them as we would have."""
+    """Ledger rows of lines as they stand, where the store had lost them or a person corrected them as we would have.
+
+    That a person ended a line, or took its end back, is not made ours.
+    """
     rows: list[LedgerRow] = []
     for line in lines:
         values = LineValues.of(line.addition)
         if line.recorded is not None and line.recorded.values == values:
+            continue
+        if line.recorded is not None and line.recorded.values.cancelled_date != values.cancelled_date:
             continue
         keeps = line.recorded.keeps_price if line.recorded is not None else is_adopted(line.addition)
         written = line.recorded.text_written if line.recorded is not None else situation.as_of
