@@ -7,6 +7,7 @@ from datetime import date
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.billing.lines import canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.company_state import CompanyState
@@ -36,6 +37,7 @@ def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rul
         products=ports.manage.products(sorted({profile.product for profile in rules.profiles.values()})),
         ledger=tuple(state.ledger.values()),
         seats=state.seats,
+        last_counted=_last_counted(state),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)
@@ -75,6 +77,15 @@ def _additions_that_matter(
         ours |= {agreement.id for agreement in agreements if _is_active(agreement)}
     known = {agreement.id for agreement in agreements}
     return {agreement: tuple(ports.manage.additions(agreement)) for agreement in sorted(ours & known)}
+
+
+def _last_counted(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:
+    """The SKUs that the last complete reading of each customer told of, were it of none: in doubt it had some."""
+    return {
+        (note.source, canonical(note.customer)): frozenset(canonical(sku) for sku in note.skus)
+        for note in state.readings.values()
+        if note.day > date.min
+    }
 
 
 def _is_active(agreement: Agreement) -> bool:

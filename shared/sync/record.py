@@ -27,6 +27,7 @@ def record_plan(
     """One transaction, before the first write: readings, seat records, resolved intents, findings and the plan."""
     changes: list[StateChange] = [Drop(StateKind.INTENT, intent) for intent in resolution.closed]
     changes += [AddHistory(entry) for entry in resolution.done]
+    changes += [Drop(StateKind.LEDGER, stamp) for stamp in plan.forgotten]
     ledger = {row.stamp: row for row in (*resolution.new_rows, *plan.ledger)}
     changes += [Put(StateKind.LEDGER, stamp, row) for stamp, row in ledger.items()]
     changes += [
