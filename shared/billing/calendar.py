@@ -11,6 +11,7 @@ import calendar
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from shared.billing.agreements import Agreement
 from shared.billing.wording import spoken
@@ -126,6 +127,7 @@ def _first_uninvoiced(agreement: Agreement, anchor: date, months: int, billed_th
     return _period_of(anchor, months, dated_in.end + timedelta(days=1))
 
 
+@lru_cache(maxsize=4096)
 def _period_of(anchor: date, months: int, day: date) -> Period:
     """Counted from the anchor, so that a day 31 comes back after a shorter month."""
     number = ((day.year - anchor.year) * 12 + day.month - anchor.month) // months

@@ -54,6 +54,18 @@ class _Readings:
     """Tonight's readings of one company, by source and customer."""
 
     by_customer: Mapping[tuple[str, str], Reading | ReadFailure]
+    by_sku: Mapping[tuple[str, str, str], Count]
+
+    @classmethod
+    def of_tonight(cls, readings: Iterable[Reading | ReadFailure]) -> _Readings:
+        by_customer = {(reading.source, canonical(reading.customer)): reading for reading in readings}
+        by_sku = {
+            (source, customer, canonical(count.sku)): count
+            for (source, customer), reading in by_customer.items()
+            if isinstance(reading, Reading)
+            for count in reading.counts
+        }
+        return cls(by_customer, by_sku)
 
     def of(self, source: str, customer: str | None, without: Iterable[str]) -> list[Reading | ReadFailure]:
         left_out = {canonical(name) for name in without}
@@ -72,7 +84,7 @@ def bill_items(
     Policies of SKUs that the customer does not have are items of quantity zero: their lines end, and after the loss of
     the store their stamps are still known.
     """
-    tonight = _Readings({(reading.source, canonical(reading.customer)): reading for reading in readings})
+    tonight = _Readings.of_tonight(readings)
     items: dict[str, BillItem] = {}
     for licence in company.licences:
         item = _item_of_licence(rules, company, licence, tonight)
@@ -127,13 +139,9 @@ def _item(
     customer = licence.customer if licence is not None else None
     narrowed = [] if customer is not None else _customers_apart(company, source, sku)
     readings = tonight.of(source, customer, narrowed)
-    counts = [
-        count
-        for reading in readings
-        if isinstance(reading, Reading)
-        for count in reading.counts
-        if canonical(count.sku) == canonical(sku)
-    ]
+    wanted = canonical(sku)
+    found = [tonight.by_sku.get((reading.source, canonical(reading.customer), wanted)) for reading in readings]
+    counts = [count for count in found if count is not None]
     name = counts[0].name if counts else (billing.profile.name if billing.profile is not None else sku)
     unknown = billing.unknown or _unknown(readings, sku)
     rules_unknown = billing.unknown is not None
