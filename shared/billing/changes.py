@@ -1,100 +1,101 @@
-"""The changes that a standing line can need, each with its reason, its sentence and its money effect."""
+"""The changes that a bill item can need, each with its reason, its sentence and its money effect."""
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, FieldValue
-from shared.billing.calendar import Period, month_of
+from shared.billing.calendar import Period
 from shared.billing.doubts import refuse_edited
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
-from shared.billing.lines import LineKey, LineKind, LineValues, is_adopted, stamp_of
+from shared.billing.lines import LineKey, LineKind, LineValues, is_adopted, one_off_stamp, stamp_of
 from shared.billing.matching import OwnLine
+from shared.billing.owed import Owed
 from shared.billing.plan import OWN_COPY, Change, ChangeKind
 from shared.billing.pricing import NoPrice, unit_price
-from shared.billing.sentences import adopted, created, ended, invoice_text, monthly_effect, removed, updated
+from shared.billing.sentences import (
+    adopted,
+    charged_once,
+    created,
+    ended,
+    invoice_text,
+    monthly_effect,
+    one_off_text,
+    removed,
+    updated,
+)
 from shared.billing.situation import Doubt, Target
 
-
-def creation(target: Target, quantity: Decimal) -> Change:
-    """A new line from the first day of the first uninvoiced period on."""
-    product, start = target.product, target.period.start
-    after = LineValues(
-        product_id=product.id,
-        quantity=quantity,
-        unit_price=_price(target, None, keeps=False),
-        effective_date=start,
-        serial_number=stamp_of(target.key, product.id, start),
-        bill_customer=target.profile.bill_option.value,
-        taxable_flag=target.profile.taxable,
-        invoice_description=_text(target, quantity),
-    )
-    sentence = created(target.item, after)
-    return Change(
-        ChangeKind.CREATE,
-        target.key,
-        None,
-        product.identifier,
-        None,
-        after,
-        "counted",
-        sentence,
-        monthly_effect(None, after),
-    )
+TAKEN_OVER = "a new line takes over"
 
 
-def adoption(target: Target, line: Addition, quantity: Decimal) -> Change:
+def creation(target: Target, quantity: Decimal, start: Period) -> Change:
+    """A new standing line from the first day of a period on."""
+    after = _new_line(target, quantity, start, _price(target, None, keeps=False), LineKind.STANDING)
+    return _create(target.key, target, after, created(target.item, after))
+
+
+def adoption(target: Target, line: Addition, quantity: Decimal, start: Period) -> Change:
     """Takes over a line that people kept so far: its quantity and its serial number change, nothing else."""
     before = LineValues.of(line)
-    stamp = stamp_of(target.key, line.product_id, line.effective_date or target.period.start, LineKind.ADOPTED)
+    stamp = stamp_of(target.key, line.product_id, line.effective_date or start.start, LineKind.ADOPTED)
     after = before.changed(quantity=quantity, serial_number=stamp)
-    sentence = adopted(target.item, before, after, target.period.start)
+    sentence = adopted(target.item, before, after, start.start)
     return _on_line(ChangeKind.UPDATE, target.key, line, (before, after), "adopted", sentence, keeps_price=True)
 
 
-def update(target: Target, line: OwnLine, quantity: Decimal, as_of: date) -> list[Change]:
+def update(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
     """What brings our line up to date, in place; nothing where it already says what it should."""
-    item, addition = target.item, line.addition
+    addition = line.addition
     before = LineValues.of(addition)
-    _refuse_other_product(target, addition)
-    keeps = _keeps_price(line)
-    after = before.changed(quantity=quantity, unit_price=_price(target, addition, keeps=keeps))
-    if line.recorded is not None and not keeps:
-        after = after.changed(bill_customer=target.profile.bill_option.value)
-        if target.profile.taxable is not None:
-            after = after.changed(taxable_flag=target.profile.taxable)
-    if line.recorded is not None and not addition.serial_number.strip():
-        after = after.changed(serial_number=line.recorded.stamp)
-    if line.recorded is not None:
-        written = line.recorded.values
-        refuse_edited(
-            item, line, after.changed(effective_date=written.effective_date, cancelled_date=written.cancelled_date)
-        )
-    _refuse_ended(item, addition)
+    after = _brought_up_to_date(target, line, quantity)
     text = _text(target, quantity)
-    if text and (after != before or _text_is_due(line, as_of)):
+    if text and (after != before or _text_is_due(target, line)):
         after = after.changed(invoice_description=text)
     if after == before:
         return []
-    sentence = updated(item, before, after, target.period.start)
+    sentence = updated(target.item, before, after, start.start)
+    keeps = _keeps_price(line)
     return [_on_line(ChangeKind.UPDATE, line.key, addition, (before, after), "counted", sentence, keeps_price=keeps)]
 
 
-def ending(item: BillItem, line: OwnLine, period: Period, reason: str) -> list[Change]:
-    """Ends our line with the last day before the first uninvoiced period; one that begins later is set to 0."""
+def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
+    """A new line says the new quantity from a period on, the old one ends the day before and stays true until then."""
+    before = LineValues.of(line.addition)
+    current = _brought_up_to_date(target, line, quantity)
+    keeps = _keeps_price(line)
+    kind = LineKind.ADOPTED if keeps else LineKind.STANDING
+    new = _new_line(target, quantity, start, current.unit_price, kind)
+    after = before.changed(cancelled_date=start.day_before)
+    told = updated(target.item, before, before.changed(quantity=quantity, unit_price=new.unit_price), start.start)
+    return [
+        _create(target.key, target, new, told, keeps_price=keeps),
+        _on_line(
+            ChangeKind.END,
+            line.key,
+            line.addition,
+            (before, after),
+            TAKEN_OVER,
+            ended(target.item, before, TAKEN_OVER, start.day_before),
+            keeps_price=keeps,
+        ),
+    ]
+
+
+def ending(item: BillItem, line: OwnLine, start: Period, reason: str) -> list[Change]:
+    """Ends our line with the last day before a period; one that begins later is set to 0."""
     addition = line.addition
     if addition.cancelled_date is not None:
         return []
     before = LineValues.of(addition)
     standing = line.recorded.values if line.recorded is not None else before
     ends: dict[str, FieldValue]
-    begins_later = addition.effective_date is not None and addition.effective_date >= period.start
+    begins_later = addition.effective_date is not None and addition.effective_date >= start.start
     if begins_later:
         kind, ends, last_day = ChangeKind.UPDATE, {"quantity": Decimal(0)}, None
     else:
-        kind, ends, last_day = ChangeKind.END, {"cancelled_date": period.day_before}, period.day_before
+        kind, ends, last_day = ChangeKind.END, {"cancelled_date": start.day_before}, start.day_before
     refuse_edited(item, line, standing.changed(**ends))
     after = before.changed(**ends)
     if after == before:
@@ -104,15 +105,103 @@ def ending(item: BillItem, line: OwnLine, period: Period, reason: str) -> list[C
     return [_on_line(kind, line.key, addition, (before, after), reason, sentence, keeps_price=keeps)]
 
 
-def removal(item: BillItem, copy: OwnLine, period: Period) -> Change:
+def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change | None:
+    """A line that bills once what a period owes beyond the standing line; None where that is an amount of nothing.
+
+    It is dated from the first to the last day of the period that it is billed in, so that Manage's own proration
+    leaves it alone.
+    """
+    amount = owed.share.of_price(price) if not owed.share.is_whole else price
+    if amount == 0:
+        return None
+    after = LineValues(
+        product_id=target.product.id,
+        quantity=owed.quantity,
+        unit_price=amount,
+        effective_date=owed.billed_in.start,
+        cancelled_date=owed.billed_in.end,
+        serial_number=one_off_stamp(target.key, target.product.id, owed.day, number),
+        bill_customer=target.profile.bill_option.value,
+        taxable_flag=target.profile.taxable,
+        invoice_description=one_off_text(target.product.description, owed),
+    )
+    sentence = charged_once(target.item, owed, price, after)
+    return Change(
+        ChangeKind.CREATE,
+        target.key.for_one_off(),
+        None,
+        target.product.identifier,
+        None,
+        after,
+        "owed",
+        sentence,
+        Decimal(0),
+        one_off=after.monthly(),
+    )
+
+
+def removal(target: Target, copy: OwnLine) -> list[Change]:
     """Removes our own second copy of a line: deleted where no invoice covers any of its days, else set to nothing."""
     addition = copy.addition
     before = LineValues.of(addition)
     kind, after = ChangeKind.DELETE, None
-    if addition.effective_date is None or addition.effective_date < period.start:
-        kind, after = ChangeKind.END, before.changed(quantity=Decimal(0), cancelled_date=addition.effective_date)
-    sentence = removed(item, before)
-    return _on_line(kind, copy.key, addition, (before, after), OWN_COPY, sentence)
+    if addition.effective_date is None or addition.effective_date < target.first_uninvoiced.start:
+        last_day = addition.effective_date or target.first_uninvoiced.day_before
+        kind, after = ChangeKind.END, before.changed(quantity=Decimal(0), cancelled_date=last_day)
+    if after == before:
+        return []
+    sentence = removed(target.item, before)
+    return [_on_line(kind, copy.key, addition, (before, after), OWN_COPY, sentence)]
+
+
+def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> LineValues:
+    """What our line should say but for its text. Raises `Doubt` where a person has edited it."""
+    addition = line.addition
+    _refuse_other_product(target, addition)
+    keeps = _keeps_price(line)
+    price = _price(target, addition, keeps=keeps)
+    after = LineValues.of(addition).changed(quantity=quantity, unit_price=price)
+    if not keeps:
+        after = after.changed(bill_customer=target.profile.bill_option.value)
+        if target.profile.taxable is not None:
+            after = after.changed(taxable_flag=target.profile.taxable)
+    if line.recorded is None:
+        return after
+    if not addition.serial_number.strip():
+        after = after.changed(serial_number=line.recorded.stamp)
+    written = line.recorded.values
+    wanted = after.changed(effective_date=written.effective_date, cancelled_date=written.cancelled_date)
+    refuse_edited(target.item, line, wanted)
+    return after
+
+
+def _new_line(target: Target, quantity: Decimal, start: Period, price: Decimal, kind: LineKind) -> LineValues:
+    return LineValues(
+        product_id=target.product.id,
+        quantity=quantity,
+        unit_price=price,
+        effective_date=start.start,
+        serial_number=stamp_of(target.key, target.product.id, start.start, kind),
+        bill_customer=target.profile.bill_option.value,
+        taxable_flag=target.profile.taxable,
+        invoice_description=_text(target, quantity),
+    )
+
+
+def _create(key: LineKey, target: Target, after: LineValues, sentence: str, *, keeps_price: bool = False) -> Change:
+    effect = monthly_effect(None, after)
+    return Change(
+        ChangeKind.CREATE,
+        key,
+        None,
+        target.product.identifier,
+        None,
+        after,
+        "counted",
+        sentence,
+        effect,
+        keeps_price=keeps_price,
+    )
 
 
 def _on_line(
@@ -139,20 +228,10 @@ def _refuse_other_product(target: Target, addition: Addition) -> None:
     if addition.product_id != target.product.id:
         raise Doubt(
             FindingKind.CANDIDATES,
-            target.item.id,
+            f"{target.item.id}/product",
             f"{target.item.name}: our line {addition.id} is for {addition.product}, the profile now names "
             f"{target.product.identifier}; the line is left alone.",
             "End the line at the end of a period, or name its product in the profile again.",
-        )
-
-
-def _refuse_ended(item: BillItem, addition: Addition) -> None:
-    if addition.cancelled_date is not None:
-        raise Doubt(
-            FindingKind.PERIOD_MOVED,
-            item.id,
-            f"{item.name}: our line {addition.id} ends inside a period that is not invoiced yet, but is counted again.",
-            "Clear its cancelled date in Manage, or let it end and wait for the next period.",
         )
 
 
@@ -173,7 +252,7 @@ def _text(target: Target, quantity: Decimal) -> str:
     return invoice_text(target.profile.invoice_text, target.product.description, quantity, list(users.values()))
 
 
-def _text_is_due(line: OwnLine, as_of: date) -> bool:
+def _text_is_due(target: Target, line: OwnLine) -> bool:
     """User names alone are brought up to date once a period."""
     row = line.recorded
-    return row is not None and row.text_written is not None and row.text_written < month_of(as_of).start
+    return row is not None and row.text_written is not None and row.text_written < target.current.start

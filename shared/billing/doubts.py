@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement, Product
-from shared.billing.calendar import Period, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
@@ -19,6 +19,13 @@ from shared.billing.wording import number, spoken
 
 def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation) -> Agreement:
     """The agreement that the item is billed on; once chosen it is sticky. Raises `Doubt`."""
+    if not situation.agreements:
+        raise Doubt(
+            FindingKind.AMBIGUOUS_AGREEMENT,
+            "company",
+            f"Manage has no agreement of company {situation.company.company}.",
+            "Correct the company's id in the rules, or make an agreement in Manage.",
+        )
     standing = _standing_agreements(item, situation)
     named = item.licence.agreement if item.licence is not None else None
     if len(standing) > 1 or (named is not None and standing and standing != {named}):
@@ -29,23 +36,39 @@ def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation)
             + (f", the licence link names {named}." if named is not None else "."),
             "End the line that should not stay, or correct the agreement in the licence link.",
         )
-    if named is not None or standing:
-        chosen = named if named is not None else next(iter(standing))
+    chosen = named or next(iter(standing), None) or _where_it_last_stood(item, situation)
+    if chosen is not None:
         return _active(item, situation.agreements.get(chosen), chosen)
     return _only_one_allowed(item, profile, situation)
 
 
 def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
-    """Where lines of this item stand open; where none is open, where the last one stood."""
-    lines = situation.owned[item.id]
-    standing = {line.key.agreement for line in lines if _is_open(line.addition.cancelled_date, situation.as_of)}
-    if not standing:
-        rows = [row for row in situation.ledger if canonical(row.key.bill_item) == item.id]
-        standing = {row.key.agreement for row in rows if _is_open(row.values.cancelled_date, situation.as_of)}
-    if not standing and lines:
-        newest = max(lines, key=lambda line: (line.addition.effective_date or date.min, line.addition.id))
-        standing = {newest.key.agreement}
-    return standing
+    """The active agreements on which lines of this item stand open."""
+    lines = {
+        line.key.agreement
+        for line in situation.standing_lines(item)
+        if _is_open(line.addition.cancelled_date, situation.as_of)
+    }
+    rows = {
+        row.key.agreement
+        for row in situation.standing_rows(item)
+        if _is_open(row.values.cancelled_date, situation.as_of)
+        and row.key.agreement not in situation.additions.by_agreement
+    }
+    return {number for number in lines | rows if _is_active(situation.agreements.get(number))}
+
+
+def _where_it_last_stood(item: BillItem, situation: Situation) -> int | None:
+    lines = situation.standing_lines(item)
+    newest = max(lines, key=lambda line: (line.addition.effective_date or date.min, line.addition.id), default=None)
+    if newest is not None:
+        return newest.key.agreement
+    rows = [row for row in situation.standing_rows(item) if is_paused(row, situation) is not None]
+    return rows[0].key.agreement if rows else None
+
+
+def _is_active(agreement: Agreement | None) -> bool:
+    return agreement is not None and agreement.agreement_status == "Active"
 
 
 def _is_open(cancelled: date | None, day: date) -> bool:
@@ -85,19 +108,19 @@ def _active(item: BillItem, agreement: Agreement | None, named: int) -> Agreemen
     )
 
 
-def next_period(item: BillItem, agreement: Agreement, as_of: date) -> Period:
-    """The first period of the agreement that is not invoiced yet and lies ahead. Raises `Doubt`."""
-    calendar = calendar_of(agreement, as_of)
+def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> BillingCalendar:
+    """The agreement's periods. Raises `Doubt` where they cannot be relied on."""
+    calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
     if isinstance(calendar, Unsupported):
         raise Doubt(
             FindingKind.CALENDAR_UNSUPPORTED,
             item.id,
             f"{item.name}: nothing is written on agreement {agreement.id} ({agreement.name}), because it "
             f"{calendar.reason}.",
-            "Correct this company's lines by hand, or bill them on a monthly agreement in calendar months that is "
-            "invoiced ahead of time.",
+            "Correct this company's lines by hand, or bill them on an agreement that is invoiced monthly, quarterly, "
+            "half-yearly or yearly.",
         )
-    return calendar.first_uninvoiced
+    return calendar
 
 
 def product_for(profile: BillingProfile, situation: Situation) -> Product:
@@ -107,7 +130,7 @@ def product_for(profile: BillingProfile, situation: Situation) -> Product:
         raise Doubt(
             FindingKind.PRODUCT_MISSING,
             f"product/{profile.product}",
-            f"Manage's catalog has no product {profile.product} (profile {profile.id}).",
+            f"Manage's catalog has no product {profile.product}.",
             "Create the product in Manage, or correct the product of the profile.",
         )
     if product.inactive_flag or product.serialized_flag:
@@ -115,7 +138,7 @@ def product_for(profile: BillingProfile, situation: Situation) -> Product:
         raise Doubt(
             FindingKind.PRODUCT_INACTIVE,
             f"product/{profile.product}",
-            f"The product {profile.product} {state} (profile {profile.id}).",
+            f"The product {profile.product} {state}.",
             "Correct the product in Manage's catalog, or name another one in the profile.",
         )
     return product
@@ -123,25 +146,30 @@ def product_for(profile: BillingProfile, situation: Situation) -> Product:
 
 def refuse_paused(item: BillItem, situation: Situation) -> None:
     """A line of ours that a person deleted or ended is never re-created by itself. Raises `Doubt`."""
-    for row in situation.ledger:
-        if canonical(row.key.bill_item) != item.id or not _is_open(row.values.cancelled_date, situation.as_of):
-            continue
-        if row.key.agreement not in situation.additions.by_agreement:
-            continue
-        line = situation.additions.get(row.key.agreement, row.addition_id)
-        if line is None:
-            told = "was deleted by somebody"
-        elif line.cancelled_date not in (None, row.values.cancelled_date):
-            told = f"was ended by somebody on {spoken(line.cancelled_date)}"
-        else:
-            continue
-        raise Doubt(
-            FindingKind.PAUSED,
-            item.id,
-            f"{item.name}: our line {row.addition_id} on agreement {row.key.agreement} {told}; billing of this item "
-            "is paused.",
-            "Say that the item is not billed, or undo the edit in Manage.",
-        )
+    for row in situation.standing_rows(item):
+        told = is_paused(row, situation)
+        if told is not None:
+            raise Doubt(
+                FindingKind.PAUSED,
+                item.id,
+                f"{item.name}: our line {row.addition_id} on agreement {row.key.agreement} {told}; billing of this "
+                "item is paused.",
+                "Undo the edit in Manage; or say for a night that the item is not billed, then bill it again.",
+            )
+
+
+def is_paused(row: LedgerRow, situation: Situation) -> str | None:
+    """What a person did to a line that we take for standing; None where nothing was done or the line was not read."""
+    if not _is_open(row.values.cancelled_date, situation.as_of):
+        return None
+    if row.key.agreement not in situation.additions.by_agreement:
+        return None
+    line = situation.additions.get(row.key.agreement, row.addition_id)
+    if line is None:
+        return "was deleted by somebody"
+    if line.cancelled_date is not None and line.cancelled_date != row.values.cancelled_date:
+        return f"was ended by somebody on {spoken(line.cancelled_date)}"
+    return None
 
 
 def refuse_edited(item: BillItem, line: OwnLine, wanted: LineValues) -> None:

@@ -6,7 +6,7 @@ A failed reading is guarded by its type: its bill items are unknown and frozen, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -35,7 +35,7 @@ def guarded(
         Finding(
             FindingKind.HELD,
             group.bill_item,
-            f"{group.bill_item}: {group.held}",
+            f"{group.changes[0].product} ({group.bill_item}): {group.held}.",
             "Look at the customer. If the count is right, correct the line in Manage or raise the company's guard.",
         )
         for group in groups
@@ -57,43 +57,52 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
 def _held(
     group: Group, limit: ReductionLimit, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date
 ) -> Group:
-    reductions = [change for change in group.changes if _reduction(change, seats, as_of) > 0]
-    if not reductions or all(change.is_of_copy for change in reductions):
-        return group
+    changes = [change for change in group.changes if change.key.is_standing and not change.is_of_copy]
+    reduction = _reduction(changes, seats, as_of)
     source = group.bill_item.split("/", 1)[0]
-    if source in emptied:
+    if reduction is not None and source in emptied:
         return replace(group, held=f"every count of {source} is zero tonight")
-    for change in reductions:
-        reason = _beyond(change, limit, seats, as_of)
-        if reason is not None:
-            return replace(group, held=reason)
-    return group
+    held = _too_many_units(reduction, limit) if reduction is not None else None
+    return replace(group, held=held or _too_much_money(changes, limit))
 
 
-def _beyond(change: Change, limit: ReductionLimit, seats: Mapping[str, SeatRecord], as_of: date) -> str | None:
-    units = _reduction(change, seats, as_of)
-    highest = _highest(change, seats, as_of)
-    percent = units * 100 / highest
-    told = f"a reduction by {number(units)} from {number(highest)}, the highest of the last {REMEMBERED_DAYS} days,"
+@dataclass(frozen=True, slots=True)
+class _Reduction:
+    """How many units a group bills less than the highest of the last days."""
+
+    units: Decimal
+    highest: Decimal
+
+
+def _reduction(changes: list[Change], seats: Mapping[str, SeatRecord], as_of: date) -> _Reduction | None:
+    """None unless these standing lines go down now; copies of our own and one-off lines take nothing away."""
+    before = sum((change.before.quantity for change in changes if change.before is not None), Decimal(0))
+    after = sum((change.after.quantity for change in changes if not _ends(change) and change.after), Decimal(0))
+    if after >= before:
+        return None
+    since = as_of - timedelta(days=REMEMBERED_DAYS)
+    records = [seats[line] for line in {str(change.key) for change in changes} if line in seats]
+    highest = max([before, *(record.highest_since(since) for record in records)])
+    return _Reduction(highest - after, highest)
+
+
+def _ends(change: Change) -> bool:
+    return change.after is None or change.after.cancelled_date is not None
+
+
+def _too_many_units(reduction: _Reduction, limit: ReductionLimit) -> str | None:
+    units, percent = reduction.units, reduction.units * 100 / reduction.highest
+    told = f"a reduction by {number(units)} from {number(reduction.highest)}, the highest of {REMEMBERED_DAYS} days,"
     if units > limit.units:
         return f"{told} is more than {number(limit.units)} units"
     if units > limit.small and percent > limit.percent:
         return f"{told} is more than {number(limit.percent)} %"
-    if -change.monthly > limit.money:
-        return f"{told} takes {money(-change.monthly)} from each invoice, more than {money(limit.money)}"
     return None
 
 
-def _highest(change: Change, seats: Mapping[str, SeatRecord], as_of: date) -> Decimal:
-    record = seats.get(str(change.key))
-    remembered = record.highest_since(as_of - timedelta(days=REMEMBERED_DAYS)) if record is not None else Decimal(0)
-    standing = change.before.quantity if change.before is not None else Decimal(0)
-    return max(remembered, standing)
-
-
-def _reduction(change: Change, seats: Mapping[str, SeatRecord], as_of: date) -> Decimal:
-    """How many units less than the highest of the last days the line will bill; 0 unless it goes down now."""
-    before = change.before.quantity if change.before is not None else Decimal(0)
-    ends = change.after is None or change.after.cancelled_date is not None
-    after = Decimal(0) if ends or change.after is None else change.after.quantity
-    return _highest(change, seats, as_of) - after if after < before else Decimal(0)
+def _too_much_money(changes: list[Change], limit: ReductionLimit) -> str | None:
+    """Also where only the price or the bill option changes."""
+    lost = -sum((change.monthly for change in changes), Decimal(0))
+    if lost > limit.money:
+        return f"it takes {money(lost)} from each invoice, more than {money(limit.money)}"
+    return None

@@ -8,7 +8,7 @@ from datetime import date
 
 from shared.billing.counts import Count, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import LedgerRow, canonical
+from shared.billing.lines import canonical
 from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, Rules
 from shared.billing.wording import number
 
@@ -18,7 +18,8 @@ class BillItem:
     """What is billed to a company as one line.
 
     `profile` None means *do not bill*. `counts` are tonight's counts (none inside the scope of complete readings means
-    zero). `unknown` says why tonight's quantity is not known; the lines of such an item are frozen.
+    zero). `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not known; the lines of
+    such an item are frozen.
     """
 
     id: str
@@ -29,6 +30,7 @@ class BillItem:
     counts: tuple[Count, ...]
     licence: LicenceLink | None = None
     unknown: str | None = None
+    billing_unknown: bool = False
 
     @property
     def not_before(self) -> date | None:
@@ -52,6 +54,18 @@ class _Readings:
     """Tonight's readings of one company, by source and customer."""
 
     by_customer: Mapping[tuple[str, str], Reading | ReadFailure]
+    by_sku: Mapping[tuple[str, str, str], Count]
+
+    @classmethod
+    def of_tonight(cls, readings: Iterable[Reading | ReadFailure]) -> _Readings:
+        by_customer = {(reading.source, canonical(reading.customer)): reading for reading in readings}
+        by_sku = {
+            (source, customer, canonical(count.sku)): count
+            for (source, customer), reading in by_customer.items()
+            if isinstance(reading, Reading)
+            for count in reading.counts
+        }
+        return cls(by_customer, by_sku)
 
     def of(self, source: str, customer: str | None, without: Iterable[str]) -> list[Reading | ReadFailure]:
         left_out = {canonical(name) for name in without}
@@ -63,14 +77,14 @@ class _Readings:
 
 
 def bill_items(
-    rules: Rules, company: CompanyRules, readings: Iterable[Reading | ReadFailure], ledger: Iterable[LedgerRow]
+    rules: Rules, company: CompanyRules, readings: Iterable[Reading | ReadFailure]
 ) -> tuple[list[BillItem], list[Finding]]:
     """Every bill item of a company in a fixed order, and the findings of what is seen but not mapped.
 
     Policies of SKUs that the customer does not have are items of quantity zero: their lines end, and after the loss of
     the store their stamps are still known.
     """
-    tonight = _Readings({(reading.source, canonical(reading.customer)): reading for reading in readings})
+    tonight = _Readings.of_tonight(readings)
     items: dict[str, BillItem] = {}
     for licence in company.licences:
         item = _item_of_licence(rules, company, licence, tonight)
@@ -79,24 +93,45 @@ def bill_items(
     for policy in rules.policies:
         own_id = item_id(policy.source, policy.sku)
         if policy.source in sources and own_id not in items:
-            profile = rules.profiles[policy.profile] if policy.profile is not None else None
-            items[own_id] = _item(own_id, policy.source, policy.sku, profile, None, company, tonight)
-    return sorted(items.values(), key=lambda item: item.id), _unmapped(items, company, tonight, ledger)
+            billing = Billing.by(rules, policy.profile)
+            items[own_id] = _item(own_id, policy.source, policy.sku, billing, None, company, tonight)
+    return sorted(items.values(), key=lambda item: item.id), _unmapped(items, tonight)
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    """How an item is billed: by a profile, not at all (None), or not known because the rules are not whole."""
+
+    profile: BillingProfile | None = None
+    unknown: str | None = None
+
+    @classmethod
+    def by(cls, rules: Rules, profile: str | None) -> Billing:
+        """A policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing."""
+        if profile is not None and profile not in rules.profiles:
+            return cls(unknown=f"the rules name a profile {profile} that they do not hold")
+        return cls(rules.profiles[profile] if profile is not None else None)
 
 
 def _item_of_licence(rules: Rules, company: CompanyRules, licence: LicenceLink, tonight: _Readings) -> BillItem:
     policy = rules.policy_for(licence.source, licence.sku)
-    named = licence.profile or (policy.profile if policy is not None else None)
-    profile = rules.profiles[named] if named is not None and not licence.do_not_bill else None
+    if licence.do_not_bill:
+        billing = Billing()
+    elif licence.profile is not None:
+        billing = Billing.by(rules, licence.profile)
+    elif policy is not None:
+        billing = Billing.by(rules, policy.profile)
+    else:
+        billing = Billing(unknown="neither its licence link nor a policy names a profile")
     own_id = item_id(licence.source, licence.sku, licence.customer)
-    return _item(own_id, licence.source, licence.sku, profile, licence, company, tonight)
+    return _item(own_id, licence.source, licence.sku, billing, licence, company, tonight)
 
 
 def _item(
     own_id: str,
     source: str,
     sku: str,
-    profile: BillingProfile | None,
+    billing: Billing,
     licence: LicenceLink | None,
     company: CompanyRules,
     tonight: _Readings,
@@ -104,15 +139,13 @@ def _item(
     customer = licence.customer if licence is not None else None
     narrowed = [] if customer is not None else _customers_apart(company, source, sku)
     readings = tonight.of(source, customer, narrowed)
-    counts = [
-        count
-        for reading in readings
-        if isinstance(reading, Reading)
-        for count in reading.counts
-        if canonical(count.sku) == canonical(sku)
-    ]
-    name = counts[0].name if counts else (profile.name if profile is not None else sku)
-    return BillItem(own_id, source, sku, name, profile, tuple(counts), licence, _unknown(readings, sku))
+    wanted = canonical(sku)
+    found = [tonight.by_sku.get((reading.source, canonical(reading.customer), wanted)) for reading in readings]
+    counts = [count for count in found if count is not None]
+    name = counts[0].name if counts else (billing.profile.name if billing.profile is not None else sku)
+    unknown = billing.unknown or _unknown(readings, sku)
+    rules_unknown = billing.unknown is not None
+    return BillItem(own_id, source, sku, name, billing.profile, tuple(counts), licence, unknown, rules_unknown)
 
 
 def _customers_apart(company: CompanyRules, source: str, sku: str) -> list[str]:
@@ -136,12 +169,10 @@ def _unknown(readings: list[Reading | ReadFailure], sku: str) -> str | None:
     return None
 
 
-def _unmapped(
-    items: Mapping[str, BillItem], company: CompanyRules, tonight: _Readings, ledger: Iterable[LedgerRow]
-) -> list[Finding]:
-    """What is counted or billed without a rule that says how."""
+def _unmapped(items: Mapping[str, BillItem], tonight: _Readings) -> list[Finding]:
+    """What is counted without a rule that says how to bill it."""
     covered = {(item.source, canonical(item.sku)) for item in items.values()}
-    findings = [
+    return [
         Finding(
             FindingKind.UNMAPPED,
             f"{reading.source}/{canonical(reading.customer)}/{canonical(count.sku)}",
@@ -153,17 +184,6 @@ def _unmapped(
         for count in reading.counts
         if (count.source, canonical(count.sku)) not in covered and not count.free and _is_bought(count)
     ]
-    orphans = {row.key.bill_item: row.product for row in ledger if canonical(row.key.bill_item) not in items}
-    findings += [
-        Finding(
-            FindingKind.UNMAPPED,
-            f"line/{bill_item}",
-            f"A line of {product} stands for {bill_item}, but no rule mentions it any more; the line is left alone.",
-            f"Map {bill_item} again for company {company.company}, say that it is not billed, or end the line by hand.",
-        )
-        for bill_item, product in orphans.items()
-    ]
-    return findings
 
 
 def _is_bought(count: Count) -> bool:

@@ -16,30 +16,44 @@ from enum import StrEnum
 from shared.billing.agreements import Addition, FieldValue
 
 PREFIX = "TU1-"
+#: A stamp tells the year by two digits, of this century.
+FIRST_STAMPED_YEAR = 2000
+#: One-off lines of one bill item for one day: more readings than that do not change the count in a day.
+MOST_A_DAY = 20
 _STAMP = re.compile(r"TU1-[A-Z]-(\d{6})-[a-z2-7]{26}")
 
 
 class LineKind(StrEnum):
     """What a line is for; the value is its letter in the stamp.
 
-    An adopted standing line has a letter of its own: that its price is the one it was adopted with must survive the
-    loss of the store.
+    A standing line bills every period from its effective date on. An adopted one has a letter of its own: that its
+    price is the one it was adopted with must survive the loss of the store. A one-off line bills once what a period
+    owes beyond the standing line.
     """
 
     STANDING = "S"
     ADOPTED = "A"
+    ONE_OFF = "O"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LineKey:
-    """Names one line of one bill item on one agreement, whatever product or date it has."""
+    """Names the lines of one kind of one bill item on one agreement, whatever product or date they have."""
 
     company: int
     agreement: int
     bill_item: str
+    kind: str = "standing"
 
     def __str__(self) -> str:
-        return f"{self.company}/{self.agreement}/{canonical(self.bill_item)}/standing"
+        return f"{self.company}/{self.agreement}/{canonical(self.bill_item)}/{self.kind}"
+
+    @property
+    def is_standing(self) -> bool:
+        return self.kind == "standing"
+
+    def for_one_off(self) -> LineKey:
+        return replace(self, kind="one-off")
 
 
 def canonical(text: str) -> str:
@@ -48,14 +62,25 @@ def canonical(text: str) -> str:
 
 
 def stamp_of(key: LineKey, product_id: int, effective: date, kind: LineKind = LineKind.STANDING) -> str:
-    """The serial number of the line with this identity (39 characters; Manage allows 50).
+    """The serial number of the standing line with this identity (39 characters; Manage allows 50).
 
     Identity = line key + product id + effective date. The date stands in the stamp, so that the line is still found
     after somebody moved its effective date.
     """
-    identity = f"{key}/{product_id}/{effective.isoformat()}"
+    return _stamp(f"{key}/{product_id}/{effective.isoformat()}", effective, kind)
+
+
+def one_off_stamp(key: LineKey, product_id: int, day: date, number: int) -> str:
+    """The serial number of a one-off line. Identity = line key + product id + the day since which + number that day.
+
+    The day lies in the period that the line is for, so that even after the loss of the store it tells which one.
+    """
+    return _stamp(f"{key.for_one_off()}/{product_id}/{day.isoformat()}/{number}", day, LineKind.ONE_OFF)
+
+
+def _stamp(identity: str, day: date, kind: LineKind) -> str:
     digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()[:26]
-    return f"{PREFIX}{kind.value}-{effective:%y%m%d}-{digest}"
+    return f"{PREFIX}{kind.value}-{day:%y%m%d}-{digest}"
 
 
 def has_our_prefix(addition: Addition) -> bool:
@@ -69,7 +94,7 @@ def stamped_date(serial_number: str) -> date | None:
         return None
     digits = match.group(1)
     try:
-        return date(2000 + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
+        return date(FIRST_STAMPED_YEAR + int(digits[:2]), int(digits[2:4]), int(digits[4:]))
     except ValueError:
         return None
 
@@ -80,7 +105,12 @@ def is_line_of(addition: Addition, key: LineKey) -> bool:
     if day is None or addition.agreement_id != key.agreement:
         return False
     stamp = addition.serial_number.strip()
-    return any(stamp == stamp_of(key, addition.product_id, day, kind) for kind in LineKind)
+    kind = LineKind(stamp[len(PREFIX)]) if stamp[len(PREFIX)] in set(LineKind) else None
+    if kind is None or (kind is LineKind.ONE_OFF) is key.is_standing:
+        return False
+    if key.is_standing:
+        return stamp == stamp_of(key, addition.product_id, day, kind)
+    return any(stamp == one_off_stamp(key, addition.product_id, day, number) for number in range(1, MOST_A_DAY + 1))
 
 
 def is_adopted(addition: Addition) -> bool:

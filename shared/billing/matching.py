@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from shared.billing.agreements import Addition, Agreement
+from shared.billing.agreements import Addition
 from shared.billing.items import BillItem
-from shared.billing.lines import LedgerRow, LineKey, has_our_prefix, is_line_of
+from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_line_of
 from shared.billing.rules import BillOption
 
 
@@ -49,17 +49,20 @@ def own_lines(
         row = recorded.get((addition.agreement_id, addition.id))
         owner = _owner(company, found, addition, row)
         if owner is not None:
-            found[owner].append(OwnLine(addition, LineKey(company, addition.agreement_id, owner), row))
+            found[owner.bill_item].append(OwnLine(addition, owner, row))
     return found
 
 
-def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> str | None:
+def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> LineKey | None:
+    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in item_ids:
+        return row.key
     if has_our_prefix(addition):
-        keys = {item: LineKey(company, addition.agreement_id, item) for item in item_ids}
-        return next((item for item, key in keys.items() if is_line_of(addition, key)), None)
+        standing = [LineKey(company, addition.agreement_id, item) for item in item_ids]
+        keys = [key for line in standing for key in (line, line.for_one_off())]
+        return next((key for key in keys if is_line_of(addition, key)), None)
     forgotten_stamp = row is not None and not addition.serial_number.strip()
     if row is not None and forgotten_stamp and row.values.product_id == addition.product_id:
-        return row.key.bill_item if row.key.bill_item in item_ids else None
+        return row.key if row.key.bill_item in item_ids else None
     return None
 
 
@@ -72,31 +75,31 @@ def strays(additions: Additions, owned: Mapping[str, list[OwnLine]], ledger: Ite
     return [addition for addition in additions.all() if has_our_prefix(addition) and addition.id not in known]
 
 
-def open_lines(
-    products: Collection[str], agreements: Iterable[Agreement], additions: Additions, day: date, known: Collection[int]
-) -> list[Addition]:
-    """Lines of these products that still bill on `day` on any active agreement, whatever their serial number.
-
-    `known` are the ids of additions that belong to a bill item of ours.
-    """
-    active = {agreement.id for agreement in agreements if agreement.agreement_status == "Active"}
-    wanted = {product.casefold() for product in products}
-    return [
-        addition
-        for addition in additions.all()
-        if addition.agreement_id in active
-        and addition.product.casefold() in wanted
-        and (addition.cancelled_date is None or addition.cancelled_date >= day)
-        and addition.id not in known
-    ]
+def others_by_product(
+    additions: Additions, agreements: Collection[int], ours: Collection[int]
+) -> dict[str, list[Addition]]:
+    """Lines on these agreements that belong to no bill item, whatever their serial number, by case-folded product."""
+    found: dict[str, list[Addition]] = {}
+    for addition in additions.all():
+        if addition.agreement_id in agreements and addition.id not in ours:
+            found.setdefault(addition.product.casefold(), []).append(addition)
+    return found
 
 
 def why_not_adoptable(
-    addition: Addition, agreement: int, product_id: int, marks: Collection[str], *, marks_confirmed: bool
+    addition: Addition, key: LineKey, product_id: int, start: date, marks: Collection[str], *, marks_confirmed: bool
 ) -> str | None:
-    """The reason why a person has to decide about a line, or None if it may be adopted."""
+    """The reason why a person has to decide about a line, or None if it may be adopted to bill from `start` on."""
+    return _of_another(addition, key, product_id, marks, marks_confirmed=marks_confirmed) or _not_ordinary(
+        addition, start
+    )
+
+
+def _of_another(
+    addition: Addition, key: LineKey, product_id: int, marks: Collection[str], *, marks_confirmed: bool
+) -> str | None:
     serial = addition.serial_number.strip()
-    if addition.agreement_id != agreement:
+    if addition.agreement_id != key.agreement:
         return f"it stands on another agreement ({addition.agreement_id})"
     if addition.product_id != product_id:
         return f"it is a line of {addition.product}, which this profile replaces"
@@ -106,10 +109,21 @@ def why_not_adoptable(
         return f"its serial number is {serial!r}"
     if serial and not marks_confirmed:
         return f"it carries another tool's mark ({serial!r}) and adopting those is not confirmed for this company"
+    return None
+
+
+def _not_ordinary(addition: Addition, start: date) -> str | None:
     if addition.less_included != 0:
         return "it bills less the included quantity"
     if addition.cancelled_date is not None:
         return f"it ends on {addition.cancelled_date.isoformat()}"
     if addition.bill_customer != BillOption.BILLABLE:
         return f"it is set to {addition.bill_customer}"
+    if addition.quantity < 0 or addition.unit_price <= 0:
+        return f"it bills {addition.quantity} at {addition.unit_price}"
+    begins = addition.effective_date or start
+    if begins > start:
+        return f"it begins only on {begins.isoformat()}"
+    if begins.year < FIRST_STAMPED_YEAR:
+        return f"it begins in {begins.year}, which a stamp cannot tell"
     return None

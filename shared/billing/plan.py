@@ -95,9 +95,9 @@ class Group:
 class Plan:
     """What one company's additions should become, and what a person should know.
 
-    `seats` are the seat records after this reading, `ledger` rows to remember without a write, `frozen` the bill items
-    that are left alone because something is not certain. `unread` are active agreements whose additions were not read;
-    with `needs_all` the plan is only good once they were.
+    `seats` are the seat records after this reading, `ledger` rows to remember without a write, `forgotten` the stamps
+    of rows to forget, `frozen` the bill items that are left alone because something is not certain. `unread` are active
+    agreements whose additions were not read; with `needs_all` the plan is only good once they were.
     """
 
     company: int
@@ -105,6 +105,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     seats: tuple[SeatRecord, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
+    forgotten: tuple[str, ...] = ()
     frozen: frozenset[str] = frozenset()
     unread: frozenset[int] = frozenset()
     needs_all: bool = False

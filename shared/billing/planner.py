@@ -16,8 +16,10 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import guarded
 from shared.billing.items import BillItem, bill_items
 from shared.billing.lines import LedgerRow
-from shared.billing.matching import Additions, OwnLine, own_lines, strays
+from shared.billing.matching import Additions, OwnLine, others_by_product, own_lines, strays
+from shared.billing.observations import orphans
 from shared.billing.plan import Plan
+from shared.billing.quantities import quantity_of
 from shared.billing.rules import CompanyRules, Rules
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
@@ -29,7 +31,8 @@ class Facts:
     """What is known about one company on a business day (in the MSP's zone).
 
     `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
-    `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone.
+    `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone. `last_counted` are the
+    SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded).
     """
 
     as_of: date
@@ -42,20 +45,22 @@ class Facts:
     ledger: tuple[LedgerRow, ...] = ()
     seats: Mapping[str, SeatRecord] = field(default_factory=dict)
     in_doubt: frozenset[str] = frozenset()
+    last_counted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
 
 def plan_company(facts: Facts) -> Plan:
     """The guarded plan of one company, its groups and findings in a fixed order."""
-    items, unmapped = bill_items(facts.rules, facts.company, facts.readings, facts.ledger)
+    items, unmapped = bill_items(facts.rules, facts.company, facts.readings)
     situation = _situation(facts, items)
+    findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
     results = [plan_item(item, situation) for item in items]
-    findings = [*_failures(facts.readings), *unmapped, *_stray_findings(situation.strays)]
     plan = Plan(
         company=facts.company.company,
         groups=tuple(result.group for result in results if result.group is not None),
         findings=tuple(sorted({*findings, *(item for result in results for item in result.findings)})),
         seats=tuple(result.seats for result in results if result.seats is not None),
         ledger=tuple(row for result in results for row in result.ledger),
+        forgotten=tuple(stamp for result in results for stamp in result.forgotten),
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
@@ -67,6 +72,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     active = {agreement.id for agreement in facts.agreements if agreement.agreement_status == "Active"}
     additions = Additions(facts.additions, frozenset(active - facts.additions.keys()))
     owned = own_lines(facts.company.company, items, additions, facts.ledger)
+    ours = {line.addition.id for lines in owned.values() for line in lines}
     return Situation(
         as_of=facts.as_of,
         company=facts.company,
@@ -75,6 +81,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         products={identifier.casefold(): product for identifier, product in facts.products.items()},
         additions=additions,
         owned=owned,
+        others=others_by_product(additions, active, ours),
         strays=tuple(strays(additions, owned, facts.ledger)),
         ledger=facts.ledger,
         seats=facts.seats,
@@ -83,6 +90,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
             item.profile.product.casefold() for item in items if item.profile is not None and _is_counted(item)
         ),
         in_doubt=facts.in_doubt,
+        last_counted=facts.last_counted,
     )
 
 
@@ -91,14 +99,20 @@ def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) ->
     wanted = [
         item.profile.product.casefold()
         for item in items
-        if item.profile is not None and _is_counted(item) and not owned[item.id]
+        if item.profile is not None and not owned[item.id] and _is_counted(item)
     ]
     return frozenset(product for product in wanted if wanted.count(product) > 1)
 
 
 def _is_counted(item: BillItem) -> bool:
-    fixed = item.licence is not None and bool(item.licence.quantity)
-    return fixed or item.unknown is not None or any(count.purchased or count.assigned for count in item.counts)
+    """Whether the item will want a line, as far as is known."""
+    if item.profile is None:
+        return False
+    if item.unknown is not None:
+        return True
+    if item.licence is not None and item.licence.quantity is not None:
+        return item.licence.quantity > 0
+    return quantity_of(item.counts, item.profile.quantity) != 0
 
 
 def _failures(readings: Iterable[Reading | ReadFailure]) -> list[Finding]:

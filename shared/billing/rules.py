@@ -69,6 +69,47 @@ class PriceRule:
     amount: Decimal | None = None
 
 
+class ProrationRule(StrEnum):
+    """What a seat costs in the period in which it appears after the first day."""
+
+    NONE = "none"
+    FULL = "full"
+    COMPUTED = "computed"
+
+
+class StartDay(StrEnum):
+    """Whether the day on which a seat appears counts: the distributors exclude it, Manage and Microsoft include it."""
+
+    EXCLUDED = "excluded"
+    INCLUDED = "included"
+
+
+class FirstSync(StrEnum):
+    """What a bill item owes for the days before its first sync.
+
+    `next-period`: nothing, it is right from the first uninvoiced period on. `prorate`: as if it had appeared today.
+    `full-period`: the whole period in which it is first seen.
+    """
+
+    NEXT_PERIOD = "next-period"
+    PRORATE = "prorate"
+    FULL_PERIOD = "full-period"
+
+
+@dataclass(frozen=True, slots=True)
+class Proration:
+    """How changes within a period are billed.
+
+    `always_split` ends a line and begins another for every change, so that each line stays true for its period even
+    when invoices are deleted and run again.
+    """
+
+    rule: ProrationRule = ProrationRule.COMPUTED
+    start_day: StartDay = StartDay.EXCLUDED
+    first_sync: FirstSync = FirstSync.NEXT_PERIOD
+    always_split: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class BillingProfile:
     """How to bill a product.
@@ -84,6 +125,7 @@ class BillingProfile:
     agreement_types: tuple[str, ...] = ()
     quantity: QuantityRule = QuantityRule()
     price: PriceRule = PriceRule()
+    proration: Proration = Proration()
     bill_option: BillOption = BillOption.BILLABLE
     taxable: bool | None = None
     invoice_text: str = ""
@@ -172,12 +214,17 @@ class Rules:
     adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
-        return next((policy for policy in self.policies if (policy.source, policy.sku) == (source, sku)), None)
+        wanted = (source, sku.strip().casefold())
+        return next((item for item in self.policies if (item.source, item.sku.strip().casefold()) == wanted), None)
 
 
 @dataclass(frozen=True, slots=True)
 class CompanyRules:
-    """One company's own rules. `adopt_marked` confirms that lines marked by another tool may be adopted here."""
+    """One company's own rules.
+
+    `adopt_marked` confirms that lines marked by another tool may be adopted here. `billed_through` overrides our
+    reading of Manage: the last day that is invoiced, by agreement.
+    """
 
     company: int
     name: str
@@ -186,3 +233,4 @@ class CompanyRules:
     licences: tuple[LicenceLink, ...] = ()
     adopt_marked: bool = False
     guards: Guards | None = None
+    billed_through: Mapping[int, date] = field(default_factory=dict)

@@ -1,13 +1,22 @@
-"""The seat record: what quantity each line key had on which day. The only memory that proration has."""
+"""The seat record: what quantity each line key had on which day, and what its periods were charged.
+
+It is the only memory that proration has. For each period, seat number k is charged once: the full price if it existed
+on the period's first day, else the share of the period that was left when it first existed. A seat that was charged for
+a period is never charged for it again.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from shared.billing.calendar import Period
+
 #: How long days are remembered: the longest billing period (a year), read a month late.
 KEPT_DAYS = 400
+_ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +33,85 @@ class SeatDay:
 
 
 @dataclass(frozen=True, slots=True)
-class SeatRecord:
-    """One line key's days, oldest first: a new entry only where the quantity or the first uninvoiced period changed.
+class Settled:
+    """What one period, known by its first day, has been charged beside one-off lines.
 
-    Quantity on the first day of a period, and each later day on which the highest quantity so far rose, follow from
-    it. `seen` is the day of the newest reading.
+    `standing` is what the standing line said when the period was invoiced, None while it is not. `waived` are seats
+    that are not charged for it: those that stood before the item's first sync.
+    """
+
+    start: date
+    standing: Decimal | None
+    waived: Decimal = _ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Seats that first existed in a period on one day: those above `below`, up to `upto`."""
+
+    day: date
+    below: Decimal
+    upto: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRecord:
+    """One line key's days and periods, oldest first.
+
+    A new day only where the quantity or the first uninvoiced period changed. `seen` is the day of the newest reading.
+    A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
+    count that is known to have risen from 0, so that a line that could not be written yet still owes since then.
     """
 
     line: str
     days: tuple[SeatDay, ...] = ()
     seen: date | None = None
+    periods: tuple[Settled, ...] = ()
+    from_zero: bool = False
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
-        """The record after one more reading; one older than the newest changes nothing, the same day is replaced."""
+        """The record after one more reading; one older than the newest changes nothing.
+
+        Of one day's readings the last counts, and those that were higher: their seats existed on that day.
+        """
         if self.seen is not None and day < self.seen:
             return self
-        earlier = tuple(entry for entry in self.days if entry.day < day)
+        earlier = tuple(entry for entry in self.days if entry.day < day or entry.quantity > quantity)
         last = earlier[-1] if earlier else None
         if last is not None and (last.quantity, last.first_uninvoiced) == (quantity, first_uninvoiced):
             return replace(self, days=earlier, seen=day)
-        kept = _since(earlier, day - timedelta(days=KEPT_DAYS))
-        return replace(self, days=(*kept, SeatDay(day, quantity, first_uninvoiced)), seen=day)
+        oldest = day - timedelta(days=KEPT_DAYS)
+        kept = _since(earlier, oldest)
+        periods = tuple(period for period in self.periods if period.start >= oldest)
+        return replace(self, days=(*kept, SeatDay(day, quantity, first_uninvoiced)), seen=day, periods=periods)
+
+    def with_periods(self, periods: Iterable[Settled]) -> SeatRecord:
+        """The record with these periods settled anew."""
+        settled = {period.start: period for period in (*self.periods, *periods)}
+        return replace(self, periods=tuple(settled[start] for start in sorted(settled)))
+
+    def settled(self, period: Period) -> Settled | None:
+        return next((entry for entry in self.periods if entry.start == period.start), None)
 
     def highest_since(self, day: date) -> Decimal:
         """The highest quantity in force on any day from `day` on; 0 when nothing is known."""
-        return max((entry.quantity for entry in _since(self.days, day)), default=Decimal(0))
+        return max((entry.quantity for entry in _since(self.days, day)), default=_ZERO)
+
+    def slots(self, period: Period) -> list[Slot]:
+        """The seats of a period by the day on which they first existed in it, from seat 1 upwards."""
+        slots: list[Slot] = []
+        highest = _ZERO
+        for entry in _since(self.days, period.start):
+            day = max(entry.day, period.start)
+            if day <= period.end and entry.quantity > highest:
+                slots.append(Slot(day, highest, entry.quantity))
+                highest = entry.quantity
+        return slots
 
 
 def _since(days: tuple[SeatDay, ...], day: date) -> tuple[SeatDay, ...]:
-    """The entries in force on or after a day: those from it on, and the one before that still held on it."""
-    earlier = [entry for entry in days if entry.day <= day]
-    return (*earlier[-1:], *(entry for entry in days if entry.day > day))
+    """The entries in force on or after a day: those from it on, or the one before that still held on it."""
+    earlier = [entry for entry in days if entry.day < day]
+    later = tuple(entry for entry in days if entry.day >= day)
+    still_held = [] if later and later[0].day == day else earlier[-1:]
+    return (*still_held, *later)

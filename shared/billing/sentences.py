@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from shared.billing.items import BillItem
 from shared.billing.lines import LineValues
+from shared.billing.owed import Owed
 from shared.billing.wording import money, number, signed, spoken
 
 #: Longest invoice text that Manage takes.
@@ -49,13 +50,34 @@ def updated(item: BillItem, before: LineValues, after: LineValues, start: date) 
 def adopted(item: BillItem, before: LineValues, after: LineValues, start: date) -> str:
     if before.quantity == after.quantity:
         return f"{item.name}: the line of {number(after.quantity)} is right; TrueUp takes care of it from now on."
-    return f"{updated(item, before, after, start)[:-1]}; TrueUp takes care of the line from now on."
+    told = updated(item, before, before.changed(quantity=after.quantity), start)
+    return f"{told[:-1]}; TrueUp takes care of the line from now on."
 
 
 def ended(item: BillItem, before: LineValues, reason: str, last_day: date | None) -> str:
     when = f"ends with {spoken(last_day)}" if last_day is not None else "is set to 0 before it begins"
     effect = signed(-before.monthly())
     return f"{item.name}: the line of {number(before.quantity)} {when}, because {reason}: {effect} an invoice."
+
+
+def charged_once(item: BillItem, owed: Owed, price: Decimal, after: LineValues) -> str:
+    many = number(owed.quantity)
+    total = money(after.monthly())
+    billed = f"billed with the period from {spoken(owed.billed_in.start)}"
+    if owed.share.is_whole:
+        return (
+            f"{item.name}: {many} more for {spoken(owed.period.start)} to {spoken(owed.period.end)}: "
+            f"{many} × {money(price)} = {total} in all, {billed}."
+        )
+    return (
+        f"{item.name}: {many} more since {spoken(owed.day)}: {owed.share.days} of {owed.share.of} days × "
+        f"{money(price)} = {money(after.unit_price)} each, {total} in all, {billed}."
+    )
+
+
+def one_off_text(product: str, owed: Owed) -> str:
+    """What a one-off line says on the invoice."""
+    return f"{product} - Prorated for {owed.day:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}"
 
 
 def removed(item: BillItem, before: LineValues) -> str:

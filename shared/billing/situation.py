@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product
-from shared.billing.calendar import Period
+from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem
-from shared.billing.lines import LedgerRow, LineKey
+from shared.billing.lines import LedgerRow, LineKey, canonical
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
 from shared.billing.rules import BillingProfile, CompanyRules
@@ -21,8 +21,10 @@ from shared.billing.seats import SeatRecord
 class Situation:
     """One company tonight, prepared for its bill items.
 
-    `products` are keyed by case-folded identifier. `owned` are our lines by bill item id. `contested` are products
+    `products` are keyed by case-folded identifier. `owned` are our lines by bill item id, `others` the lines on active
+    agreements that belong to no bill item, by case-folded product. `contested` are products
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
+    `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer).
     """
 
     as_of: date
@@ -32,44 +34,78 @@ class Situation:
     products: Mapping[str, Product]
     additions: Additions
     owned: Mapping[str, list[OwnLine]]
+    others: Mapping[str, list[Addition]]
     strays: tuple[Addition, ...]
     ledger: tuple[LedgerRow, ...]
     seats: Mapping[str, SeatRecord]
     contested: frozenset[str]
     counted: frozenset[str]
     in_doubt: frozenset[str]
+    last_counted: Mapping[tuple[str, str], frozenset[str]]
 
-    def known_additions(self) -> set[int]:
-        """Ids of the additions that belong to some bill item of the company."""
-        return {line.addition.id for lines in self.owned.values() for line in lines}
+    def was_zero(self, item: BillItem) -> bool:
+        """Whether the last complete reading before tonight of every customer that feeds the item told of none."""
+        customer = item.licence.customer if item.licence is not None else None
+        feeding = [
+            (link.source, canonical(link.customer))
+            for link in self.company.links
+            if link.source == item.source and (customer is None or canonical(customer) == canonical(link.customer))
+        ]
+        known = [self.last_counted.get(fed) for fed in feeding]
+        return bool(known) and all(skus is not None and canonical(item.sku) not in skus for skus in known)
+
+    def standing_lines(self, item: BillItem) -> list[OwnLine]:
+        return [line for line in self.owned[item.id] if line.key.is_standing]
+
+    def standing_rows(self, item: BillItem) -> list[LedgerRow]:
+        """What the ledger knows of the item's standing lines, wherever they stand."""
+        rows = [row for row in self.ledger if row.key.is_standing]
+        return [row for row in rows if canonical(row.key.bill_item) == item.id]
+
+    def open_lines(self, products: Collection[str], day: date) -> list[Addition]:
+        """Lines of these products on any active agreement that are not ours and still bill on a day."""
+        found = [line for product in products for line in self.others.get(product.casefold(), ())]
+        return [line for line in found if line.cancelled_date is None or line.cancelled_date >= day]
 
 
 @dataclass(frozen=True, slots=True)
 class ItemPlan:
     """What is planned for one bill item.
 
-    `ledger` are rows to remember without writing to Manage. `frozen`: nothing certain is known, the line stays as it
-    is. `needs_all`: the answer holds only once the additions of every active agreement were read.
+    `ledger` are rows to remember without writing to Manage, `forgotten` the stamps of rows to forget. `frozen`: nothing
+    certain is known, the line stays as it is. `needs_all`: the answer holds only once the additions of every active
+    agreement were read.
     """
 
     group: Group | None = None
     findings: tuple[Finding, ...] = ()
     seats: SeatRecord | None = None
     ledger: tuple[LedgerRow, ...] = ()
+    forgotten: tuple[str, ...] = ()
     frozen: bool = False
     needs_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a bill item is billed, with what, and from when on: the first uninvoiced period of its agreement."""
+    """Where a bill item is billed and with what. `key` is that of its standing line there."""
 
     item: BillItem
     profile: BillingProfile
     agreement: Agreement
-    period: Period
+    calendar: BillingCalendar
     product: Product
     key: LineKey
+    as_of: date
+
+    @property
+    def current(self) -> Period:
+        """The period that holds today."""
+        return self.calendar.period_of(self.as_of)
+
+    @property
+    def first_uninvoiced(self) -> Period:
+        return self.calendar.first_uninvoiced
 
 
 class Doubt(Exception):

@@ -135,6 +135,13 @@ class Price(_Part):
         return self
 
 
+class Proration(_Part):
+    rule: rules.ProrationRule = rules.Proration().rule
+    start_day: rules.StartDay = rules.Proration().start_day
+    first_sync: rules.FirstSync = rules.Proration().first_sync
+    always_split: YesOrNo = rules.Proration().always_split
+
+
 class Profile(_Part):
     id: Text = Field(description="a short name of your own, such as business-premium")
     name: Text = Field(description="what people call it")
@@ -142,6 +149,7 @@ class Profile(_Part):
     agreement_types: tuple[Text, ...] = ()
     quantity: Quantity = Quantity()
     price: Price = Price()
+    proration: Proration = Proration()
     bill_option: rules.BillOption = rules.BillOption.BILLABLE
     taxable: YesOrNo | None = None
     invoice_text: Annotated[InvoiceText, AfterValidator(_text_with_places)] = ""
@@ -186,6 +194,11 @@ class Licence(_Part):
         return self
 
 
+class BilledThrough(_Part):
+    agreement: RecordId = Field(description="Manage's record number of the agreement")
+    day: Day = Field(description="the last day that is invoiced, such as 2026-12-31")
+
+
 class Company(_Part):
     company: RecordId = Field(description="Manage's record number of the company, such as 250")
     name: Text = Field(description="the company's name")
@@ -194,6 +207,7 @@ class Company(_Part):
     links: tuple[Link, ...] = ()
     licences: tuple[Licence, ...] = ()
     guards: CompanyGuards | None = None
+    billed_through: tuple[BilledThrough, ...] = ()
 
 
 class RulesDocument(_Part):
@@ -201,7 +215,7 @@ class RulesDocument(_Part):
 
     guards: Guards = Guards()
     adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
-    schedules: tuple[Schedule, ...] = ()
+    schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()
     companies: tuple[Company, ...] = ()

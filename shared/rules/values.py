@@ -64,6 +64,7 @@ def _profile(profile: doc.Profile) -> rules.BillingProfile:
     parts = profile.model_dump()
     parts["quantity"] = rules.QuantityRule(**parts["quantity"])
     parts["price"] = rules.PriceRule(**parts["price"])
+    parts["proration"] = rules.Proration(**parts["proration"])
     return rules.BillingProfile(**parts)
 
 
@@ -76,6 +77,7 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
         licences=tuple(rules.LicenceLink(**licence.model_dump()) for licence in company.licences),
         adopt_marked=company.adopt_marked,
         guards=None if company.guards is None else _override(guards, company.guards),
+        billed_through={item.agreement: item.day for item in company.billed_through},
     )
 
 
@@ -93,6 +95,9 @@ def _company_fields(company: rules.CompanyRules, guards: rules.Guards) -> dict[s
     parts["licences"] = [
         _fields(item)
         for item in sorted(company.licences, key=lambda item: (item.source, item.sku, item.customer or ""))
+    ]
+    parts["billed_through"] = [
+        {"agreement": agreement, "day": day} for agreement, day in sorted(company.billed_through.items())
     ]
     if company.guards is not None:
         own, msp = _fields(company.guards), _fields(guards)

@@ -22,13 +22,16 @@ _SECTIONS = {
     "profiles": (
         "How to bill a product. basis: purchased | assigned | greater. price: {kind: keep} | {kind: product} |\n"
         "# {kind: custom, amount: 25.00}. bill_option: Billable | DoNotBill | NoCharge.\n"
+        "# proration: rule: none | full | computed; start_day: excluded | included;\n"
+        "# first_sync: next-period | prorate | full-period; always_split: true | false.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),
     "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {', '.join(SOURCES)}.",
     "companies": (
         "company is Manage's record number. mode: observe | auto. A licence overrides the policy for its SKU with\n"
         "# profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until; customer narrows it to one.\n"
-        "# guards holds only what differs from the MSP's."
+        "# guards holds only what differs from the MSP's. billed_through names the last invoiced day of an agreement\n"
+        "# where Manage's own dates say something else."
     ),
 }
 
@@ -60,7 +63,7 @@ def _item(item: BaseModel) -> list[str]:
     """One entry of a list, a field a line; links and licences one a line too."""
     lines: list[str] = []
     for field, part in _given(item).items():
-        if isinstance(item, Company) and field in ("links", "licences") and part:
+        if isinstance(item, Company) and field in ("links", "licences", "billed_through") and part:
             lines += [f"{field}:", *(f"  - {_flow(entry)}" for entry in part)]
         else:
             lines.append(f"{field}: {_flow(part)}")

@@ -76,7 +76,7 @@ class CompanyStore:
 
         What its sync reads under the lease is written first: a company is never listed before its rules are there.
         """
-        own = OwnRules(rules.licences, rules.adopt_marked, rules.guards)
+        own = OwnRules(rules.licences, rules.adopt_marked, rules.guards, dict(rules.billed_through))
         self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
         self._update(
             rules.company,
@@ -91,7 +91,9 @@ class CompanyStore:
         if row is None:
             raise _unknown(company)
         own = self._states.own_rules(company)
-        return CompanyRules(row.id, row.name, row.mode, row.links, own.licences, own.adopt_marked, own.guards)
+        return CompanyRules(
+            row.id, row.name, row.mode, row.links, own.licences, own.adopt_marked, own.guards, own.billed_through
+        )
 
     def take_lease(self, company: int, owner: str, seconds: float, now: datetime, *, run: str | None = None) -> Lease:
         """Takes the company for so many seconds, on behalf of a run if there is one.

@@ -31,6 +31,7 @@ class OwnRules:
     licences: tuple[LicenceLink, ...] = ()
     adopt_marked: bool = False
     guards: Guards | None = None
+    billed_through: dict[int, date] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class CompanyState:
     licences: tuple[LicenceLink, ...] = ()
     guards: Guards | None = None
     adopt_marked: bool = False
+    billed_through: dict[int, date] = field(default_factory=dict)
     readings: dict[tuple[str, str], ReadingNote] = field(default_factory=dict)
     seats: dict[str, SeatRecord] = field(default_factory=dict)
     ledger: dict[str, LedgerRow] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class CompanyStateStore:
             licences=own.licences,
             guards=own.guards,
             adopt_marked=own.adopt_marked,
+            billed_through=own.billed_through,
             readings=found[StateKind.READING],
             seats=found[StateKind.SEATS],
             ledger=found[StateKind.LEDGER],

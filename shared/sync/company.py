@@ -89,7 +89,16 @@ def worker_died(company: int) -> CompanyReport:
 def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     state = ports.company_state.load(order.company)
     row = lease.company
-    company = CompanyRules(row.id, row.name, row.mode, row.links, state.licences, state.adopt_marked, state.guards)
+    company = CompanyRules(
+        row.id,
+        row.name,
+        row.mode,
+        row.links,
+        state.licences,
+        state.adopt_marked,
+        state.guards,
+        state.billed_through,
+    )
     if not company.links and _is_forgotten(state):
         return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
     before = _written_before(ports, order, lease)

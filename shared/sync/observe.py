@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.counts import FailureKind, ReadFailure, Reading
-from shared.billing.lines import LedgerRow
+from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.company_state import CompanyState
@@ -41,6 +41,7 @@ def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rul
         products=ports.manage.products(sorted({profile.product for profile in rules.profiles.values()})),
         ledger=tuple(state.ledger.values()),
         seats=state.seats,
+        last_counted=_last_counted(state),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)
@@ -89,6 +90,15 @@ def _matters(row: LedgerRow, active: Collection[int], as_of: date) -> bool:
     if last_day is None or last_day >= as_of:
         return True
     return row.key.agreement in active and last_day >= as_of - _REMEMBERED
+
+
+def _last_counted(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:
+    """The SKUs that the last complete reading of each customer told of, were it of none: in doubt it had some."""
+    return {
+        (note.source, canonical(note.customer)): frozenset(canonical(sku) for sku in note.skus)
+        for note in state.readings.values()
+        if note.day > date.min
+    }
 
 
 def _is_active(agreement: Agreement) -> bool:

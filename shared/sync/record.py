@@ -33,7 +33,8 @@ def record_plan(
     in the ledger and the history; the rest is worked out again by the next look. Gives the state with the ledger as it
     now is.
     """
-    ledger = one_row_each(resolution.ledger, plan.ledger)
+    standing = [row for row in resolution.ledger if row.stamp not in plan.forgotten]
+    ledger = one_row_each(standing, plan.ledger)
     changes = _ledger_changes(state.ledger, ledger)
     changes += [AddHistory(entry) for entry in resolution.done]
     changes += [Drop(StateKind.INTENT, intent) for intent in resolution.closed]

@@ -319,6 +319,7 @@ def test_new_times_of_a_schedule_count_from_the_next_tick_on(house):
 
 
 def test_the_night_looks_again_at_companies_whose_links_are_gone(house):
+    house.company(7, [b.count(7)], [b.addition(70, 7)])
     night.nightly(house.ports)
     house.work_until_done("2026-11-21-nightly")
     house.ports.companies.put_rules(CompanyRules(7, "Company 7", Mode.AUTO))

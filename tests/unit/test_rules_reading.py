@@ -23,6 +23,7 @@ from shared.billing.rules import (
     QuantityRule,
     ReductionLimit,
     Rules,
+    Schedule,
     SkuPolicy,
 )
 from shared.errors import Misconfigured
@@ -128,7 +129,8 @@ def _collect(model: type[BaseModel], written: dict[str, Any], shown: set[tuple[t
 def test_a_document_with_only_profiles_has_the_careful_defaults():
     msp, companies = to_values(read_rules(TWO_PROFILES), version=3)
 
-    assert msp == Rules(3, profiles=msp.profiles)
+    nightly = Schedule("nightly", "nightly", "0 2 * * *")
+    assert msp == Rules(3, profiles=msp.profiles, schedules=(nightly,))
     assert companies == []
 
 
@@ -258,7 +260,7 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "quantitty: {}",
             "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
-            "quantity, price, bill_option, taxable, invoice_text, replaces, update_only",
+            "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only",
         ),
         ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
     ],

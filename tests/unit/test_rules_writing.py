@@ -44,6 +44,14 @@ QUANTITY = st.fixed_dictionaries(
 PRICE = st.sampled_from([{"kind": "keep"}, {"kind": "product"}]) | NUMBER.map(
     lambda amount: {"kind": "custom", "amount": amount}
 )
+PRORATION = st.fixed_dictionaries(
+    {
+        "rule": st.sampled_from(["none", "full", "computed"]),
+        "start_day": st.sampled_from(["excluded", "included"]),
+        "first_sync": st.sampled_from(["next-period", "prorate", "full-period"]),
+        "always_split": st.booleans(),
+    }
+)
 LIMITS = {"percent": PERCENTAGE, "small": NUMBER, "units": NUMBER, "money": NUMBER}
 
 
@@ -55,6 +63,7 @@ def profiles(ids: list[str]) -> st.SearchStrategy:
                 optional={
                     "agreement_types": st.lists(TEXT, max_size=2),
                     "bill_option": st.sampled_from(["Billable", "DoNotBill", "NoCharge"]),
+                    "proration": PRORATION,
                     "taxable": st.booleans(),
                     "invoice_text": INVOICE_TEXT,
                     "replaces": st.lists(TEXT, max_size=2),

@@ -9,7 +9,7 @@ import pytest
 
 from shared.billing.guards import REMEMBERED_DAYS
 from shared.billing.planner import plan_company
-from shared.billing.rules import Guards, ReductionLimit, SkuPolicy
+from shared.billing.rules import BillOption, Guards, ReductionLimit, SkuPolicy
 from tests import builders as b
 
 D = Decimal
@@ -81,6 +81,23 @@ def test_the_guard_on_everything_at_zero_can_be_switched_off():
 
     assert plan.held == ()
     assert len(plan.applicable) == 1
+
+
+def test_a_change_of_the_bill_option_alone_is_measured_in_money():
+    line = b.our_addition(9, 100)
+    free = b.profile(bill_option=BillOption.NO_CHARGE)
+    plan = plan_company(
+        b.facts(b.reading(b.count(100)), additions=[line], ledger=[b.recorded(line)], rules=b.rules(free))
+    )
+
+    assert len(plan.held) == 1
+
+
+def test_a_copy_that_goes_beside_a_small_reduction_does_not_make_it_large():
+    kept, copy = b.our_addition(20, 10), b.our_addition(9, 10)
+    plan = plan_company(b.facts(b.reading(b.count(9)), additions=[copy, kept], ledger=[b.recorded(kept)]))
+
+    assert plan.held == ()
 
 
 def test_increases_are_not_held():

@@ -123,8 +123,24 @@ def test_a_right_line_is_adopted_by_its_stamp_alone():
         b.addition(9, 10, less_included=D(2)),
         b.addition(9, 10, cancelled_date=date(2027, 3, 31)),
         b.addition(9, 10, bill_customer="NoCharge"),
+        b.addition(9, 10, unit_price=D("-25.00")),
+        b.addition(9, 10, unit_price=D(0)),
+        b.addition(9, -5),
+        b.addition(9, 10, effective_date=date(2027, 3, 1)),
+        b.addition(9, 10, effective_date=date(1999, 5, 1)),
     ],
-    ids=["a serial number", "another tool's mark, not confirmed", "less included", "an end", "no charge"],
+    ids=[
+        "a serial number",
+        "another tool's mark, not confirmed",
+        "less included",
+        "an end",
+        "no charge",
+        "a credit",
+        "no price",
+        "less than nothing",
+        "a later beginning",
+        "another century",
+    ],
 )
 def test_a_line_that_may_not_be_adopted_blocks_the_create(line):
     plan = plan_company(b.facts(b.reading(b.count(12)), additions=[line]))
@@ -404,16 +420,16 @@ def test_a_control_total_that_does_not_agree_freezes_the_item():
         ([b.agreement(501), b.agreement(502)], "ambiguous-agreement"),
         ([b.agreement(type="Block Hours")], "ambiguous-agreement"),
         ([b.agreement(billing_cycle="NotRecurring")], "ambiguous-agreement"),
-        ([b.agreement(billing_cycle="Quarterly")], "calendar-unsupported"),
+        ([b.agreement(billing_cycle="Weekly")], "calendar-unsupported"),
         ([b.agreement(billing_cycle=None)], "calendar-unsupported"),
-        ([b.agreement(invoicing_cycle="ContractYear")], "calendar-unsupported"),
-        ([b.agreement(period_type="Future")], "calendar-unsupported"),
+        ([b.agreement(invoicing_cycle="ContractYear", bill_start_date=None)], "calendar-unsupported"),
+        ([b.agreement(period_type="Both")], "calendar-unsupported"),
+        ([b.agreement(period_type=None)], "calendar-unsupported"),
         ([b.agreement(parent_agreement_id=7)], "calendar-unsupported"),
         ([b.agreement(next_invoice_date=None)], "calendar-unsupported"),
-        ([b.agreement(next_invoice_date=date(2026, 11, 1))], "calendar-unsupported"),
-        ([b.agreement(next_invoice_date=date(2026, 11, 25))], "calendar-unsupported"),
+        ([b.agreement(next_invoice_date=date(2036, 5, 1))], "calendar-unsupported"),
         ([b.agreement(bill_start_date=date(2026, 12, 1))], "calendar-unsupported"),
-        ([b.agreement(end_date=date(2026, 12, 30))], "calendar-unsupported"),
+        ([b.agreement(end_date=date(2026, 11, 30))], "calendar-unsupported"),
     ],
 )
 def test_an_agreement_that_cannot_be_relied_on_is_a_finding_and_never_a_write(agreements, kind):
@@ -423,8 +439,8 @@ def test_an_agreement_that_cannot_be_relied_on_is_a_finding_and_never_a_write(ag
     assert kinds(plan) == [kind]
 
 
-def test_an_agreement_that_ends_with_the_next_period_is_still_written():
-    plan = plan_company(b.facts(b.reading(b.count(12)), agreements=[b.agreement(end_date=date(2026, 12, 31))]))
+def test_an_agreement_that_ends_within_the_next_period_is_still_written():
+    plan = plan_company(b.facts(b.reading(b.count(12)), agreements=[b.agreement(end_date=date(2026, 12, 15))]))
 
     assert only_change(plan).kind is ChangeKind.CREATE
 
@@ -611,8 +627,16 @@ def test_our_second_copy_that_was_never_invoiced_is_deleted():
     assert (change.kind, change.addition) == (ChangeKind.DELETE, 20)
 
 
-def test_two_lines_of_ours_that_overlap_are_left_to_a_person():
-    first, second = b.our_addition(9, 10), b.our_addition(20, 10, effective_date=b.NEXT_PERIOD)
+def test_a_line_that_a_newer_one_has_taken_over_from_is_ended_the_day_before():
+    first, second = b.our_addition(9, 10), b.our_addition(20, 12, effective_date=b.NEXT_PERIOD)
+    plan = plan_company(b.facts(b.reading(b.count(12)), additions=[first, second]))
+
+    change = only_change(plan)
+    assert (change.addition, change.fields()) == (9, {"cancelled_date": date(2026, 11, 30)})
+
+
+def test_two_lines_of_ours_that_begin_on_the_same_day_are_left_to_a_person():
+    first, second = b.our_addition(9, 10), b.our_addition(20, 10, kind=LineKind.ADOPTED)
     plan = plan_company(b.facts(b.reading(b.count(12)), additions=[first, second]))
 
     assert plan.groups == ()
@@ -738,15 +762,14 @@ def test_a_count_that_the_vendor_cannot_tell_is_no_zero():
 # ---- corners
 
 
-def test_bill_option_and_taxable_of_the_profile_reach_a_line_that_the_ledger_knows():
+def test_bill_option_and_taxable_of_the_profile_reach_our_line_whether_the_ledger_knows_it_or_not():
     line = b.our_addition(9, 10)
     own = b.rules(b.profile(bill_option=BillOption.NO_CHARGE, taxable=True))
 
-    known = plan_company(b.facts(b.reading(b.count(10)), additions=[line], ledger=[b.recorded(line)], rules=own))
-    assert only_change(known).fields() == {"bill_customer": "NoCharge", "taxable_flag": True}
-    assert "NoCharge instead of Billable; taxable" in only_change(known).sentence
-    lost = plan_company(b.facts(b.reading(b.count(10)), additions=[line], rules=own))
-    assert lost.groups == (), "without the ledger the line in Manage is the baseline"
+    for ledger in ([b.recorded(line)], []):
+        plan = plan_company(b.facts(b.reading(b.count(10)), additions=[line], ledger=ledger, rules=own))
+        assert only_change(plan).fields() == {"bill_customer": "NoCharge", "taxable_flag": True}
+        assert "NoCharge instead of Billable; taxable" in only_change(plan).sentence
 
 
 def test_every_kind_of_edit_is_told_in_words():
@@ -780,12 +803,22 @@ def test_a_line_whose_stamp_was_replaced_by_somebody_is_not_ours_any_more():
     assert kinds(plan) == ["blocked-create"]
 
 
-def test_a_line_of_ours_that_ends_in_an_uninvoiced_period_waits_for_a_person():
+def test_a_count_that_comes_back_while_its_line_still_bills_goes_on_with_a_line_right_after_it():
     line = b.our_addition(9, 10, cancelled_date=date(2026, 12, 31))
     plan = plan_company(b.facts(b.reading(b.count(12)), additions=[line], ledger=[b.recorded(line)]))
 
+    change = only_change(plan)
+    assert (change.kind, change.after.effective_date) == (ChangeKind.CREATE, date(2027, 1, 1))
+
+
+def test_nothing_is_created_beside_a_line_that_somebody_began_after_ours_had_ended():
+    ended = b.our_addition(9, 2, cancelled_date=date(2026, 10, 31))
+    plan = plan_company(
+        b.facts(b.reading(b.count(3)), additions=[ended, b.addition(12, 3)], ledger=[b.recorded(ended)])
+    )
+
     assert plan.groups == ()
-    assert kinds(plan) == ["period-moved"]
+    assert kinds(plan) == ["blocked-create"]
 
 
 def test_a_line_of_ours_that_already_ends_is_not_ended_again():
@@ -886,3 +919,100 @@ def test_the_hash_changes_with_what_is_written_and_with_nothing_else():
 
     assert twelve.hash == unassigned.hash
     assert twelve.hash != thirteen.hash
+
+
+# ---- rules that are not whole
+
+
+def test_a_profile_that_the_rules_do_not_hold_freezes_and_says_so():
+    line = b.our_addition(9, 10)
+    for licence in (LicenceLink(b.SOURCE, b.PREMIUM, profile="gone"), LicenceLink(b.SOURCE, b.PREMIUM)):
+        plan = plan_company(
+            b.facts(
+                b.reading(b.count(12)),
+                additions=[line],
+                ledger=[b.recorded(line)],
+                rules=b.rules(policies=[]),
+                company=b.company(licences=(licence,)),
+            )
+        )
+        assert plan.groups == ()
+        assert kinds(plan) == ["settings"]
+
+
+def test_skus_are_the_same_whatever_their_case():
+    licence = LicenceLink(b.SOURCE, b.PREMIUM.upper(), price=D("9.00"))
+    plan = plan_company(b.facts(b.reading(b.count(12)), company=b.company(licences=(licence,))))
+
+    assert only_change(plan).after.unit_price == D("9.00")
+
+
+def test_two_skus_that_will_both_want_a_line_contest_even_if_one_has_only_seats_in_grace():
+    grace = b.count(0, sku=b.STANDARD, subscriptions=[b.subscription(10, "warning")], assigned=0)
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "premium")]
+    plan = plan_company(
+        b.facts(b.reading(b.count(5), grace), additions=[b.addition(7, 4)], rules=b.rules(policies=policies))
+    )
+
+    assert plan.groups == ()
+    assert kinds(plan).count("candidates") == 2
+
+
+def test_an_orphans_finding_closes_with_its_line():
+    ended = b.our_addition(9, 12, cancelled_date=date(2026, 10, 31))
+    plan = plan_company(
+        b.facts(b.reading(), additions=[ended], ledger=[b.recorded(b.our_addition(9, 12))], rules=b.rules(policies=[]))
+    )
+
+    assert plan.findings == ()
+
+
+def test_a_company_without_any_agreement_is_one_finding():
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "premium")]
+    plan = plan_company(
+        b.facts(b.reading(b.count(5), b.count(2, sku=b.STANDARD)), agreements=[], rules=b.rules(policies=policies))
+    )
+
+    assert [finding.key for finding in plan.findings] == ["company"]
+
+
+def test_a_named_agreement_counts_once_the_old_line_has_ended():
+    line = b.our_addition(9, 2, on=501, cancelled_date=date(2026, 10, 31))
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(3)),
+            additions=[line],
+            ledger=[b.recorded(line)],
+            agreements=[b.agreement(501), b.agreement(502)],
+            company=b.company(licences=(licence,)),
+        )
+    )
+
+    assert only_change(plan).key.agreement == 502
+
+
+def test_a_paused_item_is_billed_again_after_a_night_on_which_it_was_not_to_be_billed():
+    book = [b.recorded(b.our_addition(9, 10))]
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True)
+    waived = plan_company(b.facts(b.reading(b.count(10)), ledger=book, company=b.company(licences=(licence,))))
+
+    assert waived.forgotten == (book[0].stamp,)
+    assert only_change(plan_company(b.facts(b.reading(b.count(10))))).kind is ChangeKind.CREATE
+
+
+def test_a_persons_ending_is_not_made_ours_by_a_night_without_counts():
+    written = b.our_addition(9, 10)
+    ended = b.our_addition(9, 10, cancelled_date=date(2026, 12, 31))
+    other = b.count(4, sku="other", free=True)
+    plan = plan_company(b.facts(b.reading(other), additions=[ended], ledger=[b.recorded(written)]))
+
+    assert plan.ledger == ()
+
+
+def test_our_copy_without_an_effective_date_is_set_to_nothing_once():
+    kept = b.our_addition(20, 10)
+    copy = replace(b.our_addition(9, 10), effective_date=None, quantity=D(0), cancelled_date=date(2026, 11, 30))
+    plan = plan_company(b.facts(b.reading(b.count(10)), additions=[copy, kept], ledger=[b.recorded(kept)]))
+
+    assert plan.groups == ()

@@ -57,10 +57,11 @@ def test_the_seat_record_keeps_a_day_only_where_something_changed():
     assert record.seen == date(2026, 11, 5)
 
 
-def test_a_second_reading_of_a_day_replaces_the_first_and_an_older_one_changes_nothing():
+def test_of_one_days_readings_the_last_counts_and_those_that_were_higher_and_an_older_one_changes_nothing():
     record = SeatRecord("line").with_reading(b.TODAY, D(10), b.NEXT_PERIOD)
 
-    assert record.with_reading(b.TODAY, D(11), b.NEXT_PERIOD).days[0].quantity == 11
+    assert [entry.quantity for entry in record.with_reading(b.TODAY, D(11), b.NEXT_PERIOD).days] == [D(11)]
+    assert [entry.quantity for entry in record.with_reading(b.TODAY, D(9), b.NEXT_PERIOD).days] == [D(10), D(9)]
     assert record.with_reading(b.TODAY - timedelta(days=1), D(5), b.NEXT_PERIOD) == record
 
 

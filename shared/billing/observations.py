@@ -1,0 +1,109 @@
+"""What tonight's counts say of one bill item: its quantity, and what a clerk wants to know whatever is planned."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.items import BillItem
+from shared.billing.lines import canonical
+from shared.billing.quantities import control_difference, purchased, quantity_of
+from shared.billing.rules import Basis, BillingProfile
+from shared.billing.situation import Doubt, Situation
+from shared.billing.wording import number
+
+
+def measured(item: BillItem, profile: BillingProfile) -> Decimal:
+    """The quantity to bill. Raises `Doubt` where the vendor contradicts itself or does not tell."""
+    if item.licence is not None and item.licence.quantity is not None:
+        return item.licence.quantity
+    if profile.quantity.basis is not Basis.ASSIGNED:
+        for count in item.counts:
+            difference = control_difference(count)
+            if difference is not None:
+                raise Doubt(
+                    FindingKind.CONTROL_TOTAL,
+                    f"{item.id}/{count.customer}",
+                    f"{item.name}: {difference}; nothing is changed.",
+                    "Wait a night; if it stays, compare the subscriptions in the vendor's portal.",
+                )
+    quantity = quantity_of(item.counts, profile.quantity)
+    if quantity is None:
+        raise Doubt(
+            FindingKind.READ_FAILED,
+            item.id,
+            f"{item.name}: the vendor does not tell how many are assigned.",
+            "Bill this item by what is purchased.",
+        )
+    return quantity
+
+
+def unassigned(item: BillItem) -> tuple[Finding, ...]:
+    """Licences that are paid for and assigned to nobody."""
+    if item.profile is None or item.profile.quantity.basis is not Basis.PURCHASED:
+        return ()
+    return tuple(
+        Finding(
+            FindingKind.UNASSIGNED,
+            f"{item.id}/{count.customer}",
+            f"{item.name}: {number(bought - count.assigned)} of {number(bought)} licences are assigned to nobody.",
+            "Tell the customer, or reduce the subscription at its next renewal.",
+        )
+        for count in item.counts
+        if count.assigned is not None and (bought := purchased(count, item.profile.quantity)) > count.assigned
+    )
+
+
+def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
+    """Why nothing is known of an item, where no failed reading says so already."""
+    failed = any(link.source == item.source for link in situation.company.links)
+    if item.billing_unknown:
+        told = f"{item.name}: nothing is changed, because {item.unknown}."
+        return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)
+    if failed or not any(line.addition.bills_on(situation.as_of) for line in situation.owned[item.id]):
+        return ()
+    return (
+        Finding(
+            FindingKind.UNMAPPED,
+            f"link/{item.id}",
+            f"{item.name}: our line stands, but {item.unknown}; it is left alone.",
+            "Link the company to its customer again, say that the item is not billed, or end the line by hand.",
+        ),
+    )
+
+
+def orphans(situation: Situation) -> list[Finding]:
+    """Lines of ours that stand while no rule mentions their bill item any more."""
+    known = situation.owned.keys()
+    standing = {}
+    for row in situation.ledger:
+        line = situation.additions.get(row.key.agreement, row.addition_id)
+        if canonical(row.key.bill_item) not in known and line is not None and line.bills_on(situation.as_of):
+            standing[row.key.bill_item] = row.product
+    return [
+        Finding(
+            FindingKind.UNMAPPED,
+            f"line/{bill_item}",
+            f"A line of {product} stands for {bill_item}, but no rule mentions it any more; the line is left alone.",
+            f"Map {bill_item} again for company {situation.company.company}, say that it is not billed, or end the "
+            "line by hand.",
+        )
+        for bill_item, product in standing.items()
+    ]
+
+
+def billed_for_nothing(item: BillItem, profile: BillingProfile, situation: Situation) -> tuple[Finding, ...]:
+    """A line that is not ours and bills a product of which nothing is counted: a person must look."""
+    if profile.product.casefold() in situation.contested or profile.product.casefold() in situation.counted:
+        return ()
+    lines = situation.open_lines([profile.product], situation.as_of)
+    return tuple(
+        Finding(
+            FindingKind.CANDIDATES,
+            f"{item.id}/{line.id}",
+            f"{item.name}: addition {line.id} bills {number(line.quantity)} × {line.product}, but nothing is counted.",
+            "End the line in Manage if the customer does not have it any more.",
+        )
+        for line in lines
+        if line.quantity > 0
+    )

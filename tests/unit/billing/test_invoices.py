@@ -1,0 +1,438 @@
+"""The proof: the sum of simulated invoices per line key is what the seat-slot rule says, to the cent.
+
+Manage is played here by a few lines of its own: an invoice bills what every line in force in its period says, and never
+changes afterwards. What is owed is computed from the history of counts and invoice days alone.
+"""
+
+from __future__ import annotations
+
+import calendar as months
+import itertools
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.billing.agreements import Addition
+from shared.billing.plan import Change, ChangeKind, Plan
+from shared.billing.planner import Facts, plan_company
+from shared.billing.rules import (
+    FirstSync,
+    Guards,
+    Mode,
+    PriceKind,
+    PriceRule,
+    Proration,
+    ProrationRule,
+    ReductionLimit,
+    StartDay,
+)
+from tests import builders as b
+
+D = Decimal
+UNGUARDED = Guards(ReductionLimit(D(100), D(0), D(10**6), D(10**9)), all_to_zero=False)
+LENGTHS = {"Monthly": 1, "Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}
+
+
+# ---- periods, on their own
+
+
+def later(day: date, count: int) -> date:
+    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
+    return date(year, month + 1, min(day.day, months.monthrange(year, month + 1)[1]))
+
+
+def periods_from(anchor: date, length: int, count: int) -> list[tuple[date, date]]:
+    starts = [later(anchor, length * number) for number in range(count + 1)]
+    return [(start, end - timedelta(days=1)) for start, end in itertools.pairwise(starts)]
+
+
+# ---- one agreement, played
+
+
+@dataclass
+class Agreement:
+    """An agreement with one bill item: its lines, its invoices, and the store."""
+
+    cycle: str
+    anchored: str
+    period_type: str
+    start: date
+    proration: Proration
+    price: Decimal
+    invoiced: int = 0
+    lines: list[Addition] = field(default_factory=list)
+    billed: dict[date, Decimal] = field(default_factory=dict)
+    ledger: dict = field(default_factory=dict)
+    seats: dict = field(default_factory=dict)
+    counted: frozenset = frozenset()
+    numbers: int = 9000
+
+    def __post_init__(self) -> None:
+        anchor = self.start if self.anchored == "ContractYear" else date(self.start.year, 1, 1)
+        everything = periods_from(anchor, LENGTHS[self.cycle], 80)
+        self.periods = [period for period in everything if period[1] >= self.start]
+
+    @property
+    def next_invoice(self) -> date:
+        """Current: dated on the first day of the first uninvoiced period. Future: within the period before it."""
+        first = self.periods[self.invoiced][0]
+        return first if self.period_type == "Current" else first - timedelta(days=1)
+
+    def invoice(self) -> None:
+        first, last = self.periods[self.invoiced]
+        for line in self.lines:
+            if (line.effective_date or first) <= last and (line.cancelled_date or last) >= first:
+                self.billed[first] = self.billed.get(first, D(0)) + line.quantity * line.unit_price
+        self.invoiced += 1
+
+    def facts(self, day: date, quantity: int) -> Facts:
+        own = b.profile(price=PriceRule(PriceKind.CUSTOM, self.price), proration=self.proration)
+        return b.facts(
+            b.reading(b.count(quantity), day=day),
+            additions=self.lines,
+            agreements=[
+                b.agreement(
+                    billing_cycle=self.cycle,
+                    invoicing_cycle=self.anchored,
+                    period_type=self.period_type,
+                    bill_start_date=self.start,
+                    next_invoice_date=self.next_invoice,
+                )
+            ],
+            rules=b.rules(own, guards=UNGUARDED),
+            ledger=tuple(self.ledger.values()),
+            seats=self.seats,
+            as_of=day,
+            last_counted={(b.SOURCE, b.TENANT): self.counted},
+        )
+
+    def plan(self, day: date, quantity: int) -> Plan:
+        return plan_company(self.facts(day, quantity))
+
+    def night(self, day: date, quantity: int, *, applies: bool = True) -> Plan:
+        plan = self.plan(day, quantity)
+        self.seats |= {record.line: record for record in plan.seats}
+        self.ledger |= {row.stamp: row for row in plan.ledger}
+        self.counted = frozenset({b.PREMIUM}) if quantity else frozenset()
+        if applies:
+            for change in plan.changes:
+                self.write(change)
+        return plan
+
+    def write(self, change: Change) -> None:
+        old = next((line for line in self.lines if line.id == change.addition), None)
+        if change.kind is ChangeKind.DELETE:
+            self.lines.remove(old)
+            return
+        self.numbers += 1
+        new = replace(old or b.addition(self.numbers, 0), **change.fields())
+        self.lines = [*(line for line in self.lines if line is not old), new]
+        if not change.is_of_copy:
+            row = b.recorded(new, keeps_price=change.keeps_price)
+            self.ledger[new.serial_number] = replace(row, key=change.key)
+
+    def total(self) -> Decimal:
+        return sum(self.billed.values(), D(0))
+
+
+# ---- what is owed, from the history alone
+
+
+def amount(price: Decimal, share: tuple[int, int]) -> Decimal:
+    return (price * share[0] / share[1]).quantize(D("0.01"), rounding=ROUND_HALF_UP)
+
+
+def share(rule: Proration, period: tuple[date, date], day: date) -> tuple[int, int]:
+    length, index = (period[1] - period[0]).days + 1, (day - period[0]).days + 1
+    if index <= 1 or rule.rule is ProrationRule.FULL:
+        return (1, 1)
+    if rule.rule is ProrationRule.NONE:
+        return (0, 1)
+    return (length - index + (rule.start_day is StartDay.INCLUDED), length)
+
+
+def owed(agreement: Agreement, history: list[tuple[date, int]], invoiced_on: dict[date, date]) -> Decimal:
+    """Seat number k of a period is charged once: in full if it existed on the first day, else its share.
+
+    A period invoiced ahead is charged what was counted by then, and at once what comes until it begins, whatever goes
+    away afterwards.
+    """
+    total = D(0)
+    for period in agreement.periods[: agreement.invoiced]:
+        first, last = period
+        before = [count for day, count in history if day <= first]
+        existed = before[-1] if before else 0
+        run = invoiced_on[first]
+        by_then = [(day, count) for day, count in history if day < run]
+        ahead = not by_then or by_then[-1][0] < first
+        charged = (by_then[-1][1] if by_then else 0) if ahead else existed
+        total += charged * agreement.price
+        if agreement.proration.rule is ProrationRule.NONE:
+            continue
+        highest = max([charged, existed, *(count for day, count in history if run <= day <= first)])
+        total += (highest - charged) * agreement.price
+        for day, count in history:
+            if first < day <= last and count > highest:
+                total += (count - highest) * amount(agreement.price, share(agreement.proration, period, day))
+                highest = count
+    return total
+
+
+# ---- histories
+
+
+@st.composite
+def scenarios(draw):
+    cycle = draw(st.sampled_from(["Monthly", "Monthly", "Monthly", "Quarterly", "SemiAnnual"]))
+    proration = Proration(
+        draw(st.sampled_from(list(ProrationRule))),
+        draw(st.sampled_from(list(StartDay))),
+        always_split=draw(st.booleans()),
+    )
+    start = draw(st.dates(date(2023, 1, 1), date(2024, 6, 30)))
+    anchored = draw(st.sampled_from(["CalendarYear", "ContractYear"]))
+    if anchored == "CalendarYear":
+        # What a period owes that lies only partly inside the agreement is a finding, not a line.
+        start = start.replace(month=draw(st.sampled_from([1, 7])), day=1)
+    agreement = Agreement(
+        cycle,
+        anchored,
+        draw(st.sampled_from(["Current", "Future"])),
+        start,
+        proration,
+        draw(st.sampled_from([D("25.00"), D("6.00"), D("2.05"), D("13.37"), D("100.00")])),
+    )
+    gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 7, 13, 29, 45]), min_size=2, max_size=25))
+    nights = []
+    day = start + timedelta(days=draw(st.integers(0, 40)))
+    for gap in gaps:
+        nights.append((day, draw(st.integers(0, 12))))
+        day += timedelta(days=gap)
+    # How many days after its period's first day each invoice is run; negative: ahead of time.
+    delays = draw(st.lists(st.sampled_from([-40, -10, -1, 0, 1, 5, 20, 35, 70]), min_size=1, max_size=6))
+    return agreement, nights, delays
+
+
+def play(agreement: Agreement, nights, delays, *, applies=None) -> tuple[Decimal, Decimal]:
+    """Runs the nights and the invoices in the order of their days, then everything that is left to invoice.
+
+    Before the first night no invoice is run: the item is first seen there.
+    """
+    first_night, last_night = nights[0][0], nights[-1][0]
+    due, run = {}, first_night
+    for period, delay in zip(agreement.periods, itertools.cycle(delays), strict=False):
+        run = max(run, period[0] + timedelta(days=delay))
+        due[period[0]] = run
+    invoiced_on: dict[date, date] = {}
+    by_day = dict(nights)
+    day = first_night
+    while day <= last_night:
+        while day > first_night and due.get(agreement.periods[agreement.invoiced][0], date.max) <= day:
+            invoiced_on[agreement.periods[agreement.invoiced][0]] = day
+            agreement.invoice()
+        if day in by_day:
+            agreement.night(day, by_day[day], applies=applies is None or day in applies)
+        day += timedelta(days=1)
+    for _ in range(3 * 12 // LENGTHS[agreement.cycle] + 3):
+        if agreement.invoiced >= len(agreement.periods):
+            break
+        invoiced_on[agreement.periods[agreement.invoiced][0]] = last_night + timedelta(days=1)
+        agreement.invoice()
+    return agreement.total(), owed(agreement, nights, invoiced_on)
+
+
+@given(scenarios())
+@settings(max_examples=400, deadline=None)
+def test_the_invoices_add_up_to_what_the_seats_owe_whatever_the_days_on_which_they_were_run(scenario):
+    agreement, nights, delays = scenario
+    billed, wanted = play(agreement, nights, delays)
+
+    assert billed == wanted
+
+
+@given(scenarios())
+@settings(max_examples=150, deadline=None)
+def test_a_second_plan_right_after_applying_is_empty_on_every_day(scenario):
+    agreement, nights, _ = scenario
+    for number, (day, quantity) in enumerate(nights):
+        agreement.night(day, quantity)
+        assert agreement.plan(day, quantity).groups == ()
+        if number % 3 == 2:
+            agreement.invoice()
+
+
+@given(scenarios())
+@settings(max_examples=100, deadline=None)
+def test_with_the_store_lost_no_standing_change_and_no_one_off_line_is_planned(scenario):
+    agreement, nights, _ = scenario
+    for number, (day, quantity) in enumerate(nights):
+        agreement.night(day, quantity)
+        lost = replace(agreement.facts(day, quantity), ledger=(), seats={}, last_counted={})
+        assert plan_company(lost).groups == ()
+        if number % 4 == 3:
+            agreement.invoice()
+
+
+# ---- plans that had to wait
+
+
+@given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
+@settings(max_examples=250, deadline=None)
+def test_plans_that_waited_for_approval_lose_nothing_while_counts_only_rise(scenario, chances):
+    agreement, nights, delays = scenario
+    if agreement.proration.rule is ProrationRule.NONE:
+        agreement.proration = Proration(ProrationRule.COMPUTED)
+    rising = list(zip((day for day, _ in nights), sorted(count for _, count in nights), strict=True))
+    applied = {day for (day, _), chance in zip(rising, chances, strict=False) if chance} | {rising[-1][0]}
+    billed, wanted = play(agreement, rising, delays, applies=applied)
+
+    assert billed == wanted
+
+
+# ---- the trade's figures
+
+
+def one_off(
+    count: int, price: str, day: date, *, bought: int = 5, **proration: object
+) -> list[tuple[Decimal, Decimal]]:
+    """What an increase by `count` on a day of an invoiced month adds as one-off lines: quantity and amount each."""
+    values = {"rule": ProrationRule.COMPUTED, **proration}
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(day.year - 1, 1, 1), Proration(**values), D(price))
+    while agreement.next_invoice <= day:
+        agreement.invoice()
+    agreement.night(day.replace(day=1), bought)
+    plan = agreement.night(day, bought + count)
+    return [(change.after.quantity, change.after.unit_price) for change in plan.changes if not change.key.is_standing]
+
+
+@pytest.mark.parametrize(
+    ("count", "price", "day", "amount"),
+    [
+        (1, "25.00", date(2020, 9, 9), "17.50"),
+        (1, "20.00", date(2020, 9, 9), "14.00"),
+        (12, "6.00", date(2020, 8, 5), "5.03"),
+        (2, "25.00", date(2021, 2, 4), "21.43"),
+        (1, "25.00", date(2021, 2, 17), "9.82"),
+        (1, "25.00", date(2024, 2, 4), "21.55"),
+        (1, "2.05", date(2020, 9, 15), "1.03"),
+    ],
+)
+def test_the_distributors_figures(count, price, day, amount):
+    assert one_off(count, price, day) == [(D(count), D(amount))]
+
+
+def test_nothing_is_left_on_the_last_day_of_a_month():
+    assert one_off(3, "25.00", date(2020, 8, 31)) == []
+
+
+def test_with_the_start_day_included_as_manage_and_microsoft_count():
+    assert one_off(1, "22.00", date(2019, 3, 15), start_day=StartDay.INCLUDED) == [(D(1), D("12.06"))]
+
+
+@pytest.mark.parametrize(("day", "amount"), [(date(2026, 2, 20), "19.64"), (date(2026, 3, 10), "3.57")])
+def test_a_contract_period_from_the_15th_to_the_14th(day, amount):
+    agreement = Agreement("Monthly", "ContractYear", "Current", date(2025, 2, 15), Proration(), D("25.00"))
+    while agreement.next_invoice <= day:
+        agreement.invoice()
+    agreement.night(date(2026, 2, 15), 5)
+    plan = agreement.night(day, 6)
+
+    assert [change.after.unit_price for change in plan.changes if not change.key.is_standing] == [D(amount)]
+
+
+def test_ten_to_eight_and_back_to_ten_inside_a_paid_period_owes_nothing():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 8)
+    back = agreement.night(date(2026, 1, 20), 10)
+
+    assert [change for change in back.changes if not change.key.is_standing] == []
+    assert [line.quantity for line in agreement.lines] == [D(10)]
+
+
+def test_one_more_in_an_invoiced_month_reads_as_one_sentence_with_its_arithmetic():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), Proration(), D("25.00"))
+    while agreement.next_invoice <= date(2021, 2, 17):
+        agreement.invoice()
+    agreement.night(date(2021, 2, 1), 10)
+    plan = agreement.night(date(2021, 2, 17), 12)
+
+    assert [change.sentence for change in plan.changes] == [
+        "Business Premium: 2 more since 17 Feb 2021: 11 of 28 days × 25.00 = 9.82 each, 19.64 in all, "
+        "billed with the period from 1 Mar 2021.",
+        "Business Premium: from 1 Mar 2021 12 instead of 10, 2 more: +50.00 an invoice.",
+    ]
+    one, _ = plan.changes
+    assert (one.one_off, one.monthly) == (D("19.64"), D(0))
+    assert one.after.effective_date == date(2021, 3, 1)
+    assert one.after.cancelled_date == date(2021, 3, 31)
+    assert one.after.invoice_description == "M365-BP licence - Prorated for 02/17/2021-02/28/2021"
+
+
+@pytest.mark.parametrize(
+    ("first_sync", "amounts"),
+    [
+        (FirstSync.NEXT_PERIOD, []),
+        (FirstSync.PRORATE, [(D(4), D("8.33"))]),
+        (FirstSync.FULL_PERIOD, [(D(4), D("25.00"))]),
+    ],
+)
+def test_a_first_sync_in_an_invoiced_month(first_sync, amounts):
+    agreement = Agreement(
+        "Monthly", "CalendarYear", "Current", date(2026, 9, 1), Proration(first_sync=first_sync), D("25.00")
+    )
+    agreement.invoice()
+    agreement.counted = frozenset({b.PREMIUM})
+    plan = agreement.night(date(2026, 9, 20), 4)
+
+    assert [
+        (change.after.quantity, change.after.unit_price) for change in plan.changes if not change.key.is_standing
+    ] == amounts
+    assert [line.effective_date for line in agreement.lines if line.cancelled_date is None] == [date(2026, 10, 1)]
+
+
+def test_an_agreement_that_ends_before_the_one_off_could_be_billed_tells_the_amount():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 1, 20), 6)
+    ends = replace(facts, agreements=(replace(facts.agreements[0], end_date=date(2026, 2, 10)),))
+    plan = plan_company(ends)
+
+    assert [change.key.is_standing for change in plan.changes] == [True]
+    (finding,) = plan.findings
+    assert finding.kind.value == "calendar-unsupported"
+    assert "8.87" in finding.text
+
+
+def test_a_company_in_observe_begins_anew_each_night():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    watching = replace(agreement.facts(date(2026, 1, 20), 9), company=b.company(mode=Mode.OBSERVE))
+    plan = plan_company(watching)
+
+    assert [change.key.is_standing for change in plan.changes] == [True]
+
+
+def test_billed_through_overrides_what_the_next_invoice_date_says():
+    facts = b.facts(b.reading(b.count(5)), company=b.company(billed_through={b.AGREEMENT: date(2026, 12, 31)}))
+
+    assert [change.after.effective_date for change in plan_company(facts).changes] == [date(2027, 1, 1)]
+
+
+def test_our_second_copy_of_a_one_off_line_goes():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 20), 6)
+    (single,) = [line for line in agreement.lines if line.serial_number.startswith("TU1-O-")]
+    agreement.lines.append(replace(single, id=1))
+    plan = agreement.plan(date(2026, 1, 21), 6)
+
+    assert [(change.kind, change.addition) for change in plan.changes] == [(ChangeKind.DELETE, 1)]
