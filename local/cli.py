@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
+    commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
     commands.add_parser("test", help="the tests; further arguments are pytest's", add_help=False)
     return parser
@@ -129,6 +131,14 @@ def _rules(options: argparse.Namespace) -> int:
         export_to(options.file, options.settings)
         if options.action == "export"
         else import_from(options.file, options.settings)
+    )
+
+
+def _check(_: argparse.Namespace) -> int:
+    """Every check runs, whatever the one before it found."""
+    tools = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    return max(
+        [subprocess.run([sys.executable, "-m", *tool], cwd=REPOSITORY, check=False).returncode for tool in tools]
     )
 
 

@@ -56,10 +56,9 @@ class Addition:
     serial_number: str = ""
     invoice_description: str = ""
 
-    def bills_on(self, day: date) -> bool:
-        """Whether the line is in force on a day; the cancelled date is its last day."""
-        starts = self.effective_date is None or self.effective_date <= day
-        return starts and (self.cancelled_date is None or self.cancelled_date >= day)
+    def is_open(self, day: date) -> bool:
+        """Whether the line bills on a day or later; the cancelled date is its last day."""
+        return self.cancelled_date is None or self.cancelled_date >= day
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     if item.billing_unknown:
         told = f"{item.name}: nothing is changed, because {item.unknown}."
         return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)
-    if failed or not any(line.addition.bills_on(situation.as_of) for line in situation.owned[item.id]):
+    if failed or not any(line.addition.is_open(situation.as_of) for line in situation.owned[item.id]):
         return ()
     return (
         Finding(
@@ -78,7 +78,7 @@ def orphans(situation: Situation) -> list[Finding]:
     standing = {}
     for row in situation.ledger:
         line = situation.additions.get(row.key.agreement, row.addition_id)
-        if canonical(row.key.bill_item) not in known and line is not None and line.bills_on(situation.as_of):
+        if canonical(row.key.bill_item) not in known and line is not None and line.is_open(situation.as_of):
             standing[row.key.bill_item] = row.product
     return [
         Finding(

@@ -65,7 +65,7 @@ class Situation:
     def open_lines(self, products: Collection[str], day: date) -> list[Addition]:
         """Lines of these products on any active agreement that are not ours and still bill on a day."""
         found = [line for product in products for line in self.others.get(product.casefold(), ())]
-        return [line for line in found if line.cancelled_date is None or line.cancelled_date >= day]
+        return [line for line in found if line.is_open(day)]
 
 
 @dataclass(frozen=True, slots=True)

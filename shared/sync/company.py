@@ -177,7 +177,7 @@ def _synced(
     reached: list[ChangeKind],
 ) -> Synced:
     """`reached` are the run's writes that reached Manage, also those that only a later look found done."""
-    failures = [*observation.failures, *applied.failures]
+    failures = [*observation.failures, *_doubts(resolution), *applied.failures]
     findings = [*plan.findings, *applied.findings]
     report = CompanyReport(
         company=order.company,
@@ -190,6 +190,14 @@ def _synced(
     )
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
     return Synced(report, plan, max(waits, default=None))
+
+
+def _doubts(resolution: Resolution) -> list[str]:
+    """Bill items that were left alone because nobody knows yet what an earlier write did."""
+    if not resolution.in_doubt:
+        return []
+    items = ", ".join(sorted(resolution.in_doubt))
+    return [f"what an earlier write did is not known yet: {items}; it is looked for in {resolution.again_in} s"]
 
 
 def _outcome(failures: list[str], plan: Plan, reached: list[ChangeKind]) -> Outcome:

@@ -13,7 +13,7 @@ from shared.sync.ports import Ports
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import did. `left` are companies that the document does not name any more: they are not synced."""
+    """What an import did. `left` are companies that the document does not name any more: their lines are left alone."""
 
     version: int
     profiles: int

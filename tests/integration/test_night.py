@@ -123,22 +123,20 @@ def test_schedules_and_run_ids_follow_the_msps_own_zone(tmp_path: Path) -> None:
         house.ended(night)
 
 
-NO_BASE64 = "this is no base64!"
-NOT_JSON = base64.b64encode(b"look at company 250").decode()
-WRONG_FIELDS = base64.b64encode(b'{"run": "2026-11-21-nightly", "company": "the first"}').decode()
+NOT_JSON = "look at company 250"
+IN_BASE64 = base64.b64encode(b'{"run": "2026-11-21-nightly"}').decode()
+WRONG_FIELDS = '{"run": "2026-11-21-nightly", "company": "the first"}'
 
 
 def test_messages_nobody_can_read_are_findings_and_the_worker_goes_on(house: House) -> None:
     house.import_rules("observe")
     house.host()
-    for content in (NO_BASE64, NOT_JSON, WRONG_FIELDS, NOT_JSON):
+    for content in (NOT_JSON, IN_BASE64, WRONG_FIELDS, NOT_JSON):
         house.send(content)
     run = house.post("/api/sync", {"companies": house.companies[:2]}).json()["run"]
     house.ended(run)
-    eventually(lambda: house.waiting("sync") == 0 and len(poison_findings(house)) == 2)
-    # What is no base64 reaches no function, here as on the platform: it lies in the poison queue for a person to see.
-    eventually(lambda: house.waiting("sync-poison") == 1)
-    assert house.get("/api/status").json()["findings"] == {"poison": 2}
+    eventually(lambda: house.waiting("sync") == 0 and len(poison_findings(house)) == 3)
+    assert house.get("/api/status").json()["findings"] == {"poison": 3}
 
 
 def poison_findings(house: House) -> list[str]:

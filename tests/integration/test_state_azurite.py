@@ -240,7 +240,7 @@ def test_a_stale_lease_is_refused(tables: TableAccess) -> None:
     store = company(tables)
     stale = store.take_lease(250, "slow", 300, NOW)
     fresh = store.take_lease(250, "quick", 300, NOW + timedelta(seconds=301))
-    with pytest.raises(Refused, match="somebody else took it"):
+    with pytest.raises(Busy, match="somebody else took it"):
         store.release(stale, outcome="applied", run="r", now=NOW)
     row = store.get(250)
     assert row is not None

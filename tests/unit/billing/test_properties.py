@@ -186,7 +186,7 @@ def test_night_after_night_each_key_has_one_line_that_says_the_count(facts, nigh
         for lines in facts.additions.values()
         for line in lines
         if line.serial_number[:6] in ("TU1-S-", "TU1-A-")
-        and line.bills_on(b.NEXT_PERIOD)
+        and line.is_open(b.NEXT_PERIOD)
         and line.quantity
         and "aaaaaa" not in line.serial_number
     ]
