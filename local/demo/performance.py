@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -57,11 +59,17 @@ def perform(
             report_file.write_text(json.dumps(report(nights), indent=2) + "\n", encoding="utf-8")
         show.end(nights, found)
         if picture is not None:
-            console.save_svg(str(picture), title="python dev.py demo")
+            console.save_svg(str(picture), title="python dev.py demo", code_format=_without_web_fonts())
         if not once:
             show.addresses(stage)
             _wait_for_interrupt()
     return 1 if found else 0
+
+
+def _without_web_fonts() -> str:
+    """Rich's picture, but for the fonts that it would fetch from elsewhere."""
+    template: str = inspect.signature(Console.save_svg).parameters["code_format"].default
+    return re.sub(r"@font-face {{.*?}}", "", template, flags=re.DOTALL)
 
 
 def _nights(director: Director, show: Show, seed: int) -> Iterator[Night]:

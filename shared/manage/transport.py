@@ -68,7 +68,7 @@ class RequestsTransport:
         """`timeout` is in seconds: for the connection, for each wait on the socket, and between two chunks."""
         ends = time.monotonic() + timeout
         try:
-            response = self._session().request(
+            response = self._session(url).request(
                 method,
                 url,
                 headers=dict(headers),
@@ -84,12 +84,15 @@ class RequestsTransport:
             raise _no_answer(error) from None
         return Answer(response.status_code, dict(response.headers), content.decode("utf-8-sig", errors="replace"))
 
-    def _session(self) -> requests.Session:
+    def _session(self, url: str) -> requests.Session:
         session: requests.Session | None = getattr(self._per_thread, "session", None)
         if session is None:
             session = requests.Session()
             for scheme in ("https://", "http://"):
                 session.mount(scheme, HTTPAdapter(max_retries=0))
+            # Proxies are looked up once: every call goes to the same host, and the look-up is as dear as a call.
+            session.proxies.update(requests.utils.get_environ_proxies(url, no_proxy=None))
+            session.trust_env = False
             # Without an auth of its own, requests would let a .netrc file replace our Authorization header.
             session.auth = _unchanged
             self._per_thread.session = session
