@@ -139,3 +139,30 @@ def test_a_company_that_kills_its_worker_three_times_is_recorded_and_harms_nobod
     assert outcomes[1].outcome is Outcome.FAILED
     assert "died" in outcomes[1].note
     assert outcomes[2].outcome is Outcome.APPLIED
+
+
+def rising_house() -> House:
+    """The same companies a day later: seats have come and gone in a period that is invoiced already."""
+    house = busy_house()
+    night(house, "first")
+    house.clock.pass_by(days=1)
+    house.count(1, b.count(8), b.count(2, sku=b.STANDARD, name="Business Standard"))
+    house.count(2, b.count(12))
+    return house
+
+
+def test_one_off_lines_are_written_once_wherever_the_worker_was_killed():
+    undisturbed = rising_house()
+    before = undisturbed.fate.steps
+    night(undisturbed, "second")
+    said = undisturbed.manage.said()
+    once = [line for line in said if line[6].startswith("TU1-O-")]
+    # Company 2 owes nothing: while its line stood twice, November was invoiced with 14.
+    assert [(line[2], line[3]) for line in once] == [(Decimal(3), Decimal("6.67"))]
+
+    for step in range(1, undisturbed.fate.steps - before + 1):
+        house = rising_house()
+        house.fate.die_at = house.fate.steps + step
+        night(house, "second")
+        night(house, "third")
+        assert house.manage.said() == said, f"killed before step {step}: {house.fate.log[-1]}"
