@@ -7,8 +7,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from local.azurite import DEFAULT_PORTS, Azurite
-from local.cli import REPOSITORY
+from local.azurite import DEFAULT_PORTS, REPOSITORY, Azurite
 from local.commands.settings import emulator_answers, read_settings, wants_emulator
 
 #: Handlers have 30 seconds after Ctrl-C.

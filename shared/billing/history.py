@@ -45,10 +45,16 @@ def of_first_sync(
     """
     if standing == 0 and record.from_zero and _goes_on(record, target.calendar, situation):
         return record.with_periods(settled_since(record, target.calendar, [], target.as_of)), FirstSync.PRORATE
-    if standing == 0 and situation.was_zero(target.item):
+    if standing == 0 and (situation.was_zero(target.item) or _has_just_begun(target)):
         return replace(_begun(record, target, FirstSync.PRORATE, standing), from_zero=True), FirstSync.PRORATE
     first_sync = target.profile.proration.first_sync
     return _begun(record, target, first_sync, standing), first_sync
+
+
+def _has_just_begun(target: Target) -> bool:
+    """Whether the company's own start lies in today's period: before it there was nothing to bill."""
+    start = target.item.not_before
+    return start is not None and target.current.start < start <= target.as_of
 
 
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:

@@ -47,7 +47,8 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
         agreement = agreement_for(item, item.profile, situation)
         key = LineKey(situation.company.company, agreement.id, item.id)
         read = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
-        seats = with_tonight(key, None if isinstance(read, Unsupported) else read, quantity, situation)
+        existing = quantity if _has_begun(item, situation.as_of) else Decimal(0)
+        seats = with_tonight(key, None if isinstance(read, Unsupported) else read, existing, situation)
         calendar = calendar_for(item, agreement, situation)
         target = Target(
             item, item.profile, agreement, calendar, product_for(item.profile, situation), key, situation.as_of
@@ -75,8 +76,8 @@ def _plan_lines(
     """An item with lines of ours: they are brought up to date, and what periods owe beyond them is added."""
     item = target.item
     reason = "nothing is counted any more"
-    if item.not_before is not None and item.not_before > target.first_uninvoiced.start:
-        quantity, reason = Decimal(0), f"billing starts on {spoken(item.not_before)}"
+    if _waits(target):
+        quantity, reason = Decimal(0), f"billing starts on {spoken(item.not_before or target.as_of)}"
     kept, copies = without_copies(lines)
     refuse_rivals(item, kept)
     if quantity > 0 and kept[-1].addition.cancelled_date is not None:
@@ -99,7 +100,7 @@ def _plan_first(
     item, profile = target.item, target.profile
     if situation.additions.unread:
         return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
-    if item.not_before is not None and item.not_before > target.first_uninvoiced.start:
+    if _waits(target):
         return ItemPlan(findings=observed, seats=seats)
     _refuse_strays(target, situation)
     candidates = situation.open_lines((profile.product, *profile.replaces), target.first_uninvoiced.start)
@@ -150,6 +151,16 @@ def _plan_first(
     planned = planned_quantities(target, [], quantity, first)
     owed, untimely = _one_offs(target, seats, planned, new.after.unit_price, situation)
     return _planned(item, [*owed, new], (*observed, *untimely), seats)
+
+
+def _has_begun(item: BillItem, day: date) -> bool:
+    """Nothing is owed before the company's own start, or while it is not to be billed: then it rises from 0."""
+    return item.not_before is None or item.not_before <= day
+
+
+def _waits(target: Target) -> bool:
+    """Whether the first uninvoiced period begins before the company's own start."""
+    return not _has_begun(target.item, max(target.first_uninvoiced.start, target.as_of))
 
 
 def _one_offs(

@@ -22,6 +22,7 @@ from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
     FirstSync,
     Guards,
+    LicenceLink,
     Mode,
     PriceKind,
     PriceRule,
@@ -69,6 +70,7 @@ class Agreement:
     ledger: dict = field(default_factory=dict)
     seats: dict = field(default_factory=dict)
     counted: frozenset = frozenset()
+    licences: tuple[LicenceLink, ...] = ()
     numbers: int = 9000
 
     def __post_init__(self) -> None:
@@ -108,6 +110,7 @@ class Agreement:
             seats=self.seats,
             as_of=day,
             last_counted={(b.SOURCE, b.TENANT): self.counted},
+            company=b.company(licences=self.licences),
         )
 
     def plan(self, day: date, quantity: int) -> Plan:
@@ -436,3 +439,35 @@ def test_our_second_copy_of_a_one_off_line_goes():
     plan = agreement.plan(date(2026, 1, 21), 6)
 
     assert [(change.kind, change.addition) for change in plan.changes] == [(ChangeKind.DELETE, 1)]
+
+
+def test_do_not_bill_until_a_day_begins_on_it_as_an_increase_from_nothing():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    until = LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill_until=date(2026, 3, 11))
+    agreement.licences = (until,)
+    for day, quantity in [(5, 5), (20, 9)]:
+        agreement.night(date(2026, 1, day), quantity)
+    agreement.invoice()
+    agreement.night(date(2026, 2, 2), 9)
+    agreement.invoice()
+    agreement.night(date(2026, 3, 10), 9)
+    assert agreement.total() == 5 * D("25.00"), "January was billed; February and the days until 11 March are not"
+
+    agreement.night(date(2026, 3, 11), 9)
+    agreement.invoice()
+    share = amount(D("25.00"), (20, 31))
+    assert agreement.billed[date(2026, 4, 1)] == 9 * share + 9 * D("25.00")
+
+
+def test_a_link_that_starts_in_an_invoiced_month_owes_from_its_start():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 1, 15)),)
+    agreement.counted = frozenset({b.PREMIUM})
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 4)
+    agreement.night(date(2026, 1, 15), 4)
+    agreement.invoice()
+
+    assert agreement.total() == 4 * amount(D("25.00"), (16, 31)) + 4 * D("25.00")
