@@ -116,10 +116,13 @@ class House:
         """The same stores that the hosts use, to look into and to stand in for another worker."""
         return make_ports(load_settings(self.settings))
 
-    def import_rules(self, mode: Literal["observe", "auto"], **parts: object) -> None:
-        """The made-up MSP's rules, with other parts (`schedules=[…]`) where these are named."""
+    def import_rules(self, mode: Literal["observe", "auto"], *, proration: Json | None = None, **parts: object) -> None:
+        """The made-up MSP's rules, with other parts (`schedules=[…]`) or another proration where these are named."""
         text = io.StringIO()
-        YAML().dump(rules_document(self.sandbox.msp, mode) | parts, text)
+        document = rules_document(self.sandbox.msp, mode) | parts
+        if proration is not None:
+            document["profiles"] = [profile | {"proration": dict(proration)} for profile in document["profiles"]]
+        YAML().dump(document, text)
         rulebook.import_rules(self.ports, text.getvalue())
 
     def send(self, content: str) -> None:
