@@ -30,10 +30,12 @@ from shared.billing.situation import Doubt, Target
 TAKEN_OVER = "a new line takes over"
 
 
-def creation(target: Target, quantity: Decimal, start: Period) -> Change:
-    """A new standing line from the first day of a period on."""
-    after = _new_line(target, quantity, start, _price(target, None, keeps=False), LineKind.STANDING)
-    return _create(target.key, target, after, created(target.item, after))
+def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
+    """A new standing line from the first day of a period on; it goes on with the price of ours that has ended."""
+    keeps = ended is not None and _keeps_price(ended)
+    price = _price(target, ended.addition if ended is not None else None, keeps=keeps)
+    after = _new_line(target, quantity, start, price, LineKind.ADOPTED if keeps else LineKind.STANDING)
+    return _create(target.key, target, after, created(target.item, after), keeps_price=keeps)
 
 
 def adoption(target: Target, line: Addition, quantity: Decimal, start: Period) -> Change:

@@ -109,7 +109,7 @@ def refuse_rivals(item: BillItem, lines: list[OwnLine]) -> None:
 def _last_line(target: Target, last: OwnLine, quantity: Decimal, start: Period, reason: str) -> list[Change]:
     addition = last.addition
     if addition.cancelled_date is not None:
-        return [creation(target, quantity, start)] if quantity > 0 else []
+        return [creation(target, quantity, start, ended=last)] if quantity > 0 else []
     if quantity == 0:
         return ending(target.item, last, start, reason)
     begins = addition.effective_date or date.min

@@ -471,3 +471,14 @@ def test_a_link_that_starts_in_an_invoiced_month_owes_from_its_start():
     agreement.invoice()
 
     assert agreement.total() == 4 * amount(D("25.00"), (16, 31)) + 4 * D("25.00")
+
+
+def test_a_line_that_comes_back_before_it_has_ended_keeps_its_price():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement.lines = [b.addition(1, 10, unit_price=D("22.05"), effective_date=date(2026, 1, 1))]
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 0)
+    plan = agreement.night(date(2026, 1, 12), 10)
+
+    assert [change.after.unit_price for change in plan.changes] == [D("22.05")]

@@ -1,0 +1,417 @@
+"""The templates, held to their rules without Azure. Names and references are checked; types are not: no compiler runs.
+
+The parser does not tell the string 'x' from the name x, so what depends on it is read from the text.
+"""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycep import BicepParser
+from ruamel.yaml import YAML
+
+from shared.environment import SETTINGS
+from shared.errors import Misconfigured
+from shared.settings import load_settings, setting_names
+
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+TEMPLATES = sorted(path.name for path in INFRA.glob("*.bicep"))
+
+#: What uniqueString() answers: 13 lower-case letters and digits.
+TOKEN = "abcdefghijk2m"
+
+#: App settings of the platform that have a meaning on Flex Consumption.
+PLATFORM_SETTINGS = {
+    "AzureWebJobsStorage__credential",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "PYTHON_THREADPOOL_THREAD_COUNT",
+}
+
+#: Built-in roles, by template: what the identity may do, on the resource that the template makes.
+ROLES = {
+    "storage.bicep": {
+        "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
+        "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+        "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3": "Storage Table Data Contributor",
+    },
+    "vault.bicep": {"4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User"},
+    "monitoring.bicep": {"3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher"},
+}
+
+UNTAGGED = (
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Insights/diagnosticSettings",
+    "Microsoft.Storage/storageAccounts/",
+    "Microsoft.Web/sites/",
+)
+
+
+def text_of(template: str) -> str:
+    return (INFRA / template).read_text(encoding="utf-8")
+
+
+def parsed(template: str) -> dict[str, Any]:
+    return BicepParser().parse(text=text_of(template))
+
+
+def resources(template: str) -> dict[str, dict[str, Any]]:
+    """The resources a template makes, by symbolic name: type and properties; of a loop those of each turn."""
+    made = {}
+    for symbol, resource in parsed(template).get("resources", {}).items():
+        if not resource["existing"]:
+            config = resource["config"]
+            made[symbol] = {"type": resource["type"], **(config["config"] if "loop_type" in config else config)}
+    return made
+
+
+def names_used_in(template: str) -> set[str]:
+    """The names that expressions begin with: not what is declared, keys, functions, properties, strings or comments."""
+    code = "\n".join(line for line in text_of(template).splitlines() if not line.startswith(("@", "targetScope")))
+    code = re.sub(r"(^|\s)//.*", "", code, flags=re.MULTILINE)
+    code = re.sub(
+        r"^(resource|module) \w+ '[^']*'( existing)? =|^(param|output) \w+ \w+|^var \w+ =", "", code, flags=re.M
+    )
+    code = re.sub(r"\[for \w+ in (\w+):", r"[\1,", code)
+    code = re.sub(r"'((?:\\'|[^'])*)'", _interpolated, code)
+    return set(re.findall(r"(?<![.\w])([A-Za-z]\w*)\b(?![:(\w])", code)) - {"true", "false"}
+
+
+def _interpolated(string: re.Match[str]) -> str:
+    return " ".join(re.findall(r"\$\{([^}]*)\}", string[1])) or "0"
+
+
+def app_settings() -> dict[str, str]:
+    """The app settings of the template: name and expression."""
+    block = text_of("app.bicep").partition("name: 'appsettings'\n  properties: {\n")[2].partition("\n  }")[0]
+    return dict(re.findall(r"^    (\w+): (.+)$", block, flags=re.MULTILINE))
+
+
+def deployed_settings() -> dict[str, str]:
+    """The settings as an instance would see them, with the examples of the code where a person or Azure decides."""
+    examples = {setting.name: setting.example for setting in SETTINGS} | {"MANAGE_BASE_URL": ""}
+    return {
+        name: "a-key" if "KeyVault" in value else value[1:-1] if value.startswith("'") else examples[name]
+        for name, value in app_settings().items()
+        if name not in PLATFORM_SETTINGS
+    }
+
+
+def parameters_file() -> dict[str, str]:
+    """Parameter and azd variable, as main.parameters.json puts them together."""
+    given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    return {name: re.fullmatch(r"\$\{(\w+)(=\w+)?\}", each["value"])[1] for name, each in given.items()}
+
+
+# --- The templates are whole ---
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_parses_and_every_parameter_and_variable_of_it_is_used(template):
+    tree = parsed(template)
+
+    assert {*tree.get("parameters", {}), *tree.get("variables", {})} - names_used_in(template) == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_template_refers_to_nothing_that_it_does_not_declare(template):
+    tree = parsed(template)
+    declared = {name for kind in ("parameters", "variables", "resources", "modules") for name in tree.get(kind, {})}
+    turns = set(re.findall(r"\[for (\w+) in ", text_of(template)))
+
+    assert names_used_in(template) - declared - turns == set()
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_parameter_says_what_it_is(template):
+    described = {
+        name: [decorator["argument"] for decorator in parameter["decorators"] if decorator["type"] == "description"]
+        for name, parameter in parsed(template)["parameters"].items()
+    }
+
+    assert [name for name, sentences in described.items() if not any(sentences)] == []
+
+
+def test_main_gives_every_module_its_parameters_and_uses_outputs_that_exist():
+    modules = parsed("main.bicep")["modules"]
+
+    assert {module["type"] for module in modules.values()} == {"local"}
+    assert sorted(module["detail"]["path"] for module in modules.values()) == sorted({*TEMPLATES} - {"main.bicep"})
+    for module in modules.values():
+        assert set(module["config"]["params"]) == set(parsed(module["detail"]["path"])["parameters"])
+    for module, output in re.findall(r"(\w+)\.outputs\.(\w+)", text_of("main.bicep")):
+        assert output in parsed(modules[module]["detail"]["path"])["outputs"]
+
+
+def test_the_parameters_file_names_parameters_of_main_and_every_one_that_has_no_default():
+    parameters = parsed("main.bicep")["parameters"]
+
+    assert set(parameters_file()) - set(parameters) == set()
+    assert {name for name, each in parameters.items() if each["default"] is None} - set(parameters_file()) == set()
+
+
+# --- The app is told what it reads ---
+
+
+def test_a_deployed_app_finds_its_settings_sound():
+    settings = load_settings(deployed_settings() | {"WEBSITE_SITE_NAME": "func-trueup"})
+
+    assert settings.storage.connection_string is None
+    assert settings.storage.client_id is not None
+    assert settings.microsoft is not None
+    assert settings.microsoft.credential == "managed-identity"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AzureWebJobsStorage__accountName",
+        "MANAGE_SITE",
+        "MANAGE_COMPANY",
+        "MANAGE_PUBLIC_KEY",
+        "MANAGE_PRIVATE_KEY",
+        "MANAGE_CLIENT_ID",
+        "MICROSOFT_CLIENT_ID",
+        "MICROSOFT_CREDENTIAL",
+        "MICROSOFT_IDENTITY_CLIENT_ID",
+    ],
+)
+def test_what_the_app_cannot_do_without_is_set(name):
+    without = {key: value for key, value in deployed_settings().items() if key != name}
+
+    assert name in app_settings()
+    with pytest.raises(Misconfigured):
+        load_settings(without)
+
+
+def test_no_setting_is_given_that_nobody_reads():
+    assert set(app_settings()) - set(setting_names()) - PLATFORM_SETTINGS == set()
+
+
+def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
+    settings, passed = app_settings(), parsed("main.bicep")["modules"]["app"]["config"]["params"]
+    told = {name: variable for name, variable in parameters_file().items() if variable in setting_names()}
+
+    assert len(told) == 9
+    assert {settings[variable]: passed[name] for name, variable in told.items()} == {name: name for name in told}
+
+
+def test_the_vendors_keys_are_references_to_the_vault():
+    keys = {name: value for name, value in app_settings().items() if name.endswith(("_KEY", "_SECRET"))}
+
+    assert set(keys) == {"MANAGE_PUBLIC_KEY", "MANAGE_PRIVATE_KEY"}
+    assert all(value.startswith("'@Microsoft.KeyVault(SecretUri=${vault.") for value in keys.values())
+
+
+# --- Nothing opens with a key ---
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_no_key_is_read_passed_or_put_out(template):
+    text = text_of(template)
+    outputs = [line for line in text.splitlines() if line.startswith("output ")]
+
+    assert not re.search(r"list(Account)?(Keys|Secrets|Sas)|getSecret|AccountKey|SharedAccess|@secure", text, re.I)
+    assert not [line for line in outputs if re.search(r"connection|instrumentation|secret|\bkeys?\b", line, re.I)]
+
+
+def test_the_store_lets_in_identities_only_over_https_with_tls_1_2():
+    account = resources("storage.bicep")["account"]["properties"]
+
+    assert account["allowSharedKeyAccess"] is False
+    assert account["allowBlobPublicAccess"] is False
+    assert account["supportsHttpsTrafficOnly"] is True
+    assert account["minimumTlsVersion"] == "TLS1_2"
+    assert resources("storage.bicep")["packages"]["properties"]["publicAccess"] == "None"
+
+
+def test_the_app_speaks_https_with_tls_1_2_and_knows_no_publishing_password():
+    made = resources("app.bicep")
+    policies = {
+        each["name"]: each["properties"]["allow"]
+        for each in made.values()
+        if each["type"].endswith("/basicPublishingCredentialsPolicies")
+    }
+
+    assert made["app"]["properties"]["httpsOnly"] is True
+    assert made["app"]["properties"]["siteConfig"]["minTlsVersion"] == "1.2"
+    assert policies == {"ftp": False, "scm": False}
+
+
+def test_the_vault_goes_by_roles_and_keeps_what_is_deleted():
+    vault = resources("vault.bicep")["vault"]["properties"]
+
+    assert vault["enableRbacAuthorization"] is True
+    assert vault["enableSoftDelete"] is True
+    assert vault["enablePurgeProtection"] is True
+    assert 7 <= vault["softDeleteRetentionInDays"] <= 90
+    assert "accessPolicies" not in vault
+
+
+def test_telemetry_is_taken_from_identities_only():
+    made = resources("monitoring.bicep")
+
+    assert made["insights"]["properties"]["DisableLocalAuth"] is True
+    assert made["workspace"]["properties"]["features"]["disableLocalAuth"] is True
+    assert app_settings()["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"].endswith(";Authorization=AAD'")
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_roles_are_those_in_use_each_on_its_own_resource(template):
+    assigned = [each for each in resources(template).values() if each["type"].endswith("/roleAssignments")]
+    own = {"storage.bicep": "account", "vault.bicep": "vault", "monitoring.bicep": "insights"}
+    found = re.findall(r"'([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'", text_of(template))
+
+    assert sorted(found) == sorted(ROLES.get(template, {}))
+    assert {each["scope"] for each in assigned} == ({own[template]} if template in own else set())
+
+
+# --- Names, tags and limits ---
+
+
+@pytest.mark.parametrize(
+    ("module", "parameter", "form"),
+    [
+        ("storage", "name", r"[a-z0-9]{3,24}"),
+        ("vault", "name", r"[a-z][a-z0-9-]{1,22}[a-z0-9]"),
+        ("app", "name", r"[a-z0-9][a-z0-9-]{0,30}[a-z0-9]"),
+    ],
+)
+def test_a_name_stays_within_its_limits(module, parameter, form):
+    name = parsed("main.bicep")["modules"][module]["config"]["params"][parameter]
+
+    assert re.fullmatch(form, name.replace("${token}", TOKEN))
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_everything_that_can_carry_tags_does(template):
+    untagged = [
+        symbol
+        for symbol, each in resources(template).items()
+        if "tags" not in each and not each["type"].startswith(UNTAGGED)
+    ]
+
+    assert untagged == []
+
+
+def test_azd_finds_the_app_by_its_tag():
+    services = YAML(typ="safe").load((ROOT / "azure.yaml").read_text(encoding="utf-8"))["services"]
+    tag = resources("app.bicep")["app"]["tags"]["function"]["parameters"]["arg_2"]["'azd-service-name'"]
+
+    assert list(services) == [tag]
+    assert services[tag] == {"project": ".", "language": "python", "host": "function"}
+
+
+def test_the_app_is_python_3_13_on_flex_consumption_with_limits_set_on_purpose():
+    made, parameters = resources("app.bicep"), parsed("main.bicep")["parameters"]
+    config = made["app"]["properties"]["functionAppConfig"]
+    scale = config["scaleAndConcurrency"]
+
+    assert made["plan"]["sku"] == {"tier": "FlexConsumption", "name": "FC1"}
+    assert config["runtime"] == {"name": "python", "version": "3.13"}
+    assert config["deployment"]["storage"]["authentication"]["type"] == "UserAssignedIdentity"
+    assert scale["triggers"]["http"]["perInstanceConcurrency"] == "httpConcurrency"
+    assert app_settings()["PYTHON_THREADPOOL_THREAD_COUNT"] == "string(httpConcurrency)"
+    defaults = {name: parameters[name]["default"] for name in scale if name in parameters}
+    assert defaults == {"instanceMemoryMB": 2048, "maximumInstanceCount": 40}
+    assert parameters["lanes"]["default"] <= parameters["maximumInstanceCount"]["default"]
+
+
+def test_alerts_ask_for_functions_that_exist():
+    triggers = {name for module in ("timers", "workers") for name in functions_in(ROOT / f"functions/{module}.py")}
+    queries = re.findall(r"query: '(.*)'", text_of("alerts.bicep"))
+    named = [set(re.findall(r'"(\w+)"', query)) for query in queries]
+
+    assert named == [{"sync_worker"}, {"poison_worker"}, triggers]
+
+
+def functions_in(module: Path) -> Iterator[str]:
+    """The names of the functions that a module registers."""
+    for node in ast.parse(module.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            yield node.name
+
+
+# --- What is shipped ---
+
+
+def test_host_json_stays_within_what_flex_consumption_takes():
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
+    queues = host["extensions"]["queues"]
+    hours, minutes, seconds = map(int, host["functionTimeout"].split(":"))
+
+    assert host["version"] == "2.0"
+    assert host["extensionBundle"]["version"] == "[4.0.0, 5.0.0)"
+    # Longer than a lease, so that no worker is cut off that may still write; shorter than the grace of a scale-in.
+    assert load_settings(deployed_settings()).lease_seconds < hours * 3600 + minutes * 60 + seconds <= 3600
+    assert (queues["batchSize"], queues["newBatchThreshold"]) == (1, 0)
+    assert 1 <= queues["maxDequeueCount"] <= 100
+    # The alerts count requests, so none may be sampled away.
+    assert "Request" in host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+
+
+@pytest.mark.parametrize(
+    ("path", "shipped"),
+    [
+        ("function_app.py", True),
+        ("host.json", True),
+        ("requirements.txt", True),
+        ("functions/workers.py", True),
+        ("shared/bootstrap.py", True),
+        ("shared/sources/microsoft365/source.py", True),
+        ("tests/unit/test_infra.py", False),
+        ("local/cli.py", False),
+        ("docs/deploy.md", False),
+        ("infra/main.bicep", False),
+        ("dev.py", False),
+        ("requirements-dev.txt", False),
+        ("local.settings.json", False),
+        (".venv/bin/python", False),
+        ("node_modules/azurite/package.json", False),
+        (".git/config", False),
+        ("shared/__pycache__/errors.cpython-313.pyc", False),
+    ],
+)
+def test_the_package_holds_what_runs_and_nothing_else(path, shipped):
+    assert is_shipped(path) is shipped
+
+
+def test_no_module_of_the_app_is_left_out_of_the_package():
+    modules = [path for room in ("functions", "shared") for path in (ROOT / room).rglob("*.py")]
+
+    assert len(modules) > 50
+    assert [path for path in modules if not is_shipped(path.relative_to(ROOT).as_posix())] == []
+
+
+def is_shipped(path: str) -> bool:
+    """Whether .funcignore lets a file through. It uses names and folders only, wherever they lie."""
+    patterns = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
+    *folders, name = path.split("/")
+    ignored = (
+        any(fnmatch.fnmatch(folder, pattern.rstrip("/")) for folder in (folders if pattern.endswith("/") else [name]))
+        for pattern in patterns
+    )
+    return not any(ignored)
+
+
+# --- The way there, as it is told ---
+
+
+def test_the_guide_sets_variables_and_secrets_that_the_templates_know():
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    variables = set(re.findall(r"azd env set (\w+)", guide))
+    secrets = set(re.findall(r"secret set .*--name ([\w-]+)", guide))
+    outputs = set(parsed("main.bicep")["outputs"])
+
+    required = {"ALERT_EMAIL", "MANAGE_SITE", "MANAGE_COMPANY", "MANAGE_CLIENT_ID", "MICROSOFT_CLIENT_ID"}
+    assert required <= variables <= set(parameters_file().values())
+    assert secrets == set(re.findall(r"secrets/([\w-]+)\)", text_of("app.bicep")))
+    assert set(re.findall(r"azd env get-value (\w+)", guide)) <= outputs
