@@ -117,10 +117,7 @@ def _service(connection: StorageConnection) -> QueueServiceClient:
 
     if connection.connection_string is not None:
         return QueueServiceClient.from_connection_string(connection.connection_string, **_RETRIES)
-    from azure.identity import ManagedIdentityCredential
-
-    credential = ManagedIdentityCredential(client_id=connection.client_id)
-    return QueueServiceClient(connection.queue_url or "", credential, **_RETRIES)
+    return QueueServiceClient(connection.queue_url or "", connection.credential(), **_RETRIES)
 
 
 def _our_error(name: str, error: AzureError) -> TrueUpError:

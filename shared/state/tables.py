@@ -30,6 +30,7 @@ from shared.state.rows import (
 )
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.core.exceptions import AzureError
     from azure.data.tables import TableClient, TableServiceClient
 
@@ -47,13 +48,20 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 class StorageConnection:
     """Where the storage account is and how to sign in.
 
-    Either `connection_string`, or both URLs with a managed identity (`client_id` None means the system-assigned one).
+    Either `connection_string`, or both URLs with a managed identity, named by its `client_id`. Without one the person
+    counts who is signed in at the Azure CLI: that is how rules are imported into a deployment from a desk.
     """
 
     connection_string: str | None = field(default=None, repr=False)
     table_url: str | None = None
     queue_url: str | None = None
     client_id: str | None = None
+
+    def credential(self) -> TokenCredential:
+        """Who signs in where there is no connection string."""
+        from azure.identity import AzureCliCredential, ManagedIdentityCredential
+
+        return AzureCliCredential() if self.client_id is None else ManagedIdentityCredential(client_id=self.client_id)
 
 
 class TableAccess(Protocol):
@@ -236,10 +244,7 @@ def _service(connection: StorageConnection) -> TableServiceClient:
         return TableServiceClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
     if not connection.table_url:
         raise Misconfigured(["the storage account has neither a connection string nor a table URL"])
-    from azure.identity import ManagedIdentityCredential
-
-    credential = ManagedIdentityCredential(client_id=connection.client_id)
-    return TableServiceClient(connection.table_url, credential=credential, **_CLIENT_OPTIONS)
+    return TableServiceClient(connection.table_url, credential=connection.credential(), **_CLIENT_OPTIONS)
 
 
 def _entity(partition: str, row: str, values: Values, attempt: str | None = None) -> dict[str, Any]:
