@@ -14,6 +14,7 @@ from shared.billing.matching import OwnLine
 from shared.billing.owed import Owed
 from shared.billing.plan import OWN_COPY, Change, ChangeKind
 from shared.billing.pricing import NoPrice, unit_price
+from shared.billing.rules import BillOption
 from shared.billing.sentences import (
     adopted,
     charged_once,
@@ -69,6 +70,8 @@ def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> li
     keeps = _keeps_price(line)
     kind = LineKind.ADOPTED if keeps else LineKind.STANDING
     new = _new_line(target, quantity, start, current.unit_price, kind)
+    if keeps:
+        new = new.changed(taxable_flag=before.taxable_flag, invoice_description=before.invoice_description)
     after = before.changed(cancelled_date=start.day_before)
     told = updated(target.item, before, before.changed(quantity=quantity, unit_price=new.unit_price), start.start)
     return [
@@ -114,7 +117,7 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
     leaves it alone.
     """
     amount = owed.share.of_price(price) if not owed.share.is_whole else price
-    if amount == 0:
+    if amount == 0 or target.profile.bill_option is not BillOption.BILLABLE:
         return None
     after = LineValues(
         product_id=target.product.id,
@@ -219,7 +222,10 @@ def _on_line(
     """A change of an addition that stands."""
     before, after = values
     effect = monthly_effect(before, None if kind is ChangeKind.END else after)
-    return Change(kind, key, line.id, line.product, before, after, reason, sentence, effect, keeps_price=keeps_price)
+    monthly, once = (effect, Decimal(0)) if key.is_standing else (Decimal(0), effect)
+    return Change(
+        kind, key, line.id, line.product, before, after, reason, sentence, monthly, once, keeps_price=keeps_price
+    )
 
 
 def _keeps_price(line: OwnLine) -> bool:

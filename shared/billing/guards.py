@@ -57,7 +57,7 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
 def _held(
     group: Group, limit: ReductionLimit, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date
 ) -> Group:
-    changes = [change for change in group.changes if change.key.is_standing and not change.is_of_copy]
+    changes = [change for change in group.changes if change.key.is_standing and not change.is_repair]
     reduction = _reduction(changes, seats, as_of)
     source = group.bill_item.split("/", 1)[0]
     if reduction is not None and source in emptied:

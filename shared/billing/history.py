@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import timedelta
 from decimal import Decimal
 
-from shared.billing.calendar import BillingCalendar
+from shared.billing.agreements import Addition
+from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.findings import FindingKind
+from shared.billing.items import BillItem
 from shared.billing.lines import LineKey
 from shared.billing.matching import OwnLine
-from shared.billing.owed import settled_at_first_sync, settled_since
+from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.rules import FirstSync, Mode
 from shared.billing.seats import SeatDay, SeatRecord
-from shared.billing.situation import Situation, Target
+from shared.billing.situation import Doubt, Situation, Target
+
+#: Days without a reading after which nobody can say what was there meanwhile: nothing is owed for them.
+LONGEST_GAP = 45
 
 _ZERO = Decimal(0)
 
@@ -24,54 +30,82 @@ def with_tonight(key: LineKey, calendar: BillingCalendar | None, quantity: Decim
     return record.with_reading(situation.as_of, quantity, first)
 
 
+def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
+    """The item's records on a night on which it is not billed or has nothing: they begin anew with nothing."""
+    suffix = f"/{item.id}/standing"
+    nothing = SeatDay(situation.as_of, _ZERO, None)
+    return tuple(
+        SeatRecord(line, (nothing,), situation.as_of) for line in sorted(situation.seats) if line.endswith(suffix)
+    )
+
+
 def of_standing_lines(record: SeatRecord, target: Target, lines: list[OwnLine], situation: Situation) -> SeatRecord:
-    """The record of an item with lines of ours. Without one, the lines are the baseline and nothing is owed before."""
-    calendar, as_of = target.calendar, target.as_of
-    billed = [(line.addition.effective_date, line.addition.cancelled_date, line.addition.quantity) for line in lines]
-    if _goes_on(record, calendar, situation):
-        return record.with_periods(settled_since(record, calendar, billed, as_of))
-    current = calendar.period_of(as_of)
-    in_force = [quantity for start, end, quantity in billed if _overlaps(start, end, current.start, current.end)]
-    return _begun(record, target, FirstSync.NEXT_PERIOD, sum(in_force, _ZERO))
+    """The record of an item with lines of ours. Without one, the lines are the baseline and nothing is owed before.
+
+    Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the next
+    invoice will take.
+    """
+    billed = lines_billed(line.addition for line in lines)
+    if not _goes_on(record, target.calendar, situation):
+        return _begun(record, target, FirstSync.NEXT_PERIOD, billed)
+    first = target.first_uninvoiced.start
+    undone = any(period.standing is not None and period.start >= first for period in record.periods)
+    if undone and not target.profile.proration.always_split:
+        raise Doubt(
+            FindingKind.PERIOD_MOVED,
+            target.item.id,
+            f"{target.item.name}: invoices of agreement {target.agreement.id} were undone; its lines are left alone.",
+            "Invoice the agreement again, or name the last invoiced day under billed_through.",
+        )
+    return record.with_periods(settled_since(record, target.calendar, billed, target.as_of))
 
 
 def of_first_sync(
-    record: SeatRecord, target: Target, standing: Decimal, situation: Situation
+    record: SeatRecord, target: Target, adopted: Addition | None, situation: Situation
 ) -> tuple[SeatRecord, FirstSync]:
-    """The record of an item that gets its first line; `standing` is what a line of people has billed so far.
+    """The record of an item that gets its first line here, with what lines of the product have billed before.
 
     An item whose count is known to have been 0 before is prorated since the day on which it rose; every other begins
     as the profile says. Until its first line is written it begins anew each night, unless it rose from 0.
     """
-    if standing == 0 and record.from_zero and _goes_on(record, target.calendar, situation):
-        return record.with_periods(settled_since(record, target.calendar, [], target.as_of)), FirstSync.PRORATE
-    if standing == 0 and (situation.was_zero(target.item) or _has_just_begun(target)):
-        return replace(_begun(record, target, FirstSync.PRORATE, standing), from_zero=True), FirstSync.PRORATE
+    before = [line.addition for line in situation.standing_lines(target.item)]
+    before += situation.others.get(target.product.identifier.casefold(), [])
+    billed = lines_billed(before)
+    if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
+        return record.with_periods(settled_since(record, target.calendar, billed, target.as_of)), FirstSync.PRORATE
+    if adopted is None and (situation.was_zero(target.item) or _has_just_begun(target)):
+        return replace(_begun(record, target, FirstSync.PRORATE, billed), from_zero=True), FirstSync.PRORATE
     first_sync = target.profile.proration.first_sync
-    return _begun(record, target, first_sync, standing), first_sync
+    return _begun(record, target, first_sync, billed), first_sync
+
+
+def kept(record: SeatRecord | None, mode: Mode) -> tuple[SeatRecord, ...]:
+    """What is remembered of a record: a company that is only observed begins anew when it is billed."""
+    if record is None:
+        return ()
+    return (record if mode is not Mode.OBSERVE else replace(record, periods=(), from_zero=False),)
 
 
 def _has_just_begun(target: Target) -> bool:
-    """Whether the company's own start lies in today's period: before it there was nothing to bill."""
+    """Whether the company's own start lies in today's period: TrueUp was not to bill it before."""
     start = target.item.not_before
     return start is not None and target.current.start < start <= target.as_of
 
 
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:
-    """A record goes on while it is billed by, and as long as the agreement's periods stay the same."""
+    """A record goes on while it is billed by, was read lately, and the agreement's periods stay the same."""
     if not record.periods or situation.company.mode is Mode.OBSERVE:
         return False
-    newest = record.periods[-1].start
-    return calendar.period_of(newest).start == newest
+    before = situation.seats.get(record.line)
+    lately = situation.as_of - timedelta(days=LONGEST_GAP)
+    newest = record.periods[-1]
+    same = calendar.period_of(newest.start) == Period(newest.start, newest.end)
+    return same and before is not None and before.seen is not None and before.seen >= lately
 
 
-def _begun(record: SeatRecord, target: Target, first_sync: FirstSync, standing: Decimal) -> SeatRecord:
+def _begun(record: SeatRecord, target: Target, first_sync: FirstSync, billed: Billed) -> SeatRecord:
     quantity, as_of = record.days[-1].quantity, target.as_of
     day = target.current.start if first_sync is FirstSync.FULL_PERIOD else as_of
     begun = SeatDay(day, quantity, target.first_uninvoiced.start)
-    periods = settled_at_first_sync(target.calendar, first_sync, standing, quantity, as_of)
+    periods = settled_at_first_sync(target.calendar, first_sync, billed, quantity, as_of)
     return SeatRecord(record.line, (begun,), as_of, tuple(periods))
-
-
-def _overlaps(start: date | None, end: date | None, first: date, last: date) -> bool:
-    return (start is None or start <= last) and (end is None or end >= first)

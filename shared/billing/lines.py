@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from shared.billing.agreements import Addition, FieldValue
 
@@ -78,6 +79,7 @@ def one_off_stamp(key: LineKey, product_id: int, day: date, number: int) -> str:
     return _stamp(f"{key.for_one_off()}/{product_id}/{day.isoformat()}/{number}", day, LineKind.ONE_OFF)
 
 
+@lru_cache(maxsize=65536)
 def _stamp(identity: str, day: date, kind: LineKind) -> str:
     digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()[:26]
     return f"{PREFIX}{kind.value}-{day:%y%m%d}-{digest}"

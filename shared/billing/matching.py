@@ -66,13 +66,19 @@ def _owner(company: int, item_ids: Collection[str], addition: Addition, row: Led
     return None
 
 
-def strays(additions: Additions, owned: Mapping[str, list[OwnLine]], ledger: Iterable[LedgerRow]) -> list[Addition]:
-    """Additions with our prefix whose hash fits no bill item: Manage copies agreements together with their additions.
+def strays(
+    additions: Additions, owned: Mapping[str, list[OwnLine]], ledger: Iterable[LedgerRow], as_of: date
+) -> list[Addition]:
+    """Open additions with our prefix whose hash fits no bill item: Manage copies agreements with their additions.
 
     Lines of bill items that no rule mentions any more are no strays: the ledger knows them.
     """
     known = {line.addition.id for lines in owned.values() for line in lines} | {row.addition_id for row in ledger}
-    return [addition for addition in additions.all() if has_our_prefix(addition) and addition.id not in known]
+    return [
+        addition
+        for addition in additions.all()
+        if has_our_prefix(addition) and addition.id not in known and addition.is_open(as_of)
+    ]
 
 
 def others_by_product(

@@ -76,7 +76,7 @@ def orphans(situation: Situation) -> list[Finding]:
     """Lines of ours that stand while no rule mentions their bill item any more."""
     known = situation.owned.keys()
     standing = {}
-    for row in situation.ledger:
+    for row in (row for row in situation.ledger if row.key.is_standing):
         line = situation.additions.get(row.key.agreement, row.addition_id)
         if canonical(row.key.bill_item) not in known and line is not None and line.is_open(situation.as_of):
             standing[row.key.bill_item] = row.product

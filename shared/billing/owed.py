@@ -7,11 +7,12 @@ nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.proration import Share, share_of
 from shared.billing.rules import FirstSync, Proration, ProrationRule
@@ -39,82 +40,84 @@ def still_owed(
     one_off: Mapping[date, Decimal],
     as_of: date,
 ) -> list[Owed]:
-    """What is owed and not yet on a line, oldest period first.
+    """What is neither charged nor waived yet, oldest period first; with `none` at a share of nothing.
 
     `planned` is the standing quantity of periods not yet invoiced, `one_off` the seats that one-off lines already
-    charge; both by the first day of the period they are for. With `none` nothing is ever owed beyond the standing line.
+    charge; both by the first day of the period they are for.
     """
-    if proration.rule is ProrationRule.NONE:
-        return []
     owed: list[Owed] = []
     for settled in record.periods:
-        period = calendar.period_of(settled.start)
-        if period.start != settled.start:
-            continue
+        period = Period(settled.start, settled.end)
         standing = settled.standing if settled.standing is not None else planned.get(period.start, _ZERO)
         charged = standing + settled.waived + one_off.get(period.start, _ZERO)
         target = _billed_in(calendar, period, as_of)
         for slot in record.slots(period):
             quantity = slot.upto - max(slot.below, charged)
             if quantity > 0:
-                share = share_of(proration, period, slot.day)
-                owed.append(Owed(period, slot.day, quantity, share, target))
+                owed.append(Owed(period, slot.day, quantity, _share(proration, period, slot.day), target))
     return owed
 
 
+def _share(proration: Proration, period: Period, day: date) -> Share:
+    return Share(0, period.days) if proration.rule is ProrationRule.NONE else share_of(proration, period, day)
+
+
+#: What a line billed in a period before the item was synced, by first and last day.
+Billed = Callable[[Period], Decimal]
+
+
 def settled_at_first_sync(
-    calendar: BillingCalendar, first_sync: FirstSync, standing: Decimal, quantity: Decimal, as_of: date
+    calendar: BillingCalendar, first_sync: FirstSync, billed: Billed, quantity: Decimal, as_of: date
 ) -> list[Settled]:
     """How the periods from today's up to the first uninvoiced one begin, for an item that is synced for the first time.
 
-    `standing` is what a line that stood before has billed for them. What it did not bill is waived with `next-period`.
+    `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
+    with `next-period`.
     """
     current = calendar.period_of(as_of)
-    unbilled = max(quantity - standing, _ZERO) if first_sync is FirstSync.NEXT_PERIOD else _ZERO
     first = calendar.first_uninvoiced
-    return [
-        Settled(period.start, standing, unbilled) if period < first else Settled(period.start, None)
-        for period in calendar.from_until(current, max(first, calendar.after(current)))
-    ]
+    settled: list[Settled] = []
+    for period in calendar.from_until(current, max(first, calendar.after(current))):
+        if period >= first:
+            settled.append(Settled(period.start, period.end, None))
+            continue
+        standing = billed(period)
+        waived = max(quantity - standing, _ZERO) if first_sync is FirstSync.NEXT_PERIOD else _ZERO
+        settled.append(Settled(period.start, period.end, standing, waived))
+    return settled
 
 
-def settled_since(
-    record: SeatRecord,
-    calendar: BillingCalendar,
-    billed: Iterable[tuple[date | None, date | None, Decimal]],
-    as_of: date,
-) -> list[Settled]:
+def settled_since(record: SeatRecord, calendar: BillingCalendar, billed: Billed, as_of: date) -> list[Settled]:
     """What has changed since the last reading: periods that were invoiced, and today's, if it is new.
 
-    `billed` are our standing lines as (effective date, cancelled date, quantity): what they say now, before anything is
-    written tonight, is what the invoice took from them.
+    What our standing lines say now, before anything is written tonight, is what the invoice took from them.
     """
-    lines = list(billed)
     first = calendar.first_uninvoiced
     current = calendar.period_of(as_of)
     oldest = calendar.period_of(record.periods[0].start)
     changed: list[Settled] = []
     for period in calendar.from_until(oldest, max(first, calendar.after(current))):
         known = record.settled(period)
+        waived = known.waived if known is not None else _ZERO
         invoiced = period < first
-        if known is None:
-            changed.append(Settled(period.start, _standing_in(period, lines) if invoiced else None))
-        elif invoiced and known.standing is None:
-            changed.append(Settled(period.start, _standing_in(period, lines), known.waived))
-        elif not invoiced and known.standing is not None:
-            changed.append(Settled(period.start, None, known.waived))
+        if known is None or (known.standing is None) is invoiced:
+            changed.append(Settled(period.start, period.end, billed(period) if invoiced else None, waived))
     return changed
 
 
-def _standing_in(period: Period, lines: list[tuple[date | None, date | None, Decimal]]) -> Decimal:
-    return sum(
-        (
-            quantity
-            for effective, cancelled, quantity in lines
-            if (effective is None or effective <= period.end) and (cancelled is None or cancelled >= period.start)
-        ),
-        _ZERO,
-    )
+def lines_billed(lines: Iterable[Addition]) -> Billed:
+    """What these lines say of a period, all together."""
+    standing = list(lines)
+
+    def billed(period: Period) -> Decimal:
+        return sum((line.quantity for line in standing if _overlaps(line, period)), _ZERO)
+
+    return billed
+
+
+def _overlaps(line: Addition, period: Period) -> bool:
+    begins = line.effective_date is None or line.effective_date <= period.end
+    return begins and line.is_open(period.start)
 
 
 def _billed_in(calendar: BillingCalendar, period: Period, as_of: date) -> Period:

@@ -15,6 +15,8 @@ from shared.billing.seats import SeatRecord
 
 #: Why a second copy of our own line goes; it takes nothing from what the customer is billed for once.
 OWN_COPY = "our own copy"
+#: Why an older line of ours ends where a newer one stands already, after a worker died between the two writes.
+TAKEN_OVER_ALREADY = "a newer line of ours has taken over"
 
 
 class ChangeKind(StrEnum):
@@ -51,6 +53,11 @@ class Change:
     def is_of_copy(self) -> bool:
         """Whether it removes our own second copy; the ledger then goes on knowing the first one."""
         return self.reason == OWN_COPY
+
+    @property
+    def is_repair(self) -> bool:
+        """Whether it only takes back what would be billed twice; no guard may keep it from that."""
+        return self.reason in (OWN_COPY, TAKEN_OVER_ALREADY)
 
     def fields(self) -> dict[str, FieldValue]:
         """What is sent to Manage, by field name."""

@@ -58,7 +58,7 @@ def plan_company(facts: Facts) -> Plan:
         company=facts.company.company,
         groups=tuple(result.group for result in results if result.group is not None),
         findings=tuple(sorted({*findings, *(item for result in results for item in result.findings)})),
-        seats=tuple(result.seats for result in results if result.seats is not None),
+        seats=tuple(record for result in results for record in result.seats),
         ledger=tuple(row for result in results for row in result.ledger),
         forgotten=tuple(stamp for result in results for stamp in result.forgotten),
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
@@ -73,6 +73,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     additions = Additions(facts.additions, frozenset(active - facts.additions.keys()))
     owned = own_lines(facts.company.company, items, additions, facts.ledger)
     ours = {line.addition.id for lines in owned.values() for line in lines}
+    ours |= {row.addition_id for row in facts.ledger if not row.key.is_standing}
     return Situation(
         as_of=facts.as_of,
         company=facts.company,
@@ -82,7 +83,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         additions=additions,
         owned=owned,
         others=others_by_product(additions, active, ours),
-        strays=tuple(strays(additions, owned, facts.ledger)),
+        strays=tuple(strays(additions, owned, facts.ledger, facts.as_of)),
         ledger=facts.ledger,
         seats=facts.seats,
         contested=_contested(items, owned),

@@ -98,13 +98,13 @@ class FirstSync(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proration:
-    """How changes within a period are billed.
+    """How changes within a period are billed; unless a profile says otherwise they count from the next period on.
 
     `always_split` ends a line and begins another for every change, so that each line stays true for its period even
     when invoices are deleted and run again.
     """
 
-    rule: ProrationRule = ProrationRule.COMPUTED
+    rule: ProrationRule = ProrationRule.NONE
     start_day: StartDay = StartDay.EXCLUDED
     first_sync: FirstSync = FirstSync.NEXT_PERIOD
     always_split: bool = False

@@ -6,7 +6,7 @@ in full, or with the first one that is not invoiced yet, whichever is later.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,7 @@ from shared.billing.changes import creation, ending, split, update
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.matching import OwnLine
-from shared.billing.plan import Change
+from shared.billing.plan import TAKEN_OVER_ALREADY, Change
 from shared.billing.rules import Proration, ProrationRule
 from shared.billing.situation import Doubt, Target
 
@@ -28,13 +28,13 @@ _ZERO = Decimal(0)
 class Standing:
     """What is written to the standing lines, in order, and what they will then say.
 
-    `planned` is the quantity by the first day of each period that is not invoiced yet, up to today's; `unit_price` is
-    the price per period from then on.
+    `planned` is the quantity by the first day of each period that is not invoiced yet, up to today's; `prices` are the
+    prices per period of what is invoiced and of what is not.
     """
 
     changes: tuple[Change, ...]
     planned: dict[date, Decimal]
-    unit_price: Decimal
+    prices: tuple[Decimal, Decimal]
 
 
 def takes_effect(calendar: BillingCalendar, proration: Proration, as_of: date, *, rises: bool) -> Period:
@@ -47,24 +47,30 @@ def takes_effect(calendar: BillingCalendar, proration: Proration, as_of: date, *
     return max(calendar.first_uninvoiced, current if at_once else calendar.after(current))
 
 
-def standing_from(target: Target, lines: list[OwnLine], quantity: Decimal, reason: str) -> Standing:
-    """Brings our lines (oldest first, at least one) to say `quantity` from when on it takes effect."""
+def standing_from(
+    target: Target, lines: list[OwnLine], quantity: Decimal, reason: str, charged_once: Mapping[date, Decimal]
+) -> Standing:
+    """Brings our lines (oldest first, at least one) to say `quantity` from when on it takes effect.
+
+    `charged_once` are seats that one-off lines charge, by the first day of the period: the standing line of such a
+    period is not raised over them.
+    """
     last = lines[-1]
     overlapping = _overlaps_ended(target.item, lines)
     ended = last.addition.cancelled_date
     stands = last.addition.quantity if ended is None else _ZERO
     start = takes_effect(target.calendar, target.profile.proration, target.as_of, rises=quantity > stands)
+    if charged_once.get(start.start):
+        start = max(start, target.calendar.after(target.current))
     if ended is not None:
         start = max(start, target.calendar.after(target.calendar.period_of(ended)))
     elif last.addition.effective_date is not None:
         start = max(start, target.calendar.period_of(last.addition.effective_date))
-    changes = [*_last_line(target, last, quantity, start, reason), *overlapping]
-    prices = [change.after.unit_price for change in changes if change.after is not None]
-    return Standing(
-        tuple(changes),
-        planned_quantities(target, lines, quantity, start),
-        prices[0] if prices else last.addition.unit_price,
-    )
+    changes = _last_line(target, last, quantity, start, reason)
+    before = last.addition.unit_price
+    after = next((change.after.unit_price for change in changes if change.after is not None), before)
+    planned = planned_quantities(target, lines, quantity, start)
+    return Standing((*changes, *overlapping), planned, (before, after))
 
 
 def planned_quantities(
@@ -126,7 +132,7 @@ def _overlaps_ended(item: BillItem, lines: list[OwnLine]) -> list[Change]:
     for older, newer in pairwise(lines):
         begins = newer.addition.effective_date or date.min
         if older.addition.cancelled_date is None and begins > (older.addition.effective_date or date.min):
-            changes += ending(item, older, Period(begins, begins), "a newer line of ours takes over")
+            changes += ending(item, older, Period(begins, begins), TAKEN_OVER_ALREADY)
     return changes
 
 

@@ -7,7 +7,7 @@ a period is never charged for it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -34,13 +34,14 @@ class SeatDay:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one period, known by its first day, has been charged beside one-off lines.
+    """What one period, first to last day, has been charged beside one-off lines.
 
     `standing` is what the standing line said when the period was invoiced, None while it is not. `waived` are seats
     that are not charged for it: those that stood before the item's first sync.
     """
 
     start: date
+    end: date
     standing: Decimal | None
     waived: Decimal = _ZERO
 
@@ -92,6 +93,13 @@ class SeatRecord:
 
     def settled(self, period: Period) -> Settled | None:
         return next((entry for entry in self.periods if entry.start == period.start), None)
+
+    def waiving(self, seats: Mapping[date, Decimal]) -> SeatRecord:
+        """The record after more seats are waived, by the first day of the period that is not charged for them."""
+        more = [
+            replace(entry, waived=entry.waived + seats[entry.start]) for entry in self.periods if entry.start in seats
+        ]
+        return self.with_periods(more)
 
     def highest_since(self, day: date) -> Decimal:
         """The highest quantity in force on any day from `day` on; 0 when nothing is known."""

@@ -77,7 +77,9 @@ def charged_once(item: BillItem, owed: Owed, price: Decimal, after: LineValues) 
 
 def one_off_text(product: str, owed: Owed) -> str:
     """What a one-off line says on the invoice."""
-    return f"{product} - Prorated for {owed.day:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}"
+    prorated = "" if owed.share.is_whole else "Prorated for "
+    first = owed.period.start if owed.share.is_whole else owed.day
+    return f"{product} - {prorated}{first:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}"
 
 
 def removed(item: BillItem, before: LineValues) -> str:

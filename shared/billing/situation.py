@@ -79,7 +79,7 @@ class ItemPlan:
 
     group: Group | None = None
     findings: tuple[Finding, ...] = ()
-    seats: SeatRecord | None = None
+    seats: tuple[SeatRecord, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     forgotten: tuple[str, ...] = ()
     frozen: bool = False

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from shared.billing.calendar import Unsupported, calendar_of
+from shared.billing.agreements import Addition
+from shared.billing.calendar import Period, Unsupported, calendar_of
 from shared.billing.changes import adoption, creation, ending, one_off, removal
 from shared.billing.doubts import agreement_for, calendar_for, is_paused, product_for, refuse_paused
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.history import of_first_sync, of_standing_lines, with_tonight
+from shared.billing.history import kept, not_billed, of_first_sync, of_standing_lines, with_tonight
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineKey, LineValues, is_adopted, stamped_date
 from shared.billing.matching import OwnLine, why_not_adoptable
@@ -40,10 +41,12 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
     try:
         if item.profile is None:
             dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
-            return replace(_planned(item, _endings(item, situation), observed), forgotten=dealt_with)
+            ended = _planned(item, _endings(item, situation), observed)
+            return replace(ended, forgotten=dealt_with, seats=not_billed(item, situation))
         quantity = measured(item, item.profile)
         if quantity == 0 and not situation.owned[item.id]:
-            return ItemPlan(findings=(*observed, *billed_for_nothing(item, item.profile, situation)))
+            findings = (*observed, *billed_for_nothing(item, item.profile, situation))
+            return ItemPlan(findings=findings, seats=not_billed(item, situation))
         agreement = agreement_for(item, item.profile, situation)
         key = LineKey(situation.company.company, agreement.id, item.id)
         read = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
@@ -60,9 +63,12 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
             refuse_paused(item, situation)
         if lines:
             return _plan_lines(target, lines, quantity, situation, observed, seats)
+        if quantity == 0:
+            return ItemPlan(findings=observed, seats=kept(seats, situation.company.mode))
         return _plan_first(target, quantity, situation, observed, seats)
     except Doubt as doubt:
-        return ItemPlan(findings=(*observed, doubt.finding), seats=seats, frozen=True)
+        remembered = kept(seats, situation.company.mode)
+        return ItemPlan(findings=(*observed, doubt.finding), seats=remembered, frozen=True)
 
 
 def _plan_lines(
@@ -78,19 +84,20 @@ def _plan_lines(
     reason = "nothing is counted any more"
     if _waits(target):
         quantity, reason = Decimal(0), f"billing starts on {spoken(item.not_before or target.as_of)}"
-    kept, copies = without_copies(lines)
-    refuse_rivals(item, kept)
-    if quantity > 0 and kept[-1].addition.cancelled_date is not None:
+    stands, copies = without_copies(lines)
+    refuse_rivals(item, stands)
+    if quantity > 0 and stands[-1].addition.cancelled_date is not None:
         if situation.additions.unread:
-            return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
+            return ItemPlan(findings=observed, seats=kept(seats, situation.company.mode), frozen=True, needs_all=True)
         _refuse_beside_others(target, situation)
     one_offs = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(one_offs)[1]
-    standing = standing_from(target, kept, quantity, reason)
-    owed, untimely = _one_offs(target, seats, standing.planned, standing.unit_price, situation)
+    standing = standing_from(target, stands, quantity, reason, charged_once=_charged_once(target, situation)[1])
+    owed = _one_offs(target, seats, standing.planned, standing.prices, situation)
     removals = [change for copy in copies for change in removal(target, copy)]
-    changes = [*owed, *removals, *standing.changes]
-    return _planned(item, changes, (*observed, *untimely), seats, _remembered(kept, situation))
+    changes = [*owed.changes, *removals, *standing.changes]
+    remembered = kept(owed.seats, situation.company.mode)
+    return _planned(item, changes, (*observed, *owed.untimely), remembered, _remembered(stands, situation))
 
 
 def _plan_first(
@@ -99,9 +106,9 @@ def _plan_first(
     """A new line, or the adoption of the one that people kept so far."""
     item, profile = target.item, target.profile
     if situation.additions.unread:
-        return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
+        return ItemPlan(findings=observed, seats=kept(seats, situation.company.mode), frozen=True, needs_all=True)
     if _waits(target):
-        return ItemPlan(findings=observed, seats=seats)
+        return ItemPlan(findings=observed, seats=kept(seats, situation.company.mode))
     _refuse_strays(target, situation)
     candidates = situation.open_lines((profile.product, *profile.replaces), target.first_uninvoiced.start)
     if len(candidates) > 1 or (candidates and profile.product.casefold() in situation.contested):
@@ -127,11 +134,7 @@ def _plan_first(
                 f"it is not adopted, because {obstacle}.",
                 "Adopt it, end it at a period's end, or create a line beside it.",
             )
-        seats, _ = of_first_sync(seats, target, found.quantity, situation)
-        first = max(target.first_uninvoiced, target.current)
-        planned = planned_quantities(target, [], quantity, first)
-        owed, untimely = _one_offs(target, seats, planned, found.unit_price, situation)
-        return _planned(item, [*owed, adoption(target, found, quantity, first)], (*observed, *untimely), seats)
+        return _adopt(target, found, quantity, situation, observed, seats)
     if profile.update_only:
         raise Doubt(
             FindingKind.BLOCKED_CREATE,
@@ -139,18 +142,57 @@ def _plan_first(
             f"{item.name}: there is no line to update, and the profile {profile.id} never creates one.",
             f"Add a line of {profile.product} in Manage, or let the profile create lines.",
         )
-    seats, first_sync = of_first_sync(seats, target, Decimal(0), situation)
+    seats, first_sync = of_first_sync(seats, target, None, situation)
     prorated = first_sync is FirstSync.PRORATE
     first = (
         takes_effect(target.calendar, profile.proration, target.as_of, rises=True)
         if prorated
         else max(target.first_uninvoiced, target.current)
     )
-    new = creation(target, quantity, first)
+    new = creation(target, quantity, _after_lines_elsewhere(target, first, situation))
     assert new.after is not None
     planned = planned_quantities(target, [], quantity, first)
-    owed, untimely = _one_offs(target, seats, planned, new.after.unit_price, situation)
-    return _planned(item, [*owed, new], (*observed, *untimely), seats)
+    owed = _one_offs(target, seats, planned, (new.after.unit_price, new.after.unit_price), situation)
+    remembered = kept(owed.seats, situation.company.mode)
+    return _planned(item, [*owed.changes, new], (*observed, *owed.untimely), remembered)
+
+
+def _adopt(
+    target: Target,
+    found: Addition,
+    quantity: Decimal,
+    situation: Situation,
+    observed: tuple[Finding, ...],
+    seats: SeatRecord,
+) -> ItemPlan:
+    """The line that people kept becomes ours and says what is counted, from the first uninvoiced period on."""
+    if target.first_uninvoiced < target.current and quantity != found.quantity:
+        raise Doubt(
+            FindingKind.CALENDAR_UNSUPPORTED,
+            target.item.id,
+            f"{target.item.name}: addition {found.id} says {number(found.quantity)} instead of {number(quantity)}, but "
+            f"a period that is over is not invoiced yet; taking the line over now would change it.",
+            f"Invoice agreement {target.agreement.id} up to today's period first.",
+        )
+    begun, _ = of_first_sync(seats, target, found, situation)
+    first = max(target.first_uninvoiced, target.current)
+    planned = planned_quantities(target, [], quantity, first)
+    owed = _one_offs(target, begun, planned, (found.unit_price, found.unit_price), situation)
+    remembered = kept(owed.seats, situation.company.mode)
+    changes = [*owed.changes, adoption(target, found, quantity, first)]
+    return _planned(target.item, changes, (*observed, *owed.untimely), remembered)
+
+
+def _after_lines_elsewhere(target: Target, start: Period, situation: Situation) -> Period:
+    """A line that moves to another agreement goes on after the last day that the item was billed on the old one."""
+    last_days = [
+        line.addition.cancelled_date
+        for line in situation.standing_lines(target.item)
+        if line.key != target.key and line.addition.cancelled_date is not None and line.addition.quantity > 0
+    ]
+    while last_days and start.start <= max(last_days):
+        start = target.calendar.after(start)
+    return start
 
 
 def _has_begun(item: BillItem, day: date) -> bool:
@@ -163,24 +205,42 @@ def _waits(target: Target) -> bool:
     return not _has_begun(target.item, max(target.first_uninvoiced.start, target.as_of))
 
 
+@dataclass(frozen=True, slots=True)
+class _Owed:
+    """One-off lines, what is owed but cannot be billed inside the agreement, and the record with what is waived."""
+
+    changes: list[Change]
+    untimely: list[Finding]
+    seats: SeatRecord
+
+
 def _one_offs(
-    target: Target, seats: SeatRecord, planned: Mapping[date, Decimal], price: Decimal, situation: Situation
-) -> tuple[list[Change], list[Finding]]:
-    """One-off lines for what periods owe, and what is owed but cannot be billed inside the agreement."""
-    calendar, proration = target.calendar, target.profile.proration
+    target: Target,
+    seats: SeatRecord,
+    planned: Mapping[date, Decimal],
+    prices: tuple[Decimal, Decimal],
+    situation: Situation,
+) -> _Owed:
+    """What periods owe beyond the standing line. `prices` are those of invoiced periods and of the others.
+
+    What comes to nothing, is not charged at all or is left to a person counts as charged: it never comes up again.
+    """
     numbers, charged = _charged_once(target, situation)
     changes: list[Change] = []
     untimely: list[Finding] = []
-    for owed in still_owed(seats, calendar, proration, planned, charged, target.as_of):
-        numbers[owed.day] += 1
-        change = one_off(target, owed, price, numbers[owed.day])
-        if change is None:
-            continue
-        if calendar.is_whole_inside(owed.billed_in):
+    waived: dict[date, Decimal] = {}
+    for owed in still_owed(seats, target.calendar, target.profile.proration, planned, charged, target.as_of):
+        price = prices[0] if owed.period < target.first_uninvoiced else prices[1]
+        change = one_off(target, owed, price, numbers[owed.day] + 1)
+        timely = target.calendar.is_whole_inside(owed.billed_in)
+        if change is not None and timely and _has_begun(target.item, owed.day):
+            numbers[owed.day] += 1
             changes.append(change)
-        else:
+            continue
+        waived[owed.period.start] = waived.get(owed.period.start, Decimal(0)) + owed.quantity
+        if change is not None and not timely:
             untimely.append(_untimely(target, owed, change))
-    return changes, untimely
+    return _Owed(changes, untimely, seats.waiving(waived))
 
 
 def _charged_once(target: Target, situation: Situation) -> tuple[Counter[date], dict[date, Decimal]]:
@@ -276,7 +336,7 @@ def _planned(
     item: BillItem,
     changes: list[Change],
     findings: tuple[Finding, ...],
-    seats: SeatRecord | None = None,
+    seats: tuple[SeatRecord, ...] = (),
     ledger: tuple[LedgerRow, ...] = (),
 ) -> ItemPlan:
     group = Group(item.id, tuple(changes)) if changes else None

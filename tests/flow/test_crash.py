@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.lines import LineKey, stamp_of
-from shared.billing.rules import SkuPolicy
+from shared.billing.rules import Proration, ProrationRule, SkuPolicy
 from shared.state.records import Outcome
 from shared.sync.lanes import start_run
 from tests import builders as b
@@ -21,7 +21,9 @@ def busy_house() -> House:
     """Two companies that need everything: a create, an update, an adoption, an end and the removal of a copy."""
     house = House()
     policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "standard")]
-    house.rules(b.rules(b.profile(), b.profile(id="standard", product="M365-BS"), policies=policies))
+    computed = Proration(ProrationRule.COMPUTED)
+    profiles = (b.profile(proration=computed), b.profile(id="standard", product="M365-BS", proration=computed))
+    house.rules(b.rules(*profiles, policies=policies))
     house.company(1, [b.count(5), b.count(3, sku=b.STANDARD, name="Business Standard")], [b.addition(11, 4)])
     ours = stamped(2, b.PREMIUM, 88)
     lines = [
@@ -162,6 +164,41 @@ def test_one_off_lines_are_written_once_wherever_the_worker_was_killed():
 
     for step in range(1, undisturbed.fate.steps - before + 1):
         house = rising_house()
+        house.fate.die_at = house.fate.steps + step
+        night(house, "second")
+        night(house, "third")
+        assert house.manage.said() == said, f"killed before step {step}: {house.fate.log[-1]}"
+
+
+def splitting_house() -> House:
+    """A company whose line of 40 must be split, because every change begins a line of its own."""
+    house = House()
+    splits = Proration(ProrationRule.COMPUTED, always_split=True)
+    house.rules(b.rules(b.profile(proration=splits)))
+    house.company(1, [b.count(40)])
+    house.company(2, [b.count(6)])
+    night(house, "first")
+    house.clock.pass_by(days=40)
+    for company in (1, 2):
+        agreement = house.manage.agreements_[company + 1000]
+        house.manage.agreements_[company + 1000] = replace(agreement, next_invoice_date=date(2027, 1, 1))
+    house.count(1, b.count(42))
+    house.count(2, b.count(4))
+    return house
+
+
+def test_a_split_line_is_never_billed_twice_wherever_the_worker_was_killed():
+    undisturbed = splitting_house()
+    before = undisturbed.fate.steps
+    night(undisturbed, "second")
+    said = undisturbed.manage.said()
+    assert [(line[2], line[5]) for line in said if line[6].startswith("TU1-S-") and line[0] == 1001] == [
+        (Decimal(40), "2026-12-31"),
+        (Decimal(42), "None"),
+    ]
+
+    for step in range(1, undisturbed.fate.steps - before + 1):
+        house = splitting_house()
         house.fate.die_at = house.fate.steps + step
         night(house, "second")
         night(house, "third")

@@ -20,6 +20,7 @@ from shared.billing.agreements import Addition
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
+    BillOption,
     FirstSync,
     Guards,
     LicenceLink,
@@ -35,6 +36,7 @@ from tests import builders as b
 
 D = Decimal
 UNGUARDED = Guards(ReductionLimit(D(100), D(0), D(10**6), D(10**9)), all_to_zero=False)
+COMPUTED = Proration(ProrationRule.COMPUTED)
 LENGTHS = {"Monthly": 1, "Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}
 
 
@@ -338,7 +340,7 @@ def test_with_the_start_day_included_as_manage_and_microsoft_count():
 
 @pytest.mark.parametrize(("day", "amount"), [(date(2026, 2, 20), "19.64"), (date(2026, 3, 10), "3.57")])
 def test_a_contract_period_from_the_15th_to_the_14th(day, amount):
-    agreement = Agreement("Monthly", "ContractYear", "Current", date(2025, 2, 15), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "ContractYear", "Current", date(2025, 2, 15), COMPUTED, D("25.00"))
     while agreement.next_invoice <= day:
         agreement.invoice()
     agreement.night(date(2026, 2, 15), 5)
@@ -348,7 +350,7 @@ def test_a_contract_period_from_the_15th_to_the_14th(day, amount):
 
 
 def test_ten_to_eight_and_back_to_ten_inside_a_paid_period_owes_nothing():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.night(date(2026, 1, 1), 10)
     agreement.invoice()
     agreement.night(date(2026, 1, 10), 8)
@@ -359,7 +361,7 @@ def test_ten_to_eight_and_back_to_ten_inside_a_paid_period_owes_nothing():
 
 
 def test_one_more_in_an_invoiced_month_reads_as_one_sentence_with_its_arithmetic():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), COMPUTED, D("25.00"))
     while agreement.next_invoice <= date(2021, 2, 17):
         agreement.invoice()
     agreement.night(date(2021, 2, 1), 10)
@@ -387,7 +389,12 @@ def test_one_more_in_an_invoiced_month_reads_as_one_sentence_with_its_arithmetic
 )
 def test_a_first_sync_in_an_invoiced_month(first_sync, amounts):
     agreement = Agreement(
-        "Monthly", "CalendarYear", "Current", date(2026, 9, 1), Proration(first_sync=first_sync), D("25.00")
+        "Monthly",
+        "CalendarYear",
+        "Current",
+        date(2026, 9, 1),
+        Proration(ProrationRule.COMPUTED, first_sync=first_sync),
+        D("25.00"),
     )
     agreement.invoice()
     agreement.counted = frozenset({b.PREMIUM})
@@ -400,7 +407,7 @@ def test_a_first_sync_in_an_invoiced_month(first_sync, amounts):
 
 
 def test_an_agreement_that_ends_before_the_one_off_could_be_billed_tells_the_amount():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.night(date(2026, 1, 1), 5)
     agreement.invoice()
     facts = agreement.facts(date(2026, 1, 20), 6)
@@ -414,7 +421,7 @@ def test_an_agreement_that_ends_before_the_one_off_could_be_billed_tells_the_amo
 
 
 def test_a_company_in_observe_begins_anew_each_night():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.night(date(2026, 1, 1), 5)
     agreement.invoice()
     watching = replace(agreement.facts(date(2026, 1, 20), 9), company=b.company(mode=Mode.OBSERVE))
@@ -430,7 +437,7 @@ def test_billed_through_overrides_what_the_next_invoice_date_says():
 
 
 def test_our_second_copy_of_a_one_off_line_goes():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.night(date(2026, 1, 1), 5)
     agreement.invoice()
     agreement.night(date(2026, 1, 20), 6)
@@ -442,7 +449,7 @@ def test_our_second_copy_of_a_one_off_line_goes():
 
 
 def test_do_not_bill_until_a_day_begins_on_it_as_an_increase_from_nothing():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.night(date(2026, 1, 1), 5)
     agreement.invoice()
     until = LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill_until=date(2026, 3, 11))
@@ -462,7 +469,7 @@ def test_do_not_bill_until_a_day_begins_on_it_as_an_increase_from_nothing():
 
 
 def test_a_link_that_starts_in_an_invoiced_month_owes_from_its_start():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 1, 15)),)
     agreement.counted = frozenset({b.PREMIUM})
     agreement.invoice()
@@ -474,7 +481,7 @@ def test_a_link_that_starts_in_an_invoiced_month_owes_from_its_start():
 
 
 def test_a_line_that_comes_back_before_it_has_ended_keeps_its_price():
-    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(), D("25.00"))
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"))
     agreement.lines = [b.addition(1, 10, unit_price=D("22.05"), effective_date=date(2026, 1, 1))]
     agreement.night(date(2026, 1, 1), 10)
     agreement.invoice()
@@ -482,3 +489,171 @@ def test_a_line_that_comes_back_before_it_has_ended_keeps_its_price():
     plan = agreement.night(date(2026, 1, 12), 10)
 
     assert [change.after.unit_price for change in plan.changes] == [D("22.05")]
+
+
+# ---- what is never billed afterwards
+
+
+def monthly(rule: ProrationRule = ProrationRule.COMPUTED, price: str = "25.00") -> Agreement:
+    return Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), Proration(rule), D(price))
+
+
+def once(plan: Plan) -> list[tuple[Decimal, Decimal]]:
+    return [(change.after.quantity, change.after.unit_price) for change in plan.changes if not change.key.is_standing]
+
+
+def test_months_in_which_an_item_was_not_to_be_billed_are_not_billed_afterwards():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),)
+    agreement.night(date(2026, 1, 20), 10)
+    for _ in range(2):
+        agreement.invoice()
+    agreement.licences = ()
+
+    assert once(agreement.night(date(2026, 3, 20), 10)) == []
+
+
+def test_a_rise_that_was_only_looked_at_and_went_away_is_not_billed_when_it_comes_back():
+    agreement = monthly()
+    agreement.invoice()
+    agreement.night(date(2026, 1, 22), 5, applies=False)
+    for day in (23, 24):
+        agreement.night(date(2026, 1, day), 0)
+    for _ in range(3):
+        agreement.invoice()
+    back = agreement.night(date(2026, 3, 20), 5)
+
+    assert once(back) == [(D(5), amount(D("25.00"), (11, 31))), (D(5), D("25.00"))], "since March: April is invoiced"
+
+
+def test_nothing_is_owed_for_days_without_any_reading_for_a_long_time():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 10)
+    for _ in range(6):
+        agreement.invoice()
+
+    assert once(agreement.night(date(2026, 6, 20), 12)) == []
+
+
+def test_a_change_of_the_rule_bills_nothing_of_the_past():
+    agreement = monthly(ProrationRule.NONE)
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 7)
+    agreement.invoice()
+    agreement.night(date(2026, 2, 10), 9)
+    agreement.proration = COMPUTED
+
+    assert once(agreement.night(date(2026, 2, 12), 9)) == []
+    assert once(agreement.night(date(2026, 2, 18), 10)) == [(D(1), amount(D("25.00"), (10, 28)))]
+
+
+def test_a_change_of_the_billing_cycle_bills_nothing_twice():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 7)
+    facts = agreement.facts(date(2026, 1, 12), 7)
+    quarterly = replace(facts.agreements[0], billing_cycle="Quarterly", next_invoice_date=date(2026, 4, 1))
+
+    assert once(plan_company(replace(facts, agreements=(quarterly,)))) == []
+
+
+def test_what_was_left_to_a_person_is_not_written_later():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 1, 20), 6)
+    ends = replace(facts, agreements=(replace(facts.agreements[0], end_date=date(2026, 2, 10)),))
+    agreement.seats |= {record.line: record for record in plan_company(ends).seats}
+
+    assert once(agreement.plan(date(2026, 1, 21), 6)) == []
+
+
+def test_nothing_is_created_or_adopted_for_a_count_of_zero_beside_a_line_that_has_ended_elsewhere():
+    ended = b.our_addition(9, 2, on=501, cancelled_date=date(2026, 10, 31))
+    theirs = b.addition(12, 3, on=502)
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(0), b.count(1, sku="other", free=True)),
+            additions=[ended, theirs],
+            ledger=[b.recorded(ended)],
+            agreements=[b.agreement(501), b.agreement(502)],
+            company=b.company(licences=(licence,)),
+        )
+    )
+
+    assert plan.groups == ()
+
+
+def test_a_line_that_moves_goes_on_after_the_last_day_that_it_was_billed():
+    ended = b.our_addition(9, 2, on=501, cancelled_date=date(2026, 12, 31))
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(3)),
+            additions=[ended],
+            ledger=[b.recorded(ended)],
+            agreements=[b.agreement(501, agreement_status="Cancelled"), b.agreement(502)],
+            company=b.company(licences=(licence,)),
+        )
+    )
+
+    assert [change.after.effective_date for change in plan.changes] == [date(2027, 1, 1)]
+
+
+def test_the_invoiced_part_of_a_rise_keeps_the_price_that_it_was_invoiced_at():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    agreement.price = D("50.00")
+
+    assert once(agreement.night(date(2026, 1, 10), 7)) == [(D(2), amount(D("25.00"), (21, 31)))]
+
+
+def test_a_line_is_not_taken_over_while_a_period_that_is_over_is_not_invoiced():
+    facts = b.facts(
+        b.reading(b.count(12)),
+        additions=[b.addition(9, 10)],
+        agreements=[b.agreement(next_invoice_date=date(2026, 10, 1))],
+    )
+
+    plan = plan_company(facts)
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["calendar-unsupported"]
+
+
+def test_undone_invoices_hold_the_item_until_they_are_run_again():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 5), 12)
+    agreement.invoiced -= 1
+    plan = agreement.plan(date(2026, 1, 6), 13)
+
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["period-moved"]
+
+
+def test_lines_that_are_not_charged_owe_nothing_and_do_not_owe_it_later():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 5)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 1, 10), 7)
+    free = replace(facts.rules.profiles["premium"], bill_option=BillOption.NO_CHARGE)
+    unpaid = plan_company(replace(facts, rules=replace(facts.rules, profiles={"premium": free})))
+    agreement.seats |= {record.line: record for record in unpaid.seats}
+
+    assert once(unpaid) == []
+    assert once(agreement.plan(date(2026, 1, 11), 7)) == []
+
+
+def test_a_copied_one_off_that_has_ended_blocks_nothing():
+    copied = b.addition(9, 1, serial_number="TU1-O-250101-aaaaaaaaaaaaaaaaaaaaaaaaaa", cancelled_date=date(2025, 1, 31))
+    plan = plan_company(b.facts(b.reading(b.count(3)), additions=[copied]))
+
+    assert len(plan.changes) == 1
+    assert plan.findings == ()
