@@ -13,7 +13,7 @@ from decimal import Decimal
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.plan import Change, Group, Plan
-from shared.billing.rules import Guards, ReductionLimit
+from shared.billing.rules import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import money, number
 
@@ -30,7 +30,7 @@ def guarded(
 ) -> Plan:
     """The plan with every group that a guard holds marked, and a finding for each."""
     emptied = _emptied_sources(readings) if guards.all_to_zero else set()
-    groups = tuple(_held(group, guards.reduction, emptied, seats, as_of) for group in plan.groups)
+    groups = tuple(_held(group, guards, emptied, seats, as_of) for group in plan.groups)
     held = [
         Finding(
             FindingKind.HELD,
@@ -54,49 +54,56 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
     return {source for source, total in totals.items() if total == 0}
 
 
-def _held(
-    group: Group, limit: ReductionLimit, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date
-) -> Group:
+def _held(group: Group, guards: Guards, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date) -> Group:
     changes = [change for change in group.changes if change.key.is_standing and not change.is_repair]
-    reduction = _reduction(changes, seats, as_of)
+    moved = _movement(changes, seats, as_of)
     source = group.bill_item.split("/", 1)[0]
-    if reduction is not None and source in emptied:
+    if moved.after < moved.before and source in emptied:
         return replace(group, held=f"every count of {source} is zero tonight")
-    held = _too_many_units(reduction, limit) if reduction is not None else None
-    return replace(group, held=held or _too_much_money(changes, limit))
+    held = _too_few(moved, guards.reduction) or _too_many(moved, guards.increase)
+    return replace(group, held=held or _too_much_money(changes, guards.reduction))
 
 
 @dataclass(frozen=True, slots=True)
-class _Reduction:
-    """How many units a group bills less than the highest of the last days."""
+class _Movement:
+    """What the standing lines of a group say before and after, and the highest of the last days."""
 
-    units: Decimal
+    before: Decimal
+    after: Decimal
     highest: Decimal
 
 
-def _reduction(changes: list[Change], seats: Mapping[str, SeatRecord], as_of: date) -> _Reduction | None:
-    """None unless these standing lines go down now; copies of our own and one-off lines take nothing away."""
+def _movement(changes: list[Change], seats: Mapping[str, SeatRecord], as_of: date) -> _Movement:
     before = sum((change.before.quantity for change in changes if change.before is not None), Decimal(0))
     after = sum((change.after.quantity for change in changes if not _ends(change) and change.after), Decimal(0))
-    if after >= before:
-        return None
     since = as_of - timedelta(days=REMEMBERED_DAYS)
     records = [seats[line] for line in {str(change.key) for change in changes} if line in seats]
-    highest = max([before, *(record.highest_since(since) for record in records)])
-    return _Reduction(highest - after, highest)
+    return _Movement(before, after, max([before, *(record.highest_since(since) for record in records)]))
 
 
 def _ends(change: Change) -> bool:
     return change.after is None or change.after.cancelled_date is not None
 
 
-def _too_many_units(reduction: _Reduction, limit: ReductionLimit) -> str | None:
-    units, percent = reduction.units, reduction.units * 100 / reduction.highest
-    told = f"a reduction by {number(units)} from {number(reduction.highest)}, the highest of {REMEMBERED_DAYS} days,"
+def _too_few(moved: _Movement, limit: ReductionLimit) -> str | None:
+    if moved.after >= moved.before:
+        return None
+    units = moved.highest - moved.after
+    told = f"a reduction by {number(units)} from {number(moved.highest)}, the highest of {REMEMBERED_DAYS} days,"
     if units > limit.units:
         return f"{told} is more than {number(limit.units)} units"
-    if units > limit.small and percent > limit.percent:
+    if units > limit.small and units * 100 / moved.highest > limit.percent:
         return f"{told} is more than {number(limit.percent)} %"
+    return None
+
+
+def _too_many(moved: _Movement, limit: IncreaseLimit) -> str | None:
+    """Only where something stood: a first line has nothing to be measured against."""
+    if moved.highest == 0 or moved.after - moved.highest <= limit.small:
+        return None
+    if moved.after > moved.highest * limit.factor:
+        highest = f"{number(moved.highest)}, the highest of {REMEMBERED_DAYS} days"
+        return f"an increase to {number(moved.after)} is more than {number(limit.factor)} times {highest}"
     return None
 
 

@@ -186,10 +186,22 @@ class ReductionLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class IncreaseLimit:
+    """An increase of an item by more than `small` units is held when it goes *beyond* `factor` times what stood.
+
+    What stood is the highest quantity of the last 30 days.
+    """
+
+    factor: Decimal = Decimal(5)
+    small: Decimal = Decimal(25)
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """What holds a plan for a person to look at."""
 
     reduction: ReductionLimit = ReductionLimit()
+    increase: IncreaseLimit = IncreaseLimit()
     all_to_zero: bool = True
 
 

@@ -86,9 +86,15 @@ class Reduction(_Part):
     money: Number = rules.ReductionLimit().money
 
 
+class Increase(_Part):
+    factor: Number = rules.IncreaseLimit().factor
+    small: Number = rules.IncreaseLimit().small
+
+
 class Guards(_Part):
     all_to_zero: YesOrNo = rules.Guards().all_to_zero
     reduction: Reduction = Reduction()
+    increase: Increase = Increase()
 
 
 class CompanyReduction(_Part):
@@ -100,11 +106,19 @@ class CompanyReduction(_Part):
     money: Number | None = None
 
 
+class CompanyIncrease(_Part):
+    """Only what differs from the MSP's own limits."""
+
+    factor: Number | None = None
+    small: Number | None = None
+
+
 class CompanyGuards(_Part):
     """Only what differs from the MSP's own guards."""
 
     all_to_zero: YesOrNo | None = None
     reduction: CompanyReduction = CompanyReduction()
+    increase: CompanyIncrease = CompanyIncrease()
 
 
 class Schedule(_Part):

@@ -19,6 +19,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
     """The MSP-wide rules at this version, and each company's own; limits a company leaves out are the MSP's."""
     guards = rules.Guards(
         reduction=rules.ReductionLimit(**document.guards.reduction.model_dump()),
+        increase=rules.IncreaseLimit(**document.guards.increase.model_dump()),
         all_to_zero=document.guards.all_to_zero,
     )
     return (
@@ -82,9 +83,11 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
 
 
 def _override(guards: rules.Guards, own: doc.CompanyGuards) -> rules.Guards:
-    limits: Mapping[str, Decimal] = own.reduction.model_dump(exclude_none=True)
+    reduction: Mapping[str, Decimal] = own.reduction.model_dump(exclude_none=True)
+    increase: Mapping[str, Decimal] = own.increase.model_dump(exclude_none=True)
     return rules.Guards(
-        reduction=replace(guards.reduction, **limits),
+        reduction=replace(guards.reduction, **reduction),
+        increase=replace(guards.increase, **increase),
         all_to_zero=guards.all_to_zero if own.all_to_zero is None else own.all_to_zero,
     )
 
@@ -101,7 +104,8 @@ def _company_fields(company: rules.CompanyRules, guards: rules.Guards) -> dict[s
     ]
     if company.guards is not None:
         own, msp = _fields(company.guards), _fields(guards)
-        parts["guards"] = _difference(own, msp) | {"reduction": _difference(own["reduction"], msp["reduction"])}
+        limits = {name: _difference(own[name], msp[name]) for name in ("reduction", "increase")}
+        parts["guards"] = _difference(own, msp) | {name: given for name, given in limits.items() if given}
     return parts
 
 

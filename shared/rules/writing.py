@@ -16,7 +16,7 @@ _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.e
 
 #: What stands above each section.
 _SECTIONS = {
-    "guards": "What holds a plan until a person has looked; a reduction is held beyond any of the four limits.",
+    "guards": "What holds a plan until a person has looked: a reduction or an increase beyond its limits.",
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
     "schedules": f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}.",
     "profiles": (
@@ -72,12 +72,14 @@ def _item(item: BaseModel) -> list[str]:
 
 
 def _given(part: BaseModel) -> dict[str, Any]:
-    """The fields to write: none that is left out, and no `do_not_bill: false`."""
+    """The fields to write: none that is left out, no part that says nothing, and no `do_not_bill: false`."""
     fields = {name: getattr(part, name) for name in type(part).model_fields}
     return {
         name: value
         for name, value in fields.items()
-        if value is not None and not (name == "do_not_bill" and value is False)
+        if value is not None
+        and not (name == "do_not_bill" and value is False)
+        and not (isinstance(value, BaseModel) and not _given(value))
     }
 
 

@@ -16,6 +16,7 @@ from shared.billing.rules import (
     BillOption,
     CompanyLink,
     Guards,
+    IncreaseLimit,
     LicenceLink,
     Mode,
     PriceKind,
@@ -90,7 +91,7 @@ def test_a_company_inherits_the_guards_it_does_not_name():
     limit = ReductionLimit(percent=Decimal(50), units=Decimal(40), money=Decimal(800))
     assert msp.guards.reduction.units == Decimal(25)
     assert companies[0].guards is None
-    assert companies[1].guards == Guards(limit, all_to_zero=False)
+    assert companies[1].guards == Guards(limit, IncreaseLimit(Decimal(10), Decimal(50)), all_to_zero=False)
 
 
 def test_the_example_shows_every_field_of_the_document():

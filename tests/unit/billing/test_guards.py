@@ -100,8 +100,13 @@ def test_a_copy_that_goes_beside_a_small_reduction_does_not_make_it_large():
     assert plan.held == ()
 
 
-def test_increases_are_not_held():
-    assert reduced(1, 500, ReductionLimit()).held == ()
+@pytest.mark.parametrize(("before", "after", "held"), [(10, 50, False), (10, 51, True), (5, 30, False), (5, 31, True)])
+def test_an_increase_is_held_beyond_its_factor_and_more_than_a_few_units(before, after, held):
+    assert bool(reduced(before, after, ReductionLimit()).held) is held
+
+
+def test_a_first_line_has_nothing_to_be_measured_against():
+    assert plan_company(b.facts(b.reading(b.count(5000)))).held == ()
 
 
 def test_an_adoption_that_reduces_is_measured_like_every_reduction():
