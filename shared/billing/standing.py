@@ -229,6 +229,7 @@ def _one_offs(
     changes: list[Change] = []
     untimely: list[Finding] = []
     waived: dict[date, Decimal] = {}
+    pending: set[date] = set()
     for owed in still_owed(seats, target.calendar, target.profile.proration, planned, charged, target.as_of):
         price = prices[0] if owed.period < target.first_uninvoiced else prices[1]
         change = one_off(target, owed, price, numbers[owed.day] + 1)
@@ -236,11 +237,14 @@ def _one_offs(
         if change is not None and timely and _has_begun(target.item, owed.day):
             numbers[owed.day] += 1
             changes.append(change)
+            pending.add(owed.period.start)
             continue
         waived[owed.period.start] = waived.get(owed.period.start, Decimal(0)) + owed.quantity
         if change is not None and not timely:
             untimely.append(_untimely(target, owed, change))
-    return _Owed(changes, untimely, seats.waiving(waived))
+    # Seats are counted from the first one up: none may pass for charged while one before it is only planned.
+    settled = {start: quantity for start, quantity in waived.items() if start not in pending}
+    return _Owed(changes, untimely, seats.waiving(settled))
 
 
 def _charged_once(target: Target, situation: Situation) -> tuple[Counter[date], dict[date, Decimal]]:
