@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from local.sandbox.callbacks import Callbacks, Sending
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
 from local.sandbox.faults import FaultBook
@@ -64,9 +65,11 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("DELETE", r"invoices/{id:\d+}", controls.undo_invoice),
         ("GET", "additions", controls.additions),
         ("POST", "person", controls.person),
+        ("POST", "callbacks", controls.send_callbacks),
         ("GET", "msp", controls.summary),
     ]
-    return [web.route(method, f"/_sandbox/{path}", _answering(handler)) for method, path, handler in routes]
+    own = [web.route(method, f"/_sandbox/{path}", _answering(handler)) for method, path, handler in routes]
+    return [*own, *controls.callbacks.routes()]
 
 
 class _Controls:
@@ -75,6 +78,8 @@ class _Controls:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._records = sandbox.msp.records
+        instance = Instance(self._records, sandbox.clock, sandbox.switches)
+        self.callbacks = Callbacks(instance, sandbox.msp.account.company)
 
     async def calls(self, _: web.Request) -> Any:
         return self._sandbox.calls.to_json()
@@ -121,6 +126,10 @@ class _Controls:
 
     async def person(self, request: web.Request) -> Any:
         return act(self._records, self._sandbox.clock, await request.json())
+
+    async def send_callbacks(self, request: web.Request) -> Any:
+        sending = Sending.model_validate(await request.json())
+        return await self.callbacks.send(sending, self._sandbox.settings["MICROSOFT_AUTHORITY"])
 
     async def summary(self, _: web.Request) -> Any:
         """The MSP at a glance, and the settings with which TrueUp finds it."""
