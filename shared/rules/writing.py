@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.rules.document import JOBS, SOURCES, Company, Policy, RulesDocument
+from shared.rules.document import JOBS, SOURCES, Company, CompanyGuards, Policy, RulesDocument
 
 _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
 
@@ -72,14 +72,14 @@ def _item(item: BaseModel) -> list[str]:
 
 
 def _given(part: BaseModel) -> dict[str, Any]:
-    """The fields to write: none that is left out, no part that says nothing, and no `do_not_bill: false`."""
+    """The fields to write: none that is left out, no limits that say nothing, and no `do_not_bill: false`."""
     fields = {name: getattr(part, name) for name in type(part).model_fields}
     return {
         name: value
         for name, value in fields.items()
         if value is not None
         and not (name == "do_not_bill" and value is False)
-        and not (isinstance(value, BaseModel) and not _given(value))
+        and not (isinstance(part, CompanyGuards) and isinstance(value, BaseModel) and not _given(value))
     }
 
 
