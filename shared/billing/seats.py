@@ -61,7 +61,7 @@ class SeatRecord:
 
     A new day only where the quantity or the first uninvoiced period changed. `seen` is the day of the newest reading.
     A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
-    count that is known to have risen from 0, so that a line that could not be written yet still owes since then.
+    count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
     """
 
     line: str
