@@ -1,9 +1,9 @@
 """What the periods still owe beyond the standing line, from the seat record: the one-off lines.
 
 For every period: its seats by the day on which they first existed, less what the period has been charged. A plan that
-is applied late finds the same still owed, and one that was applied finds nothing, so missed nights, approval and crashes
-charge nothing twice. One thing does depend on it: a seat that comes while a period ahead is invoiced already is charged
-for that period when the plan is applied, even if it goes away before the period begins.
+is applied late finds the same still owed, and one that was applied finds nothing, so missed nights, approval and
+crashes charge nothing twice. One thing does depend on it: a seat that comes while a period ahead is invoiced already is
+charged for that period when the plan is applied, even if it goes away before the period begins.
 """
 
 from __future__ import annotations
