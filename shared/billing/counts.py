@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,19 @@ class Holder:
     name: str
     enabled: bool = True
     guest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A price or cost of one unit, as the vendor tells it.
+
+    `period` says what the amount pays for: a month, a year, the whole term, or unknown where the vendor does not tell.
+    `currency` is an ISO 4217 code, None where the vendor does not tell; nobody guesses either.
+    """
+
+    amount: Decimal
+    period: Literal["month", "year", "term", "unknown"]
+    currency: str | None = None
 
 
 class SubscriptionStatus(StrEnum):
@@ -30,7 +44,10 @@ class SubscriptionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One purchase of a SKU. `owned` is False when another partner sold it, None when the vendor does not tell."""
+    """One purchase of a SKU. `owned` is False when another partner sold it, None when the vendor does not tell.
+
+    `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then.
+    """
 
     id: str
     quantity: Decimal
@@ -40,6 +57,7 @@ class Subscription:
     commerce_id: str | None = None
     started: date | None = None
     renews: date | None = None
+    committed_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +67,10 @@ class Count:
     `purchased` and `grace` are the vendor's own totals (active, and expired but in grace): the control totals of
     `subscriptions` where the vendor lists those (`subscriptions` is None where it does not). `assigned` is None when
     the vendor cannot tell. `free` marks SKUs the vendor gives away; nobody wants to hear that they are unmapped.
+
+    `cost` is what one unit costs the MSP, `retail` the vendor's price for the customer; None where it tells none, or
+    more than one for this SKU. `changed` holds the vendor's own days: on each, oldest first and over the last 60 days
+    at most, the whole quantity of this count changed to the number beside it. Empty where the vendor tells no days.
     """
 
     source: str
@@ -61,6 +83,9 @@ class Count:
     subscriptions: tuple[Subscription, ...] | None = None
     holders: tuple[Holder, ...] = ()
     free: bool = False
+    cost: Money | None = None
+    retail: Money | None = None
+    changed: tuple[tuple[date, Decimal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
