@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
+
+ChoiceT = TypeVar("ChoiceT", bound=StrEnum)
 
 
 class Setting(NamedTuple):
@@ -107,6 +110,11 @@ SETTINGS = (
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),
     Setting(
+        "TRUEUP_MANAGE_CANCELLED_DAY",
+        "whether Manage bills a line on its cancelled date: billed or free; billed when left out",
+        "billed",
+    ),
+    Setting(
         "TRUEUP_CLOCK_URL",
         "business clock of the sandbox, on this machine; refused on Azure",
         "http://127.0.0.1:8700/_sandbox/clock",
@@ -170,6 +178,14 @@ class Given:
         if re.fullmatch(r"[0-9]{1,9}", text) and lowest <= int(text) <= highest:
             return int(text)
         self.problem(name, f"must be a whole number from {lowest} to {highest}")
+        return default
+
+    def choice(self, name: str, options: type[ChoiceT], default: ChoiceT) -> ChoiceT:
+        """One of an enumeration's values, whatever its case."""
+        text = (self.text(name) or default.value).lower()
+        if text in set(options):
+            return options(text)
+        self.problem(name, f"must be {' or '.join(options)}")
         return default
 
     def matching(self, name: str, pattern: str, description: str) -> str | None:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
-from shared.manage.settings import ManageSettings
+from shared.manage.settings import CancelledDay, ManageSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.state.tables import StorageConnection
 
@@ -116,6 +116,7 @@ def _manage(given: Given) -> Callable[[], ManageSettings]:
         api_version=given.matching("MANAGE_API_VERSION", r"[0-9]{4}\.[0-9]{1,3}", "a version of the API"),
         calls_in_flight=given.whole_number("MANAGE_CALLS_IN_FLIGHT", default=4, lowest=1, highest=64),
         ca_file=given.file("MANAGE_CA_FILE"),
+        cancelled_day=given.choice("TRUEUP_MANAGE_CANCELLED_DAY", CancelledDay, CancelledDay.BILLED),
     )
 
 

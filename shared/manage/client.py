@@ -51,6 +51,7 @@ class ManageClient:
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._cancelled_day = settings.cancelled_day
         self._session = Session(settings, transport=transport, pause=pause, clock=clock)
         self._products: Cache[str, Product | None] = Cache(KEPT_SECONDS, clock)
         self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)
@@ -80,7 +81,7 @@ class ManageClient:
         return read_all(self._session, call, lambda row: _agreement_of(company_id, row, options))
 
     def additions(self, agreement_id: int) -> list[Addition]:
-        """Every addition of an agreement, ended ones too."""
+        """Every addition of an agreement, ended ones too. The cancelled date is the last billed day, here and below."""
         return self._additions(Call("GET", ADDITIONS, {"agreement": agreement_id}), agreement_id)
 
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
@@ -105,13 +106,13 @@ class ManageClient:
 
     def create_addition(self, agreement_id: int, fields: Fields) -> Addition:
         """Adds a line. Never sent twice: after `OutcomeUnknown` look for it before doing anything again."""
-        call = Call("POST", ADDITIONS, {"agreement": agreement_id}, body=create_body(fields))
+        call = Call("POST", ADDITIONS, {"agreement": agreement_id}, body=create_body(fields, self._cancelled_day))
         return self._written(call, agreement_id, fields)
 
     def update_addition(self, agreement_id: int, addition_id: int, fields: Fields) -> Addition:
         """Sets fields of a line to absolute values; None clears one. Safe to repeat."""
         ids = {"agreement": agreement_id, "addition": addition_id}
-        call = Call("PATCH", ADDITION, ids, body=patch_body(fields))
+        call = Call("PATCH", ADDITION, ids, body=patch_body(fields, self._cancelled_day))
         return self._written(call, agreement_id, fields)
 
     def delete_addition(self, agreement_id: int, addition_id: int) -> None:
@@ -119,7 +120,7 @@ class ManageClient:
         self._session.send(Call("DELETE", ADDITION, {"agreement": agreement_id, "addition": addition_id}))
 
     def _additions(self, call: Call, agreement_id: int) -> list[Addition]:
-        return read_all(self._session, call, lambda row: readers.addition(row, agreement_id))
+        return read_all(self._session, call, lambda row: self._addition(agreement_id, row))
 
     def _options_by_cycle(self) -> dict[int, str | None]:
         known = self._billing_options.fresh([BILLING_CYCLES])
@@ -137,7 +138,7 @@ class ManageClient:
         return [row for chunk in chunks for row in read_all(self._session, call.with_params(conditions=chunk), read)]
 
     def _written(self, call: Call, agreement_id: int, fields: Fields) -> Addition:
-        written = self._session.read(call, lambda row: _addition_of(call, agreement_id, row))
+        written = self._session.read(call, lambda row: self._addition_of(call, agreement_id, row))
         differing = unlike(fields, written)
         if differing:
             raise NoEffect(
@@ -149,6 +150,15 @@ class ManageClient:
             )
         return written
 
+    def _addition_of(self, call: Call, agreement_id: int, row: Any) -> Addition:
+        addition = self._addition(agreement_id, row)
+        if addition.id != call.ids.get("addition", addition.id):
+            raise readers.Unreadable(f"the answer is about addition {addition.id}")
+        return addition
+
+    def _addition(self, agreement_id: int, row: Any) -> Addition:
+        return readers.addition(row, agreement_id, self._cancelled_day)
+
 
 def _agreement_of(company_id: int, row: Any, options: Mapping[int, str | None]) -> Agreement:
     agreement = readers.agreement(row, options)
@@ -156,13 +166,6 @@ def _agreement_of(company_id: int, row: Any, options: Mapping[int, str | None]) 
         # A filter that was lost on the way would bill one company for another.
         raise readers.Unreadable(f"agreement {agreement.id} in the answer is not of company {company_id}")
     return agreement
-
-
-def _addition_of(call: Call, agreement_id: int, row: Any) -> Addition:
-    addition = readers.addition(row, agreement_id)
-    if addition.id != call.ids.get("addition", addition.id):
-        raise readers.Unreadable(f"the answer is about addition {addition.id}")
-    return addition
 
 
 def _only(identifier: str, found: Iterable[Product]) -> Product | None:

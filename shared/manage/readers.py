@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from shared.billing.agreements import Addition, Agreement, Company, Product
+from shared.manage.settings import CancelledDay
 
 
 class Unreadable(ValueError):
@@ -196,8 +197,8 @@ def agreement(row: Any, billing_options: Mapping[int, str | None]) -> Agreement:
     )
 
 
-def addition(row: Any, agreement_id: int) -> Addition:
-    """`agreement_id` is the agreement it was asked of."""
+def addition(row: Any, agreement_id: int, cancelled_day: CancelledDay = CancelledDay.BILLED) -> Addition:
+    """`agreement_id` is the agreement it was asked of; the cancelled date that it answers is the last billed day."""
     it = _validated(_AdditionRow, row, "addition")
     return Addition(
         id=it.id,
@@ -209,12 +210,19 @@ def addition(row: Any, agreement_id: int) -> Addition:
         unit_cost=it.unit_cost,
         bill_customer=it.bill_customer,
         effective_date=it.effective_date,
-        cancelled_date=it.cancelled_date,
+        cancelled_date=_last_billed(it.cancelled_date, cancelled_day),
         less_included=it.less_included,
         taxable_flag=it.taxable_flag,
         serial_number=it.serial_number,
         invoice_description=it.invoice_description,
     )
+
+
+def _last_billed(cancelled: date | None, cancelled_day: CancelledDay) -> date | None:
+    # Nothing comes before the first day that a calendar knows; such a line never bills, either way.
+    if cancelled is None or cancelled == date.min or cancelled_day is CancelledDay.BILLED:
+        return cancelled
+    return cancelled - timedelta(days=1)
 
 
 def product(row: Any) -> Product:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from shared.billing.agreements import Addition, Fields, FieldValue
 from shared.errors import Refused
 from shared.manage.failures import SYSTEM
+from shared.manage.settings import CancelledDay
 
 #: Manage's name of each field that may be written, by its name in `Addition`.
 _NAMES: Mapping[str, str] = {
@@ -33,19 +34,23 @@ _CLEARABLE = frozenset({"effective_date", "cancelled_date", "serial_number", "in
 _REQUIRED = ("product_id", "bill_customer", "effective_date", "quantity")
 
 
-def create_body(fields: Fields) -> dict[str, Any]:
-    """The body of a POST: the fields that have a value."""
+def create_body(fields: Fields, cancelled_day: CancelledDay = CancelledDay.BILLED) -> dict[str, Any]:
+    """The body of a POST: the fields that have a value. `cancelled_date` names the last billed day."""
     missing = [name for name in _REQUIRED if fields.get(name) in (None, "")]
     if missing:
         raise _refused(f"a new addition needs {', '.join(missing)}")
-    return {_name(name): _json(name, value) for name, value in fields.items() if value is not None}
+    sent = _as_cancelled(fields, cancelled_day)
+    return {_name(name): _json(name, value) for name, value in sent.items() if value is not None}
 
 
-def patch_body(fields: Fields) -> list[dict[str, Any]]:
-    """The body of a PATCH in Manage's dialect: a bare array of operations that set absolute values; None removes."""
+def patch_body(fields: Fields, cancelled_day: CancelledDay = CancelledDay.BILLED) -> list[dict[str, Any]]:
+    """The body of a PATCH in Manage's dialect: a bare array of operations that set absolute values; None removes.
+
+    `cancelled_date` names the last billed day.
+    """
     if not fields:
         raise _refused("a change of an addition names no field")
-    return [_operation(name, value) for name, value in fields.items()]
+    return [_operation(name, value) for name, value in _as_cancelled(fields, cancelled_day).items()]
 
 
 def unlike(asked: Fields, answered: Addition) -> list[str]:
@@ -58,6 +63,14 @@ def unlike(asked: Fields, answered: Addition) -> list[str]:
         for name, value in asked.items()
         if not _same(value, got := getattr(answered, name))
     ]
+
+
+def _as_cancelled(fields: Fields, cancelled_day: CancelledDay) -> Fields:
+    """The fields with the cancelled date that this Manage needs to bill up to the last billed day."""
+    last = fields.get("cancelled_date")
+    if cancelled_day is CancelledDay.BILLED or not isinstance(last, date):
+        return fields
+    return {**fields, "cancelled_date": last + timedelta(days=1)}
 
 
 def _operation(name: str, value: FieldValue) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from shared.billing.agreements import Addition, Fields
 from shared.errors import Gone, Incomplete, NoEffect, NotPermitted, OutcomeUnknown, Refused
 from shared.manage.client import KEPT_SECONDS
+from shared.manage.settings import CancelledDay
 from shared.manage.transport import Answer, NoAnswer
 from tests.unit.fakes_manage import (
     CYCLES,
@@ -248,6 +249,16 @@ def test_a_change_is_one_patch_of_absolute_values_that_may_be_repeated() -> None
     again = client.update_addition(501, 9001, {"cancelled_date": None})
     assert again.cancelled_date is None
     assert server.lists[ADDITIONS][0]["quantity"] == 14
+
+
+def test_where_the_cancelled_day_is_free_the_last_billed_day_is_what_is_asked_for_and_answered() -> None:
+    server = manage(additions=[addition_row(7)])
+    client, _ = client_of(server, cancelled_day=CancelledDay.FREE)
+    last_billed = date(2026, 4, 30)
+    assert client.update_addition(501, 7, {"cancelled_date": last_billed}).cancelled_date == last_billed
+    assert client.create_addition(501, {**NEW, "cancelled_date": last_billed}).cancelled_date == last_billed
+    assert [row["cancelledDate"] for row in server.lists[ADDITIONS]] == ["2026-05-01T00:00:00Z"] * 2
+    assert [line.cancelled_date for line in client.additions(501)] == [last_billed] * 2
 
 
 def test_a_success_without_effect_names_field_and_both_values() -> None:

@@ -9,6 +9,7 @@ import pytest
 from shared.billing.agreements import Addition, Agreement, Company, Product
 from shared.manage import readers
 from shared.manage.readers import Unreadable, parsed
+from shared.manage.settings import CancelledDay
 from tests.unit.fakes_manage import addition_row, agreement_row, product_row
 
 UNSET: tuple[Any, ...] = (None, "")
@@ -46,6 +47,23 @@ def test_an_addition_is_read_with_dates_of_ten_characters_and_exact_decimals() -
 def test_absent_null_and_empty_are_the_same(name: str) -> None:
     absent = readers.addition(without(addition_row(), name), 501)
     assert all(readers.addition(addition_row(**{name: unset}), 501) == absent for unset in UNSET)
+
+
+@pytest.mark.parametrize(
+    ("cancelled", "last_billed"),
+    [
+        ("2026-03-01T00:00:00Z", date(2026, 2, 28)),
+        ("2026-04-01", date(2026, 3, 31)),
+        ("0001-01-01T00:00:00Z", date.min),
+        ("", None),
+    ],
+)
+def test_where_the_cancelled_day_is_free_a_line_is_read_as_billed_up_to_the_day_before(
+    cancelled: str, last_billed: date | None
+) -> None:
+    row = addition_row(effectiveDate="2026-01-01", cancelledDate=cancelled)
+    read = readers.addition(row, 501, CancelledDay.FREE)
+    assert (read.effective_date, read.cancelled_date) == (date(2026, 1, 1), last_billed)
 
 
 @pytest.mark.parametrize(

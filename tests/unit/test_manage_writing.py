@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from shared.billing.agreements import Addition, Fields, FieldValue
 from shared.errors import Refused
 from shared.manage import readers
+from shared.manage.settings import CancelledDay
 from shared.manage.writing import create_body, patch_body, unlike
 from tests.unit.fakes_manage import addition_row
 
@@ -50,6 +51,14 @@ def test_a_new_addition_without_a_necessary_field_is_refused(name: str) -> None:
         create_body({**WHOLE, name: None})
 
 
+def test_where_the_cancelled_day_is_free_a_line_is_cancelled_on_the_day_after_its_last_billed_one() -> None:
+    dates: Fields = {"effective_date": date(2026, 2, 1), "cancelled_date": date(2026, 2, 28)}
+    operations = {item["path"]: item["value"] for item in patch_body(dates, CancelledDay.FREE)}
+    assert operations == {"effectiveDate": "2026-02-01T00:00:00Z", "cancelledDate": "2026-03-01T00:00:00Z"}
+    body = create_body({**WHOLE, **dates}, CancelledDay.FREE)
+    assert (body["effectiveDate"], body["cancelledDate"]) == ("2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z")
+
+
 def test_a_change_sets_absolute_values_and_removes_what_is_cleared() -> None:
     assert patch_body({"quantity": Decimal(14), "cancelled_date": date(2026, 3, 31), "effective_date": None}) == [
         {"op": "replace", "path": "quantity", "value": 14},
@@ -82,7 +91,7 @@ VALUES: dict[str, st.SearchStrategy[FieldValue]] = {
     "unit_cost": MONEY,
     "bill_customer": st.sampled_from(["Billable", "DoNotBill", "NoCharge"]),
     "effective_date": st.none() | st.dates(),
-    "cancelled_date": st.none() | st.dates(),
+    "cancelled_date": st.none() | st.dates(max_value=date.max - timedelta(days=1)),
     "less_included": MONEY,
     "taxable_flag": st.booleans(),
     "serial_number": st.none() | st.text(max_size=50),
@@ -90,15 +99,15 @@ VALUES: dict[str, st.SearchStrategy[FieldValue]] = {
 }
 
 
-@given(st.fixed_dictionaries({}, optional=VALUES).filter(bool))
-def test_every_patch_is_in_the_dialect_and_its_effect_reads_back_as_asked(fields: Fields) -> None:
+@given(st.fixed_dictionaries({}, optional=VALUES).filter(bool), st.sampled_from(CancelledDay))
+def test_every_patch_is_in_the_dialect_and_its_effect_reads_back_as_asked(fields: Fields, day: CancelledDay) -> None:
     row: dict[str, Any] = addition_row()
-    for operation in patch_body(fields):
+    for operation in patch_body(fields, day):
         assert operation["op"] in ("replace", "remove")
         assert set(operation) == {"op", "path"} | ({"value"} if operation["op"] == "replace" else set())
         assert operation["path"].isalpha()
         row[operation["path"]] = operation.get("value")
-    assert unlike(fields, readers.addition(row, 501)) == []
+    assert unlike(fields, readers.addition(row, 501, day)) == []
 
 
 def answered(**changes: Any) -> Addition:

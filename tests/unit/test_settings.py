@@ -13,6 +13,7 @@ import pytest
 
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
+from shared.manage.settings import CancelledDay
 from shared.settings import load_settings, setting_names
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ def test_the_least_that_is_needed_gives_the_defaults():
     assert settings.manage.site == "na.myconnectwise.net"
     assert settings.manage.base_url is None
     assert settings.manage.calls_in_flight == 4
+    assert settings.manage.cancelled_day is CancelledDay.BILLED
     assert settings.microsoft is None
     assert settings.time_zone.key == "UTC"
     assert (settings.lanes, settings.lease_seconds, settings.clock_url) == (8, 300, None)
@@ -89,6 +91,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
             "TRUEUP_TIME_ZONE": "America/Chicago",
             "TRUEUP_LANES": "64",
             "TRUEUP_LEASE_SECONDS": "3600",
+            "TRUEUP_MANAGE_CANCELLED_DAY": "Free",
         }
     )
 
@@ -100,6 +103,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
     assert settings.storage.client_id == OTHER
     assert (settings.manage.api_version, settings.manage.calls_in_flight) == ("2025.16", 7)
     assert settings.manage.ca_file == str(file)
+    assert settings.manage.cancelled_day is CancelledDay.FREE
     assert settings.microsoft is not None
     assert settings.microsoft.partner_tenants == (PARTNER, OTHER)
     assert settings.microsoft.direct_tenants == (APP,)
@@ -209,6 +213,7 @@ def test_an_empty_setting_counts_as_left_out():
         ({"TRUEUP_TIME_ZONE": "America"}, "TRUEUP_TIME_ZONE"),
         ({"TRUEUP_LANES": "65"}, "TRUEUP_LANES"),
         ({"TRUEUP_LANES": "eight"}, "TRUEUP_LANES"),
+        ({"TRUEUP_MANAGE_CANCELLED_DAY": "excluded"}, "TRUEUP_MANAGE_CANCELLED_DAY"),
         ({"TRUEUP_LEASE_SECONDS": "29"}, "TRUEUP_LEASE_SECONDS"),
         ({"TRUEUP_LEASE_SECONDS": "3601"}, "TRUEUP_LEASE_SECONDS"),
         (CLOCK | {"TRUEUP_LEASE_SECONDS": "1"}, "TRUEUP_LEASE_SECONDS"),
