@@ -44,6 +44,30 @@ def guarded(
     return replace(plan, groups=groups, findings=tuple(sorted({*plan.findings, *held})))
 
 
+def within_a_day(plan: Plan, limit: int, written: int) -> Plan:
+    """The plan with everything held when the company would have more changes today than `limit`.
+
+    `written` are those that were written already.
+    """
+    planned = sum(change.is_guarded for group in plan.applicable for change in group.changes)
+    if planned == 0 or written + planned <= limit:
+        return plan
+    already = f" after {written} that were written today" if written else ""
+    held = f"{planned} changes of one company{already} are more than {limit} in a day"
+    finding = Finding(
+        FindingKind.HELD,
+        "changes-per-day",
+        f"Nothing more is written: {held}.",
+        "Look at the plan. If it is right, raise changes_per_day in the company's guards; if not, correct the rules.",
+    )
+    groups = tuple(_held_unless_repair(group, held) for group in plan.groups)
+    return replace(plan, groups=groups, findings=tuple(sorted({*plan.findings, finding})))
+
+
+def _held_unless_repair(group: Group, held: str) -> Group:
+    return group if group.held or all(change.is_repair for change in group.changes) else replace(group, held=held)
+
+
 def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
     """Sources at which everything that was read of this company is zero."""
     totals: dict[str, Decimal] = {}

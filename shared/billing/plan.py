@@ -59,6 +59,11 @@ class Change:
         """Whether it only takes back what would be billed twice; no guard may keep it from that."""
         return self.reason in (OWN_COPY, TAKEN_OVER_ALREADY)
 
+    @property
+    def is_guarded(self) -> bool:
+        """Whether guards count it: not what only takes back, nor a text alone, which bills nothing."""
+        return not self.is_repair and set(self.fields()) != {"invoice_description"}
+
     def fields(self) -> dict[str, FieldValue]:
         """What is sent to Manage, by field name."""
         return {} if self.after is None else difference(self.before, self.after)

@@ -20,7 +20,7 @@ from shared.billing.matching import Additions, OwnLine, others_by_product, own_l
 from shared.billing.observations import orphans
 from shared.billing.plan import Plan
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import CompanyRules, Rules
+from shared.billing.rules import CompanyRules, Guards, Rules
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
 from shared.billing.standing import plan_item
@@ -47,6 +47,11 @@ class Facts:
     in_doubt: frozenset[str] = frozenset()
     last_counted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
+    @property
+    def guards(self) -> Guards:
+        """The company's own, else the MSP's."""
+        return self.company.guards or self.rules.guards
+
 
 def plan_company(facts: Facts) -> Plan:
     """The guarded plan of one company, its groups and findings in a fixed order."""
@@ -65,7 +70,7 @@ def plan_company(facts: Facts) -> Plan:
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
     )
-    return guarded(plan, facts.company.guards or facts.rules.guards, facts.readings, facts.seats, facts.as_of)
+    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
 
 
 def _situation(facts: Facts, items: list[BillItem]) -> Situation:

@@ -198,11 +198,15 @@ class IncreaseLimit:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """What holds a plan for a person to look at."""
+    """What holds a plan for a person to look at.
+
+    More than `changes_per_day` changes of one company in one business day, those written already included, are held.
+    """
 
     reduction: ReductionLimit = ReductionLimit()
     increase: IncreaseLimit = IncreaseLimit()
     all_to_zero: bool = True
+    changes_per_day: int = 200
 
 
 @dataclass(frozen=True, slots=True)

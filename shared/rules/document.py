@@ -19,6 +19,7 @@ from shared.rules.scalars import (
     RecordId,
     Text,
     VendorId,
+    Whole,
     YesOrNo,
     wrong,
 )
@@ -95,6 +96,7 @@ class Guards(_Part):
     all_to_zero: YesOrNo = rules.Guards().all_to_zero
     reduction: Reduction = Reduction()
     increase: Increase = Increase()
+    changes_per_day: Whole = rules.Guards().changes_per_day
 
 
 class CompanyReduction(_Part):
@@ -119,6 +121,7 @@ class CompanyGuards(_Part):
     all_to_zero: YesOrNo | None = None
     reduction: CompanyReduction = CompanyReduction()
     increase: CompanyIncrease = CompanyIncrease()
+    changes_per_day: Whole | None = None
 
 
 class Schedule(_Part):

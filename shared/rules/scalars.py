@@ -56,6 +56,12 @@ def _percentage(value: object) -> Decimal:
     return number
 
 
+def _whole(value: object) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,3}|1000", str(value)):
+        raise wrong(f"must be a whole number from 0 to 1000, not {shown(value)}")
+    return int(str(value))
+
+
 def _record_id(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,9}", str(value)):
         raise wrong(f"must be the number of a Manage record, such as 250, not {shown(value)}")
@@ -105,6 +111,7 @@ def _vendor_id(value: object) -> str:
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Percentage = Annotated[Decimal, BeforeValidator(_percentage)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 RecordId = Annotated[int, BeforeValidator(_record_id)]
 Day = Annotated[date, BeforeValidator(_day)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]

@@ -21,6 +21,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
         reduction=rules.ReductionLimit(**document.guards.reduction.model_dump()),
         increase=rules.IncreaseLimit(**document.guards.increase.model_dump()),
         all_to_zero=document.guards.all_to_zero,
+        changes_per_day=document.guards.changes_per_day,
     )
     return (
         rules.Rules(
@@ -85,10 +86,12 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
 def _override(guards: rules.Guards, own: doc.CompanyGuards) -> rules.Guards:
     reduction: Mapping[str, Decimal] = own.reduction.model_dump(exclude_none=True)
     increase: Mapping[str, Decimal] = own.increase.model_dump(exclude_none=True)
-    return rules.Guards(
+    single: Mapping[str, Any] = own.model_dump(exclude={"reduction", "increase"}, exclude_none=True)
+    return replace(
+        guards,
         reduction=replace(guards.reduction, **reduction),
         increase=replace(guards.increase, **increase),
-        all_to_zero=guards.all_to_zero if own.all_to_zero is None else own.all_to_zero,
+        **single,
     )
 
 

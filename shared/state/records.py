@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from shared.billing.findings import Finding
@@ -38,7 +38,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """What was done to one addition, when, why and by which run; newest first in the store."""
+    """What was done to one addition, when, why and by which run; newest first in the store.
+
+    `at` is UTC, `day` the business date, which older entries do not know.
+    """
 
     id: str
     at: datetime
@@ -48,6 +51,7 @@ class HistoryEntry:
     change: Change
     request_id: str | None = None
     note: str = ""
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

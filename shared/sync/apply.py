@@ -13,6 +13,7 @@ from shared.billing.agreements import Addition
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.clock import business_date
 from shared.errors import Gone, NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
@@ -116,7 +117,8 @@ class _Writer:
         self.applied.written.append(intent.change.kind)
         number = addition.id if addition is not None else intent.change.addition
         request = self.ports.manage.last_request_id
-        entry = HistoryEntry(intent.id, intent.at, self.run, self.actor, number, intent.change, request, note)
+        day = business_date(self.ports.clock)
+        entry = HistoryEntry(intent.id, intent.at, self.run, self.actor, number, intent.change, request, note, day)
         with self.remembering():
             record_write(self.ports, self.state, intent, entry, addition)
 

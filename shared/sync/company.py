@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.guards import within_a_day
 from shared.billing.plan import ChangeKind, Plan
-from shared.billing.planner import plan_company, with_everything_read
+from shared.billing.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
@@ -149,6 +150,7 @@ def _sync(
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
+    plan = _within_a_day(ports, facts, plan)
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     state = record_plan(ports, order.company, state, observation, resolution, plan)
@@ -158,6 +160,16 @@ def _sync(
         applied = apply_plan(ports, order.run, order.actor, lease, state, plan)
     reached = [*before, *(entry.change.kind for entry in resolution.done), *applied.written]
     return _synced(order, observation, resolution, plan, applied, reached)
+
+
+def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
+    """The plan under the guard that counts what was written today; asked only where something is to be written."""
+    if not plan.applicable:
+        return plan
+    limit = facts.guards.changes_per_day
+    newest = ports.company_state.history(plan.company, limit) if limit else []
+    written = sum(entry.day == facts.as_of and entry.change.is_guarded for entry in newest)
+    return within_a_day(plan, limit, written)
 
 
 def _written_before(ports: Ports, order: Order, lease: Lease) -> list[ChangeKind]:

@@ -49,7 +49,7 @@ def resolve_intents(
         change = intent.change
         found = effect_of(change, additions.get(change.key.agreement, ()))
         if found is not None or _is_deleted(change, additions):
-            done.append(_entry(intent, found))
+            done.append(_entry(intent, found, as_of))
             closed.append(intent.id)
             if found is not None and not change.is_of_copy:
                 rows.append(written_row(change, found, as_of))
@@ -122,8 +122,15 @@ def _still_settling(intent: Intent, now: datetime, settling: int) -> int:
     return ceil(max((settled - now).total_seconds(), 0))
 
 
-def _entry(intent: Intent, found: Addition | None) -> HistoryEntry:
+def _entry(intent: Intent, found: Addition | None, as_of: date) -> HistoryEntry:
     addition = found.id if found is not None else intent.change.addition
     return HistoryEntry(
-        intent.id, intent.at, intent.run, "trueup", addition, intent.change, note="found done by a later look"
+        intent.id,
+        intent.at,
+        intent.run,
+        "trueup",
+        addition,
+        intent.change,
+        note="found done by a later look",
+        day=as_of,
     )

@@ -91,7 +91,9 @@ def test_a_company_inherits_the_guards_it_does_not_name():
     limit = ReductionLimit(percent=Decimal(50), units=Decimal(40), money=Decimal(800))
     assert msp.guards.reduction.units == Decimal(25)
     assert companies[0].guards is None
-    assert companies[1].guards == Guards(limit, IncreaseLimit(Decimal(10), Decimal(50)), all_to_zero=False)
+    increase = IncreaseLimit(Decimal(10), Decimal(50))
+    assert msp.guards.changes_per_day == 200
+    assert companies[1].guards == Guards(limit, increase, all_to_zero=False, changes_per_day=300)
 
 
 def test_the_example_shows_every_field_of_the_document():

@@ -27,6 +27,7 @@ TEXT = st.text(LETTERS, min_size=1, max_size=12).filter(lambda text: text.strip(
 )
 NUMBER = st.decimals(min_value=0, max_value=10**6, places=2) | st.decimals(min_value=0, max_value=9, places=5)
 PERCENTAGE = st.decimals(min_value=0, max_value=100, places=1)
+WHOLE = st.integers(min_value=0, max_value=1000)
 DAY = st.dates(min_value=date(2020, 1, 1), max_value=date(2040, 1, 1))
 INVOICE_TEXT = st.sampled_from(["", "{product}: {quantity}\n{users}", "50 % off\n\n", " \u00a0\u2028# {users}", "é🐻"])
 SKUS = ["sku-a", "sku-b", "SKU-C", "4b9405b0-7788-4568-add1-99614e613b69"]
@@ -116,6 +117,7 @@ def company(number: int, ids: list[str]) -> st.SearchStrategy:
                 optional={
                     "all_to_zero": st.booleans(),
                     "reduction": st.fixed_dictionaries({}, optional=LIMITS),
+                    "changes_per_day": WHOLE,
                 },
             ),
         },
@@ -130,7 +132,13 @@ def documents(draw: st.DrawFn) -> RulesDocument:
     return RulesDocument.model_validate(
         {
             "guards": draw(
-                st.fixed_dictionaries({"all_to_zero": st.booleans(), "reduction": st.fixed_dictionaries(LIMITS)})
+                st.fixed_dictionaries(
+                    {
+                        "all_to_zero": st.booleans(),
+                        "reduction": st.fixed_dictionaries(LIMITS),
+                        "changes_per_day": WHOLE,
+                    }
+                )
             ),
             "adoptable_marks": draw(st.lists(TEXT, max_size=3)),
             "schedules": [

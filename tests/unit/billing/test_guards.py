@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.guards import REMEMBERED_DAYS
+from shared.billing.guards import REMEMBERED_DAYS, within_a_day
 from shared.billing.planner import plan_company
 from shared.billing.rules import BillOption, Guards, ReductionLimit, SkuPolicy
 from tests import builders as b
@@ -130,3 +130,34 @@ def test_a_new_line_that_will_be_set_to_zero_again_counts_as_a_reduction():
     )
 
     assert len(plan.held) == 1
+
+
+def test_a_text_alone_and_a_removed_copy_count_in_no_days_limit():
+    kept, copy = b.our_addition(20, 10), b.our_addition(9, 10)
+    only_copies = plan_company(b.facts(b.reading(b.count(10)), additions=[copy, kept], ledger=[b.recorded(kept)]))
+    texts = b.rules(b.profile(invoice_text="{users}"))
+    row = b.recorded(kept, text_written=b.TODAY - timedelta(days=40))
+    named = b.reading(b.count(10, holders=["Ann"]))
+    only_text = plan_company(b.facts(named, additions=[kept], ledger=[row], rules=texts))
+
+    for plan in (only_copies, only_text):
+        assert len(plan.applicable) == 1
+        assert within_a_day(plan, 0, 500) == plan
+
+
+def test_a_company_over_its_limit_may_still_take_back_a_copy():
+    kept, copy = b.our_addition(20, 10), b.our_addition(9, 10)
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "standard")]
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10), b.count(3, sku=b.STANDARD)),
+            additions=[copy, kept],
+            ledger=[b.recorded(kept)],
+            products=[b.product(), b.product("M365-BS", 89)],
+            rules=b.rules(b.profile(), b.profile(id="standard", product="M365-BS"), policies=policies),
+        )
+    )
+
+    held = within_a_day(plan, 0, 0)
+    assert [group.bill_item for group in held.applicable] == [f"{b.SOURCE}/{b.PREMIUM}"]
+    assert [group.bill_item for group in held.held] == [f"{b.SOURCE}/{b.STANDARD}"]
