@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="four nights at a made-up MSP"))
     _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
+    _add_sources(commands.add_parser("sources", help="whether every source can be read"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
@@ -84,6 +85,12 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="a YAML file, - for the standard output or input")
     _add_settings(parser)
     parser.set_defaults(run=_rules)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Asks every source of the settings something small, and says what is wrong; writes nothing."
+    _add_settings(parser)
+    parser.set_defaults(run=_sources)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +139,12 @@ def _rules(options: argparse.Namespace) -> int:
         if options.action == "export"
         else import_from(options.file, options.settings)
     )
+
+
+def _sources(options: argparse.Namespace) -> int:
+    from local.commands.sources import check
+
+    return check(options.settings)
 
 
 def _check(_: argparse.Namespace) -> int:

@@ -46,7 +46,8 @@ class SubscriptionStatus(StrEnum):
 class Subscription:
     """One purchase of a SKU. `owned` is False when another partner sold it, None when the vendor does not tell.
 
-    `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then.
+    `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then. `changed` as
+    on `Count`, for this subscription alone. `revision` is the vendor's mark that changes with the subscription.
     """
 
     id: str
@@ -58,6 +59,8 @@ class Subscription:
     started: date | None = None
     renews: date | None = None
     committed_until: date | None = None
+    changed: tuple[tuple[date, Decimal], ...] = ()
+    revision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,15 @@ class ReadFailure:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """The vendor's own record of a customer. `partner` is the partner tenant or account it was listed by."""
+    """The vendor's own record of a customer. `partner` is the partner tenant or account it was listed by.
+
+    `domains` and `reference` (what the MSP itself wrote there, such as Manage's company id) help a person to find the
+    company; they never decide.
+    """
 
     source: str
     id: str
     name: str
     partner: str | None = None
+    domains: tuple[str, ...] = ()
+    reference: str | None = None

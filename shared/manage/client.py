@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
 from shared.billing.lines import canonical
 from shared.errors import NoEffect
+from shared.http.wire import Transport
 from shared.manage import conditions, readers
 from shared.manage.cache import Cache
 from shared.manage.call import Call
@@ -22,7 +23,6 @@ from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
-from shared.manage.transport import Transport
 from shared.manage.writing import create_body, patch_body, unlike
 
 COMPANIES = "/company/companies"

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from shared.errors import Gone, Incomplete, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.http.wire import Answer, NoAnswer
 from shared.manage.call import Call
-from shared.manage.transport import Answer, NoAnswer
 
 SYSTEM = "ConnectWise Manage"
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.conditions import beyond
 from shared.manage.failures import unreadable
 from shared.manage.readers import Unreadable
 from shared.manage.session import Session, understood
-from shared.manage.transport import Answer
 
 #: Manage's hard limit; its default is 25.
 PAGE_SIZE = 1000

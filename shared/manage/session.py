@@ -14,13 +14,14 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from shared.errors import Misconfigured
+from shared.http.waiting import backoff, retry_after
+from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport
 from shared.manage.call import Call
 from shared.manage.discovery import base_from, company_info_url
 from shared.manage.failures import SYSTEM, failure, is_missing_endpoint, unreadable
 from shared.manage.readers import Unreadable, parsed
-from shared.manage.retry import LONGEST_WAIT, MOST_ATTEMPTS, backoff, leaves_doubt, may_repeat, retry_after
+from shared.manage.retry import LONGEST_WAIT, MOST_ATTEMPTS, leaves_doubt, may_repeat
 from shared.manage.settings import ManageSettings
-from shared.manage.transport import Answer, NoAnswer, RequestsTransport, Transport
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Session:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self._transport = transport or RequestsTransport(settings.ca_file)
+        self._transport = transport or RequestsTransport(SYSTEM, settings.ca_file)
         self._pause = pause
         self._clock = clock
         self._chance = chance

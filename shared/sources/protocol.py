@@ -1,27 +1,52 @@
-"""What a source must be able to do. Add a source = add one module and one line in the registry (`shared.bootstrap`)."""
+"""What a source must be able to do. `docs/add-a-source.md` says how to add one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.billing.counts import Customer, ReadFailure, Reading
 
 
 class Source(Protocol):
-    """Reads counts from one vendor."""
+    """Reads counts from one vendor, never writes there; safe to use from several threads."""
 
     @property
     def name(self) -> str:
         """The source's word in rules and keys, for example `microsoft365`."""
 
+    def check(self) -> list[str]:
+        """What is wrong with the connection, in plain sentences that say what to do; empty when it works.
+
+        Asks the vendor something small. Never raises, never shows a secret.
+        """
+
     def customers(self) -> Sequence[Customer]:
-        """Every customer of ours at the vendor. Raises a `TrueUpError` when the list could not be read whole."""
+        """Every customer of ours at the vendor, with what helps to find its company.
+
+        Raises a `TrueUpError` when the list could not be read whole.
+        """
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The counts of one customer, taken on `day` (the MSP's local day).
 
         Complete within its scope, or a `ReadFailure` that says what a person must do. Expected failures of the vendor
         never raise.
+        """
+
+
+@runtime_checkable
+class FleetSource(Source, Protocol):
+    """A source for which one read of all customers is fewer calls than a read of each.
+
+    The night reads the fleet once and stores the readings with their time; workers take what is stored while it is
+    fresh, and read a customer alone when it is not.
+    """
+
+    def read_fleet(self, day: date, known: Mapping[str, Reading]) -> Mapping[str, Reading | ReadFailure]:
+        """The reading of every customer by its id, taken on `day`; a customer that was not reached is left out.
+
+        `known` are the stored readings: what the vendor marks as unchanged since need not be asked for again. Raises a
+        `TrueUpError` when nothing could be read.
         """

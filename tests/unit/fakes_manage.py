@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from shared.http.wire import Answer, NoAnswer
 from shared.manage.client import ManageClient
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
-from shared.manage.transport import Answer, NoAnswer
 
 BASE = "https://manage.test/v4_6_release/apis/3.0"
 PRIVATE_KEY = "the-private-key-nobody-sees"

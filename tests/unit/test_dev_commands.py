@@ -104,3 +104,26 @@ def test_a_demo_without_companies_is_refused(capsys: pytest.CaptureFixture[str])
 def test_an_unknown_budget_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", "--only", "speed"]) == 2
     assert "there is no budget speed; there are import," in capsys.readouterr().err
+
+
+def test_a_source_that_cannot_be_reached_is_named_with_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = f"https://127.0.0.1:{free_port()}"
+    settings = COMPLETE | {
+        "MICROSOFT_PARTNER_TENANTS": "c2f0a6de-91b5-4d3e-8f27-6a40be1d7c93",
+        "MICROSOFT_CLIENT_ID": "e94d7a01-62c8-4f3b-b1d5-07f9a8c2e6d4",
+        "MICROSOFT_CREDENTIAL": "secret",
+        "MICROSOFT_CLIENT_SECRET": "hush-hush",
+        "MICROSOFT_AUTHORITY": nobody,
+    }
+    assert cli.main(["sources", "--settings", str(settings_file(tmp_path, **settings))]) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("microsoft365:\n  Microsoft 365: No token")
+    assert "check the network and the authority's address" in said
+    assert "hush-hush" not in said
+
+
+def test_without_a_source_there_is_nothing_wrong_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["sources", "--settings", str(settings_file(tmp_path, **COMPLETE))]) == 0
+    assert capsys.readouterr().out == "The settings connect no source.\n"

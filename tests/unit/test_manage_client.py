@@ -7,9 +7,9 @@ import pytest
 
 from shared.billing.agreements import Addition, Fields
 from shared.errors import Gone, Incomplete, NoEffect, NotPermitted, OutcomeUnknown, Refused
+from shared.http.wire import Answer, NoAnswer
 from shared.manage.client import KEPT_SECONDS
 from shared.manage.settings import CancelledDay
-from shared.manage.transport import Answer, NoAnswer
 from tests.unit.fakes_manage import (
     CYCLES,
     NOT_CONNECTED,

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import Incomplete, Misconfigured, NotPermitted, Retryable, TrueUpError
+from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.client import ADDITIONS
 from shared.manage.discovery import base_from
 from shared.manage.session import Session
-from shared.manage.transport import Answer
 from tests.unit.fakes_manage import FakeTransport, Request, answer, no, session_of
 
 READ = Call("GET", ADDITIONS, {"agreement": 501})

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from shared.errors import Gone, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.client import ADDITION, ADDITIONS, AGREEMENTS, BILLING_CYCLES, CATALOG, COMPANIES
 from shared.manage.failures import failure
-from shared.manage.transport import Answer
 from tests.unit.fakes_manage import NOT_CONNECTED, RESET, answer, no
 
 READ = Call("GET", ADDITIONS, {"agreement": 501})

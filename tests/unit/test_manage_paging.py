@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Incomplete
+from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.client import COMPANIES
 from shared.manage.paging import MOST_PAGES, PAGE_SIZE, read_all
 from shared.manage.readers import company
 from shared.manage.session import Session
-from shared.manage.transport import Answer
 from tests.unit.fakes_manage import FakeManage, FakeTransport, Request, answer, settings
 
 CALL = Call("GET", COMPANIES, params={"conditions": "deletedFlag = false"})

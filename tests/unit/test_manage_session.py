@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import pytest
 
 from shared.errors import Misconfigured, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.http.wire import Answer, NoAnswer
 from shared.manage.call import Call
 from shared.manage.client import ADDITION, ADDITIONS, COMPANIES
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
-from shared.manage.transport import Answer, NoAnswer
 from tests.unit.fakes_manage import (
     BASE,
     NOT_CONNECTED,

@@ -6,7 +6,8 @@ import pytest
 
 from shared.billing.counts import FailureKind
 from shared.errors import Gone, Incomplete, NotPermitted, Refused, Retryable
-from shared.sources.microsoft365.failures import TOKEN_FAILURES, graph_error, kind_of, token_error
+from shared.sources.failures import kind_of
+from shared.sources.microsoft365.failures import TOKEN_FAILURES, graph_error, token_error
 from tests.unit.fake_graph import REQUEST_ID, TENANT
 
 CONSENT = f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id=app"

@@ -22,7 +22,6 @@ from shared.billing.counts import Count, Customer, FailureKind, ReadFailure, Rea
 from shared.errors import Incomplete, Misconfigured, NotPermitted, Retryable, TrueUpError
 from shared.sources.microsoft365 import Microsoft365Source
 from shared.sources.microsoft365.graph import GraphClient
-from shared.sources.microsoft365.patience import Patience
 from shared.sources.microsoft365.reads import retry_after
 from tests.unit.fake_graph import (
     GRAPH_URL,
@@ -243,16 +242,6 @@ def test_a_call_that_takes_too_long_is_cancelled_and_may_be_repeated() -> None:
         client.get("/organization", FakeCredential().get_token("scope"), headers={}, seconds=0.05)
 
     assert cancelled.wait(30)
-
-
-def test_a_read_whose_time_is_up_asks_nobody() -> None:
-    asked: list[int] = []
-    patience = Patience(0, lambda seconds: None)
-
-    with pytest.raises(Retryable, match="took too long"):
-        patience.repeat(lambda: asked.append(int(patience.left())))
-
-    assert asked == []
 
 
 @pytest.mark.parametrize(

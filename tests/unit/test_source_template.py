@@ -176,6 +176,27 @@ def test_a_refused_list_of_customers_is_an_error(case: SourceCase, status: int, 
     assert caught.value.remedy
 
 
+def test_a_connection_in_order_has_no_problems(case: SourceCase) -> None:
+    assert case.make(Vendor()).check() == []
+
+
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        Vendor(down=True),
+        Vendor(refuses_sign_in=True),
+        *(Vendor(status=200, body=body) for body in BROKEN.values()),
+        *(Vendor(status=status, body=body) for status, body in REFUSALS.items()),
+    ],
+    ids=["down", "sign-in", *BROKEN, *map(str, REFUSALS)],
+)
+def test_a_check_says_what_is_wrong_and_never_raises(case: SourceCase, vendor: Vendor) -> None:
+    problems = case.make(vendor).check()
+
+    assert problems
+    assert all(len(problem.split()) > 3 for problem in problems)
+
+
 def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     vendors = [Vendor(), Vendor(down=True), Vendor(refuses_sign_in=True)]
@@ -186,6 +207,7 @@ def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog
         reader = case.make(vendor)
         outcome = reader.read(case.customer, DAY)
         said += [repr(outcome)] if isinstance(outcome, ReadFailure) else []
+        said += reader.check()
         try:
             reader.customers()
         except TrueUpError as error:

@@ -175,15 +175,6 @@ def graph_error(
     )
 
 
-def kind_of(error: TrueUpError) -> FailureKind:
-    """What a failed read of a customer is filed under."""
-    if isinstance(error, NotPermitted):
-        return FailureKind.CONSENT_LOST
-    if isinstance(error, Gone):
-        return FailureKind.CUSTOMER_GONE
-    return FailureKind.READ_FAILED
-
-
 def _found(pattern: str, text: str) -> str | None:
     match = re.search(pattern, text)
     return match.group(1) if match else None

@@ -12,12 +12,12 @@ import httpx
 from azure.core.credentials import AccessToken, TokenCredential
 
 from shared.errors import TrueUpError
-from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, graph_error
+from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.parse import Row, broken, rows_of
-from shared.sources.microsoft365.patience import Patience
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.tokens import Tokens
+from shared.sources.patience import Patience
 
 #: A company's sync has four minutes in all, for reading and writing.
 READ_SECONDS = 150.0
@@ -92,7 +92,8 @@ class GraphReader:
 
     def _begin(self, tenant: str, roles: str, seconds: float) -> _Read:
         token = self._tokens.token(tenant)
-        return _Read(self._graph, token, Patience(seconds, self._sleep), roles, self._tokens.consent_url(tenant))
+        patience = Patience(seconds, self._sleep, SYSTEM)
+        return _Read(self._graph, token, patience, roles, self._tokens.consent_url(tenant))
 
 
 class _Read:

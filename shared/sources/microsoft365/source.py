@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.errors import Misconfigured, TrueUpError
-from shared.sources.microsoft365.failures import kind_of
+from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.known_skus import FREE_SKUS
 from shared.sources.microsoft365.parse import SOURCE, counts_of, customers_of, organization_name, tenant_id
 from shared.sources.microsoft365.settings import MicrosoftSettings
@@ -54,6 +54,19 @@ class Microsoft365Source:
     def name(self) -> str:
         return SOURCE
 
+    def check(self) -> list[str]:
+        """Asks every partner tenant for its customers and every direct tenant for its name."""
+        problems: list[str] = []
+        for tenant in (*self._partners, *self._direct):
+            try:
+                if tenant in self._partners:
+                    customers_of(tenant, self._reader().partner_customers(tenant))
+                else:
+                    organization_name(self._reader().organization(tenant))
+            except TrueUpError as error:
+                problems.append(problem(error))
+        return problems
+
     def customers(self) -> list[Customer]:
         """Every customer of every partner tenant, then the direct tenants, by name.
 
@@ -92,7 +105,7 @@ class Microsoft365Source:
                 free=FREE_SKUS,
             )
         except TrueUpError as error:
-            return ReadFailure(SOURCE, tenant, kind_of(error), error.message, error.remedy, error.request_id)
+            return failed(SOURCE, tenant, error)
         return Reading(SOURCE, tenant, day, counts)
 
     def _name_of_tenant(self, tenant: str) -> str:

@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from shared.errors import Misconfigured
+from shared.http.wire import Answer, NoAnswer, RequestsTransport
 from shared.manage.client import ManageClient
-from shared.manage.transport import Answer, NoAnswer, RequestsTransport
 from tests.unit.fakes_manage import settings
 
 Behaviour = Callable[[socket.socket], None]
@@ -90,7 +90,7 @@ def trickles(connection: socket.socket) -> None:
 
 
 def send(port: int, transport: RequestsTransport | None = None, scheme: str = "http", timeout: float = 10) -> Answer:
-    return (transport or RequestsTransport()).send(
+    return (transport or RequestsTransport("A vendor")).send(
         "POST", f"{scheme}://127.0.0.1:{port}/x?a=%22b%22", headers={"Accept": "text/x"}, body=b"{}", timeout=timeout
     )
 
@@ -108,7 +108,7 @@ def test_request_and_answer_go_over_the_wire_unchanged(monkeypatch: pytest.Monke
     monkeypatch.setenv("NETRC", str(netrc))
     received: list[bytes] = []
     with server(says(http('{"name":"Zwölf"}', "201 Created", extra="X-CW-Request-Id: r7\r\n"), received)) as port:
-        answer = RequestsTransport().send(
+        answer = RequestsTransport("A vendor").send(
             "PATCH",
             f"http://127.0.0.1:{port}/x?conditions=a%20%3D%20%22b%22",
             headers={"Authorization": "Basic ours"},
@@ -177,7 +177,7 @@ def test_an_answer_that_trickles_without_an_end_is_given_up_at_the_time_out() ->
 
 
 def test_one_thread_keeps_its_connection_and_another_has_its_own() -> None:
-    transport = RequestsTransport()
+    transport = RequestsTransport("A vendor")
     connections: list[int] = []
 
     def serves_two(connection: socket.socket) -> None:
@@ -196,10 +196,12 @@ def test_one_thread_keeps_its_connection_and_another_has_its_own() -> None:
 
 
 def test_what_no_request_can_carry_is_a_matter_of_the_settings() -> None:
-    with pytest.raises(Misconfigured, match="base_url"):
-        RequestsTransport().send("GET", "https://", headers={}, body=None, timeout=1)
-    with pytest.raises(Misconfigured, match="client_id"):
-        RequestsTransport().send("GET", "http://127.0.0.1:9/", headers={"clientId": "a\nb"}, body=None, timeout=1)
+    with pytest.raises(Misconfigured, match="A vendor: its address"):
+        RequestsTransport("A vendor").send("GET", "https://", headers={}, body=None, timeout=1)
+    with pytest.raises(Misconfigured, match="A vendor: its address"):
+        RequestsTransport("A vendor").send(
+            "GET", "http://127.0.0.1:9/", headers={"clientId": "a\nb"}, body=None, timeout=1
+        )
 
 
 @pytest.fixture(scope="module")

@@ -7,46 +7,56 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from shared.errors import Retryable
-from shared.sources.microsoft365.failures import SYSTEM
 
-#: Seconds before the first and the second repetition where Microsoft names no time of its own.
+#: Seconds before the first and the second repetition where the vendor names no time of its own.
 BACK_OFF = (2.0, 8.0)
 
 _T = TypeVar("_T")
 
 
 class Patience:
-    """Time and repetitions for one read, all its calls together.
+    """Time and repetitions for one read, all its calls together. `system` is the vendor that is waited for.
 
     A company's sync has a few minutes in all, so a read that would have to wait longer than it has left gives up and
-    says so; the next run reads again.
+    says so; the next run reads again. `chance` in [0, 1) adds up to a fifth to a pause, lest lanes return in step.
     """
 
-    def __init__(self, seconds: float, sleep: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        sleep: Callable[[float], None],
+        system: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = lambda: 0.0,
+    ) -> None:
         self._sleep = sleep
-        self._ends = time.monotonic() + seconds
+        self._system = system
+        self._clock = clock
+        self._chance = chance
+        self._ends = clock() + seconds
 
     def left(self) -> float:
         """Seconds left. Raises `Retryable` when there are none."""
-        left = self._ends - time.monotonic()
+        left = self._ends - self._clock()
         if left <= 0:
             raise Retryable(
                 "Reading took too long and was given up.",
-                system=SYSTEM,
-                remedy="Nothing to do if the next run succeeds; otherwise look at Microsoft's service health.",
+                system=self._system,
+                remedy=f"Nothing to do if the next run succeeds; otherwise look at the health of {self._system}.",
             )
         return left
 
     def repeat(self, action: Callable[[], _T]) -> _T:
         """The result of `action`, repeated after `Retryable` as often as `BACK_OFF` allows; then the error stands.
 
-        A time that Microsoft names (`Retry-After`) is kept exactly.
+        A time that the vendor names (`Retry-After`) is kept exactly.
         """
         for pause in BACK_OFF:
             try:
                 return action()
             except Retryable as error:
-                wait = pause if error.retry_after is None else error.retry_after
+                wait = pause * (1 + self._chance() / 5) if error.retry_after is None else error.retry_after
                 if wait >= self.left():
                     raise
                 self._sleep(wait)

@@ -1,4 +1,4 @@
-"""The wire: one request to Manage, one answer. Repeating, deadlines and meaning are the session's business."""
+"""The wire: one request, one answer. Repeating, deadlines and meaning are its users' business."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from shared.errors import Misconfigured
 
 _CHUNK_BYTES = 64 * 1024
 
+#: Where the systems that we talk to put the id under which they can look a call up.
+_REQUEST_IDS = ("x-cw-request-id", "x-request-id", "request-id", "x-correlation-id", "cf-ray")
+
 
 @dataclass(frozen=True)
 class Answer:
-    """What Manage answered, read to its end."""
+    """What the other side answered, read to its end."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -31,8 +34,8 @@ class Answer:
 
     @property
     def request_id(self) -> str | None:
-        """The id under which ConnectWise can look the call up."""
-        return self.header("x-cw-request-id")
+        """The id under which the other side can look the call up."""
+        return next((value for name in _REQUEST_IDS if (value := self.header(name))), None)
 
     def header(self, name: str) -> str | None:
         """A header's value, whatever the case of its name; None when absent or empty."""
@@ -41,7 +44,7 @@ class Answer:
 
 
 class NoAnswer(Exception):
-    """The request got no whole answer. `sent` is False only when it is certain that Manage never received it."""
+    """No whole answer came back. `sent` is False only when it is certain that the request never arrived."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
         super().__init__(reason)
@@ -58,9 +61,13 @@ class Transport(Protocol):
 
 
 class RequestsTransport:
-    """The real wire: one `requests.Session` per thread, with the retries of the library switched off."""
+    """The real wire: one `requests.Session` per thread, with the retries of the library switched off.
 
-    def __init__(self, ca_file: str | None = None) -> None:
+    `system` is whose wire it is, for errors that a person must mend in the settings.
+    """
+
+    def __init__(self, system: str, ca_file: str | None = None) -> None:
+        self._system = system
         self._verify: str | bool = ca_file or True
         self._per_thread = threading.local()
 
@@ -81,7 +88,7 @@ class RequestsTransport:
             with response:
                 content = _read(response, ends)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _no_answer(error) from None
+            raise self._no_answer(error) from None
         return Answer(response.status_code, dict(response.headers), content.decode("utf-8-sig", errors="replace"))
 
     def _session(self, url: str) -> requests.Session:
@@ -98,6 +105,27 @@ class RequestsTransport:
             self._per_thread.session = session
         return session
 
+    def _no_answer(self, error: Exception) -> NoAnswer:
+        """Sorts a failure by what is certain. The library's own text is left out: it quotes addresses and queries."""
+        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise Misconfigured(
+                [
+                    f"{self._system}: the server's certificate is not trusted; check the address, "
+                    "or name the certificates in its setting for the CA file."
+                ]
+            )
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
+            raise Misconfigured([f"{self._system}: its address or credentials hold what no request can carry."])
+        if isinstance(error, requests.ConnectTimeout):
+            return NoAnswer("no connection within the time-out", sent=False)
+        if isinstance(error, requests.Timeout):
+            return NoAnswer("no answer within the time-out", sent=True)
+        cause = error.args[0] if error.args else None
+        reason = cause.reason if isinstance(cause, urllib3.exceptions.MaxRetryError) else cause
+        if isinstance(reason, urllib3.exceptions.NewConnectionError):
+            return NoAnswer("no connection could be made", sent=False)
+        return NoAnswer("the connection broke before the answer was complete", sent=True)
+
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
@@ -111,22 +139,3 @@ def _read(response: requests.Response, ends: float) -> bytes:
         if time.monotonic() > ends:
             raise requests.ReadTimeout("the answer came too slowly")
     return b"".join(chunks)
-
-
-def _no_answer(error: Exception) -> NoAnswer:
-    """Sorts a failure by what is certain. The library's own text is left out: it quotes addresses and queries."""
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        raise Misconfigured(
-            ["Manage: the server's certificate is not trusted; check base_url, or name the certificates in ca_file."]
-        )
-    if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.InvalidHeader):
-        raise Misconfigured(["Manage: base_url, client_id or api_version holds what no request can carry."])
-    if isinstance(error, requests.ConnectTimeout):
-        return NoAnswer("no connection within the time-out", sent=False)
-    if isinstance(error, requests.Timeout):
-        return NoAnswer("no answer within the time-out", sent=True)
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, urllib3.exceptions.MaxRetryError) else cause
-    if isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return NoAnswer("no connection could be made", sent=False)
-    return NoAnswer("the connection broke before the answer was complete", sent=True)
