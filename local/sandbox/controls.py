@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from local.sandbox import cove, huntress
 from local.sandbox.callbacks import Callbacks, Sending
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
@@ -58,6 +59,10 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("GET", "clock", controls.clock),
         ("PUT", "clock", controls.set_clock),
         ("PUT", "seats", controls.set_seats),
+        ("GET", "huntress", controls.huntress),
+        ("PUT", "huntress", controls.set_huntress),
+        ("GET", "cove", controls.cove),
+        ("PUT", "cove", controls.set_cove),
         ("PUT", "faults", controls.set_faults),
         ("PUT", "switches", controls.set_switches),
         ("GET", "invoices", controls.invoices),
@@ -98,6 +103,22 @@ class _Controls:
     async def set_seats(self, request: web.Request) -> Any:
         seats = Seats.model_validate(await request.json())
         return set_seats(self._sandbox.msp, seats, self._sandbox.clock.today())
+
+    async def huntress(self, _: web.Request) -> Any:
+        organizations = self._sandbox.msp.huntress.organizations.values()
+        return {"organizations": [huntress.organization_summary(item) for item in organizations]}
+
+    async def set_huntress(self, request: web.Request) -> Any:
+        counts = huntress.HuntressCounts.model_validate(await request.json())
+        return huntress.set_counts(self._sandbox.msp.huntress, counts)
+
+    async def cove(self, _: web.Request) -> Any:
+        tree = self._sandbox.msp.cove
+        return {"customers": [cove.customer_summary(tree, customer.id) for customer in tree.customers()]}
+
+    async def set_cove(self, request: web.Request) -> Any:
+        counts = cove.CoveCounts.model_validate(await request.json())
+        return cove.set_counts(self._sandbox.msp.cove, counts)
 
     async def set_faults(self, request: web.Request) -> Any:
         body = await request.json()

@@ -19,7 +19,7 @@ INSTEAD = frozenset({"429", "429-no-retry-after", "500-timeout", "502-html", "50
 #: The handler runs, and its answer is lost, late or damaged.
 AFTERWARDS = frozenset({"reset-after", "late-commit", "truncated", "html-200", "empty-body"})
 #: The handler itself does something wrong.
-CO_OPERATIVE = frozenset({"no-effect", "short-page", "empty-page", "endless", "wrong-counts"})
+CO_OPERATIVE = frozenset({"no-effect", "short-page", "empty-page", "endless", "wrong-counts", "expired-visa"})
 FAULTS = INSTEAD | AFTERWARDS | CO_OPERATIVE | {"latency"}
 
 #: The number behind the colon where none is given.
@@ -34,7 +34,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    system: Literal["manage", "graph", "entra"]
+    system: Literal["manage", "graph", "entra", "huntress", "cove"]
     fault: str
     method: str | None = None
     route: str = ""

@@ -14,9 +14,11 @@ from aiohttp import web
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
 from local.sandbox.controls import Sandbox, control_routes
+from local.sandbox.cove import Cove
 from local.sandbox.entra import Tokens, entra_routes
 from local.sandbox.faults import FaultBook
 from local.sandbox.graph import Graph, graph_routes
+from local.sandbox.huntress import Huntress
 from local.sandbox.manage.app import manage_routes
 from local.sandbox.switches import Switches
 from local.sandbox.tls import server_context
@@ -94,6 +96,8 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     app = web.Application(middlewares=[sandbox.calls.middleware, trouble.middleware])
     app.add_routes(control_routes(sandbox))
     app.add_routes(graph_routes(Graph(msp, tokens), sandbox.faults.item_fault))
+    app.add_routes(Huntress(msp.huntress).routes())
+    app.add_routes(Cove(msp.cove).routes())
     app.add_routes(manage_routes(msp.records, sandbox.clock, sandbox.switches, msp.account))
     app.add_routes(entra_routes(msp, tokens))
     return app

@@ -6,20 +6,24 @@ import re
 
 from aiohttp import web
 
+from local.sandbox.cove import PATH as COVE_PATH
 from local.sandbox.graph.routes import PREFIX as GRAPH_PREFIX
+from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.manage.app import route_template
 
-SYSTEMS = ("manage", "graph", "entra")
+SYSTEMS = ("manage", "graph", "entra", "huntress", "cove")
 
 _PATHS = (
     ("graph", re.compile(r"/graph/")),
+    ("huntress", re.compile(HUNTRESS_PREFIX + "/")),
+    ("cove", re.compile(COVE_PATH)),
     ("entra", re.compile(r"/[^/]+/(oauth2/)?v2\.0/")),
     ("manage", re.compile(r"/+([^/]+/+apis/+3\.0/|login/companyinfo/|system/callbackkey)", re.IGNORECASE)),
 )
 
 
 def system_of(path: str) -> str | None:
-    """`manage`, `graph` or `entra`; None for the sandbox's own controls."""
+    """One of SYSTEMS; None for the sandbox's own controls."""
     return next((system for system, pattern in _PATHS if pattern.match(path)), None)
 
 
@@ -31,4 +35,6 @@ def route_of(request: web.Request) -> str:
     if request.match_info.route.resource is None:
         return request.path
     template = route_template(request)
-    return "/" + template.removeprefix(GRAPH_PREFIX).lstrip("/")
+    for prefix in (GRAPH_PREFIX, HUNTRESS_PREFIX):
+        template = template.removeprefix(prefix)
+    return "/" + template.lstrip("/")

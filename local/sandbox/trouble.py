@@ -116,6 +116,8 @@ def _too_many(system: str) -> dict[str, Any]:
         case "entra":
             text = "AADSTS90055: The server has received too many requests."
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90055]}
+        case "huntress" | "cove":
+            return {"message": "Too many requests"}
         case _:
             return {"error": "ConnectWiseAPI", "message": "Too many requests."}
 
@@ -127,6 +129,8 @@ def _timed_out(system: str) -> dict[str, Any]:
         case "entra":
             text = "AADSTS90033: A transient error has occurred. Please try again."
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90033]}
+        case "huntress" | "cove":
+            return {"message": "Internal server error"}
         case _:
             text = "Execution Timeout Expired.\r\nThe timeout period elapsed prior to completion of the operation."
             return {"code": "ConnectWiseApi", "message": text, "errors": None}

@@ -11,6 +11,7 @@ from local.sandbox.world.books import Books
 from local.sandbox.world.model import Tenant
 from local.sandbox.world.skus import INCLUDED, OTHER_PRODUCTS, SKUS_BY_ID, OtherProduct, Sku
 from local.sandbox.world.tenants import FOREIGN_PARTNER
+from local.sandbox.world.vendors import VendorProduct
 
 #: How lines are kept: shares of all lines (wrong ones separately for lines of more than one seat and of a single one).
 _MISSING = 0.06
@@ -49,13 +50,14 @@ def bill_tenant(
 ) -> None:
     """Lines for `quantities` (what each SKU should say), drifted; and lines that nobody but a person may touch."""
     for sku, quantity in quantities:
-        _bill_sku(books, rng, agreements[sku.agreement_type], sku, quantity)
+        bill(books, rng, agreements[sku.agreement_type], sku, quantity)
     for other in OTHER_PRODUCTS:
         if other.agreement_type in agreements:
             _bill_other(books, rng, agreements[other.agreement_type], other, len(tenant.users))
 
 
-def _bill_sku(books: Books, rng: Random, agreement: Record, sku: Sku, quantity: int) -> None:
+def bill(books: Books, rng: Random, agreement: Record, sku: Sku | VendorProduct, quantity: int) -> None:
+    """A line for `quantity` as people keep it: missing, wrong, twice or marked by another tool now and then."""
     if rng.random() < _MISSING:
         return
     discount = Decimal("0.90") if rng.random() < _DISCOUNTED else Decimal(1)

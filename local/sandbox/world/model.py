@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from local.sandbox.manage.account import Account
 from local.sandbox.manage.records import ManageRecords
+from local.sandbox.world.cove import CoveTree
+from local.sandbox.world.huntress import HuntressAccount
 from local.sandbox.world.skus import PART_NUMBERS
 
 
@@ -115,6 +117,8 @@ class Msp:
     tenants: dict[str, Tenant]
     client_id: str
     client_secret: str
+    huntress: HuntressAccount
+    cove: CoveTree
     linked: list[LinkedCompany] = field(default_factory=list)
 
     def customers_of(self, partner: str) -> list[Tenant]:

@@ -9,6 +9,7 @@ from random import Random
 
 from local.sandbox.manage.account import Account
 from local.sandbox.manage.records import ManageRecords
+from local.sandbox.world.accounts import cove_tree, huntress_account, open_accounts
 from local.sandbox.world.books import Books, Calendar, open_company
 from local.sandbox.world.lines import bill_tenant, billed_skus, owed
 from local.sandbox.world.model import Consent, LinkedCompany, Msp, Partner, Tenant
@@ -74,6 +75,8 @@ def make_msp(companies: int, seed: int, today: date) -> Msp:
         tenants={p.id: Tenant(p.id, p.name, p.domain, partner=None) for p in partners},
         client_id=guid(rng),
         client_secret=f"sandbox~{guid(rng)}",
+        huntress=huntress_account(seed),
+        cove=cove_tree(seed),
     )
     names = company_names(rng)
     parts, homes = _cast(rng, companies), _homes(rng, companies, partners)
@@ -81,6 +84,7 @@ def make_msp(companies: int, seed: int, today: date) -> Msp:
         msp.linked.append(_link_company(msp, books, Random(f"company/{seed}/{index}"), name=name, part=part, home=home))
     for _ in range((companies >= 8) + (companies >= 30)):
         _new_customer(msp, books, rng, next(names))
+    open_accounts(msp, books)
     return msp
 
 
