@@ -36,7 +36,7 @@ def guarded(
             FindingKind.HELD,
             group.bill_item,
             f"{group.changes[0].product} ({group.bill_item}): {group.held}.",
-            "Look at the customer. If the count is right, correct the line in Manage or raise the company's guard.",
+            "Look at the customer. If the count is right, approve the group or raise the guard; else reject it.",
         )
         for group in groups
         if group.held is not None

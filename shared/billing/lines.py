@@ -140,6 +140,11 @@ class LineValues:
     def of(cls, addition: Addition) -> LineValues:
         return cls(**{item.name: getattr(addition, item.name) for item in fields(cls)})
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether it carries a stamp of TrueUp's."""
+        return self.serial_number.strip().upper().startswith(PREFIX)
+
     def changed(self, **values: FieldValue) -> LineValues:
         return replace(self, **values)  # type: ignore[arg-type]
 

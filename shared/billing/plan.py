@@ -19,6 +19,16 @@ OWN_COPY = "our own copy"
 TAKEN_OVER_ALREADY = "a newer line of ours has taken over"
 
 
+class GroupKind(StrEnum):
+    """What a group does to what the customer pays; `correction`: nothing that recurs changes."""
+
+    ADOPTION = "adoption"
+    INCREASE = "increase"
+    REDUCTION = "reduction"
+    ONE_OFF = "one-off"
+    CORRECTION = "correction"
+
+
 class ChangeKind(StrEnum):
     """What happens to one addition. An adoption is an update that also writes our stamp."""
 
@@ -68,6 +78,16 @@ class Change:
         """What is sent to Manage, by field name."""
         return {} if self.after is None else difference(self.before, self.after)
 
+    @property
+    def fingerprint(self) -> str:
+        """Stable for the same write: tells which changes of an approved group have been written."""
+        return _digest(self.bound())
+
+    @property
+    def takes_over(self) -> bool:
+        """Whether it makes a line ours that was not."""
+        return self.before is not None and self.after is not None and not self.before.is_ours and self.after.is_ours
+
     def bound(self) -> dict[str, object]:
         """What an approval binds: target, fields written with before and after. User names in the text need none."""
         after = self.after
@@ -95,12 +115,28 @@ class Group:
     @property
     def hash(self) -> str:
         """Stable for the same writes; findings and reading times do not enter it."""
-        content = json.dumps([change.bound() for change in self.changes], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return _digest([change.bound() for change in self.changes])
+
+    @property
+    def kind(self) -> GroupKind:
+        if any(change.takes_over for change in self.changes):
+            return GroupKind.ADOPTION
+        if self.monthly != 0:
+            return GroupKind.INCREASE if self.monthly > 0 else GroupKind.REDUCTION
+        return GroupKind.ONE_OFF if self.one_off != 0 else GroupKind.CORRECTION
 
     @property
     def monthly(self) -> Decimal:
         return sum((change.monthly for change in self.changes), Decimal(0))
+
+    @property
+    def one_off(self) -> Decimal:
+        return sum((change.one_off for change in self.changes), Decimal(0))
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +161,6 @@ class Plan:
     @property
     def changes(self) -> tuple[Change, ...]:
         return tuple(change for group in self.groups for change in group.changes)
-
-    @property
-    def applicable(self) -> tuple[Group, ...]:
-        return tuple(group for group in self.groups if group.held is None)
 
     @property
     def held(self) -> tuple[Group, ...]:

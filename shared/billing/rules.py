@@ -13,6 +13,7 @@ class Mode(StrEnum):
     """What a sync may do to a company, from the most careful to the least."""
 
     OBSERVE = "observe"
+    APPROVE = "approve"
     AUTO = "auto"
 
     def at_most(self, other: Mode | None) -> Mode:
@@ -210,6 +211,13 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Approvals:
+    """How long a group waits, and a decision about one holds, before a person must look again. In days."""
+
+    expire_days: int = 14
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A job and when it runs: five cron fields in the MSP's own time zone."""
 
@@ -228,6 +236,7 @@ class Rules:
     guards: Guards = Guards()
     schedules: tuple[Schedule, ...] = ()
     adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
+    approvals: Approvals = Approvals()
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
         wanted = (source, sku.strip().casefold())

@@ -13,6 +13,7 @@ from shared.billing import rules
 from shared.billing.lines import PREFIX
 from shared.rules.scalars import (
     Day,
+    Days,
     InvoiceText,
     Number,
     Percentage,
@@ -124,6 +125,10 @@ class CompanyGuards(_Part):
     changes_per_day: Whole | None = None
 
 
+class Approvals(_Part):
+    expire_days: Days = rules.Approvals().expire_days
+
+
 class Schedule(_Part):
     id: Text = Field(description="a short name of your own")
     job: Annotated[Text, AfterValidator(_job)] = Field(description=f"one of {', '.join(JOBS)}")
@@ -232,6 +237,7 @@ class RulesDocument(_Part):
 
     guards: Guards = Guards()
     adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
+    approvals: Approvals = Approvals()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()

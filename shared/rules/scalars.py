@@ -79,6 +79,12 @@ def _day(value: object) -> date:
     raise wrong(f"must be a date such as 2026-12-01, not {shown(value)}")
 
 
+def _days(value: object) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"[1-9][0-9]{0,2}", str(value)) or int(str(value)) > 365:
+        raise wrong(f"must be a whole number of days from 1 to 365, not {shown(value)}")
+    return int(str(value))
+
+
 def _yes_or_no(value: object) -> bool:
     if value in (True, "true"):
         return True
@@ -114,6 +120,7 @@ Percentage = Annotated[Decimal, BeforeValidator(_percentage)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 RecordId = Annotated[int, BeforeValidator(_record_id)]
 Day = Annotated[date, BeforeValidator(_day)]
+Days = Annotated[int, BeforeValidator(_days)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Text = Annotated[str, BeforeValidator(_line_of_text)]
 InvoiceText = Annotated[str, BeforeValidator(_invoice_text)]

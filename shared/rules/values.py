@@ -31,6 +31,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             guards=guards,
             schedules=tuple(rules.Schedule(**item.model_dump()) for item in document.schedules),
             adoptable_marks=document.adoptable_marks,
+            approvals=rules.Approvals(**document.approvals.model_dump()),
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -52,6 +53,7 @@ def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) 
     return {
         "guards": _fields(msp.guards),
         "adoptable_marks": msp.adoptable_marks,
+        "approvals": _fields(msp.approvals),
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],
         "policies": [

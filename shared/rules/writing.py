@@ -18,6 +18,7 @@ _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.e
 _SECTIONS = {
     "guards": "What holds a plan until a person has looked: a reduction or an increase beyond its limits.",
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
+    "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
     "schedules": f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}.",
     "profiles": (
         "How to bill a product. basis: purchased | assigned | greater. price: {kind: keep} | {kind: product} |\n"
@@ -28,8 +29,8 @@ _SECTIONS = {
     ),
     "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {', '.join(SOURCES)}.",
     "companies": (
-        "company is Manage's record number. mode: observe | auto. A licence overrides the policy for its SKU with\n"
-        "# profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until; customer narrows it to one.\n"
+        "company is Manage's record number. mode: observe | approve | auto. A licence overrides the policy for its\n"
+        "# SKU with profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until; customer narrows it.\n"
         "# guards holds only what differs from the MSP's. billed_through names the last invoiced day of an agreement\n"
         "# where Manage's own dates say something else."
     ),

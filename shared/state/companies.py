@@ -25,7 +25,8 @@ class CompanyRow:
     """One company. Times are UTC.
 
     `lease_token` grows with every lease and never falls: of two holders the one with the lower token is stale.
-    `deaths` counts leases of `lease_run` in a row that ran out because their worker died.
+    `deaths` counts leases of `lease_run` in a row that ran out because their worker died. `waiting` counts groups that
+    wait for a person.
     """
 
     id: int
@@ -40,6 +41,7 @@ class CompanyRow:
     lease_run: str | None = None
     lease_token: int = 0
     deaths: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +119,27 @@ class CompanyStore:
         held, etag = self._update(company, taken)
         return Lease(held, owner, held.lease_token, until, etag)
 
-    def release(self, lease: Lease, *, outcome: str | None, run: str | None, now: datetime) -> None:
+    def release(
+        self, lease: Lease, *, outcome: str | None, run: str | None, now: datetime, waiting: int | None = None
+    ) -> None:
         """Gives the company back and records how the sync ended (`outcome` None: it did nothing worth recording).
+
+        `waiting` is how many groups wait for a person, None where nobody looked.
 
         Raises `Busy` when somebody else took the company after this lease had run out; nothing is written then.
         Safe to repeat.
         """
         row = Row(_PARTITION, _row_key(lease.company.id), {}, lease.etag)
+
+        def released(company: CompanyRow) -> CompanyRow:
+            counted = company.waiting if waiting is None else waiting
+            return replace(_released(company, outcome, run, now), waiting=counted)
+
         try:
-            self._tables.replace(TABLE, row, _DOCUMENT.encode(_released(lease.company, outcome, run, now)))
+            self._tables.replace(TABLE, row, _DOCUMENT.encode(released(lease.company)))
         except Changed:
             # A person saved the company's rules meanwhile, or the lease is stale: the token tells.
-            self._update(lease.company.id, lambda company: _released(_still_held(company, lease), outcome, run, now))
+            self._update(lease.company.id, lambda company: released(_still_held(company, lease)))
 
     def _update(self, company: int, change: Callable[[CompanyRow | None], CompanyRow]) -> tuple[CompanyRow, str]:
         """Reads the row, changes it, writes it unless somebody else did meanwhile, else again. Gives row and etag."""

@@ -15,7 +15,7 @@ from shared.billing.rules import Guards, LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
-from shared.state.records import HistoryEntry, Intent, OpenFinding
+from shared.state.records import Decision, HistoryEntry, Intent, OpenFinding, Waiting
 from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
@@ -59,9 +59,11 @@ class StateKind(StrEnum):
     INTENT = "intent"  # Intent; key: its id
     FINDING = "finding"  # OpenFinding; key (kind, key)
     PLAN = "plan"  # Plan; key ""
+    WAITING = "waiting"  # Waiting; key: the group's hash
+    DECISION = "decision"  # Decision; key: the group's hash
 
 
-StateValue = OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan
+StateValue = OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan | Waiting | Decision
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
 
@@ -73,6 +75,8 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.INTENT: Document("intent", Intent),
     StateKind.FINDING: Document("finding", OpenFinding),
     StateKind.PLAN: Document("plan", Plan),
+    StateKind.WAITING: Document("waiting group", Waiting),
+    StateKind.DECISION: Document("decision", Decision),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 _HISTORY = "~history"
@@ -112,7 +116,8 @@ class CompanyState:
     """Everything remembered of one company but its history.
 
     `readings` by (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key).
-    `plan` is the one that waits for a person, or was last shown.
+    `plan` is the one that waits for a person, or was last shown; `waiting` and `decisions` are by the hash of its
+    groups.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -125,6 +130,8 @@ class CompanyState:
     intents: dict[str, Intent] = field(default_factory=dict)
     findings: dict[tuple[str, str], OpenFinding] = field(default_factory=dict)
     plan: Plan | None = None
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
 
 
 class CompanyStateStore:
@@ -151,6 +158,8 @@ class CompanyStateStore:
             intents=found[StateKind.INTENT],
             findings=found[StateKind.FINDING],
             plan=found[StateKind.PLAN].get(""),
+            waiting=found[StateKind.WAITING],
+            decisions=found[StateKind.DECISION],
         )
 
     def own_rules(self, company: int) -> OwnRules:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
 from shared.billing.findings import Finding
-from shared.billing.plan import Change
+from shared.billing.plan import Change, Group
 
 
 class Outcome(StrEnum):
@@ -22,11 +22,64 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """Who decided something, when (UTC) and from which address."""
+
+    by: str
+    at: datetime
+    origin: str = ""
+
+
+class Verdict(StrEnum):
+    """What a person decided about a group."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about one group as it was shown, in which run, and why.
+
+    It holds for that group's hash only. `written` are fingerprints of the changes that an approval has written already:
+    what is left of a group after a worker died is still the group that was approved.
+    """
+
+    verdict: Verdict
+    group: Group
+    signed: Signature
+    run: str
+    why: str = ""
+    written: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> list[str]:
+        """Fingerprints of the changes that are not written yet, in the group's order."""
+        return [change.fingerprint for change in self.group.changes if change.fingerprint not in self.written]
+
+    def having_written(self, change: Change) -> Decision:
+        return replace(self, written=(*self.written, change.fingerprint))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A group that waits for a person: since when (UTC).
+
+    `expired` is set where it had waited too long before: then it was planned anew, and waits again since then.
+    """
+
+    bill_item: str
+    since: datetime
+    expired: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
     """Written before a change is sent to Manage, removed in the transaction that records its result.
 
     `unknown_since` is set once the outcome is unknown: nothing is sent again for this line before its effect was looked
-    for, and while none is to be seen not before it had two leases' time to arrive.
+    for, and while none is to be seen not before it had two leases' time to arrive. `approved` is the hash of the group
+    that a person approved, `signed` by whom.
     """
 
     id: str
@@ -34,13 +87,16 @@ class Intent:
     at: datetime
     change: Change
     unknown_since: datetime | None = None
+    approved: str | None = None
+    signed: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """What was done to one addition, when, why and by which run; newest first in the store.
 
-    `at` is UTC, `day` the business date, which older entries do not know.
+    `at` is UTC, `day` the business date, which older entries do not know. `change` is None for what only a person
+    decided; `signed` tells who decided or approved.
     """
 
     id: str
@@ -48,10 +104,11 @@ class HistoryEntry:
     run: str
     actor: str
     addition: int | None
-    change: Change
+    change: Change | None
     request_id: str | None = None
     note: str = ""
     day: date | None = None
+    signed: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +121,10 @@ class OpenFinding:
 
 @dataclass(frozen=True, slots=True)
 class CompanyReport:
-    """What one sync did: stored in the run's row and with the company."""
+    """What one sync did: stored in the run's row and with the company.
+
+    `waiting` counts groups that wait for a person, `stale` approved ones that are no longer what is planned.
+    """
 
     company: int
     outcome: Outcome
@@ -74,3 +134,5 @@ class CompanyReport:
     findings: dict[str, int] = field(default_factory=dict)
     monthly_delta: str = "0"
     seconds: float = 0.0
+    waiting: int = 0
+    stale: int = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from shared.billing.rules import BillingProfile, Guards, Rules, Schedule, SkuPolicy
+from shared.billing.rules import Approvals, BillingProfile, Guards, Rules, Schedule, SkuPolicy
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Row, in_transactions
@@ -46,6 +46,7 @@ class General:
 
     guards: Guards
     adoptable_marks: tuple[str, ...]
+    approvals: Approvals = field(default_factory=Approvals)
 
 
 _HEAD_DOCUMENT = Document("head of the rules", Head)
@@ -141,6 +142,7 @@ class RulesStore:
             guards=general.guards,
             schedules=tuple(found["schedule"]),
             adoptable_marks=general.adoptable_marks,
+            approvals=general.approvals,
         )
 
     def _sweep(self, head: Head) -> None:
@@ -158,7 +160,7 @@ class RulesStore:
 def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
     """One row per profile, policy and schedule, keyed by its place, because their order is the author's."""
     parts: dict[str, Sequence[Any]] = {
-        "general": [General(rules.guards, rules.adoptable_marks)],
+        "general": [General(rules.guards, rules.adoptable_marks, rules.approvals)],
         "policy": rules.policies,
         "profile": list(rules.profiles.values()),
         "schedule": rules.schedules,

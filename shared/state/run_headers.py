@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, row_key
+from shared.state.records import Signature
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, PutRow, ReplaceRow
 from shared.state.tables import TableAccess
 
@@ -24,7 +25,8 @@ class RunHeader:
     """One run. Times are UTC.
 
     `mode` is the most that the run may do, None when every company's own mode counts. `filled` says that every company
-    has its row, `companies` how many there are. `outcomes` counts companies by outcome once the run has ended.
+    has its row, `companies` how many there are. `outcomes` counts companies by outcome once the run has ended. `signed`
+    is who approved what the rows of an approval's run carry.
     """
 
     id: str
@@ -37,6 +39,7 @@ class RunHeader:
     companies: int = 0
     note: str = ""
     outcomes: dict[str, int] = field(default_factory=dict)
+    signed: Signature | None = None
 
 
 _DOCUMENT = Document("run", RunHeader)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -42,7 +42,8 @@ class RunRow:
     """One company of one run. Times are UTC.
 
     Only the message that holds `claim` works on a claimed row; `claimed_at` is when it was last heard of. `attempts`
-    counts the claims before it that ended without a word. A done row has its `report`, and names the row that was
+    counts the claims before it that ended without a word. `approved` are hashes of the company's groups that a person
+    approved for this run to write. A done row has its `report`, and names the row that was
     claimed in the same step. `etag` says which state of the row was read; empty when it was not read but written.
     """
 
@@ -55,14 +56,19 @@ class RunRow:
     report: CompanyReport | None = None
     next_company: int | None = None
     next_claim: str | None = None
+    approved: tuple[str, ...] = ()
     etag: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkList:
-    """The companies of a run, written once and before the run itself: every filling writes the same rows."""
+    """The companies of a run, written once and before the run itself: every filling writes the same rows.
+
+    `approved` are the hashes of approved groups by company.
+    """
 
     companies: tuple[int, ...]
+    approved: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 _DOCUMENT = Document("row of a run", RunRow, leave_out=frozenset({"etag"}))
@@ -76,15 +82,17 @@ class RunStore:
         self._tables = tables
         self._headers = RunHeaders(tables)
 
-    def create(self, header: RunHeader, companies: Sequence[int]) -> bool:
+    def create(
+        self, header: RunHeader, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]] | None = None
+    ) -> bool:
         """Makes a run with one pending row per company; False, and nothing done, when a run has that id.
 
         The work list comes first, so that a run is never open without one: where a crash left it without a header, its
         companies are the next creation's too. A header that stays without `filled` belongs to a crash after it: `fill`
         repairs it.
         """
-        work = self._new_work_list(header.id, companies)
-        new = replace(header, companies=len(work), filled=False, ended=None, outcomes={})
+        work = self._new_work_list(header.id, companies, approved or {})
+        new = replace(header, companies=len(work.companies), filled=False, ended=None, outcomes={})
         if not self._headers.insert(new):
             return False
         self._fill(header.id, work)
@@ -98,15 +106,16 @@ class RunStore:
         """
         self._fill(run, self._work_list(run))
 
-    def _fill(self, run: str, work: Sequence[int]) -> None:
-        for number, start in enumerate(range(0, len(work), _BATCH)):
-            rows = [RunRow(run, company) for company in work[start : start + _BATCH]]
+    def _fill(self, run: str, work: WorkList) -> None:
+        for number, start in enumerate(range(0, len(work.companies), _BATCH)):
+            batch = work.companies[start : start + _BATCH]
+            rows = [RunRow(run, company, approved=work.approved.get(company, ())) for company in batch]
             marker = InsertRow(f"{_FILLED}{SEPARATOR}{number:06d}", {"rows": len(rows)})
             try:
                 self._transact(run, [marker, *(_insert(row) for row in rows)])
             except AlreadyThere:
                 continue
-        self._headers.update(run, lambda header: replace(header, filled=True, companies=len(work)))
+        self._headers.update(run, lambda header: replace(header, filled=True, companies=len(work.companies)))
 
     def header(self, run: str) -> RunHeader | None:
         return self._headers.get(run)
@@ -214,20 +223,20 @@ class RunStore:
             run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes)
         )
 
-    def _new_work_list(self, run: str, companies: Sequence[int]) -> tuple[int, ...]:
+    def _new_work_list(self, run: str, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]]) -> WorkList:
         """Writes the work list; the one that stands, when there is one."""
-        work = WorkList(tuple(sorted(set(companies))))
+        work = WorkList(tuple(sorted(set(companies))), dict(approved))
         try:
             self._tables.insert(TABLE, escape(run), _WORK_LIST, _LIST_DOCUMENT.encode(work))
         except AlreadyThere:
             return self._work_list(run)
-        return work.companies
+        return work
 
-    def _work_list(self, run: str) -> tuple[int, ...]:
+    def _work_list(self, run: str) -> WorkList:
         row = self._tables.get(TABLE, escape(run), _WORK_LIST)
         if row is None:
             raise Gone(f"run {run} has no work list", system="state", remedy="Start the run again.")
-        return _LIST_DOCUMENT.decode(row.values).companies
+        return _LIST_DOCUMENT.decode(row.values)
 
     def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
         """Pending rows in random order, looked at again while some are left."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -12,12 +12,13 @@ from uuid import uuid4
 from shared.billing.agreements import Addition
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group
 from shared.clock import business_date
 from shared.errors import Gone, NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
-from shared.state.records import HistoryEntry, Intent
+from shared.state.records import Decision, HistoryEntry, Intent
+from shared.sync.decisions import Judged
 from shared.sync.ports import Ports
 from shared.sync.record import close_intent, open_intent, record_applied, record_write
 
@@ -39,18 +40,22 @@ class _Stop(Exception):
     """Nothing more may be written to this company in this attempt."""
 
 
-def apply_plan(ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, plan: Plan) -> Applied:
-    """Writes every group that no guard holds, in the plan's order, as long as the lease leaves time for it.
+def apply_plan(
+    ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, judged: Judged, groups: Sequence[Group]
+) -> Applied:
+    """Writes these groups of a plan, in order, as long as the lease leaves time for it.
+
+    What a person approved is written in that person's name.
 
     Expected failures do not raise: they stand in the answer.
     """
     applied = Applied()
     writer = _Writer(ports, run, actor, lease, state, applied)
     with suppress(_Stop):
-        for group in plan.applicable:
-            writer.write(group)
+        for group in groups:
+            writer.write(group, judged.approved.get(group.bill_item))
     with suppress(_Stop), writer.remembering():
-        record_applied(ports, state, plan, applied.findings, applied.done)
+        record_applied(ports, state, judged.plan, applied.findings, applied.done)
     return applied
 
 
@@ -69,11 +74,11 @@ class _Writer:
     def company(self) -> int:
         return self.lease.company.id
 
-    def write(self, group: Group) -> None:
+    def write(self, group: Group, approved: Decision | None) -> None:
         """All changes of one bill item. A refused change leaves the rest of its group undone."""
         for change in group.changes:
             self._refuse_late_write()
-            intent = Intent(uuid4().hex, self.run, self.ports.clock.now(), change)
+            intent = self._intent(change, approved)
             with self.remembering():
                 open_intent(self.ports, self.company, intent)
             try:
@@ -81,8 +86,13 @@ class _Writer:
             except TrueUpError as error:
                 self._not_written(group, intent, error)
                 return
-            self._written(intent, addition)
+            approved = approved.having_written(change) if approved is not None else None
+            self._written(intent, addition, approved)
         self.applied.done.add(group.bill_item)
+
+    def _intent(self, change: Change, approved: Decision | None) -> Intent:
+        hash_, signed = (approved.group.hash, approved.signed) if approved is not None else (None, None)
+        return Intent(uuid4().hex, self.run, self.ports.clock.now(), change, approved=hash_, signed=signed)
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -113,14 +123,19 @@ class _Writer:
             raise Refused(f"addition {standing[0].id} already carries the stamp of the line to create", system="Manage")
         return manage.create_addition(agreement, change.fields())
 
-    def _written(self, intent: Intent, addition: Addition | None, note: str = "") -> None:
+    def _written(
+        self, intent: Intent, addition: Addition | None, approved: Decision | None = None, note: str = ""
+    ) -> None:
         self.applied.written.append(intent.change.kind)
         number = addition.id if addition is not None else intent.change.addition
         request = self.ports.manage.last_request_id
+        actor = intent.signed.by if intent.signed is not None else self.actor
         day = business_date(self.ports.clock)
-        entry = HistoryEntry(intent.id, intent.at, self.run, self.actor, number, intent.change, request, note, day)
+        entry = HistoryEntry(
+            intent.id, intent.at, self.run, actor, number, intent.change, request, note, day, intent.signed
+        )
         with self.remembering():
-            record_write(self.ports, self.state, intent, entry, addition)
+            record_write(self.ports, self.state, intent, entry, addition, approved)
 
     def _not_written(self, group: Group, intent: Intent, error: TrueUpError) -> None:
         """What is left of an intent after Manage's call failed, and whether other items may still be written."""
@@ -146,7 +161,7 @@ class _Writer:
             self._left_open(intent, error)
         answered = error.answered
         if isinstance(answered, Addition) and LineValues.of(answered) != change.before:
-            self._written(intent, answered, f"in part: {error}")
+            self._written(intent, answered, note=f"in part: {error}")
             return
         with self.remembering():
             close_intent(self.ports, self.company, intent)

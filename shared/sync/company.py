@@ -18,12 +18,13 @@ from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
-from shared.state.records import CompanyReport, Outcome
+from shared.state.records import CompanyReport, HistoryEntry, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, apply_plan
+from shared.sync.decisions import Judged, judge
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.observe import Observation, observe, unread_active
 from shared.sync.ports import Ports
-from shared.sync.record import record_failure, record_plan
+from shared.sync.record import record_failure, record_plan, record_verdicts
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ class Order:
     """Look at this company, in this run, on behalf of `actor`.
 
     `mode` can only make it more careful. `rules` is the version that the run pinned, None the one in force. `again`
-    says that the run has looked at the company before: what it wrote then is part of the report.
+    says that the run has looked at the company before: what it wrote then is part of the report. `approved` are hashes
+    of groups that somebody has just approved, `signed` who: then nothing but what is approved is written.
     """
 
     company: int
@@ -49,15 +51,25 @@ class Order:
     rules: int | None = None
     actor: str = "night"
     again: bool = False
+    approved: tuple[str, ...] = ()
+    signed: Signature | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What came of it. `again_in`: seconds after which the company must be looked at again, None if it is done."""
+    """What came of it. `again_in`: seconds after which the company must be looked at again, None if it is done.
+
+    `unknown` are hashes just approved of which no group waits.
+    """
 
     report: CompanyReport
-    plan: Plan | None = None
+    judged: Judged | None = None
     again_in: int | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.judged.plan if self.judged is not None else None
 
 
 def sync_company(ports: Ports, order: Order) -> Synced:
@@ -77,7 +89,10 @@ def sync_company(ports: Ports, order: Order) -> Synced:
                 synced = _under_lease(ports, order, lease)
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
-        ports.companies.release(lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now())
+        waiting = synced.report.waiting if synced.judged is not None else None
+        ports.companies.release(
+            lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now(), waiting=waiting
+        )
     log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
     return replace(synced, report=report)
 
@@ -104,12 +119,32 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
         return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
     before = _written_before(ports, order, lease)
     try:
-        return _sync(ports, order, lease, company, state, before)
+        state, unknown = _approved(ports, order, state)
+        synced = _sync(ports, order, lease, company, state, before)
+        # A worker that died may have written it already: then the group does not wait any more.
+        return synced if order.again else _with_unknown(synced, unknown)
     except Busy:
         raise
     except TrueUpError as error:
         log.warning("company %s in run %s: %s", order.company, order.run, error)
         return _failed(ports, order, lease, state, before, error)
+
+
+def _approved(ports: Ports, order: Order, state: CompanyState) -> tuple[CompanyState, tuple[str, ...]]:
+    """Stored before anything is looked at: an approval outlives the worker that was to carry it out."""
+    if order.signed is None:
+        return state, ()
+    return record_verdicts(ports, order.company, state, order.approved, Verdict.APPROVED, order.signed, order.run)
+
+
+def _with_unknown(synced: Synced, unknown: tuple[str, ...]) -> Synced:
+    """What was approved without a group that waits for it is stale before anybody has looked."""
+    if not unknown:
+        return synced
+    told = f"no group waits any more for {len(unknown)} approval(s): {', '.join(unknown)}"
+    note = "; ".join(part for part in (synced.report.note, told) if part)
+    report = replace(synced.report, note=note, stale=synced.report.stale + len(unknown))
+    return replace(synced, report=report, unknown=unknown)
 
 
 def _is_forgotten(state: CompanyState) -> bool:
@@ -153,13 +188,20 @@ def _sync(
     plan = _within_a_day(ports, facts, plan)
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
-    state = record_plan(ports, order.company, state, observation, resolution, plan)
-    mode = company.mode.at_most(order.mode)
+    expire_days = observation.facts.rules.approvals.expire_days
+    judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days)
+    state = record_plan(ports, order.company, state, observation, resolution, judged)
+    groups = judged.applicable(company.mode.at_most(order.mode), approved_only=order.signed is not None)
     applied = Applied()
-    if mode is Mode.AUTO and plan.applicable:
-        applied = apply_plan(ports, order.run, order.actor, lease, state, plan)
-    reached = [*before, *(entry.change.kind for entry in resolution.done), *applied.written]
-    return _synced(order, observation, resolution, plan, applied, reached)
+    if groups:
+        applied = apply_plan(ports, order.run, order.actor, lease, state, judged, groups)
+    reached = [*before, *_kinds(resolution.done), *applied.written]
+    return _synced(order, observation, resolution, judged, applied, reached)
+
+
+def _kinds(entries: Iterable[HistoryEntry]) -> list[ChangeKind]:
+    """What was done to additions; what only a person decided is no write."""
+    return [entry.change.kind for entry in entries if entry.change is not None]
 
 
 def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
@@ -177,31 +219,34 @@ def _written_before(ports: Ports, order: Order, lease: Lease) -> list[ChangeKind
     if not order.again and lease.company.deaths == 0:
         return []
     newest = ports.company_state.history(order.company, _MOST_WRITES)
-    return [entry.change.kind for entry in newest if entry.run == order.run]
+    return _kinds(entry for entry in newest if entry.run == order.run)
 
 
 def _synced(
     order: Order,
     observation: Observation,
     resolution: Resolution,
-    plan: Plan,
+    judged: Judged,
     applied: Applied,
     reached: list[ChangeKind],
 ) -> Synced:
     """`reached` are the run's writes that reached Manage, also those that only a later look found done."""
+    plan = judged.plan
     failures = [*observation.failures, *_doubts(resolution), *applied.failures]
     findings = [*plan.findings, *applied.findings]
     report = CompanyReport(
         company=order.company,
-        outcome=_outcome(failures, plan, reached),
+        outcome=_outcome(failures, judged, reached),
         note="; ".join(failures),
         planned=_counted(change.kind for change in plan.changes),
         written=_counted(reached),
         findings=dict(Counter(finding.kind.value for finding in findings)),
         monthly_delta=str(sum((group.monthly for group in plan.groups), Decimal(0))),
+        waiting=len(judged.waiting),
+        stale=len(judged.stale),
     )
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
-    return Synced(report, plan, max(waits, default=None))
+    return Synced(report, judged, max(waits, default=None))
 
 
 def _doubts(resolution: Resolution) -> list[str]:
@@ -212,14 +257,14 @@ def _doubts(resolution: Resolution) -> list[str]:
     return [f"what an earlier write did is not known yet: {items}; it is looked for in {resolution.again_in} s"]
 
 
-def _outcome(failures: list[str], plan: Plan, reached: list[ChangeKind]) -> Outcome:
+def _outcome(failures: list[str], judged: Judged, reached: list[ChangeKind]) -> Outcome:
     if failures:
         return Outcome.FAILED
-    if plan.held:
+    if judged.held:
         return Outcome.HELD
     if reached:
         return Outcome.APPLIED
-    return Outcome.PLANNED if plan.groups else Outcome.UNCHANGED
+    return Outcome.PLANNED if judged.is_open else Outcome.UNCHANGED
 
 
 def _counted(kinds: Iterable[ChangeKind]) -> dict[str, int]:

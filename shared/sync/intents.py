@@ -6,7 +6,7 @@ The stamp answers for a line that was being created, the line's own fields for o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from math import ceil
 
@@ -14,18 +14,19 @@ from shared.billing.agreements import Addition, FieldValue
 from shared.billing.lines import LedgerRow, LineValues, canonical
 from shared.billing.plan import Change, ChangeKind
 from shared.state.company_state import CompanyState
-from shared.state.records import HistoryEntry, Intent
+from shared.state.records import Decision, HistoryEntry, Intent
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """What became of the intents: those done, those that never happened, and bill items still in doubt.
 
-    `ledger` is the whole of it, with the lines found done. `again_in` is the time in seconds after which the doubt can
-    be resolved.
+    `ledger` is the whole of it, with the lines found done, `decisions` all of them with what was found done of each.
+    `again_in` is the time in seconds after which the doubt can be resolved.
     """
 
     ledger: tuple[LedgerRow, ...]
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
     done: tuple[HistoryEntry, ...] = ()
     closed: tuple[str, ...] = ()
     in_doubt: frozenset[str] = frozenset()
@@ -41,6 +42,7 @@ def resolve_intents(
     A write whose effect is not to be seen may still arrive: until it has settled its bill item is left alone.
     """
     rows: list[LedgerRow] = []
+    decisions = dict(state.decisions)
     done: list[HistoryEntry] = []
     closed: list[str] = []
     in_doubt: set[str] = set()
@@ -51,6 +53,8 @@ def resolve_intents(
         if found is not None or _is_deleted(change, additions):
             done.append(_entry(intent, found, as_of))
             closed.append(intent.id)
+            if intent.approved in decisions:
+                decisions[intent.approved] = decisions[intent.approved].having_written(change)
             if found is not None and not change.is_of_copy:
                 rows.append(written_row(change, found, as_of))
         elif (left := _still_settling(intent, now, settling)) > 0:
@@ -60,6 +64,7 @@ def resolve_intents(
             closed.append(intent.id)
     return Resolution(
         tuple(one_row_each(state.ledger.values(), rows).values()),
+        decisions,
         tuple(done),
         tuple(closed),
         frozenset(in_doubt),
@@ -128,9 +133,10 @@ def _entry(intent: Intent, found: Addition | None, as_of: date) -> HistoryEntry:
         intent.id,
         intent.at,
         intent.run,
-        "trueup",
+        intent.signed.by if intent.signed is not None else "trueup",
         addition,
         intent.change,
         note="found done by a later look",
         day=as_of,
+        signed=intent.signed,
     )

@@ -15,14 +15,15 @@ put back (busy, or looked at again later) is none of these: its row is heard of,
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 from shared.billing.rules import Mode
 from shared.errors import Busy, TrueUpError
 from shared.queues import SyncMessage
-from shared.state.records import CompanyReport, Outcome
+from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import MOST_DEATHS, Order, Synced, sync_company, worker_died
@@ -34,16 +35,29 @@ log = logging.getLogger(__name__)
 MOST_TRIES = 3
 
 
-def start_run(ports: Ports, run: str, kind: str, companies: Sequence[int], mode: Mode | None = None) -> bool:
-    """Makes the run and fills its lanes; False, and nothing done, when a run with this id exists."""
+def start_run(
+    ports: Ports,
+    run: str,
+    kind: str,
+    companies: Sequence[int],
+    mode: Mode | None = None,
+    *,
+    approved: Mapping[int, tuple[str, ...]] | None = None,
+    signed: Signature | None = None,
+) -> bool:
+    """Makes the run and fills its lanes; False, and nothing done, when a run with this id exists.
+
+    `approved` are the hashes of groups by company that somebody (`signed`) approved for this run to write.
+    """
     header = RunHeader(
         id=run,
         kind=kind,
         mode=mode.value if mode is not None else None,
         rules_version=ports.rules.load().version,
         started=ports.clock.now(),
+        signed=signed,
     )
-    if not ports.runs.create(header, companies):
+    if not ports.runs.create(header, companies, approved):
         log.info("run %s exists already", run)
         return False
     log.info("run %s starts over %s companies", run, len(companies))
@@ -71,7 +85,7 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
         return
     again = message.tries > 0 or deliveries > 1 or row.attempts > 0
     try:
-        synced = _sync(ports, message, again=again)
+        synced = _sync(ports, message, row, again=again)
     except Busy as busy:
         log.info("%s; looking again in %s s", busy, ports.limits.busy_delay)
         _put_back(ports, message, row, ports.limits.busy_delay)
@@ -126,8 +140,11 @@ def _put_back(ports: Ports, message: SyncMessage, row: RunRow, delay: int) -> No
         ports.queue.send(message, delay=delay)
 
 
-def _sync(ports: Ports, message: SyncMessage, *, again: bool) -> Synced:
+def _sync(ports: Ports, message: SyncMessage, row: RunRow, *, again: bool) -> Synced:
     order = Order(message.company, message.run, message.claim, message.mode, message.rules, again=again)
+    header = ports.runs.header(message.run) if row.approved else None
+    if header is not None and header.signed is not None:
+        order = replace(order, actor=header.signed.by, approved=row.approved, signed=header.signed)
     try:
         return sync_company(ports, order)
     except Busy:

@@ -12,8 +12,18 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.plan import Group, Plan
 from shared.clock import business_date
-from shared.state.company_state import AddHistory, CompanyState, Drop, Put, ReadingNote, StateChange, StateKind
-from shared.state.records import HistoryEntry, Intent, OpenFinding
+from shared.state.company_state import (
+    AddHistory,
+    CompanyState,
+    Drop,
+    Put,
+    ReadingNote,
+    StateChange,
+    StateKind,
+    StateValue,
+)
+from shared.state.records import Decision, HistoryEntry, Intent, OpenFinding, Signature, Verdict
+from shared.sync.decisions import Judged, is_expired
 from shared.sync.intents import Resolution, one_row_each, written_row
 from shared.sync.observe import Observation
 from shared.sync.ports import Ports
@@ -25,14 +35,15 @@ _FAILURES = {FindingKind(kind.value) for kind in FailureKind}
 
 
 def record_plan(
-    ports: Ports, company: int, state: CompanyState, observation: Observation, resolution: Resolution, plan: Plan
+    ports: Ports, company: int, state: CompanyState, observation: Observation, resolution: Resolution, judged: Judged
 ) -> CompanyState:
-    """Before the first write: readings, seat records, resolved intents, findings and the plan.
+    """Before the first write: readings, seat records, resolved intents, findings, the plan and what waits of it.
 
     One transaction where the service takes it as one. Where it does not, an intent goes only after what it did stands
     in the ledger and the history; the rest is worked out again by the next look. Gives the state with the ledger as it
     now is.
     """
+    plan = judged.plan
     standing = [row for row in resolution.ledger if row.stamp not in plan.forgotten]
     ledger = one_row_each(standing, plan.ledger)
     changes = _ledger_changes(state.ledger, ledger)
@@ -50,9 +61,58 @@ def record_plan(
     kept = _kept(plan, plan.groups)
     if (state.plan or _kept(plan, ())) != kept:
         changes.append(Put(StateKind.PLAN, "", kept))
+    changes += _row_changes(StateKind.WAITING, state.waiting, judged.waiting)
+    changes += _row_changes(StateKind.DECISION, state.decisions, judged.decisions)
     if changes:
         ports.company_state.commit(company, changes)
-    return replace(state, ledger=ledger)
+    return replace(state, ledger=ledger, waiting=dict(judged.waiting), decisions=dict(judged.decisions))
+
+
+def record_verdicts(
+    ports: Ports,
+    company: int,
+    state: CompanyState,
+    hashes: Collection[str],
+    verdict: Verdict,
+    signed: Signature,
+    run: str,
+    why: str = "",
+) -> tuple[CompanyState, tuple[str, ...]]:
+    """What a person decided about waiting groups, before anything is written because of it.
+
+    Gives the state with the decisions, and the hashes of which nothing waits; those change nothing. Safe to repeat.
+    """
+    groups = {group.hash: group for group in (state.plan.groups if state.plan is not None else ())}
+    expire_days = ports.rules.load().approvals.expire_days
+    made: dict[str, Decision] = {}
+    unknown: list[str] = []
+    for hash_ in sorted(set(hashes)):
+        standing, waiting = state.decisions.get(hash_), state.waiting.get(hash_)
+        if standing is not None and standing.verdict is verdict:
+            continue
+        fresh = waiting is not None and not is_expired(waiting, ports.clock.now(), expire_days)
+        if hash_ in groups and (fresh or (standing is not None and not standing.written)):
+            made[hash_] = Decision(verdict, groups[hash_], signed, run, why)
+        else:
+            unknown.append(hash_)
+    changes: list[StateChange] = []
+    for hash_, decision in made.items():
+        changes += [Put(StateKind.DECISION, hash_, decision), Drop(StateKind.WAITING, hash_)]
+        changes.append(AddHistory(_decided(hash_, decision, business_date(ports.clock))))
+    if changes:
+        ports.company_state.commit(company, changes)
+    waiting_still = {hash_: each for hash_, each in state.waiting.items() if hash_ not in made}
+    return replace(state, decisions={**state.decisions, **made}, waiting=waiting_still), tuple(unknown)
+
+
+def _decided(hash_: str, decision: Decision, day: date) -> HistoryEntry:
+    sentences = " ".join(change.sentence for change in decision.group.changes)
+    why = f" ({decision.why})" if decision.why else ""
+    note = f"{decision.verdict.value} group {hash_}{why}: {sentences}"
+    signed = decision.signed
+    return HistoryEntry(
+        f"{decision.run}/{hash_}", signed.at, decision.run, signed.by, None, None, note=note, day=day, signed=signed
+    )
 
 
 def record_failure(ports: Ports, company: int, state: CompanyState, finding: Finding) -> None:
@@ -82,10 +142,21 @@ def close_intent(ports: Ports, company: int, intent: Intent) -> None:
 
 
 def record_write(
-    ports: Ports, state: CompanyState, intent: Intent, entry: HistoryEntry, addition: Addition | None
+    ports: Ports,
+    state: CompanyState,
+    intent: Intent,
+    entry: HistoryEntry,
+    addition: Addition | None,
+    decision: Decision | None,
 ) -> None:
-    """One transaction: the write is in the ledger and the history, and its intent is gone."""
+    """One transaction: the write is in the ledger and the history, and its intent is gone.
+
+    `decision` is the approval that it belongs to, with this write; one that is written whole is done with.
+    """
     changes: list[StateChange] = [AddHistory(entry), Drop(StateKind.INTENT, intent.id)]
+    if decision is not None:
+        key = decision.group.hash
+        changes.append(Put(StateKind.DECISION, key, decision) if decision.left else Drop(StateKind.DECISION, key))
     if addition is not None and not intent.change.is_of_copy:
         row = written_row(intent.change, addition, business_date(ports.clock))
         changes += _ledger_changes(state.ledger, one_row_each(state.ledger.values(), [row]))
@@ -93,9 +164,16 @@ def record_write(
 
 
 def _ledger_changes(standing: Mapping[str, LedgerRow], ledger: Mapping[str, LedgerRow]) -> list[StateChange]:
-    gone = sorted(standing.keys() - ledger.keys())
-    new = [row for stamp, row in ledger.items() if standing.get(stamp) != row]
-    return [*(Drop(StateKind.LEDGER, stamp) for stamp in gone), *(Put(StateKind.LEDGER, row.stamp, row) for row in new)]
+    return _row_changes(StateKind.LEDGER, standing, ledger)
+
+
+def _row_changes(
+    kind: StateKind, standing: Mapping[str, StateValue], wanted: Mapping[str, StateValue]
+) -> list[StateChange]:
+    """Rows of one kind as they should be: those that are gone, and those that differ."""
+    gone = sorted(standing.keys() - wanted.keys())
+    new = [(key, value) for key, value in wanted.items() if standing.get(key) != value]
+    return [*(Drop(kind, key) for key in gone), *(Put(kind, key, value) for key, value in new)]
 
 
 def _kept(plan: Plan, groups: tuple[Group, ...]) -> Plan:

@@ -1,0 +1,127 @@
+"""Decisions by people: approve groups that wait, or reject them.
+
+A decision is stored before anything is written because of it; the same sync as every night's then carries it out, from
+fresh reads. Whatever dies in between, the next sync finds the decision and writes what it still fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from shared.billing.plan import Group, GroupKind
+from shared.billing.rules import Mode
+from shared.clock import business_date
+from shared.errors import Gone, Refused
+from shared.state.companies import CompanyRow
+from shared.state.company_state import CompanyState
+from shared.state.records import Signature, Verdict
+from shared.sync.company import Order, Synced, sync_company
+from shared.sync.lanes import start_run
+from shared.sync.ports import Ports
+from shared.sync.record import record_verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who decides, and the address from which."""
+
+    name: str
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The hashes that stay out from now on, and those of which nothing waits."""
+
+    rejected: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def approve(ports: Ports, company: int, hashes: Collection[str], person: Person) -> Synced:
+    """Approves groups of one company and writes those whose fresh plan is the one approved; the others are stale.
+
+    Raises `Busy` while another worker holds the company, `Gone` when it is not known, and `Refused` when it is only
+    observed.
+    """
+    _refuse_observed(_known(ports, company))
+    run = _new_run(ports, "approval")
+    order = Order(
+        company, run, run, actor=person.name, approved=tuple(sorted(set(hashes))), signed=_sign(ports, person)
+    )
+    return sync_company(ports, order)
+
+
+def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, why: str = "") -> Rejected:
+    """Keeps groups of one company out until what they would write changes. Raises as `approve` does."""
+    _refuse_observed(_known(ports, company))
+    run = _new_run(ports, "rejection")
+    lease = ports.companies.take_lease(company, run, ports.limits.lease, ports.clock.now())
+    waiting = None
+    try:
+        state = ports.company_state.load(company)
+        signed = _sign(ports, person)
+        state, unknown = record_verdicts(ports, company, state, hashes, Verdict.REJECTED, signed, run, why)
+        waiting = len(state.waiting)
+    finally:
+        ports.companies.release(lease, outcome=None, run=run, now=ports.clock.now(), waiting=waiting)
+    return Rejected(tuple(sorted(set(hashes) - set(unknown))), unknown)
+
+
+def approve_all(
+    ports: Ports, person: Person, *, companies: Collection[int] | None = None, kind: GroupKind | None, held: bool | None
+) -> str | None:
+    """Approves all waiting groups of one kind (None: of every kind) across companies, in a run; answers its id.
+
+    `held` True: only those that a guard holds, False: only others. Which groups these are is fixed now, and the run's
+    rows carry it. None when nothing waits.
+    """
+    wanted: dict[int, tuple[str, ...]] = {}
+    for row, state in waiting_companies(ports):
+        if companies is None or row.id in companies:
+            groups = [group for group in waiting_groups(state) if _is_wanted(group, kind, held)]
+            wanted.update({row.id: tuple(group.hash for group in groups)} if groups else {})
+    if not wanted:
+        return None
+    run = _new_run(ports, "approval")
+    start_run(ports, run, "approval", sorted(wanted), approved=wanted, signed=_sign(ports, person))
+    return run
+
+
+def waiting_companies(ports: Ports) -> list[tuple[CompanyRow, CompanyState]]:
+    """The companies of which a group waits, with their state."""
+    rows = [row for row in ports.companies.all() if row.waiting and row.mode is not Mode.OBSERVE]
+    return [(row, ports.company_state.load(row.id)) for row in rows]
+
+
+def waiting_groups(state: CompanyState) -> Sequence[Group]:
+    """The groups that wait for a person, in the plan's order."""
+    return [group for group in (state.plan.groups if state.plan is not None else ()) if group.hash in state.waiting]
+
+
+def _is_wanted(group: Group, kind: GroupKind | None, held: bool | None) -> bool:
+    return (kind is None or group.kind is kind) and (held is None or (group.held is not None) is held)
+
+
+def _known(ports: Ports, company: int) -> CompanyRow:
+    row = ports.companies.get(company)
+    if row is None:
+        raise Gone(f"company {company} is not known", remedy="Add the company to the rules and import them.")
+    return row
+
+
+def _refuse_observed(row: CompanyRow) -> None:
+    if row.mode is Mode.OBSERVE:
+        raise Refused(
+            f"company {row.id} is only observed: nothing of it waits for a person",
+            remedy="Put the company into mode approve or auto first.",
+        )
+
+
+def _sign(ports: Ports, person: Person) -> Signature:
+    return Signature(person.name, ports.clock.now(), person.origin)
+
+
+def _new_run(ports: Ports, kind: str) -> str:
+    return f"{business_date(ports.clock).isoformat()}-{kind}-{uuid4().hex[:8]}"

@@ -1,0 +1,159 @@
+"""What people decided about the groups of a plan, and what may become of each group because of it.
+
+A decision binds one hash. What was approved is written only while the fresh plan still says the same; else it is stale,
+and the difference is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.plan import Group, Plan
+from shared.billing.rules import Mode
+from shared.state.company_state import CompanyState
+from shared.state.records import Decision, Verdict, Waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """An approval that was not carried out: what was approved, what is planned now (None: nothing), and why."""
+
+    decision: Decision
+    now: Group | None
+    reason: str
+
+    def finding(self) -> Finding:
+        item = self.decision.group.bill_item
+        return Finding(
+            FindingKind.STALE,
+            item,
+            f"{item}: {self.reason}. Approved was: {_told(self.decision.group)} Planned now: {_told(self.now)}",
+            "Look at what is planned now, and approve or reject that.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A plan with what people decided about its groups.
+
+    `approved` are the decisions by bill item whose group is planned as it was approved, `rejected` the hashes that stay
+    out, `waiting` the groups that wait for a person by hash. `decisions` are those that still hold, by hash.
+    """
+
+    plan: Plan
+    approved: Mapping[str, Decision] = field(default_factory=dict)
+    rejected: frozenset[str] = frozenset()
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    decisions: Mapping[str, Decision] = field(default_factory=dict)
+    stale: tuple[Stale, ...] = ()
+
+    def applicable(self, mode: Mode, *, approved_only: bool = False) -> tuple[Group, ...]:
+        """The groups to write now, in the plan's order."""
+        if mode is Mode.OBSERVE:
+            return ()
+        freely = mode is Mode.AUTO and not approved_only
+        return tuple(
+            group
+            for group in self.plan.groups
+            if group.bill_item in self.approved or (freely and group.held is None and group.hash not in self.rejected)
+        )
+
+    @property
+    def held(self) -> bool:
+        """Whether a guard holds a group that nobody decided about."""
+        return any(self._is_undecided(group) for group in self.plan.held)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a group that is not rejected."""
+        return any(group.hash not in self.rejected for group in self.plan.groups)
+
+    def _is_undecided(self, group: Group) -> bool:
+        return group.bill_item not in self.approved and group.hash not in self.rejected
+
+
+def judge(
+    plan: Plan, state: CompanyState, decisions: Mapping[str, Decision], mode: Mode, now: datetime, expire_days: int
+) -> Judged:
+    """Sorts out a fresh plan. `decisions` are those stored, with what was written of them; `now` is UTC.
+
+    Of a bill item that is frozen nothing is known tonight: its decisions stand as they are.
+    """
+    age = timedelta(days=expire_days)
+    groups = {group.bill_item: group for group in plan.groups}
+    approved: dict[str, Decision] = {}
+    kept: dict[str, Decision] = {}
+    stale: list[Stale] = []
+    for hash_, decision in sorted(decisions.items()):
+        item = decision.group.bill_item
+        group = groups.get(item)
+        if item in plan.frozen:
+            kept[hash_] = decision
+        elif decision.verdict is Verdict.REJECTED:
+            if group is not None and group.hash == hash_:
+                kept[hash_] = decision
+        elif (reason := _why_stale(decision, group, now, age)) is not None:
+            stale.append(Stale(decision, group, reason))
+        elif decision.left:
+            kept[hash_] = decision
+            approved[item] = decision
+    rejected = frozenset(hash_ for hash_, decision in kept.items() if decision.verdict is Verdict.REJECTED)
+    undecided = [group for group in plan.groups if group.bill_item not in approved and group.hash not in rejected]
+    waiting = {group.hash: _waiting(group, state, now, age) for group in undecided if _waits(group, mode)}
+    told = _findings(plan, state, stale, waiting.values(), decided={*approved, *_items(kept, rejected)})
+    return Judged(replace(plan, findings=told), approved, rejected, waiting, kept, tuple(stale))
+
+
+def is_expired(waiting: Waiting, now: datetime, expire_days: int) -> bool:
+    return now - waiting.since >= timedelta(days=expire_days)
+
+
+def _why_stale(decision: Decision, group: Group | None, now: datetime, age: timedelta) -> str | None:
+    """None for what is still planned, or already written whole."""
+    left = decision.left
+    if not left:
+        return None
+    if group is None or sorted(change.fingerprint for change in group.changes) != sorted(left):
+        return "what was approved is not what is planned any more"
+    if now - decision.signed.at >= age:
+        return f"it was approved more than {age.days} days ago and could not be written since"
+    return None
+
+
+def _waits(group: Group, mode: Mode) -> bool:
+    return mode is Mode.APPROVE or (mode is Mode.AUTO and group.held is not None)
+
+
+def _waiting(group: Group, state: CompanyState, now: datetime, age: timedelta) -> Waiting:
+    """As it was, unless that was too long ago: then it is planned anew and waits from now on."""
+    before = state.waiting.get(group.hash)
+    if before is None:
+        return Waiting(group.bill_item, now)
+    return replace(before, since=now, expired=now) if now - before.since >= age else before
+
+
+def _findings(
+    plan: Plan, state: CompanyState, stale: Iterable[Stale], waiting: Iterable[Waiting], decided: Collection[str]
+) -> tuple[Finding, ...]:
+    """The plan's findings with what is stale, which stays until somebody decides anew; decided groups wait no more."""
+    waits = {each.bill_item for each in waiting}
+    told = {finding for finding in plan.findings if finding.kind is not FindingKind.HELD or finding.key not in decided}
+    now_stale = {each.decision.group.bill_item: each.finding() for each in stale}
+    still_stale = {
+        open_.finding.key: open_.finding
+        for open_ in state.findings.values()
+        if open_.finding.kind is FindingKind.STALE and open_.finding.key not in now_stale
+    }
+    told |= {finding for item, finding in {**still_stale, **now_stale}.items() if item in waits}
+    return tuple(sorted(told))
+
+
+def _items(decisions: Mapping[str, Decision], hashes: Iterable[str]) -> set[str]:
+    return {decisions[hash_].group.bill_item for hash_ in hashes}
+
+
+def _told(group: Group | None) -> str:
+    return " ".join(change.sentence for change in group.changes) if group is not None else "nothing."
