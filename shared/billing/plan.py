@@ -163,5 +163,9 @@ class Plan:
         return tuple(change for group in self.groups for change in group.changes)
 
     @property
+    def applicable(self) -> tuple[Group, ...]:
+        return tuple(group for group in self.groups if group.held is None)
+
+    @property
     def held(self) -> tuple[Group, ...]:
         return tuple(group for group in self.groups if group.held is not None)

@@ -210,7 +210,7 @@ def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
         return plan
     limit = facts.guards.changes_per_day
     newest = ports.company_state.history(plan.company, limit) if limit else []
-    written = sum(entry.day == facts.as_of and entry.change.is_guarded for entry in newest)
+    written = sum(entry.day == facts.as_of and entry.change is not None and entry.change.is_guarded for entry in newest)
     return within_a_day(plan, limit, written)
 
 

@@ -290,8 +290,8 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ("? [profiles]\n: []\n", "line 1: has a key that is not a word"),
         (
             "profile: []\n",
-            "line 1, profile: is not known here; allowed are guards, adoptable_marks, schedules, profiles, policies, "
-            "companies",
+            "line 1, profile: is not known here; allowed are guards, adoptable_marks, approvals, schedules, profiles, "
+            "policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -313,6 +313,10 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "adoptable_marks: [tu1-S]",
             "line 1, adoptable_marks[0]: must be the mark of another tool; TU1- is TrueUp's own",
+        ),
+        (
+            "approvals: {expire_days: 0}",
+            'line 1, approvals.expire_days: must be a whole number of days from 1 to 365, not "0"',
         ),
         (
             'schedules: [{id: a, job: nightly, cron: "0 0 2 * * *"}]',
@@ -351,8 +355,8 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
             'line 1, companies[0].company: must be the number of a Manage record, such as 250, not "0"',
         ),
         (
-            "companies: [{company: 1, name: A, mode: approve}]",
-            'line 1, companies[0].mode: must be one of observe, auto, not "approve"',
+            "companies: [{company: 1, name: A, mode: ask}]",
+            'line 1, companies[0].mode: must be one of observe, approve, auto, not "ask"',
         ),
     ],
 )

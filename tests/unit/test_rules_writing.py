@@ -206,7 +206,13 @@ def test_any_other_reader_of_yaml_finds_text_where_text_was_written(name):
 def test_the_text_says_what_each_section_may_hold():
     text = write_rules(RulesDocument())
 
-    for words in ("purchased | assigned | greater", "keep", "{product}", "observe | auto", "do_not_bill: true"):
+    for words in (
+        "purchased | assigned | greater",
+        "keep",
+        "{product}",
+        "observe | approve | auto",
+        "do_not_bill: true",
+    ):
         assert words in text
     assert read_rules(text) == RulesDocument()
 
