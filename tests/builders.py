@@ -36,7 +36,7 @@ def count(
     name: str = "Business Premium",
     assigned: int | None = None,
     subscriptions: Iterable[Subscription] | None = None,
-    holders: Iterable[str] = (),
+    holders: Iterable[str | Holder] = (),
     customer: str = TENANT,
     free: bool = False,
 ) -> Count:
@@ -51,7 +51,7 @@ def count(
         grace,
         Decimal(quantity if assigned is None else assigned),
         parts,
-        tuple(Holder(holder, holder) for holder in holders),
+        tuple(Holder(holder, holder) if isinstance(holder, str) else holder for holder in holders),
         free,
     )
 

@@ -14,6 +14,7 @@ from shared.billing.matching import OwnLine
 from shared.billing.owed import Owed
 from shared.billing.plan import OWN_COPY, Change, ChangeKind
 from shared.billing.pricing import NoPrice, unit_price
+from shared.billing.quantities import holders_counted
 from shared.billing.rules import BillOption
 from shared.billing.sentences import (
     adopted,
@@ -256,7 +257,8 @@ def _price(target: Target, standing: Addition | None, *, keeps: bool) -> Decimal
 
 
 def _text(target: Target, quantity: Decimal) -> str:
-    users = {holder.id: holder.name for count in target.item.counts for holder in count.holders}
+    counted = [holders_counted(count, target.profile.quantity) or () for count in target.item.counts]
+    users = {holder.id: holder.name for holders in counted for holder in holders}
     return invoice_text(target.profile.invoice_text, target.product.description, quantity, list(users.values()))
 
 

@@ -11,12 +11,20 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A user who holds a licence. `name` may be printed on an invoice, never in a log."""
+    """A user who holds a licence. `name` may be printed on an invoice, never in a log.
+
+    `department`, `office` and `domain` (of the sign-in name) are empty where the user has none, `groups` likewise; None
+    where the source does not tell.
+    """
 
     id: str
     name: str
     enabled: bool = True
     guest: bool = False
+    department: str | None = None
+    office: str | None = None
+    domain: str | None = None
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,8 @@ class Count:
 
     `purchased` and `grace` are the vendor's own totals (active, and expired but in grace): the control totals of
     `subscriptions` where the vendor lists those (`subscriptions` is None where it does not). `assigned` is None when
-    the vendor cannot tell. `free` marks SKUs the vendor gives away; nobody wants to hear that they are unmapped.
+    the vendor cannot tell, `holders` where it does not tell who they are. `free` marks SKUs the vendor gives away;
+    nobody wants to hear that they are unmapped.
 
     `cost` is what one unit costs the MSP, `retail` the vendor's price for the customer; None where it tells none, or
     more than one for this SKU. `changed` holds the vendor's own days: on each, oldest first and over the last 60 days
@@ -84,7 +93,7 @@ class Count:
     grace: Decimal = Decimal(0)
     assigned: Decimal | None = None
     subscriptions: tuple[Subscription, ...] | None = None
-    holders: tuple[Holder, ...] = ()
+    holders: tuple[Holder, ...] | None = None
     free: bool = False
     cost: Money | None = None
     retail: Money | None = None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
-from shared.billing.quantities import control_difference, purchased, quantity_of
-from shared.billing.rules import Basis, BillingProfile
+from shared.billing.quantities import control_difference, holders_difference, purchased, quantity_of
+from shared.billing.rules import Basis, BillingProfile, QuantityRule
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import number
 
@@ -17,25 +18,39 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
     """The quantity to bill. Raises `Doubt` where the vendor contradicts itself or does not tell."""
     if item.licence is not None and item.licence.quantity is not None:
         return item.licence.quantity
-    if profile.quantity.basis is not Basis.ASSIGNED:
-        for count in item.counts:
-            difference = control_difference(count)
-            if difference is not None:
-                raise Doubt(
-                    FindingKind.CONTROL_TOTAL,
-                    f"{item.id}/{count.customer}",
-                    f"{item.name}: {difference}; nothing is changed.",
-                    "Wait a night; if it stays, compare the subscriptions in the vendor's portal.",
-                )
+    for count in item.counts:
+        difference = _difference(count, profile.quantity)
+        if difference is not None:
+            raise Doubt(
+                FindingKind.CONTROL_TOTAL,
+                f"{item.id}/{count.customer}",
+                f"{item.name}: {difference}; nothing is changed.",
+                "Wait a night; if it stays, compare the numbers in the vendor's portal.",
+            )
     quantity = quantity_of(item.counts, profile.quantity)
     if quantity is None:
         raise Doubt(
             FindingKind.READ_FAILED,
             item.id,
-            f"{item.name}: the vendor does not tell how many are assigned.",
-            "Bill this item by what is purchased.",
+            f"{item.name}: {_not_told(profile.quantity)}.",
+            "Bill this item by something that its source tells.",
         )
     return quantity
+
+
+def _difference(count: Count, rule: QuantityRule) -> str | None:
+    """How the vendor contradicts itself about the numbers that are billed, in words; None when it does not."""
+    if not rule.bills_users:
+        return control_difference(count)
+    return holders_difference(count) if rule.needs_holders else None
+
+
+def _not_told(rule: QuantityRule) -> str:
+    if rule.needs_holders:
+        return "its source does not tell who holds it, or not what the filter of users asks for"
+    if rule.without_subscriptions:
+        return "its source lists no single subscriptions, or does not tell how many are assigned"
+    return "its source does not tell how many are assigned"
 
 
 def unassigned(item: BillItem) -> tuple[Finding, ...]:
@@ -50,7 +65,9 @@ def unassigned(item: BillItem) -> tuple[Finding, ...]:
             "Tell the customer, or reduce the subscription at its next renewal.",
         )
         for count in item.counts
-        if count.assigned is not None and (bought := purchased(count, item.profile.quantity)) > count.assigned
+        if count.assigned is not None
+        and (bought := purchased(count, item.profile.quantity)) is not None
+        and bought > count.assigned
     )
 
 

@@ -1,19 +1,22 @@
-"""From counts to the quantity of a line: basis, sum, included, minimum, in this order."""
+"""From counts to the quantity of a line: counted, summed, converted, less included, minimum, rounded, in this order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
-from shared.billing.counts import Count, Subscription, SubscriptionStatus
-from shared.billing.rules import Basis, QuantityRule
+from shared.billing.counts import Count, Holder, Subscription, SubscriptionStatus
+from shared.billing.lines import canonical
+from shared.billing.rules import Basis, QuantityRule, Rounding
 from shared.billing.wording import number
 
 ZERO = Decimal(0)
 
+_ROUNDING = {Rounding.UP: ROUND_CEILING, Rounding.DOWN: ROUND_FLOOR, Rounding.NEAREST: ROUND_HALF_UP}
+
 
 def quantity_of(counts: Sequence[Count], rule: QuantityRule) -> Decimal | None:
-    """The quantity of a line fed by these counts, in units of the SKU; None when a number it needs is not known."""
+    """The quantity of a line fed by these counts, in billed units; None when a number it needs is not known."""
     measured = [_measured(count, rule) for count in counts]
     known = [value for value in measured if value is not None]
     if len(known) < len(measured):
@@ -21,14 +24,27 @@ def quantity_of(counts: Sequence[Count], rule: QuantityRule) -> Decimal | None:
     return _charged(sum(known, ZERO), rule)
 
 
-def purchased(count: Count, rule: QuantityRule) -> Decimal:
+def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
     """Seats bought: enabled subscriptions, and those in grace unless the rule says no; no trials and no foreign ones.
 
-    `include_foreign` adds what another partner sold. Where the vendor lists no subscriptions, its own totals count.
+    `include_foreign` adds what another partner sold. Where the vendor lists no subscriptions its own totals count, and
+    nothing is known once some subscriptions are to be left out.
     """
-    if count.subscriptions is None:
-        return count.purchased + (count.grace if rule.include_grace else ZERO)
-    return sum((item.quantity for item in count.subscriptions if _is_billed(item, rule)), ZERO)
+    if count.subscriptions is not None:
+        return sum((item.quantity for item in count.subscriptions if _is_billed(item, rule)), ZERO)
+    if rule.without_subscriptions:
+        return None
+    return count.purchased + (count.grace if rule.include_grace else ZERO)
+
+
+def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | None:
+    """The users who hold it and are counted; None where the source does not tell enough of them to say."""
+    if count.holders is None:
+        return None
+    answers = [(holder, _takes(holder, rule)) for holder in count.holders]
+    if any(taken is None for _, taken in answers):
+        return None
+    return tuple(holder for holder, taken in answers if taken)
 
 
 def control_difference(count: Count) -> str | None:
@@ -47,24 +63,48 @@ def control_difference(count: Count) -> str | None:
     )
 
 
+def holders_difference(count: Count) -> str | None:
+    """How the list of users differs from the vendor's own number of assigned licences, in words; None when it agrees.
+
+    The list comes from an index that may lag behind: users that it leaves out must not go unbilled.
+    """
+    if count.holders is None or count.assigned is None or len(count.holders) == count.assigned:
+        return None
+    return f"{len(count.holders)} users are listed, the vendor's own total says {number(count.assigned)} are assigned"
+
+
 def _is_billed(subscription: Subscription, rule: QuantityRule) -> bool:
     alive = subscription.status is SubscriptionStatus.ENABLED or (
         rule.include_grace and subscription.status is SubscriptionStatus.WARNING
     )
     ours = rule.include_foreign or subscription.owned is not False
-    return alive and ours and not subscription.trial
+    names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
+    wanted = names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
+    return alive and ours and wanted and not subscription.trial
+
+
+def _takes(holder: Holder, rule: QuantityRule) -> bool | None:
+    if rule.basis is Basis.ASSIGNED_ACTIVE and (not holder.enabled or holder.guest):
+        return False
+    return rule.users.takes(holder)
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:
-    if rule.basis is Basis.PURCHASED:
-        return purchased(count, rule)
-    if count.assigned is None or rule.basis is Basis.ASSIGNED:
+    if rule.needs_holders:
+        holders = holders_counted(count, rule) if rule.bills_users else None
+        return None if holders is None else Decimal(len(holders))
+    if rule.basis is Basis.ASSIGNED:
         return count.assigned
-    return max(purchased(count, rule), count.assigned)
+    bought = purchased(count, rule)
+    if rule.basis is Basis.PURCHASED:
+        return bought
+    return None if bought is None or count.assigned is None else max(bought, count.assigned)
 
 
 def _charged(total: Decimal, rule: QuantityRule) -> Decimal:
-    charged = max(total - rule.included, ZERO)
+    charged = max(total * rule.multiply_by / rule.divide_by - rule.included, ZERO)
     if total > 0 or rule.minimum_always:
         charged = max(charged, rule.minimum)
-    return charged
+    if rule.rounding is Rounding.NONE:
+        return charged
+    return (charged / rule.rounding_step).to_integral_value(_ROUNDING[rule.rounding]) * rule.rounding_step

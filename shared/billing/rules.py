@@ -8,6 +8,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.billing.users import EVERYBODY, Users
+
 
 class Mode(StrEnum):
     """What a sync may do to a company, from the most careful to the least."""
@@ -27,6 +29,7 @@ class Basis(StrEnum):
 
     PURCHASED = "purchased"
     ASSIGNED = "assigned"
+    ASSIGNED_ACTIVE = "assigned-active"
     GREATER = "greater"
 
 
@@ -46,20 +49,48 @@ class BillOption(StrEnum):
     NO_CHARGE = "NoCharge"
 
 
+class Rounding(StrEnum):
+    """Where a quantity between two steps goes; half a step goes up with `nearest`."""
+
+    NONE = "none"
+    UP = "up"
+    DOWN = "down"
+    NEAREST = "nearest"
+
+
 @dataclass(frozen=True, slots=True)
 class QuantityRule:
-    """From a count to a quantity: basis, minus `included` (never below 0), then `minimum` while the count is above 0.
+    """From counts to a quantity, in this order: what is counted, conversion, included, minimum, rounding.
 
-    `minimum_always` applies the minimum to a count of 0 as well. `include_grace` bills expired subscriptions in their
-    grace period, `include_foreign` those that another partner sold.
+    Counted is the basis. `include_grace` bills expired subscriptions in their grace period, `include_foreign` those
+    that another partner sold, `without_subscriptions` (ids) leaves some out; `users` says who is counted where users
+    are. The sum is divided by `divide_by` (units of the count in one billed unit), times `multiply_by`, minus
+    `included` (never below 0), at least `minimum` while anything is counted (`minimum_always`: even when nothing is),
+    and rounded to a multiple of `rounding_step`.
     """
 
     basis: Basis = Basis.PURCHASED
     include_grace: bool = True
     include_foreign: bool = False
+    without_subscriptions: tuple[str, ...] = ()
+    users: Users = EVERYBODY
+    divide_by: Decimal = Decimal(1)
+    multiply_by: Decimal = Decimal(1)
     included: Decimal = Decimal(0)
     minimum: Decimal = Decimal(0)
     minimum_always: bool = False
+    rounding: Rounding = Rounding.NONE
+    rounding_step: Decimal = Decimal(1)
+
+    @property
+    def bills_users(self) -> bool:
+        """Whether users who hold it are billed, not what was bought."""
+        return self.basis in (Basis.ASSIGNED, Basis.ASSIGNED_ACTIVE)
+
+    @property
+    def needs_holders(self) -> bool:
+        """Whether single users must be known; the vendor's own total is not enough."""
+        return self.basis is Basis.ASSIGNED_ACTIVE or not self.users.is_everybody
 
 
 @dataclass(frozen=True, slots=True)

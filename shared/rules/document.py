@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from shared.billing import rules
 from shared.billing.lines import PREFIX
+from shared.rules.parts import Part, Quantity
 from shared.rules.scalars import (
     Day,
     Days,
@@ -75,32 +76,26 @@ def _mark(text: str) -> str:
 Source = Annotated[VendorId, AfterValidator(_source)]
 
 
-class _Part(BaseModel):
-    """A part of the document: unknown fields are refused, nothing changes once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Reduction(_Part):
+class Reduction(Part):
     percent: Percentage = rules.ReductionLimit().percent
     small: Number = rules.ReductionLimit().small
     units: Number = rules.ReductionLimit().units
     money: Number = rules.ReductionLimit().money
 
 
-class Increase(_Part):
+class Increase(Part):
     factor: Number = rules.IncreaseLimit().factor
     small: Number = rules.IncreaseLimit().small
 
 
-class Guards(_Part):
+class Guards(Part):
     all_to_zero: YesOrNo = rules.Guards().all_to_zero
     reduction: Reduction = Reduction()
     increase: Increase = Increase()
     changes_per_day: Whole = rules.Guards().changes_per_day
 
 
-class CompanyReduction(_Part):
+class CompanyReduction(Part):
     """Only what differs from the MSP's own limits."""
 
     percent: Percentage | None = None
@@ -109,14 +104,14 @@ class CompanyReduction(_Part):
     money: Number | None = None
 
 
-class CompanyIncrease(_Part):
+class CompanyIncrease(Part):
     """Only what differs from the MSP's own limits."""
 
     factor: Number | None = None
     small: Number | None = None
 
 
-class CompanyGuards(_Part):
+class CompanyGuards(Part):
     """Only what differs from the MSP's own guards."""
 
     all_to_zero: YesOrNo | None = None
@@ -125,26 +120,17 @@ class CompanyGuards(_Part):
     changes_per_day: Whole | None = None
 
 
-class Approvals(_Part):
+class Approvals(Part):
     expire_days: Days = rules.Approvals().expire_days
 
 
-class Schedule(_Part):
+class Schedule(Part):
     id: Text = Field(description="a short name of your own")
     job: Annotated[Text, AfterValidator(_job)] = Field(description=f"one of {', '.join(JOBS)}")
     cron: Annotated[Text, AfterValidator(_cron)] = Field(description="five cron fields such as 0 2 * * *")
 
 
-class Quantity(_Part):
-    basis: rules.Basis = rules.QuantityRule().basis
-    include_grace: YesOrNo = rules.QuantityRule().include_grace
-    include_foreign: YesOrNo = rules.QuantityRule().include_foreign
-    included: Number = rules.QuantityRule().included
-    minimum: Number = rules.QuantityRule().minimum
-    minimum_always: YesOrNo = rules.QuantityRule().minimum_always
-
-
-class Price(_Part):
+class Price(Part):
     kind: rules.PriceKind = rules.PriceRule().kind
     amount: Number | None = None
 
@@ -157,14 +143,14 @@ class Price(_Part):
         return self
 
 
-class Proration(_Part):
+class Proration(Part):
     rule: rules.ProrationRule = rules.Proration().rule
     start_day: rules.StartDay = rules.Proration().start_day
     first_sync: rules.FirstSync = rules.Proration().first_sync
     always_split: YesOrNo = rules.Proration().always_split
 
 
-class Profile(_Part):
+class Profile(Part):
     id: Text = Field(description="a short name of your own, such as business-premium")
     name: Text = Field(description="what people call it")
     product: Text = Field(description="identifier of the product in Manage's catalog")
@@ -179,7 +165,7 @@ class Profile(_Part):
     update_only: YesOrNo = False
 
 
-class Policy(_Part):
+class Policy(Part):
     source: Source = Field(description=f"one of {', '.join(SOURCES)}")
     sku: VendorId = Field(description="the vendor's id of the SKU")
     profile: Text | None = None
@@ -192,12 +178,12 @@ class Policy(_Part):
         return self
 
 
-class Link(_Part):
+class Link(Part):
     source: Source = Field(description=f"one of {', '.join(SOURCES)}")
     customer: VendorId = Field(description="the vendor's id of the customer")
 
 
-class Licence(_Part):
+class Licence(Part):
     source: Source = Field(description=f"one of {', '.join(SOURCES)}")
     sku: VendorId = Field(description="the vendor's id of the SKU")
     customer: VendorId | None = None
@@ -216,12 +202,12 @@ class Licence(_Part):
         return self
 
 
-class BilledThrough(_Part):
+class BilledThrough(Part):
     agreement: RecordId = Field(description="Manage's record number of the agreement")
     day: Day = Field(description="the last day that is invoiced, such as 2026-12-31")
 
 
-class Company(_Part):
+class Company(Part):
     company: RecordId = Field(description="Manage's record number of the company, such as 250")
     name: Text = Field(description="the company's name")
     mode: rules.Mode = rules.Mode.OBSERVE
@@ -232,7 +218,7 @@ class Company(_Part):
     billed_through: tuple[BilledThrough, ...] = ()
 
 
-class RulesDocument(_Part):
+class RulesDocument(Part):
     """The whole document."""
 
     guards: Guards = Guards()

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]+)?")
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]+)?")
 _DECIMALS = 5
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -60,6 +60,13 @@ def _whole(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,3}|1000", str(value)):
         raise wrong(f"must be a whole number from 0 to 1000, not {shown(value)}")
     return int(str(value))
+
+
+def _positive(value: object) -> Decimal:
+    number = _number(value)
+    if number == 0:
+        raise wrong(f"must be a number above 0, not {shown(value)}")
+    return number
 
 
 def _record_id(value: object) -> int:
@@ -116,6 +123,7 @@ def _vendor_id(value: object) -> str:
 
 
 Number = Annotated[Decimal, BeforeValidator(_number)]
+Positive = Annotated[Decimal, BeforeValidator(_positive)]
 Percentage = Annotated[Decimal, BeforeValidator(_percentage)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 RecordId = Annotated[int, BeforeValidator(_record_id)]

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing import rules
+from shared.billing.users import Traits, Users
 from shared.rules import document as doc
+from shared.rules.parts import Users as UsersPart
 from shared.rules.problems import RulesProblem, sentence_of
 from shared.rules.tree import written
 
@@ -65,11 +67,15 @@ def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) 
 
 
 def _profile(profile: doc.Profile) -> rules.BillingProfile:
-    parts = profile.model_dump()
-    parts["quantity"] = rules.QuantityRule(**parts["quantity"])
-    parts["price"] = rules.PriceRule(**parts["price"])
-    parts["proration"] = rules.Proration(**parts["proration"])
-    return rules.BillingProfile(**parts)
+    given = profile.model_dump()
+    given["quantity"] = rules.QuantityRule(**given["quantity"] | {"users": _users(profile.quantity.users)})
+    given["price"] = rules.PriceRule(**given["price"])
+    given["proration"] = rules.Proration(**given["proration"])
+    return rules.BillingProfile(**given)
+
+
+def _users(users: UsersPart) -> Users:
+    return Users(Traits(**users.only.model_dump()), Traits(**users.without.model_dump()))
 
 
 def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:

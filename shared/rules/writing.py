@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.rules.document import JOBS, SOURCES, Company, CompanyGuards, Policy, RulesDocument
+from shared.rules.parts import Quantity, Traits, Users
 
 _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
 
@@ -21,8 +22,9 @@ _SECTIONS = {
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
     "schedules": f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}.",
     "profiles": (
-        "How to bill a product. basis: purchased | assigned | greater. price: {kind: keep} | {kind: product} |\n"
-        "# {kind: custom, amount: 25.00}. bill_option: Billable | DoNotBill | NoCharge.\n"
+        "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
+        "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"
+        "# {kind: product} | {kind: custom, amount: 25.00}. bill_option: Billable | DoNotBill | NoCharge.\n"
         "# proration: rule: none | full | computed; start_day: excluded | included;\n"
         "# first_sync: next-period | prorate | full-period; always_split: true | false.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
@@ -80,7 +82,9 @@ def _given(part: BaseModel) -> dict[str, Any]:
         for name, value in fields.items()
         if value is not None
         and not (name == "do_not_bill" and value is False)
-        and not (isinstance(part, CompanyGuards) and isinstance(value, BaseModel) and not _given(value))
+        and not (isinstance(part, CompanyGuards | Quantity) and isinstance(value, BaseModel) and not _given(value))
+        and not (isinstance(part, Users) and value == Traits())
+        and not (isinstance(part, Traits) and value == ())
     }
 
 

@@ -50,7 +50,10 @@ def test_a_sku_with_its_subscription_and_users_becomes_one_count() -> None:
     (count,) = counts(
         [sku_row(enabled=10, warning=3, consumed=2)],
         [subscription_row(quantity=10)],
-        [user_row(1, accountEnabled=False), user_row(2, userType="Guest")],
+        [
+            user_row(1, accountEnabled=False, department="Sales"),
+            user_row(2, userType="Guest", officeLocation="Mill Road"),
+        ],
     )
 
     assert count == Count(
@@ -74,8 +77,8 @@ def test_a_sku_with_its_subscription_and_users_becomes_one_count() -> None:
             ),
         ),
         holders=(
-            Holder("99999999-0000-4000-8000-000000000001", "Person 1", enabled=False),
-            Holder("99999999-0000-4000-8000-000000000002", "Person 2", guest=True),
+            Holder("99999999-0000-4000-8000-000000000001", "Person 1", False, False, "Sales", "", "alder.example"),
+            Holder("99999999-0000-4000-8000-000000000002", "Person 2", True, True, "", "Mill Road", "alder.example"),
         ),
     )
 
@@ -96,6 +99,19 @@ def test_a_sku_of_the_whole_company_has_no_assigned_number() -> None:
     (count,) = counts([sku_row(appliesTo="Company", consumed=0)])
 
     assert count.assigned is None
+    assert count.holders is None
+
+
+def test_a_sku_that_nobody_holds_has_no_holders_which_is_not_the_same_as_not_told() -> None:
+    (count,) = counts([sku_row(consumed=0)])
+
+    assert count.holders == ()
+
+
+def test_a_user_without_a_sign_in_name_has_a_domain_that_nobody_told() -> None:
+    (count,) = counts([sku_row()], [], [user_row(1, userPrincipalName=None)])
+
+    assert [holder.domain for holder in count.holders or ()] == [None]
 
 
 def test_a_sku_without_subscriptions_has_an_empty_list_of_them_not_an_unknown_one() -> None:

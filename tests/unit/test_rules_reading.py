@@ -23,10 +23,12 @@ from shared.billing.rules import (
     PriceRule,
     QuantityRule,
     ReductionLimit,
+    Rounding,
     Rules,
     Schedule,
     SkuPolicy,
 )
+from shared.billing.users import Traits, Users
 from shared.errors import Misconfigured
 from shared.rules.document import RulesDocument
 from shared.rules.problems import sentence_of
@@ -72,6 +74,16 @@ def test_the_example_is_a_whole_and_valid_document():
     assert premium.invoice_text == "{product}: {quantity}\n{users}"
     assert premium.taxable is True
     assert premium.replaces == ("M365-BP-OLD",)
+    assert msp.profiles["copilot"].quantity == QuantityRule(
+        basis=Basis.ASSIGNED_ACTIVE,
+        users=Users(
+            Traits(departments=("Sales", "Service"), offices=("Harbour Lane",)),
+            Traits(domains=("harbour-training.example",), groups=("d2f0a6c1-7a64-4d0e-9b0c-5f0b8a3c1e27",)),
+        ),
+    )
+    assert msp.profiles["awareness-training"].quantity == QuantityRule(
+        basis=Basis.ASSIGNED, divide_by=Decimal(25), rounding=Rounding.UP
+    )
     assert msp.profiles["teams-phone"].quantity == QuantityRule(basis=Basis.GREATER, minimum=Decimal(5))
     assert msp.profiles["exchange-1"].price == PriceRule(PriceKind.CUSTOM, Decimal("4.75"))
     assert msp.profiles["power-bi"].bill_option is BillOption.NO_CHARGE
@@ -225,6 +237,30 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "price: {kind: custom, amount: [1]}",
             "line 4, profiles[0].price.amount: must be a number such as 25.00, not a list",
+        ),
+        ("quantity: {divide_by: 0}", 'line 4, profiles[0].quantity.divide_by: must be a number above 0, not "0"'),
+        (
+            "quantity: {users: {only: {departments: [Sales]}}}",
+            "line 4, profiles[0].quantity: has users, which basis purchased does not count; write basis: assigned",
+        ),
+        (
+            "quantity: {basis: greater, users: {without: {domains: [alder.example]}}}",
+            "line 4, profiles[0].quantity: has users, which basis greater does not count; write basis: assigned",
+        ),
+        (
+            "quantity: {basis: assigned-active, without_subscriptions: [s1]}",
+            "line 4, profiles[0].quantity: has without_subscriptions, which basis assigned-active does not count; "
+            "leave it out",
+        ),
+        (
+            "quantity: {divide_by: 3}",
+            "line 4, profiles[0].quantity: has divide_by without rounding; Manage takes no endless decimals, write "
+            "rounding: up",
+        ),
+        (
+            "quantity: {basis: assigned, users: {only: {floors: [3]}}}",
+            "line 4, profiles[0].quantity.users.only.floors: is not known here; allowed are departments, offices, "
+            "domains, groups",
         ),
         ("price: {kind: custom}", "line 4, profiles[0].price: needs an amount with kind custom, such as amount: 25.00"),
         (

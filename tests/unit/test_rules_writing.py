@@ -32,15 +32,28 @@ DAY = st.dates(min_value=date(2020, 1, 1), max_value=date(2040, 1, 1))
 INVOICE_TEXT = st.sampled_from(["", "{product}: {quantity}\n{users}", "50 % off\n\n", " \u00a0\u2028# {users}", "é🐻"])
 SKUS = ["sku-a", "sku-b", "SKU-C", "4b9405b0-7788-4568-add1-99614e613b69"]
 
-QUANTITY = st.fixed_dictionaries(
-    {
-        "basis": st.sampled_from(["purchased", "assigned", "greater"]),
-        "include_grace": st.booleans(),
-        "include_foreign": st.booleans(),
-        "included": NUMBER,
-        "minimum": NUMBER,
-        "minimum_always": st.booleans(),
-    }
+POSITIVE = NUMBER.filter(lambda number: number > 0)
+TRAITS = st.fixed_dictionaries(
+    {}, optional={name: st.lists(TEXT, max_size=2) for name in ("departments", "offices", "domains", "groups")}
+)
+USERS = st.fixed_dictionaries({}, optional={"only": TRAITS, "without": TRAITS})
+CHARGED = {
+    "include_grace": st.booleans(),
+    "include_foreign": st.booleans(),
+    "multiply_by": POSITIVE,
+    "included": NUMBER,
+    "minimum": NUMBER,
+    "minimum_always": st.booleans(),
+    "rounding_step": POSITIVE,
+}
+COUNTED = st.fixed_dictionaries(
+    {"basis": st.sampled_from(["purchased", "greater"]), "without_subscriptions": st.lists(TEXT, max_size=2)}
+) | st.fixed_dictionaries({"basis": st.sampled_from(["assigned", "assigned-active"]), "users": USERS})
+ROUNDED = st.fixed_dictionaries(
+    {"rounding": st.sampled_from(["up", "down", "nearest"]), "divide_by": POSITIVE}
+) | st.just({"rounding": "none"})
+QUANTITY = st.tuples(COUNTED, st.fixed_dictionaries(CHARGED), ROUNDED).map(
+    lambda parts: {**parts[0], **parts[1], **parts[2]}
 )
 PRICE = st.sampled_from([{"kind": "keep"}, {"kind": "product"}]) | NUMBER.map(
     lambda amount: {"kind": "custom", "amount": amount}
@@ -207,7 +220,7 @@ def test_the_text_says_what_each_section_may_hold():
     text = write_rules(RulesDocument())
 
     for words in (
-        "purchased | assigned | greater",
+        "purchased | assigned | assigned-active | greater",
         "keep",
         "{product}",
         "observe | approve | auto",

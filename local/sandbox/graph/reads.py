@@ -14,7 +14,7 @@ from local.sandbox.world import Consent, Msp, Tenant
 
 LICENSED_ONLY = "assignedLicenses/$count ne 0"
 #: Properties of users that are sent only when they are selected.
-_ON_REQUEST = frozenset({"accountEnabled", "userType", "assignedLicenses"})
+_ON_REQUEST = frozenset({"accountEnabled", "userType", "department", "assignedLicenses"})
 
 
 class GraphProblem(Exception):

@@ -13,6 +13,9 @@ from local.sandbox.world.cove import CoveTree
 from local.sandbox.world.huntress import HuntressAccount
 from local.sandbox.world.skus import PART_NUMBERS
 
+_DEPARTMENTS = ("Sales", "Operations", "Finance", "Service", None)
+_OFFICES = ("Harbour Lane", "Mill Road", None)
+
 
 class Consent(StrEnum):
     """What the app may do in a tenant; everything but GRANTED is answered the way Microsoft answers it."""
@@ -49,6 +52,15 @@ class User:
     enabled: bool = True
     guest: bool = False
     skus: set[str] = field(default_factory=set)
+
+    @property
+    def department(self) -> str | None:
+        """One of a few, or none; it follows from the id, so that an account keeps it for ever."""
+        return _DEPARTMENTS[int(self.id[-2:], 16) % len(_DEPARTMENTS)]
+
+    @property
+    def office(self) -> str | None:
+        return _OFFICES[int(self.id[-4:-2], 16) % len(_OFFICES)]
 
 
 @dataclass(slots=True)

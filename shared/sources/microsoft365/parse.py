@@ -52,7 +52,7 @@ def counts_of(
             grace=grace,
             assigned=assigned,
             subscriptions=tuple(subscription for _, subscription in bought.get(sku, [])),
-            holders=holders.get(sku, ()),
+            holders=holders.get(sku, () if assigned is not None else None),
             free=sku in free,
         )
 
@@ -171,15 +171,26 @@ def _holders_by_sku(rows: Iterable[Row]) -> dict[str, tuple[Holder, ...]]:
 
 def _each_once(holders: set[Holder]) -> tuple[Holder, ...]:
     """Pages are read one after the other, so a person changed in between may come twice."""
-    by_name = sorted(holders, key=lambda holder: (holder.name.casefold(), holder.id, holder.enabled, holder.guest))
-    return tuple({holder.id: holder for holder in by_name}.values())
+    return tuple({holder.id: holder for holder in sorted(holders, key=_by_name)}.values())
+
+
+def _by_name(holder: Holder) -> tuple[str | bool, ...]:
+    where = (holder.department or "", holder.office or "", holder.domain or "")
+    return (holder.name.casefold(), holder.id, holder.enabled, holder.guest, *where)
 
 
 def _holder(row: Row) -> Holder:
     key = _text(row, "id", _USERS).casefold()
-    name = _optional_text(row, "displayName", _USERS) or _optional_text(row, "userPrincipalName", _USERS) or key
-    enabled = _flag(row, "accountEnabled", _USERS, absent=True)
-    return Holder(key, name, enabled, guest=(_optional_text(row, "userType", _USERS) or "").casefold() == "guest")
+    sign_in = _optional_text(row, "userPrincipalName", _USERS)
+    return Holder(
+        id=key,
+        name=_optional_text(row, "displayName", _USERS) or sign_in or key,
+        enabled=_flag(row, "accountEnabled", _USERS, absent=True),
+        guest=(_optional_text(row, "userType", _USERS) or "").casefold() == "guest",
+        department=_optional_text(row, "department", _USERS) or "",
+        office=_optional_text(row, "officeLocation", _USERS) or "",
+        domain=None if sign_in is None else sign_in.rpartition("@")[2].casefold(),
+    )
 
 
 def _text(row: Row, field: str, what: str) -> str:

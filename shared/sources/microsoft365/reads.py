@@ -40,7 +40,7 @@ SUBSCRIPTIONS = Part("the list of subscriptions", "/directory/subscriptions")
 #: Counting licences in a filter is an advanced query: it needs $count and the header, on further pages too.
 USERS = Part(
     "the list of licensed users",
-    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,assignedLicenses"
+    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,department,officeLocation,assignedLicenses"
     "&$filter=assignedLicenses/$count%20ne%200&$count=true&$top=999",
     {"ConsistencyLevel": "eventual"},
 )

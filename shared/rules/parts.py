@@ -1,0 +1,60 @@
+"""Parts of the rules document that say what is counted, and the base of all its parts."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from shared.billing import rules
+from shared.rules.scalars import Number, Positive, Text, VendorId, YesOrNo, wrong
+
+
+class Part(BaseModel):
+    """A part of the document: unknown fields are refused, nothing changes once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Traits(Part):
+    """What users have in common; what is left out is not asked for."""
+
+    departments: tuple[Text, ...] = ()
+    offices: tuple[Text, ...] = ()
+    domains: tuple[VendorId, ...] = ()
+    groups: tuple[Text, ...] = ()
+
+
+class Users(Part):
+    only: Traits = Traits()
+    without: Traits = Traits()
+
+
+class Quantity(Part):
+    basis: rules.Basis = rules.QuantityRule().basis
+    include_grace: YesOrNo = rules.QuantityRule().include_grace
+    include_foreign: YesOrNo = rules.QuantityRule().include_foreign
+    without_subscriptions: tuple[VendorId, ...] = ()
+    users: Users = Users()
+    divide_by: Positive = rules.QuantityRule().divide_by
+    multiply_by: Positive = rules.QuantityRule().multiply_by
+    included: Number = rules.QuantityRule().included
+    minimum: Number = rules.QuantityRule().minimum
+    minimum_always: YesOrNo = rules.QuantityRule().minimum_always
+    rounding: rules.Rounding = rules.QuantityRule().rounding
+    rounding_step: Positive = rules.QuantityRule().rounding_step
+
+    @model_validator(mode="after")
+    def _filters_fit_the_basis(self) -> Self:
+        bills_users = self.basis in (rules.Basis.ASSIGNED, rules.Basis.ASSIGNED_ACTIVE)
+        if self.users != Users() and not bills_users:
+            raise wrong(f"has users, which basis {self.basis.value} does not count; write basis: assigned")
+        if self.without_subscriptions and bills_users:
+            raise wrong(f"has without_subscriptions, which basis {self.basis.value} does not count; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _divided_is_rounded(self) -> Self:
+        if self.divide_by != 1 and self.rounding is rules.Rounding.NONE:
+            raise wrong("has divide_by without rounding; Manage takes no endless decimals, write rounding: up")
+        return self
