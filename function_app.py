@@ -2,9 +2,11 @@
 
 import azure.functions as func
 
-from functions import api, timers, workers
+from functions import api, callbacks, poison, timers, workers
 
 app = func.FunctionApp()
 app.register_functions(api.blueprint)
+app.register_functions(callbacks.blueprint)
+app.register_functions(poison.blueprint)
 app.register_functions(timers.blueprint)
 app.register_functions(workers.blueprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from shared.bootstrap import ports
-from shared.sync import lanes, night
+from shared.sync import due, lanes, night
 
 blueprint = func.Blueprint()
 
@@ -18,5 +18,9 @@ def tick(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule="30 */2 * * * *", use_monitor=True)
 def watchdog(timer: func.TimerRequest) -> None:
-    """Refills the lanes of open runs, gives up on companies whose workers keep dying, closes finished runs."""
+    """Refills the lanes of open runs, gives up on companies whose workers keep dying, closes finished runs.
+
+    Then has the companies looked at that are due and of which no message came.
+    """
     lanes.watch(ports())
+    due.look(ports())

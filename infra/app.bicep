@@ -49,6 +49,9 @@ param microsoftDirectTenants string
 @description('IANA time zone of readings and schedules.')
 param timeZone string
 
+@description('Address under which Manage tells of changes; or empty.')
+param callbackUrl string
+
 @description('Companies worked on at once in a run.')
 param lanes int
 
@@ -168,6 +171,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     MICROSOFT_CREDENTIAL: 'managed-identity'
     MICROSOFT_IDENTITY_CLIENT_ID: identity.properties.clientId
     TRUEUP_TIME_ZONE: timeZone
+    TRUEUP_CALLBACK_URL: callbackUrl
     TRUEUP_LANES: string(lanes)
   }
 }

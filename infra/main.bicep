@@ -48,6 +48,9 @@ param microsoftDirectTenants string = ''
 @minLength(1)
 param timeZone string = 'UTC'
 
+@description('Address under which Manage tells of changes: the app with /api/callbacks/manage. Empty: it is not asked to.')
+param callbackUrl string = ''
+
 @description('Companies worked on at once in a run. Each lane may be an instance of its own.')
 @minValue(1)
 @maxValue(64)
@@ -169,6 +172,7 @@ module app 'app.bicep' = {
     microsoftPartnerTenants: microsoftPartnerTenants
     microsoftDirectTenants: microsoftDirectTenants
     timeZone: timeZone
+    callbackUrl: callbackUrl
     lanes: lanes
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount

@@ -7,13 +7,18 @@ import os
 from functools import cache
 
 from shared.clock import Clock, SandboxClock, SystemClock
+from shared.manage.callback_keys import SigningKeys
+from shared.manage.callbacks import CallbackReader
 from shared.manage.client import ManageClient
 from shared.queues import StorageQueue
 from shared.settings import Settings, load_settings
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.protocol import Source
+from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.due import DueStore
+from shared.state.poison import PoisonStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -41,6 +46,11 @@ def make_ports(settings: Settings) -> Ports:
         company_state=CompanyStateStore(tables),
         runs=RunStore(tables),
         schedules=ScheduleStore(tables),
+        due=DueStore(tables),
+        callbacks=CallbackStore(tables),
+        poison=PoisonStore(tables),
+        callback_reader=CallbackReader(SigningKeys(settings.manage), settings.manage.company),
+        callback_url=settings.callback_url,
         limits=Limits(lanes=settings.lanes, lease=settings.lease_seconds),
     )
 

@@ -115,6 +115,11 @@ SETTINGS = (
         "billed",
     ),
     Setting(
+        "TRUEUP_CALLBACK_URL",
+        "where Manage reaches this app to tell of changes; left out, it is not asked to",
+        "https://func-trueup.azurewebsites.net/api/callbacks/manage",
+    ),
+    Setting(
         "TRUEUP_CLOCK_URL",
         "business clock of the sandbox, on this machine; refused on Azure",
         "http://127.0.0.1:8700/_sandbox/clock",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: One message = look at one company of one run.
 SYNC_QUEUE = "sync"
 POISON_QUEUE = "sync-poison"
+#: Or: look at the companies that are due.
+DUE_MESSAGE = "due"
 
 #: Seconds between attempts grow from 1. The client's own start at 15: an HTTP caller would not wait for the last one.
 _RETRIES: dict[str, Any] = {"retry_total": 3, "initial_backoff": 1, "increment_base": 2}
@@ -70,8 +72,11 @@ class Queue(Protocol):
     def send(self, message: SyncMessage, *, delay: int = 0) -> None:
         """Puts a message on the queue, visible after `delay` seconds."""
 
-    def send_poison(self, text: str) -> None:
-        """Parks a message that can never be worked on."""
+    def send_due(self, *, delay: int = 0) -> None:
+        """Has the companies that are due looked at, after `delay` seconds."""
+
+    def send_poison(self, text: str, *, delay: int = 0) -> None:
+        """Parks a message that can never be worked on; told after `delay` seconds."""
 
 
 class StorageQueue:
@@ -89,8 +94,11 @@ class StorageQueue:
     def send(self, message: SyncMessage, *, delay: int = 0) -> None:
         self._put(SYNC_QUEUE, message.text(), delay)
 
-    def send_poison(self, text: str) -> None:
-        self._put(POISON_QUEUE, text, 0)
+    def send_due(self, *, delay: int = 0) -> None:
+        self._put(SYNC_QUEUE, DUE_MESSAGE, delay)
+
+    def send_poison(self, text: str, *, delay: int = 0) -> None:
+        self._put(POISON_QUEUE, text, delay)
 
     def _put(self, name: str, text: str, delay: int) -> None:
         from azure.core.exceptions import AzureError, ResourceExistsError

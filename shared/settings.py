@@ -25,6 +25,9 @@ __all__ = ["Settings", "load_settings", "setting_names"]
 #: Present on every Functions instance that Azure runs; nobody sets them.
 PLATFORM_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
 
+#: Where the app takes callbacks.
+CALLBACK_PATH = "/api/callbacks/manage"
+
 Credential = Literal["managed-identity", "certificate", "secret"]
 
 
@@ -39,6 +42,7 @@ class Settings:
     lanes: int
     lease_seconds: int
     clock_url: str | None
+    callback_url: str | None
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -53,6 +57,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
     shortest = 2 if clock_url else 30
     lease_seconds = given.whole_number("TRUEUP_LEASE_SECONDS", default=300, lowest=shortest, highest=3600)
+    callback_url = _callback_url(given)
     if given.problems:
         raise Misconfigured(given.problems)
     return Settings(
@@ -63,6 +68,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         lanes=lanes,
         lease_seconds=lease_seconds,
         clock_url=clock_url,
+        callback_url=callback_url,
     )
 
 
@@ -179,6 +185,13 @@ def _time_zone(given: Given) -> ZoneInfo:
     except (KeyError, ValueError, OSError):
         given.problem("TRUEUP_TIME_ZONE", f"must be an IANA time zone, {for_example('TRUEUP_TIME_ZONE')}")
         return ZoneInfo("UTC")
+
+
+def _callback_url(given: Given) -> str | None:
+    url = given.url("TRUEUP_CALLBACK_URL")
+    if url and not url_problem(url) and not url.endswith(CALLBACK_PATH):
+        given.problem("TRUEUP_CALLBACK_URL", f"must end with {CALLBACK_PATH}, {for_example('TRUEUP_CALLBACK_URL')}")
+    return url
 
 
 def _clock_url(given: Given, environment: Mapping[str, str]) -> str | None:

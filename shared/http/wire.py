@@ -63,12 +63,14 @@ class Transport(Protocol):
 class RequestsTransport:
     """The real wire: one `requests.Session` per thread, with the retries of the library switched off.
 
-    `system` is whose wire it is, for errors that a person must mend in the settings.
+    `system` is whose wire it is, for errors that a person must mend in the settings. An answer of more than `largest`
+    bytes is given up on: None takes any.
     """
 
-    def __init__(self, system: str, ca_file: str | None = None) -> None:
+    def __init__(self, system: str, ca_file: str | None = None, *, largest: int | None = None) -> None:
         self._system = system
         self._verify: str | bool = ca_file or True
+        self._largest = largest
         self._per_thread = threading.local()
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
@@ -86,7 +88,7 @@ class RequestsTransport:
                 stream=True,
             )
             with response:
-                content = _read(response, ends)
+                content = _read(response, ends, self._largest)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise self._no_answer(error) from None
         return Answer(response.status_code, dict(response.headers), content.decode("utf-8-sig", errors="replace"))
@@ -131,11 +133,15 @@ def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _read(response: requests.Response, ends: float) -> bytes:
-    """The whole body; a server that trickles it past the time-out is given up on."""
+def _read(response: requests.Response, ends: float, largest: int | None) -> bytes:
+    """The whole body; a server that trickles it past the time-out, or sends too much, is given up on."""
     chunks: list[bytes] = []
+    size = 0
     for chunk in response.iter_content(_CHUNK_BYTES):
         chunks.append(chunk)
+        size += len(chunk)
+        if largest is not None and size > largest:
+            raise requests.ConnectionError("the answer is too large")
         if time.monotonic() > ends:
             raise requests.ReadTimeout("the answer came too slowly")
     return b"".join(chunks)

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
 from shared.billing.lines import canonical
-from shared.errors import NoEffect
+from shared.callbacks import CallbackEntry
+from shared.errors import Gone, NoEffect, NotPermitted
 from shared.http.wire import Transport
 from shared.manage import conditions, readers
 from shared.manage.cache import Cache
@@ -23,16 +24,21 @@ from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
-from shared.manage.writing import create_body, patch_body, unlike
+from shared.manage.writing import callback_body, create_body, patch_body, unlike
 
 COMPANIES = "/company/companies"
 AGREEMENTS = "/finance/agreements"
+AGREEMENT = "/finance/agreements/{agreement}"
 ADDITIONS = "/finance/agreements/{agreement}/additions"
 ADDITION = "/finance/agreements/{agreement}/additions/{addition}"
 BILLING_CYCLES = "/finance/billingCycles"
 CATALOG = "/procurement/catalog"
+CALLBACKS = "/system/callbacks"
+CALLBACK = "/system/callbacks/{callback}"
 
 log = logging.getLogger(__name__)
+
+_NOT_FOUND = 404
 
 #: Catalog items and billing cycles change seldom; every company of a night needs the same ones.
 KEPT_SECONDS = 600.0
@@ -118,6 +124,29 @@ class ManageClient:
     def delete_addition(self, agreement_id: int, addition_id: int) -> None:
         """Deletes a line. `Gone` when it is not there (any more)."""
         self._session.send(Call("DELETE", ADDITION, {"agreement": agreement_id, "addition": addition_id}))
+
+    def company_of_agreement(self, agreement_id: int) -> int:
+        """The company that an agreement is of. `Gone` when there is no such agreement (any more)."""
+        return self._session.read(Call("GET", AGREEMENT, {"agreement": agreement_id}), readers.company_of)
+
+    def callbacks(self) -> list[CallbackEntry]:
+        """Every registered callback, of other programs too."""
+        return read_all(self._session, Call("GET", CALLBACKS), readers.callback_entry)
+
+    def register_callback(self, url: str, type_: str) -> CallbackEntry:
+        """Has Manage post to `url`, with the record's id appended, what anybody but us does to records of this type.
+
+        Never sent twice: after `OutcomeUnknown` it stands among the callbacks, or it does not.
+        """
+        return self._session.read(Call("POST", CALLBACKS, body=callback_body(url, type_)), readers.callback_entry)
+
+    def delete_callback(self, callback_id: int) -> None:
+        """Deletes a registration; one that is gone already is fine."""
+        try:
+            self._session.send(Call("DELETE", CALLBACK, {"callback": callback_id}))
+        except (Gone, NotPermitted) as error:
+            if error.status != _NOT_FOUND:  # of a callback that is gone Manage says that the endpoint does not exist
+                raise
 
     def _additions(self, call: Call, agreement_id: int) -> list[Addition]:
         return read_all(self._session, call, lambda row: self._addition(agreement_id, row))

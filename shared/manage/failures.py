@@ -25,6 +25,7 @@ _PERMISSIONS = (
     ("/finance/agreements", "Finance > Agreements"),
     ("/finance/billingCycles", "System > Table Setup"),
     ("/procurement/catalog", "Procurement > Product Catalog"),
+    ("/system/callbacks", "System > Table Setup"),
 )
 _LEVELS = {"GET": "Inquire", "POST": "Add", "PATCH": "Edit", "DELETE": "Delete"}
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 
 from shared.billing.agreements import Addition, Agreement, Company, Product
+from shared.callbacks import CallbackEntry
 from shared.manage.settings import CancelledDay
 
 
@@ -172,6 +173,24 @@ class _BillingCycleRow(_Row):
     billing_options: Text = ""
 
 
+class _Info(_Row):
+    entered_by: Text = ""
+    updated_by: Text = ""
+
+
+class _CallbackRow(_Row):
+    id: Id
+    url: Text = ""
+    type: Text = ""
+    level: Text = ""
+    inactive_flag: Flag = False
+    info: _Info = Field(alias="_info", default=_Info())
+
+
+class _OfCompany(_Row):
+    company: _Reference
+
+
 RowT = TypeVar("RowT", bound=_Row)
 
 
@@ -239,6 +258,24 @@ def billing_cycle(row: Any) -> BillingCycle:
     """A billing cycle."""
     it = _validated(_BillingCycleRow, row, "billing cycle")
     return BillingCycle(it.id, it.billing_options or None)
+
+
+def callback_entry(row: Any) -> CallbackEntry:
+    """A registered callback."""
+    it = _validated(_CallbackRow, row, "callback")
+    return CallbackEntry(
+        id=it.id,
+        url=it.url,
+        type=it.type.lower(),
+        level=it.level.lower(),
+        active=not it.inactive_flag,
+        member=it.info.entered_by or it.info.updated_by,
+    )
+
+
+def company_of(row: Any) -> int:
+    """The company that a record belongs to."""
+    return _validated(_OfCompany, row, "record").company.id
 
 
 def _validated(model: type[RowT], row: Any, what: str) -> RowT:

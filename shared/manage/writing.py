@@ -1,4 +1,4 @@
-"""What is sent to write an addition, and whether the answer shows that it was done."""
+"""What is sent to write an addition or a callback, and whether the answer shows that it was done."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ def patch_body(fields: Fields, cancelled_day: CancelledDay = CancelledDay.BILLED
     if not fields:
         raise _refused("a change of an addition names no field")
     return [_operation(name, value) for name, value in _as_cancelled(fields, cancelled_day).items()]
+
+
+def callback_body(url: str, type_: str) -> dict[str, Any]:
+    """The body of a POST that registers a callback for every record of a type, but not for what we do ourselves."""
+    return {
+        "description": "TrueUp",
+        "url": url,
+        "objectId": 1,
+        "type": type_,
+        "level": "owner",
+        "payloadVersion": "3.0.0",
+        "isSelfSuppressedFlag": True,
+    }
 
 
 def unlike(asked: Fields, answered: Addition) -> list[str]:

@@ -10,9 +10,11 @@ from shared.billing.rules import Schedule
 from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.state.schedules import ScheduleState
+from shared.sync import callbacks, poison
 from shared.sync.lanes import start_run
-from shared.sync.msp import close_old_poison, notice_customers
+from shared.sync.msp import notice_customers
 from shared.sync.ports import Ports
+from shared.sync.registration import keep_registered
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +25,15 @@ LONGEST_JOB = timedelta(minutes=15)
 def nightly(ports: Ports) -> str:
     """Lists each partner's customers, notices new and vanished ones, and starts a run over the linked companies.
 
+    Beside that it tidies up: messages told long enough, callbacks heard long ago, our registration for them.
+
     Companies that were ever looked at stay in it: lines of ours may stand where the links are gone. The run's id is the
     business day's, so that two ticks make one run. Answers in words what it did.
     """
     companies = ports.companies.all()
-    findings = notice_customers(ports, companies)
-    close_old_poison(ports)
+    findings = [*notice_customers(ports, companies), *keep_registered(ports)]
+    poison.close_old(ports)
+    callbacks.forget_old(ports)
     run = f"{business_date(ports.clock).isoformat()}-nightly"
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)

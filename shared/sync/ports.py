@@ -9,11 +9,15 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.billing.agreements import Addition, Agreement, Fields, Product
+from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
 from shared.queues import Queue
 from shared.sources.protocol import Source
+from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.due import DueStore
+from shared.state.poison import PoisonStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -42,6 +46,21 @@ class Manage(Protocol):
     def update_addition(self, agreement_id: int, addition_id: int, fields: Fields) -> Addition: ...
 
     def delete_addition(self, agreement_id: int, addition_id: int) -> None: ...
+
+    def company_of_agreement(self, agreement_id: int) -> int: ...
+
+    def callbacks(self) -> list[CallbackEntry]: ...
+
+    def register_callback(self, url: str, type_: str) -> CallbackEntry: ...
+
+    def delete_callback(self, callback_id: int) -> None: ...
+
+
+class CallbackReader(Protocol):
+    """Tells Manage's callbacks from everything else that is sent to us."""
+
+    def read(self, body: bytes, signature: str) -> Callback:
+        """The callback in a raw body. Raises `Refused` for what is none, `Retryable` when that is not known now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +94,11 @@ class Limits:
         return self.lease * 4
 
     @property
+    def due_delay(self) -> timedelta:
+        """How long a company waits of which Manage told a change, lest each of several be looked at: a minute."""
+        return timedelta(seconds=min(self.lease, 60))
+
+    @property
     def busy_delay(self) -> int:
         """How long a company waits that could not be worked on now."""
         return max(self.lease // 10, 1)
@@ -82,7 +106,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside that a flow may touch."""
+    """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not."""
 
     clock: Clock
     queue: Queue
@@ -93,4 +117,9 @@ class Ports:
     company_state: CompanyStateStore
     runs: RunStore
     schedules: ScheduleStore
+    due: DueStore
+    callbacks: CallbackStore
+    poison: PoisonStore
+    callback_reader: CallbackReader
+    callback_url: str | None = None
     limits: Limits = Limits()

@@ -19,6 +19,7 @@ from shared.state.company_state import MSP
 from shared.state.records import CompanyReport, OpenFinding
 from shared.state.runs import RunHeader, RunRow
 from shared.sync.company import Synced
+from shared.sync.poison import shown
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -28,7 +29,11 @@ _NEWEST = 50
 
 
 def status(ports: Ports) -> Json:
-    """Last night, open runs, findings by kind (those of the last night's companies and the MSP's own), sources."""
+    """Last night, open runs, findings by kind (those of the last night's companies and the MSP's own), what waits.
+
+    `callbacks` has the companies that are due because of one, and what became of those of the last days.
+    """
+    poison = ports.poison.all()
     headers = ports.runs.headers(_NEWEST)
     last = next((header for header in headers if header.kind == "nightly" and header.ended is not None), None)
     findings = Counter(open_.finding.kind.value for open_ in ports.company_state.load(MSP).findings.values())
@@ -39,6 +44,8 @@ def status(ports: Ports) -> Json:
         "last_night": _run(last) if last is not None else None,
         "open_runs": [_run(header) for header in ports.runs.open_headers()],
         "findings": dict(sorted(findings.items())),
+        "poison": {"count": len(poison), "oldest": _time(poison[0].since) if poison else None},
+        "callbacks": {"due": len(ports.due.all()), "heard": ports.callbacks.counts()},
         "sources": sorted(ports.sources),
         "version": _version(),
     }
@@ -55,6 +62,16 @@ def run(ports: Ports, run_id: str) -> Json:
     if header is None:
         raise Gone(f"there is no run {run_id}", remedy="GET /api/runs lists the newest runs.")
     return {**_run(header), "rows": [_row(row) for row in ports.runs.rows(run_id)]}
+
+
+def poison(ports: Ports) -> Json:
+    """The messages that nobody could work on, the oldest first."""
+    return {
+        "messages": [
+            {"id": each.id, "since": _time(each.since), "times": each.times, "text": shown(each.text)}
+            for each in ports.poison.all()
+        ]
+    }
 
 
 def company(ports: Ports, company_id: int) -> Json:

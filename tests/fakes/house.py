@@ -17,10 +17,14 @@ from datetime import UTC, date, datetime, timedelta
 from shared.billing.agreements import Addition, Agreement, Fields, Product
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
-from shared.errors import Gone, TrueUpError
+from shared.callbacks import Callback, CallbackEntry
+from shared.errors import Gone, Refused, TrueUpError
 from shared.queues import SyncMessage
+from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
+from shared.state.due import DueStore
+from shared.state.poison import PoisonStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -32,6 +36,7 @@ from tests.fakes.tables import InMemoryTables
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 REDELIVERY = timedelta(seconds=30)
+CALLBACK_URL = "https://trueup.test/api/callbacks/manage"
 
 
 class Killed(BaseException):
@@ -84,6 +89,7 @@ class FakeQueue:
         self._order = itertools.count()
         self._waiting: list[tuple[datetime, int, int, SyncMessage]] = []
         self.poison: list[str] = []
+        self.due_at: list[datetime] = []
         self.broken: TrueUpError | None = None
 
     @property
@@ -99,25 +105,32 @@ class FakeQueue:
 
     def send(self, message: SyncMessage, *, delay: int = 0) -> None:
         """`broken` is raised once."""
-        self._fate.step("queue.send")
-        if self.broken is not None:
-            error, self.broken = self.broken, None
-            raise error
+        self._step()
         self._put(self._clock.now() + timedelta(seconds=delay), message, 0)
 
-    def send_poison(self, text: str) -> None:
+    def send_due(self, *, delay: int = 0) -> None:
+        self._step()
+        self.due_at.append(self._clock.now() + timedelta(seconds=delay))
+
+    def send_poison(self, text: str, *, delay: int = 0) -> None:
         self.poison.append(text)
 
     @contextmanager
     def next_message(self) -> Iterator[tuple[SyncMessage, int]]:
-        """The next message, waiting for it if need be; it comes back unless the block ends without being killed."""
+        """The next message, waiting for it if need be; it comes back unless the block ends by itself."""
         due, _, deliveries, message = heapq.heappop(self._waiting)
         self._clock.time = max(self._clock.time, due)
         try:
             yield message, deliveries + 1
-        except Killed:
+        except BaseException:
             self._put(self._clock.now() + REDELIVERY, message, deliveries + 1)
             raise
+
+    def _step(self) -> None:
+        self._fate.step("queue.send")
+        if self.broken is not None:
+            error, self.broken = self.broken, None
+            raise error
 
     def _put(self, due: datetime, message: SyncMessage, deliveries: int) -> None:
         heapq.heappush(self._waiting, (due, next(self._order), deliveries, message))
@@ -157,6 +170,7 @@ class FakeManage:
         catalog = (b.product(), b.product("M365-BS", 89))
         self.catalog: dict[str, Product] = {item.identifier: item for item in catalog}
         self.calls: Counter[str] = Counter()
+        self.entries: dict[int, CallbackEntry] = {}
         self.fault: Callable[[str, str], None] = lambda moment, method: None
 
     @contextmanager
@@ -193,6 +207,29 @@ class FakeManage:
 
     def delete_addition(self, agreement_id: int, addition_id: int) -> None:
         self._write("delete", lambda: self.lines.pop(addition_id))
+
+    def company_of_agreement(self, agreement_id: int) -> int:
+        def company() -> int:
+            if agreement_id not in self.agreements_:
+                raise Gone("the agreement is not there")
+            return self.agreements_[agreement_id].company_id
+
+        return self._call("agreement", company)
+
+    def callbacks(self) -> list[CallbackEntry]:
+        return self._call("callbacks", lambda: list(self.entries.values()))
+
+    def register_callback(self, url: str, type_: str) -> CallbackEntry:
+        return self._call("register", lambda: self.registered(url, type_))
+
+    def registered(self, url: str, type_: str, **values) -> CallbackEntry:
+        """A new entry, whoever makes it."""
+        entry = CallbackEntry(next(self._ids), url, type_, "owner", active=True, member="apisync")
+        self.entries[entry.id] = replace(entry, **values)
+        return self.entries[entry.id]
+
+    def delete_callback(self, callback_id: int) -> None:
+        self._call("unregister", lambda: self.entries.pop(callback_id, None))
 
     def create(self, agreement_id: int, fields: Fields) -> Addition:
         """The effect of a create: Manage knows no uniqueness, twice is two lines."""
@@ -233,6 +270,13 @@ class FakeManage:
         return result
 
 
+class NoCallbacks:
+    """Nothing that is sent is a callback: flows begin behind the signature."""
+
+    def read(self, body: bytes, signature: str) -> Callback:
+        raise Refused("no callback")
+
+
 class House:
     """All ports on fakes, and a worker loop that goes on after a kill as the platform would."""
 
@@ -257,6 +301,11 @@ class House:
             company_state=CompanyStateStore(self.tables),
             runs=RunStore(self.tables),
             schedules=ScheduleStore(self.tables),
+            due=DueStore(self.tables),
+            callbacks=CallbackStore(self.tables),
+            poison=PoisonStore(self.tables),
+            callback_reader=NoCallbacks(),
+            callback_url=CALLBACK_URL,
             limits=limits,
         )
 

@@ -12,7 +12,7 @@ from shared.errors import OutcomeUnknown, Refused
 from shared.queues import SyncMessage
 from shared.state.company_state import MSP
 from shared.state.run_headers import RunHeader
-from shared.sync import msp, night
+from shared.sync import night, poison
 from tests import builders as b
 from tests.fakes.house import House
 
@@ -112,7 +112,7 @@ def test_a_write_that_fails_night_after_night_is_one_finding_since_the_first(hou
 # ---- messages that nobody can work on
 
 
-def poison(house: House) -> list[str]:
+def poison_keys(house: House) -> list[str]:
     return sorted(key for kind, key in house.ports.company_state.load(MSP).findings if kind == "poison")
 
 
@@ -122,14 +122,14 @@ def test_what_is_told_of_a_message_closes_a_week_later_unless_its_run_is_open(ho
     house.ports.runs.create(RunHeader("ended", "demand", None, 1, house.clock.now()), [])
     house.ports.runs.close("ended", house.clock.now())
     for run in ("open", "ended", "unknown"):
-        msp.note_poison(house.ports, SyncMessage(run, 1, "claim", None, 1).text())
-        msp.note_poison(house.ports, SyncMessage(run, 1, "another claim", None, 1).text())
-    msp.note_poison(house.ports, "no message")
-    assert len(poison(house)) == 4
+        poison.note(house.ports, SyncMessage(run, 1, "claim", None, 1).text())
+        poison.note(house.ports, SyncMessage(run, 1, "another claim", None, 1).text())
+    poison.note(house.ports, "no message")
+    assert len(poison_keys(house)) == 4
 
     house.clock.pass_by(days=7)
     night.nightly(house.ports)
-    assert len(poison(house)) == 4
+    assert len(poison_keys(house)) == 4
     house.clock.pass_by(days=1)
     night.nightly(house.ports)
-    assert poison(house) == ["open/1"]
+    assert poison_keys(house) == ["open/1"]

@@ -14,7 +14,7 @@ from shared.rules.reading import RulesProblem
 from shared.state.company_state import MSP
 from shared.state.records import Outcome
 from shared.state.run_headers import RunHeader
-from shared.sync import demand, lanes, msp, night, rulebook, views
+from shared.sync import demand, lanes, msp, night, poison, rulebook, views
 from shared.sync.ports import Limits
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -363,7 +363,7 @@ def test_a_customer_list_that_fails_is_a_finding_and_the_night_still_runs(house)
 
 def test_a_message_nobody_can_work_on_becomes_a_finding_once(house):
     for _ in range(2):
-        msp.note_poison(house.ports, '{"company": "x"}' + "\x00" * 500)
+        poison.note(house.ports, '{"company": "x"}' + "\x00" * 500)
 
     ((kind, _),) = msp_findings(house)
     assert kind == "poison"

@@ -27,7 +27,8 @@ ARROWS = {
     "shared/rules": ("shared.billing", "shared.errors"),
     "shared/http": ("shared.errors",),
     "shared/sources": ("shared.billing", "shared.errors", "shared.http"),
-    "shared/manage": ("shared.billing", "shared.errors", "shared.http"),
+    "shared/callbacks.py": (),
+    "shared/manage": ("shared.billing", "shared.errors", "shared.http", "shared.callbacks"),
     "shared/state": ("shared.billing", "shared.errors"),
     "shared/sync": (
         "shared.billing",
@@ -37,6 +38,7 @@ ARROWS = {
         "shared.sources.protocol",
         "shared.clock",
         "shared.queues",
+        "shared.callbacks",
     ),
     "functions": ("shared.billing", "shared.errors", "shared.sync", "shared.queues", "shared.bootstrap"),
     "function_app.py": ("functions",),
@@ -46,6 +48,7 @@ ARROWS = {
 THIRD_PARTY = {
     "shared/errors.py": (),
     "shared/billing": (),
+    "shared/callbacks.py": (),
     "shared/rules": ("pydantic", "pydantic_core", "ruamel", "croniter"),
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
@@ -57,6 +60,7 @@ THIRD_PARTY = {
 #: What only the composition root makes, by the room that has it.
 ADAPTERS = {
     "ManageClient": "shared/manage",
+    "CallbackReader": "shared/manage",
     "Microsoft365Source": "shared/sources/microsoft365",
     "AzureTables": "shared/state",
     "StorageQueue": "shared/queues.py",
