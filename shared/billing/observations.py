@@ -1,11 +1,14 @@
-"""What tonight's counts say of one bill item: its quantity, and what a clerk wants to know whatever is planned."""
+"""What tonight's counts and agreements say: a bill item's quantity, and what a clerk wants to know in any case."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
+from shared.billing.agreements import Agreement
+from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
 from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.invoiced import is_watched, why_in_doubt
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, holders_difference, purchased, quantity_of
@@ -107,6 +110,32 @@ def orphans(situation: Situation) -> list[Finding]:
         )
         for bill_item, product in standing.items()
     ]
+
+
+def jumped(agreement: Agreement, calendar: BillingCalendar, situation: Situation) -> Finding | None:
+    """An agreement with lines of ours whose invoices have jumped, so that nobody knows what they took."""
+    if agreement.id not in situation.billed_agreements or not is_watched(situation.company, agreement.id):
+        return None
+    odd = why_in_doubt(calendar, situation.invoiced.get(agreement.id))
+    if odd is None:
+        return None
+    return Finding(
+        FindingKind.PERIOD_MOVED,
+        f"agreement/{agreement.id}",
+        f"Nothing is written on agreement {agreement.id} ({agreement.name}), because {odd}.",
+        "Compare its last invoices with its lines, then name the last invoiced day under billed_through of this "
+        "company; take that out again when the next night is over.",
+    )
+
+
+def on_agreements(situation: Situation) -> list[Finding]:
+    """What a person should know of the active agreements that lines of ours stand on, whatever is counted."""
+    found: list[Finding | None] = []
+    for agreement in situation.agreements.values():
+        calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
+        if agreement.agreement_status == "Active" and not isinstance(calendar, Unsupported):
+            found.append(jumped(agreement, calendar, situation))
+    return [finding for finding in found if finding is not None]
 
 
 def billed_for_nothing(item: BillItem, profile: BillingProfile, situation: Situation) -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from shared.billing.agreements import FieldValue
 from shared.billing.findings import Finding
+from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow, LineKey, LineValues, difference
 from shared.billing.seats import SeatRecord
 
@@ -145,7 +146,8 @@ class Plan:
 
     `seats` are the seat records after this reading, `ledger` rows to remember without a write, `forgotten` the stamps
     of rows to forget, `frozen` the bill items that are left alone because something is not certain. `unread` are active
-    agreements whose additions were not read; with `needs_all` the plan is only good once they were.
+    agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
+    to remember anew of how far agreements are invoiced.
     """
 
     company: int
@@ -157,6 +159,7 @@ class Plan:
     frozen: frozenset[str] = frozenset()
     unread: frozenset[int] = frozenset()
     needs_all: bool = False
+    invoiced: tuple[Invoiced, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

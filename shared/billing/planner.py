@@ -14,10 +14,11 @@ from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import guarded
+from shared.billing.invoiced import Invoiced, seen_tonight
 from shared.billing.items import BillItem, bill_items
 from shared.billing.lines import LedgerRow
 from shared.billing.matching import Additions, OwnLine, others_by_product, own_lines, strays
-from shared.billing.observations import orphans
+from shared.billing.observations import on_agreements, orphans
 from shared.billing.plan import Plan
 from shared.billing.quantities import quantity_of
 from shared.billing.rules import CompanyRules, Guards, Rules
@@ -33,6 +34,7 @@ class Facts:
     `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
     `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone. `last_counted` are the
     SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded).
+    `invoiced` is how far each agreement was invoiced at the last look.
     """
 
     as_of: date
@@ -46,6 +48,7 @@ class Facts:
     seats: Mapping[str, SeatRecord] = field(default_factory=dict)
     in_doubt: frozenset[str] = frozenset()
     last_counted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    invoiced: Mapping[int, Invoiced] = field(default_factory=dict)
 
     @property
     def guards(self) -> Guards:
@@ -58,6 +61,7 @@ def plan_company(facts: Facts) -> Plan:
     items, unmapped = bill_items(facts.rules, facts.company, facts.readings)
     situation = _situation(facts, items)
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
+    findings += on_agreements(situation)
     results = [plan_item(item, situation) for item in items]
     plan = Plan(
         company=facts.company.company,
@@ -69,6 +73,9 @@ def plan_company(facts: Facts) -> Plan:
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
+        invoiced=seen_tonight(
+            facts.agreements, facts.company, situation.billed_agreements, facts.invoiced, facts.as_of
+        ),
     )
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
 
@@ -97,6 +104,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         ),
         in_doubt=facts.in_doubt,
         last_counted=facts.last_counted,
+        invoiced=facts.invoiced,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.invoiced import Invoiced
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineKey, canonical
 from shared.billing.matching import Additions, OwnLine
@@ -25,6 +26,7 @@ class Situation:
     agreements that belong to no bill item, by case-folded product. `contested` are products
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
     `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer).
+    `invoiced` is how far each agreement was invoiced at the last look.
     """
 
     as_of: date
@@ -42,6 +44,7 @@ class Situation:
     counted: frozenset[str]
     in_doubt: frozenset[str]
     last_counted: Mapping[tuple[str, str], frozenset[str]]
+    invoiced: Mapping[int, Invoiced]
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none."""
@@ -53,6 +56,12 @@ class Situation:
         ]
         known = [self.last_counted.get(fed) for fed in feeding]
         return bool(known) and all(skus is not None and canonical(item.sku) not in skus for skus in known)
+
+    @property
+    def billed_agreements(self) -> frozenset[int]:
+        """The agreements that lines of ours stand on, or stood on."""
+        rows = {row.key.agreement for row in self.ledger}
+        return frozenset(rows | {line.key.agreement for lines in self.owned.values() for line in lines})
 
     def standing_lines(self, item: BillItem) -> list[OwnLine]:
         return [line for line in self.owned[item.id] if line.key.is_standing]

@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Plan
 from shared.billing.rules import Guards, LicenceLink
@@ -61,9 +62,12 @@ class StateKind(StrEnum):
     PLAN = "plan"  # Plan; key ""
     WAITING = "waiting"  # Waiting; key: the group's hash
     DECISION = "decision"  # Decision; key: the group's hash
+    INVOICED = "invoiced"  # Invoiced; key: the agreement
 
 
-StateValue = OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan | Waiting | Decision
+StateValue = (
+    OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan | Waiting | Decision | Invoiced
+)
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
 
@@ -77,6 +81,7 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.PLAN: Document("plan", Plan),
     StateKind.WAITING: Document("waiting group", Waiting),
     StateKind.DECISION: Document("decision", Decision),
+    StateKind.INVOICED: Document("agreement's invoices", Invoiced),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 _HISTORY = "~history"
@@ -117,7 +122,7 @@ class CompanyState:
 
     `readings` by (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key).
     `plan` is the one that waits for a person, or was last shown; `waiting` and `decisions` are by the hash of its
-    groups.
+    groups. `invoiced` is by agreement.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -132,6 +137,7 @@ class CompanyState:
     plan: Plan | None = None
     waiting: dict[str, Waiting] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
+    invoiced: dict[int, Invoiced] = field(default_factory=dict)
 
 
 class CompanyStateStore:
@@ -160,6 +166,7 @@ class CompanyStateStore:
             plan=found[StateKind.PLAN].get(""),
             waiting=found[StateKind.WAITING],
             decisions=found[StateKind.DECISION],
+            invoiced={note.agreement: note for note in found[StateKind.INVOICED].values()},
         )
 
     def own_rules(self, company: int) -> OwnRules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
@@ -19,6 +19,7 @@ from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import Decision, HistoryEntry, Intent
 from shared.sync.decisions import Judged
+from shared.sync.invoicing import Watch
 from shared.sync.ports import Ports
 from shared.sync.record import close_intent, open_intent, record_applied, record_write
 
@@ -41,9 +42,9 @@ class _Stop(Exception):
 
 
 def apply_plan(
-    ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, judged: Judged, groups: Sequence[Group]
+    ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, judged: Judged, watch: Watch
 ) -> Applied:
-    """Writes these groups of a plan, in order, as long as the lease leaves time for it.
+    """Writes the watched groups of a plan, in order, as long as the lease leaves time for it.
 
     What a person approved is written in that person's name.
 
@@ -52,11 +53,27 @@ def apply_plan(
     applied = Applied()
     writer = _Writer(ports, run, actor, lease, state, applied)
     with suppress(_Stop):
-        for group in groups:
+        for group in watch.groups:
             writer.write(group, judged.approved.get(group.bill_item))
+    _look_after_writing(ports, watch, applied)
+    unmoved = watch.notes(writing=False) if applied.again_in is None else []
     with suppress(_Stop), writer.remembering():
-        record_applied(ports, state, judged.plan, applied.findings, applied.done)
+        record_applied(ports, state, judged.plan, applied.findings, applied.done, unmoved)
     return applied
+
+
+def _look_after_writing(ports: Ports, watch: Watch, applied: Applied) -> None:
+    """An agreement that was invoiced meanwhile is told of, and the company is looked at again, as when it is unsure."""
+    try:
+        moved = watch.moved()
+    except TrueUpError as error:
+        log.warning("company %s: not known whether it was invoiced meanwhile: %s", watch.plan.company, error)
+        applied.again_in = applied.again_in or ports.limits.busy_delay
+        return
+    if moved:
+        applied.findings += moved
+        applied.failures += [finding.text for finding in moved]
+        applied.again_in = applied.again_in or ports.limits.busy_delay
 
 
 @dataclass(frozen=True)

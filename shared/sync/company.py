@@ -22,6 +22,7 @@ from shared.state.records import CompanyReport, HistoryEntry, Outcome, Signature
 from shared.sync.apply import Applied, apply_plan
 from shared.sync.decisions import Judged, judge
 from shared.sync.intents import Resolution, resolve_intents
+from shared.sync.invoicing import Watch
 from shared.sync.observe import Observation, observe, unread_active
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan, record_verdicts
@@ -190,11 +191,14 @@ def _sync(
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
     judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days)
-    state = record_plan(ports, order.company, state, observation, resolution, judged)
     groups = judged.applicable(company.mode.at_most(order.mode), approved_only=order.signed is not None)
-    applied = Applied()
-    if groups:
-        applied = apply_plan(ports, order.run, order.actor, lease, state, judged, groups)
+    watch = Watch(ports, facts, plan, groups)
+    moved = watch.moved()
+    writing = watch.notes(writing=True) if not moved else []
+    state = record_plan(ports, order.company, state, observation, resolution, judged.telling(moved), writing)
+    applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
+    if groups and not moved:
+        applied = apply_plan(ports, order.run, order.actor, lease, state, judged, watch)
     reached = [*before, *_kinds(resolution.done), *applied.written]
     return _synced(order, observation, resolution, judged, applied, reached)
 

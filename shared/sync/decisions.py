@@ -50,6 +50,10 @@ class Judged:
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     stale: tuple[Stale, ...] = ()
 
+    def telling(self, findings: Iterable[Finding]) -> Judged:
+        """The same with more findings."""
+        return replace(self, plan=replace(self.plan, findings=tuple(sorted({*self.plan.findings, *findings}))))
+
     def applicable(self, mode: Mode, *, approved_only: bool = False) -> tuple[Group, ...]:
         """The groups to write now, in the plan's order."""
         if mode is Mode.OBSERVE:

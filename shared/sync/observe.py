@@ -42,6 +42,7 @@ def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rul
         ledger=tuple(state.ledger.values()),
         seats=state.seats,
         last_counted=_last_counted(state),
+        invoiced=state.invoiced,
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)

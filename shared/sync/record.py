@@ -9,6 +9,7 @@ from datetime import date
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.plan import Group, Plan
 from shared.clock import business_date
@@ -35,13 +36,19 @@ _FAILURES = {FindingKind(kind.value) for kind in FailureKind}
 
 
 def record_plan(
-    ports: Ports, company: int, state: CompanyState, observation: Observation, resolution: Resolution, judged: Judged
+    ports: Ports,
+    company: int,
+    state: CompanyState,
+    observation: Observation,
+    resolution: Resolution,
+    judged: Judged,
+    writing: Iterable[Invoiced] = (),
 ) -> CompanyState:
     """Before the first write: readings, seat records, resolved intents, findings, the plan and what waits of it.
 
     One transaction where the service takes it as one. Where it does not, an intent goes only after what it did stands
     in the ledger and the history; the rest is worked out again by the next look. Gives the state with the ledger as it
-    now is.
+    now is. `writing` are the agreements on which lines are about to be written.
     """
     plan = judged.plan
     standing = [row for row in resolution.ledger if row.stamp not in plan.forgotten]
@@ -57,6 +64,8 @@ def record_plan(
     changes += [
         Put(StateKind.SEATS, record.line, record) for record in plan.seats if state.seats.get(record.line) != record
     ]
+    notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
+    changes += [_note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
     changes += _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
     kept = _kept(plan, plan.groups)
     if (state.plan or _kept(plan, ())) != kept:
@@ -122,14 +131,22 @@ def record_failure(ports: Ports, company: int, state: CompanyState, finding: Fin
 
 
 def record_applied(
-    ports: Ports, state: CompanyState, plan: Plan, failed: Sequence[Finding], done: Collection[str]
+    ports: Ports,
+    state: CompanyState,
+    plan: Plan,
+    failed: Sequence[Finding],
+    done: Collection[str],
+    unmoved: Iterable[Invoiced] = (),
 ) -> None:
-    """After the last write: what is left of the plan, and which writes failed. `done` are bill items written whole."""
+    """After the last write: what is left of the plan, and which writes failed. `done` are bill items written whole,
+    `unmoved` agreements that were not invoiced meanwhile.
+    """
     left = tuple(group for group in plan.groups if group.bill_item not in done)
     written = {(FindingKind.WRITE_FAILED.value, bill_item) for bill_item in done}
     healed = [Drop(StateKind.FINDING, key) for key in sorted(written & state.findings.keys())]
     opened = [_opened(ports, state, finding) for finding in failed]
-    ports.company_state.commit(plan.company, [Put(StateKind.PLAN, "", _kept(plan, left)), *healed, *opened])
+    notes = [_note_of(note) for note in unmoved]
+    ports.company_state.commit(plan.company, [Put(StateKind.PLAN, "", _kept(plan, left)), *notes, *healed, *opened])
 
 
 def open_intent(ports: Ports, company: int, intent: Intent) -> None:
@@ -174,6 +191,10 @@ def _row_changes(
     gone = sorted(standing.keys() - wanted.keys())
     new = [(key, value) for key, value in wanted.items() if standing.get(key) != value]
     return [*(Drop(kind, key) for key in gone), *(Put(kind, key, value) for key, value in new)]
+
+
+def _note_of(note: Invoiced) -> Put:
+    return Put(StateKind.INVOICED, str(note.agreement), note)
 
 
 def _kept(plan: Plan, groups: tuple[Group, ...]) -> Plan:

@@ -1,0 +1,82 @@
+"""How far agreements are invoiced, remembered from look to look: a jump is told, never guessed about.
+
+From one look to the next an agreement is invoiced by one period at most. When its first period not yet invoiced moves
+back, invoices were undone; when it moves on by more than one, or while lines were being written, nobody knows which
+quantities those invoices took. Its lines are then left alone until a person says what was billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from shared.billing.agreements import Agreement
+from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.rules import CompanyRules, Mode
+from shared.billing.wording import spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Invoiced:
+    """How far an agreement was invoiced at the last look: up to the day before `first_uninvoiced`.
+
+    `writing`: lines of ours were about to be written, and that this went without an invoice in between is not known.
+    """
+
+    agreement: int
+    first_uninvoiced: date
+    writing: bool = False
+
+
+def why_in_doubt(calendar: BillingCalendar, seen: Invoiced | None) -> str | None:
+    """What is odd about how far an agreement is invoiced now, as a clause that completes "because …"; None if nothing.
+
+    `seen` is None where the agreement was not looked at before.
+    """
+    first = calendar.first_uninvoiced
+    if seen is None or first.start == seen.first_uninvoiced:
+        return None
+    moved = f"it was invoiced until {_last(seen.first_uninvoiced)}, now it is until {spoken(first.day_before)}"
+    if first.start < seen.first_uninvoiced:
+        return f"{moved}: invoices were undone"
+    if seen.writing:
+        return f"{moved}: the invoice was made while lines of ours were being written"
+    if first > calendar.after(calendar.period_of(seen.first_uninvoiced)):
+        return f"{moved}: more than one period since the last look"
+    return None
+
+
+def is_watched(company: CompanyRules, agreement: int) -> bool:
+    """Whether jumps matter there: not while a company is only observed, nor where a person says what was billed."""
+    return company.mode is not Mode.OBSERVE and agreement not in company.billed_through
+
+
+def seen_tonight(
+    agreements: Iterable[Agreement],
+    company: CompanyRules,
+    billed: Iterable[int],
+    seen: Mapping[int, Invoiced],
+    as_of: date,
+) -> tuple[Invoiced, ...]:
+    """What is new to remember, by agreement. `billed` are the agreements that lines of ours stand on.
+
+    An agreement in doubt keeps what was known of it before.
+    """
+    ours = set(billed)
+    found: list[Invoiced] = []
+    for agreement in sorted(agreements, key=lambda agreement: agreement.id):
+        calendar = calendar_of(agreement, as_of, company.billed_through.get(agreement.id))
+        if isinstance(calendar, Unsupported) or agreement.agreement_status != "Active":
+            continue
+        before = seen.get(agreement.id)
+        if agreement.id in ours and is_watched(company, agreement.id) and why_in_doubt(calendar, before) is not None:
+            continue
+        now = Invoiced(agreement.id, calendar.first_uninvoiced.start)
+        if now != before:
+            found.append(now)
+    return tuple(found)
+
+
+def _last(first_uninvoiced: date) -> str:
+    return spoken(date.fromordinal(first_uninvoiced.toordinal() - 1))

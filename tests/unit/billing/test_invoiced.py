@@ -1,0 +1,123 @@
+"""Invoices that jump between two looks: told, and nothing written until a person says what was billed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from shared.billing.invoiced import Invoiced
+from shared.billing.planner import plan_company
+from shared.billing.rules import Mode
+from tests import builders as b
+
+
+def looked_at(first_uninvoiced: date, *, next_invoice: date, writing: bool = False, **values):
+    """A company whose line says 5 and whose count says 7, with what the last look remembered of its agreement."""
+    line = b.our_addition(9, 5)
+    return b.facts(
+        b.reading(b.count(7)),
+        additions=[line],
+        ledger=[b.recorded(line)],
+        agreements=[b.agreement(next_invoice_date=next_invoice)],
+        invoiced={b.AGREEMENT: Invoiced(b.AGREEMENT, first_uninvoiced, writing)},
+        **values,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "now"),
+    [
+        (date(2026, 11, 1), date(2026, 11, 1)),
+        (date(2026, 11, 1), date(2026, 12, 1)),
+        (date(2026, 11, 1), date(2026, 12, 28)),
+    ],
+)
+def test_an_agreement_that_stands_or_was_invoiced_once_since_the_last_look_is_written(seen, now):
+    plan = plan_company(looked_at(seen, next_invoice=now))
+
+    assert len(plan.groups) == 1
+    assert plan.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "told"),
+    [
+        (
+            date(2026, 10, 1),
+            date(2026, 12, 1),
+            "it was invoiced until 30 Sep 2026, now it is until 30 Nov 2026: more than one period since the last look",
+        ),
+        (
+            date(2027, 1, 1),
+            date(2026, 12, 1),
+            "it was invoiced until 31 Dec 2026, now it is until 30 Nov 2026: invoices were undone",
+        ),
+    ],
+)
+def test_an_agreement_whose_invoices_jumped_is_held_with_one_finding(seen, now, told):
+    plan = plan_company(looked_at(seen, next_invoice=now))
+
+    assert plan.changes == ()
+    (finding,) = plan.findings
+    assert (finding.kind.value, finding.key) == ("period-moved", f"agreement/{b.AGREEMENT}")
+    assert finding.text == f"Nothing is written on agreement 501 (Managed Services 501), because {told}."
+    assert plan.invoiced == (), "what was known before is still what the next look compares with"
+
+
+def test_an_invoice_made_while_lines_were_written_holds_the_agreement_even_when_it_is_the_next_one():
+    plan = plan_company(looked_at(date(2026, 11, 1), next_invoice=date(2026, 12, 1), writing=True))
+
+    assert plan.changes == ()
+    assert "while lines of ours were being written" in plan.findings[0].text
+
+
+def test_a_look_that_finds_no_invoice_forgets_that_lines_were_about_to_be_written():
+    plan = plan_company(looked_at(b.NEXT_PERIOD, next_invoice=b.NEXT_PERIOD, writing=True))
+
+    assert len(plan.changes) == 1
+    assert plan.invoiced == (Invoiced(b.AGREEMENT, b.NEXT_PERIOD),)
+
+
+def test_billed_through_says_what_was_billed_and_from_then_on_the_agreement_goes_on():
+    facts = looked_at(date(2026, 10, 1), next_invoice=b.NEXT_PERIOD)
+    told = plan_company(replace(facts, company=b.company(billed_through={b.AGREEMENT: date(2026, 11, 30)})))
+    assert len(told.changes) == 1
+    assert told.invoiced == (Invoiced(b.AGREEMENT, b.NEXT_PERIOD),)
+
+    after = plan_company(replace(facts, invoiced={note.agreement: note for note in told.invoiced}))
+    assert len(after.changes) == 1, "without billed_through again"
+
+
+def test_while_a_company_is_only_observed_invoices_may_come_as_they_like():
+    plan = plan_company(looked_at(date(2026, 8, 1), next_invoice=b.NEXT_PERIOD, company=b.company(mode=Mode.OBSERVE)))
+
+    assert len(plan.changes) == 1
+    assert plan.invoiced == (Invoiced(b.AGREEMENT, b.NEXT_PERIOD),)
+
+
+def test_an_agreement_without_a_line_of_ours_may_jump():
+    facts = b.facts(b.reading(b.count(7)), invoiced={b.AGREEMENT: Invoiced(b.AGREEMENT, date(2026, 8, 1))})
+
+    assert len(plan_company(facts).changes) == 1
+
+
+def test_a_line_that_is_to_end_stays_while_its_agreement_is_in_doubt_and_the_doubt_is_told_without_any_reading():
+    facts = looked_at(date(2026, 10, 1), next_invoice=b.NEXT_PERIOD)
+    unbilled = replace(facts, rules=b.rules(policies=[b.SkuPolicy(b.SOURCE, b.PREMIUM, None)]))
+    unread = replace(facts, readings=(b.failure(),))
+
+    for held in (unbilled, unread):
+        plan = plan_company(held)
+        assert plan.changes == ()
+        assert "period-moved" in [finding.kind.value for finding in plan.findings]
+
+
+def test_an_agreement_that_now_bills_longer_periods_is_held_where_it_would_bill_a_month_again():
+    facts = looked_at(b.NEXT_PERIOD, next_invoice=date(2026, 12, 1))
+    quarterly = replace(facts.agreements[0], billing_cycle="Quarterly", next_invoice_date=date(2026, 12, 31))
+
+    plan = plan_company(replace(facts, agreements=(quarterly,)))
+    assert plan.changes == ()
+    assert "invoices were undone" in plan.findings[0].text
