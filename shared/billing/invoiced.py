@@ -1,8 +1,8 @@
 """How far agreements are invoiced, remembered from look to look: a jump is told, never guessed about.
 
-From one look to the next an agreement is invoiced by one period at most. When its first period not yet invoiced moves
-back, invoices were undone; when it moves on by more than one, or while lines were being written, nobody knows which
-quantities those invoices took. Its lines are then left alone until a person says what was billed.
+From one look to the next an agreement is invoiced by one period, or as many as its guards allow. When its first period
+not yet invoiced moves back, invoices were undone; when it moves on further, or while lines were being written, nobody
+knows which quantities those invoices took. Its lines are then left alone until a person says what was billed.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Invoiced:
     writing: bool = False
 
 
-def why_in_doubt(calendar: BillingCalendar, seen: Invoiced | None) -> str | None:
+def why_in_doubt(calendar: BillingCalendar, seen: Invoiced | None, at_once: int) -> str | None:
     """What is odd about how far an agreement is invoiced now, as a clause that completes "because …"; None if nothing.
 
-    `seen` is None where the agreement was not looked at before.
+    `seen` is None where the agreement was not looked at before; one look may find `at_once` periods invoiced.
     """
     first = calendar.first_uninvoiced
     if seen is None or first.start == seen.first_uninvoiced:
@@ -42,8 +42,9 @@ def why_in_doubt(calendar: BillingCalendar, seen: Invoiced | None) -> str | None
         return f"{moved}: invoices were undone"
     if seen.writing:
         return f"{moved}: the invoice was made while lines of ours were being written"
-    if first > calendar.after(calendar.period_of(seen.first_uninvoiced)):
-        return f"{moved}: more than one period since the last look"
+    new = sum(1 for _ in calendar.from_until(calendar.period_of(seen.first_uninvoiced), first))
+    if new > at_once:
+        return f"{moved}: {new} periods since the last look, more than {at_once}"
     return None
 
 
@@ -57,6 +58,7 @@ def seen_tonight(
     company: CompanyRules,
     billed: Iterable[int],
     seen: Mapping[int, Invoiced],
+    at_once: int,
     as_of: date,
 ) -> tuple[Invoiced, ...]:
     """What is new to remember, by agreement. `billed` are the agreements that lines of ours stand on.
@@ -70,7 +72,8 @@ def seen_tonight(
         if isinstance(calendar, Unsupported) or agreement.agreement_status != "Active":
             continue
         before = seen.get(agreement.id)
-        if agreement.id in ours and is_watched(company, agreement.id) and why_in_doubt(calendar, before) is not None:
+        watched = agreement.id in ours and is_watched(company, agreement.id)
+        if watched and why_in_doubt(calendar, before, at_once) is not None:
             continue
         now = Invoiced(agreement.id, calendar.first_uninvoiced.start)
         if now != before:

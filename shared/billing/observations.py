@@ -116,7 +116,7 @@ def jumped(agreement: Agreement, calendar: BillingCalendar, situation: Situation
     """An agreement with lines of ours whose invoices have jumped, so that nobody knows what they took."""
     if agreement.id not in situation.billed_agreements or not is_watched(situation.company, agreement.id):
         return None
-    odd = why_in_doubt(calendar, situation.invoiced.get(agreement.id))
+    odd = why_in_doubt(calendar, situation.invoiced.get(agreement.id), situation.guards.invoiced_at_once)
     if odd is None:
         return None
     return Finding(

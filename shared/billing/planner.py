@@ -74,7 +74,12 @@ def plan_company(facts: Facts) -> Plan:
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
         invoiced=seen_tonight(
-            facts.agreements, facts.company, situation.billed_agreements, facts.invoiced, facts.as_of
+            facts.agreements,
+            facts.company,
+            situation.billed_agreements,
+            facts.invoiced,
+            facts.guards.invoiced_at_once,
+            facts.as_of,
         ),
     )
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
@@ -105,6 +110,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         in_doubt=facts.in_doubt,
         last_counted=facts.last_counted,
         invoiced=facts.invoiced,
+        guards=facts.guards,
     )
 
 

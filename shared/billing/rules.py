@@ -233,12 +233,14 @@ class Guards:
     """What holds a plan for a person to look at.
 
     More than `changes_per_day` changes of one company in one business day, those written already included, are held.
+    So is an agreement of which more than `invoiced_at_once` periods were invoiced between two looks.
     """
 
     reduction: ReductionLimit = ReductionLimit()
     increase: IncreaseLimit = IncreaseLimit()
     all_to_zero: bool = True
     changes_per_day: int = 200
+    invoiced_at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineKey, canonical
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
-from shared.billing.rules import BillingProfile, CompanyRules
+from shared.billing.rules import BillingProfile, CompanyRules, Guards
 from shared.billing.seats import SeatRecord
 
 
@@ -45,6 +45,7 @@ class Situation:
     in_doubt: frozenset[str]
     last_counted: Mapping[tuple[str, str], frozenset[str]]
     invoiced: Mapping[int, Invoiced]
+    guards: Guards
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none."""

@@ -93,6 +93,7 @@ class Guards(Part):
     reduction: Reduction = Reduction()
     increase: Increase = Increase()
     changes_per_day: Whole = rules.Guards().changes_per_day
+    invoiced_at_once: Whole = rules.Guards().invoiced_at_once
 
 
 class CompanyReduction(Part):
@@ -118,6 +119,7 @@ class CompanyGuards(Part):
     reduction: CompanyReduction = CompanyReduction()
     increase: CompanyIncrease = CompanyIncrease()
     changes_per_day: Whole | None = None
+    invoiced_at_once: Whole | None = None
 
 
 class Approvals(Part):

@@ -24,6 +24,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
         increase=rules.IncreaseLimit(**document.guards.increase.model_dump()),
         all_to_zero=document.guards.all_to_zero,
         changes_per_day=document.guards.changes_per_day,
+        invoiced_at_once=document.guards.invoiced_at_once,
     )
     return (
         rules.Rules(

@@ -279,6 +279,7 @@ def set_up(year: Year, house: House) -> None:
     document = rules_document(house.sandbox.msp, "auto")
     document["guards"] = {
         "all_to_zero": False,
+        "invoiced_at_once": 12,
         "reduction": {"percent": 100, "small": 100_000, "units": 100_000, "money": 10_000_000},
     }
     for number, profile in enumerate(document["profiles"]):

@@ -131,6 +131,7 @@ def company(number: int, ids: list[str]) -> st.SearchStrategy:
                     "all_to_zero": st.booleans(),
                     "reduction": st.fixed_dictionaries({}, optional=LIMITS),
                     "changes_per_day": WHOLE,
+                    "invoiced_at_once": WHOLE,
                 },
             ),
         },
@@ -150,6 +151,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                         "all_to_zero": st.booleans(),
                         "reduction": st.fixed_dictionaries(LIMITS),
                         "changes_per_day": WHOLE,
+                        "invoiced_at_once": WHOLE,
                     }
                 )
             ),

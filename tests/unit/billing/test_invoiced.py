@@ -9,7 +9,7 @@ import pytest
 
 from shared.billing.invoiced import Invoiced
 from shared.billing.planner import plan_company
-from shared.billing.rules import Mode
+from shared.billing.rules import Guards, Mode
 from tests import builders as b
 
 
@@ -47,7 +47,8 @@ def test_an_agreement_that_stands_or_was_invoiced_once_since_the_last_look_is_wr
         (
             date(2026, 10, 1),
             date(2026, 12, 1),
-            "it was invoiced until 30 Sep 2026, now it is until 30 Nov 2026: more than one period since the last look",
+            "it was invoiced until 30 Sep 2026, now it is until 30 Nov 2026: 2 periods since the last look, "
+            "more than 1",
         ),
         (
             date(2027, 1, 1),
@@ -64,6 +65,14 @@ def test_an_agreement_whose_invoices_jumped_is_held_with_one_finding(seen, now, 
     assert (finding.kind.value, finding.key) == ("period-moved", f"agreement/{b.AGREEMENT}")
     assert finding.text == f"Nothing is written on agreement 501 (Managed Services 501), because {told}."
     assert plan.invoiced == (), "what was known before is still what the next look compares with"
+
+
+def test_an_msp_may_allow_several_periods_to_be_invoiced_at_once():
+    facts = looked_at(date(2026, 10, 1), next_invoice=b.NEXT_PERIOD)
+
+    assert plan_company(replace(facts, rules=b.rules(guards=Guards(invoiced_at_once=1)))).changes == ()
+    assert plan_company(replace(facts, rules=b.rules(guards=Guards(invoiced_at_once=2)))).changes != ()
+    assert plan_company(replace(facts, company=b.company(guards=Guards(invoiced_at_once=2)))).changes != ()
 
 
 def test_an_invoice_made_while_lines_were_written_holds_the_agreement_even_when_it_is_the_next_one():
