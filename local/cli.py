@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
     _add_sources(commands.add_parser("sources", help="whether every source can be read"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
+    _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
     commands.add_parser("test", help="the tests; further arguments are pytest's", add_help=False)
@@ -100,6 +101,17 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_bench)
 
 
+def _add_soak(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Two nights undisturbed, and the same two with faults everywhere and hosts that are killed at random moments. "
+        "Exit code 0 only if Manage then says the same in every field that TrueUp writes."
+    )
+    parser.add_argument("--companies", type=_count, default=100, help="how many companies the MSP bills")
+    parser.add_argument("--kills", type=_count, default=200, help="how often a host is killed")
+    parser.add_argument("--seed", type=int, default=7, help="which made-up MSP, and which moments")
+    parser.set_defaults(run=_soak)
+
+
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
@@ -113,7 +125,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("it takes at least one company")
+        raise argparse.ArgumentTypeError("it takes at least one")
     return number
 
 
@@ -159,6 +171,12 @@ def _bench(options: argparse.Namespace) -> int:
     from local.bench.run import bench
 
     return bench(options.companies, options.only)
+
+
+def _soak(options: argparse.Namespace) -> int:
+    from local.soak.run import soak
+
+    return soak(options.companies, options.kills, options.seed)
 
 
 def _test(arguments: list[str]) -> int:

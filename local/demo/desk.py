@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +27,7 @@ class _Site:
         self._session.trust_env = False
         self._session.headers.update(headers)
 
-    def _ask(self, method: str, path: str, body: Json | None = None) -> Any:
+    def _ask(self, method: str, path: str, body: Json | list[Json] | None = None) -> Any:
         """The JSON that is answered, None without any. Raises `Gone` for 404 and `Incomplete` for other failures."""
         try:
             answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=_PATIENCE)
@@ -70,6 +71,10 @@ class Host(_Site):
         found: Json = self._ask("POST", "/api/sync", {"companies": [company]})
         return found
 
+    def sync_all(self) -> str:
+        """Starts a run over every company and answers its id."""
+        return str(self._ask("POST", "/api/sync", {"companies": "all"})["run"])
+
 
 class Sandbox(_Site):
     """The sandbox's controls."""
@@ -82,6 +87,10 @@ class Sandbox(_Site):
 
     def forget_calls(self) -> None:
         self._ask("DELETE", "/_sandbox/calls")
+
+    def set_faults(self, faults: Sequence[Json]) -> None:
+        """These faults and no others."""
+        self._ask("PUT", "/_sandbox/faults", list(faults))
 
     def calls(self) -> Json:
         found: Json = self._ask("GET", "/_sandbox/calls")

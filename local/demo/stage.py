@@ -45,6 +45,26 @@ class Stage:
     settings_file: Path
 
 
+@dataclass(frozen=True)
+class Ground:
+    """Storage emulator and sandbox, and the settings with which any number of hosts work on them."""
+
+    sandbox: Sandbox
+    ports: Ports
+    settings: Mapping[str, str]
+    settings_file: Path
+
+    def host(self, name: str, *options: str) -> HostProcess:
+        """Starts a host whose log lies beside the settings; its timers fire by hand only."""
+        log = self.settings_file.with_name(f"{name}.log")
+        options = ("--settings", str(self.settings_file.resolve()), "--auth", "--no-timers", *options)
+        return HostProcess(REPOSITORY, _environment(self.settings), log=log, options=options)
+
+    def desk(self, host: HostProcess) -> Host:
+        """TrueUp's API on one of the hosts."""
+        return Host(host.url, self.settings[MASTER_SETTING])
+
+
 @contextmanager
 def set_up(
     companies: int,
@@ -60,6 +80,25 @@ def set_up(
     `latency` is the sandbox's, in milliseconds, for all its systems or by system. Raises `Refused` with the end of the
     log of what does not start.
     """
+    with prepared(companies, seed, now, folder, ONE_PROCESS, latency=latency, starting=starting) as ground:
+        starting("the functions host")
+        _fresh(folder / "host.log")
+        with ground.host("host", "--drain", "10") as host:
+            yield Stage(ground.desk(host), ground.sandbox, ground.ports, ground.settings_file)
+
+
+@contextmanager
+def prepared(
+    companies: int,
+    seed: int,
+    now: datetime,
+    folder: Path,
+    more: Mapping[str, str],
+    *,
+    latency: str = "0",
+    starting: Callable[[str], None] = lambda _: None,
+) -> Iterator[Ground]:
+    """Everything but the hosts, for the length of a `with` block. `more` are settings beside the sandbox's own."""
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         starting("the storage emulator")
@@ -69,21 +108,14 @@ def set_up(
         told = json.loads(sandbox.wait_until_ready(within=120)[0][1])
         settings = {
             **told["settings"],
-            **ONE_PROCESS,
+            **more,
             "AzureWebJobsStorage": azurite.connection_string,
             MASTER_SETTING: secrets.token_urlsafe(24),
             DEFAULT_SETTING: secrets.token_urlsafe(24),
         }
         settings_file = folder / "settings.json"
         settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": settings}, indent=2))
-        starting("the functions host")
-        host = stack.enter_context(_host(settings, settings_file, _fresh(folder / "host.log")))
-        yield Stage(
-            Host(host.url, settings[MASTER_SETTING]),
-            Sandbox(told["url"]),
-            make_ports(load_settings(settings)),
-            settings_file,
-        )
+        yield Ground(Sandbox(told["url"]), make_ports(load_settings(settings)), settings, settings_file)
 
 
 def _sandbox(companies: int, seed: int, now: datetime, latency: str, log: Path) -> Child:
@@ -97,11 +129,6 @@ def _sandbox(companies: int, seed: int, now: datetime, latency: str, log: Path) 
         log=log,
         announcements=[r"^(\{.*\})$"],
     )
-
-
-def _host(settings: Mapping[str, str], settings_file: Path, log: Path) -> HostProcess:
-    options = ["--settings", str(settings_file.resolve()), "--auth", "--no-timers", "--drain", "10"]
-    return HostProcess(REPOSITORY, _environment(settings), log=log, options=options)
 
 
 def _environment(settings: Mapping[str, str]) -> dict[str, str]:
