@@ -10,29 +10,10 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.errors import (
-    Busy,
-    Gone,
-    Incomplete,
-    Misconfigured,
-    NotPermitted,
-    Refused,
-    Retryable,
-    TrueUpError,
-)
+from shared.errors import TrueUpError
+from shared.web.answers import told
 
 log = logging.getLogger(__name__)
-
-#: The first class that fits decides; 502 says that the fault lies behind us.
-_STATUS: tuple[tuple[type[TrueUpError], int], ...] = (
-    (Busy, 409),
-    (Gone, 404),
-    (Misconfigured, 503),
-    (Refused, 400),
-    (NotPermitted, 502),
-    (Incomplete, 502),
-    (Retryable, 503),
-)
 
 
 def answer(body: dict[str, Any], status: int = 200) -> func.HttpResponse:
@@ -50,17 +31,15 @@ def answers_errors(
             return handler(request)
         except TrueUpError as error:
             log.warning("%s %s: %s", request.method, handler.__name__, error)
-            return _told(error)
+            return failed(error)
 
     return handled
 
 
-def _told(error: TrueUpError) -> func.HttpResponse:
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    body: dict[str, Any] = {"error": str(error), "remedy": error.remedy}
-    if isinstance(error, Misconfigured):
-        body["problems"] = error.problems
+def failed(error: TrueUpError) -> func.HttpResponse:
+    """An answer that says what went wrong and what to do."""
+    status, body, headers = told(error)
     response = answer(body, status)
-    if isinstance(error, Retryable) and error.retry_after is not None:
-        response.headers["Retry-After"] = str(round(error.retry_after))
+    for name, value in headers.items():
+        response.headers[name] = value
     return response

@@ -24,6 +24,7 @@ from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
 from shared.state.tables import AzureTables
 from shared.sync.ports import Limits, Ports
+from shared.web.principal import Access
 
 
 @cache
@@ -31,6 +32,12 @@ def ports() -> Ports:
     """The ports of this process. Raises `Misconfigured` with every problem of the settings, each time it is asked."""
     _quieten_libraries()
     return make_ports(load_settings(os.environ))
+
+
+@cache
+def access() -> Access:
+    """How people are known to be signed in. Raises `Misconfigured` as `ports` does."""
+    return load_settings(os.environ).access
 
 
 def make_ports(settings: Settings) -> Ports:

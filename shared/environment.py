@@ -120,6 +120,11 @@ SETTINGS = (
         "https://func-trueup.azurewebsites.net/api/callbacks/manage",
     ),
     Setting(
+        "TRUEUP_LOCAL_PERSON",
+        "who is taken for signed in to the console on this machine, with a role; refused on Azure",
+        "pat@birchline.example: TrueUp.Approver",
+    ),
+    Setting(
         "TRUEUP_CLOCK_URL",
         "business clock of the sandbox, on this machine; refused on Azure",
         "http://127.0.0.1:8700/_sandbox/clock",

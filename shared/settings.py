@@ -19,6 +19,7 @@ from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.state.tables import StorageConnection
+from shared.web.principal import Access, Principal, Role
 
 __all__ = ["Settings", "load_settings", "setting_names"]
 
@@ -27,6 +28,9 @@ PLATFORM_MARKS = ("WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME")
 
 #: Where the app takes callbacks.
 CALLBACK_PATH = "/api/callbacks/manage"
+
+#: The platform says with it that its sign-in stands before the app.
+_SIGN_IN = "WEBSITE_AUTH_ENABLED"
 
 Credential = Literal["managed-identity", "certificate", "secret"]
 
@@ -43,12 +47,14 @@ class Settings:
     lease_seconds: int
     clock_url: str | None
     callback_url: str | None
+    access: Access
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
     """The settings, all of them valid. Raises `Misconfigured` with every problem there is, one sentence each."""
     given = Given(environment)
     clock_url = _clock_url(given, environment)
+    access = _access(given, environment)
     storage = _storage(given)
     manage = _manage(given)
     microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
@@ -69,6 +75,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         lease_seconds=lease_seconds,
         clock_url=clock_url,
         callback_url=callback_url,
+        access=access,
     )
 
 
@@ -192,6 +199,22 @@ def _callback_url(given: Given) -> str | None:
     if url and not url_problem(url) and not url.endswith(CALLBACK_PATH):
         given.problem("TRUEUP_CALLBACK_URL", f"must end with {CALLBACK_PATH}, {for_example('TRUEUP_CALLBACK_URL')}")
     return url
+
+
+def _access(given: Given, environment: Mapping[str, str]) -> Access:
+    """The platform's sign-in where it is switched on; a person made up by a setting on this machine only."""
+    name = "TRUEUP_LOCAL_PERSON"
+    who, _, role = (given.text(name) or "").rpartition(":")
+    stand_in = None
+    if given.has(name):
+        marks = [mark for mark in (*PLATFORM_MARKS, _SIGN_IN) if environment.get(mark)]
+        if marks:
+            given.problem(name, f"is for one machine and refused on Azure ({marks[0]} is set); remove it")
+        elif not who.strip() or role.strip() not in list(Role):
+            given.problem(name, f"must be a name and one of {', '.join(Role)}, {for_example(name)}")
+        else:
+            stand_in = Principal(who.strip(), frozenset({Role(role.strip())}))
+    return Access(environment.get(_SIGN_IN, "").casefold() == "true", stand_in)
 
 
 def _clock_url(given: Given, environment: Mapping[str, str]) -> str | None:

@@ -26,7 +26,7 @@ class CompanyRow:
 
     `lease_token` grows with every lease and never falls: of two holders the one with the lower token is stale.
     `deaths` counts leases of `lease_run` in a row that ran out because their worker died. `waiting` counts groups that
-    wait for a person.
+    wait for a person, `decided` those that one decided about and that are not done with.
     """
 
     id: int
@@ -42,6 +42,7 @@ class CompanyRow:
     lease_token: int = 0
     deaths: int = 0
     waiting: int = 0
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +121,17 @@ class CompanyStore:
         return Lease(held, owner, held.lease_token, until, etag)
 
     def release(
-        self, lease: Lease, *, outcome: str | None, run: str | None, now: datetime, waiting: int | None = None
+        self,
+        lease: Lease,
+        *,
+        outcome: str | None,
+        run: str | None,
+        now: datetime,
+        groups: tuple[int, int] | None = None,
     ) -> None:
         """Gives the company back and records how the sync ended (`outcome` None: it did nothing worth recording).
 
-        `waiting` is how many groups wait for a person, None where nobody looked.
+        `groups`: how many wait for a person and how many were decided about; None where nobody looked.
 
         Raises `Busy` when somebody else took the company after this lease had run out; nothing is written then.
         Safe to repeat.
@@ -132,8 +139,8 @@ class CompanyStore:
         row = Row(_PARTITION, _row_key(lease.company.id), {}, lease.etag)
 
         def released(company: CompanyRow) -> CompanyRow:
-            counted = company.waiting if waiting is None else waiting
-            return replace(_released(company, outcome, run, now), waiting=counted)
+            waiting, decided = groups or (company.waiting, company.decided)
+            return replace(_released(company, outcome, run, now), waiting=waiting, decided=decided)
 
         try:
             self._tables.replace(TABLE, row, _DOCUMENT.encode(released(lease.company)))

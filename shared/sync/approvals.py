@@ -58,14 +58,14 @@ def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, 
     _refuse_observed(_known(ports, company))
     run = _new_run(ports, "rejection")
     lease = ports.companies.take_lease(company, run, ports.limits.lease, ports.clock.now())
-    waiting = None
+    counts = None
     try:
         state = ports.company_state.load(company)
         signed = _sign(ports, person)
         state, unknown = record_verdicts(ports, company, state, hashes, Verdict.REJECTED, signed, run, why)
-        waiting = len(state.waiting)
+        counts = len(state.waiting), len(state.decisions)
     finally:
-        ports.companies.release(lease, outcome=None, run=run, now=ports.clock.now(), waiting=waiting)
+        ports.companies.release(lease, outcome=None, run=run, now=ports.clock.now(), groups=counts)
     return Rejected(tuple(sorted(set(hashes) - set(unknown))), unknown)
 
 
@@ -78,7 +78,7 @@ def approve_all(
     rows carry it. None when nothing waits.
     """
     wanted: dict[int, tuple[str, ...]] = {}
-    for row, state in waiting_companies(ports):
+    for row, state in companies_to_decide(ports):
         if companies is None or row.id in companies:
             groups = [group for group in waiting_groups(state) if _is_wanted(group, kind, held)]
             wanted.update({row.id: tuple(group.hash for group in groups)} if groups else {})
@@ -89,9 +89,9 @@ def approve_all(
     return run
 
 
-def waiting_companies(ports: Ports) -> list[tuple[CompanyRow, CompanyState]]:
-    """The companies of which a group waits, with their state."""
-    rows = [row for row in ports.companies.all() if row.waiting and row.mode is not Mode.OBSERVE]
+def companies_to_decide(ports: Ports) -> list[tuple[CompanyRow, CompanyState]]:
+    """The companies of which a group waits or was rejected, with their state."""
+    rows = [row for row in ports.companies.all() if (row.waiting or row.decided) and row.mode is not Mode.OBSERVE]
     return [(row, ports.company_state.load(row.id)) for row in rows]
 
 

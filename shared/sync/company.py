@@ -90,9 +90,10 @@ def sync_company(ports: Ports, order: Order) -> Synced:
                 synced = _under_lease(ports, order, lease)
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
-        waiting = synced.report.waiting if synced.judged is not None else None
+        judged = synced.judged
+        counts = (len(judged.waiting), len(judged.decisions)) if judged is not None else None
         ports.companies.release(
-            lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now(), waiting=waiting
+            lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now(), groups=counts
         )
     log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
     return replace(synced, report=report)

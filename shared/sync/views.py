@@ -15,7 +15,7 @@ from typing import Any
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change, Group
 from shared.errors import Gone
-from shared.state.company_state import MSP
+from shared.state.company_state import MSP, CompanyState
 from shared.state.records import CompanyReport, OpenFinding
 from shared.state.runs import RunHeader, RunRow
 from shared.sync.company import Synced
@@ -87,7 +87,7 @@ def company(ports: Ports, company_id: int) -> Json:
         "outcome": row.last_outcome,
         "last_run": row.last_run,
         "last_at": _time(row.last_at),
-        "plan": {"groups": [_group(group) for group in (state.plan.groups if state.plan is not None else ())]},
+        "plan": {"groups": [group(each, state) for each in (state.plan.groups if state.plan is not None else ())]},
         "findings": [_finding(state.findings[key]) for key in sorted(state.findings)],
     }
 
@@ -95,7 +95,7 @@ def company(ports: Ports, company_id: int) -> Json:
 def synced(result: Synced) -> Json:
     """The outcome of one sync with what it planned; `again_in`: seconds until it is worth asking for another one."""
     groups = result.plan.groups if result.plan is not None else ()
-    plan = {"groups": [_group(group) for group in groups]}
+    plan = {"groups": [group(each) for each in groups]}
     return {**_report(result.report), "again_in": result.again_in, "plan": plan}
 
 
@@ -127,20 +127,39 @@ def _report(report: CompanyReport) -> Json:
         "findings": report.findings,
         "monthly_delta": float(report.monthly_delta),
         "seconds": report.seconds,
+        "waiting": report.waiting,
+        "stale": report.stale,
     }
 
 
-def _group(group: Group) -> Json:
-    return {
+def group(group: Group, state: CompanyState | None = None) -> Json:
+    """A group; with the company's state also whether it waits, was decided about, or is only planned."""
+    told = {
         "hash": group.hash,
         "bill_item": group.bill_item,
+        "kind": group.kind.value,
         "held": group.held,
         "monthly": float(group.monthly),
-        "changes": [_change(change) for change in group.changes],
+        "one_off": float(group.one_off),
+        "changes": [change(each) for each in group.changes],
     }
+    return told if state is None else {**told, **_standing(group, state)}
 
 
-def _change(change: Change) -> Json:
+def _standing(group: Group, state: CompanyState) -> Json:
+    """`waiting` since when (`expired`: when it had waited too long before), `rejected` or `approved` by whom."""
+    waiting, decision = state.waiting.get(group.hash), state.decisions.get(group.hash)
+    if decision is not None:
+        signed = decision.signed
+        by = {"by": signed.by, "at": _time(signed.at), "origin": signed.origin, "why": decision.why}
+        return {"state": decision.verdict.value, "decision": by}
+    if waiting is not None:
+        return {"state": "waiting", "since": _time(waiting.since), "expired": _time(waiting.expired)}
+    return {"state": "planned"}
+
+
+def change(change: Change) -> Json:
+    """A change with its values before and after."""
     return {
         "kind": change.kind.value,
         "agreement": change.key.agreement,

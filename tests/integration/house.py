@@ -116,7 +116,9 @@ class House:
         """The same stores that the hosts use, to look into and to stand in for another worker."""
         return make_ports(load_settings(self.settings))
 
-    def import_rules(self, mode: Literal["observe", "auto"], *, proration: Json | None = None, **parts: object) -> None:
+    def import_rules(
+        self, mode: Literal["observe", "approve", "auto"], *, proration: Json | None = None, **parts: object
+    ) -> None:
         """The made-up MSP's rules, with other parts (`schedules=[…]`) or another proration where these are named."""
         text = io.StringIO()
         document = rules_document(self.sandbox.msp, mode) | parts

@@ -40,7 +40,16 @@ ARROWS = {
         "shared.queues",
         "shared.callbacks",
     ),
-    "functions": ("shared.billing", "shared.errors", "shared.sync", "shared.queues", "shared.bootstrap"),
+    "shared/web": ("shared.billing", "shared.errors", "shared.sync"),
+    "functions": (
+        "shared.billing",
+        "shared.errors",
+        "shared.sync",
+        "shared.queues",
+        "shared.bootstrap",
+        "shared.web.answers",
+        "shared.web.app",
+    ),
     "function_app.py": ("functions",),
 }
 
@@ -53,6 +62,7 @@ THIRD_PARTY = {
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
     "shared/sync": ("croniter",),
+    "shared/web": ("fastapi", "pydantic"),
     "functions": ("azure.functions", "pydantic"),
     "function_app.py": ("azure.functions",),
 }

@@ -15,6 +15,7 @@ from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay
 from shared.settings import load_settings, setting_names
+from shared.web.principal import Role
 
 ROOT = Path(__file__).parents[2]
 
@@ -217,6 +218,9 @@ def test_an_empty_setting_counts_as_left_out():
         ({"TRUEUP_LEASE_SECONDS": "29"}, "TRUEUP_LEASE_SECONDS"),
         ({"TRUEUP_LEASE_SECONDS": "3601"}, "TRUEUP_LEASE_SECONDS"),
         (CLOCK | {"TRUEUP_LEASE_SECONDS": "1"}, "TRUEUP_LEASE_SECONDS"),
+        ({"TRUEUP_LOCAL_PERSON": "pat@birchline.example"}, "TRUEUP_LOCAL_PERSON"),
+        ({"TRUEUP_LOCAL_PERSON": "pat@birchline.example: TrueUp.Owner"}, "TRUEUP_LOCAL_PERSON"),
+        ({"TRUEUP_LOCAL_PERSON": ": TrueUp.Reader"}, "TRUEUP_LOCAL_PERSON"),
         ({"TRUEUP_CLOCK_URL": "https://clock.example/now"}, "TRUEUP_CLOCK_URL"),
         ({"TRUEUP_CLOCK_URL": "http://clock.example/now"}, "TRUEUP_CLOCK_URL"),
     ],
@@ -229,6 +233,21 @@ def test_one_wrong_setting_is_one_problem_that_names_it(change, named):
 def test_the_sandbox_clock_is_refused_where_azure_runs_us(mark):
     assert load_settings(STORAGE | MANAGE | CLOCK).clock_url == CLOCK["TRUEUP_CLOCK_URL"]
     assert settings_with_problems(STORAGE | MANAGE | CLOCK | {mark: "x"}) == ["TRUEUP_CLOCK_URL"]
+
+
+@pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_AUTH_ENABLED"])
+def test_a_made_up_person_is_signed_in_on_this_machine_only(mark):
+    person = {"TRUEUP_LOCAL_PERSON": "pat@birchline.example: TrueUp.Approver"}
+    principal = load_settings(STORAGE | MANAGE | person).access.principal({})
+    assert (principal.name, principal.may(Role.APPROVER)) == ("pat@birchline.example", True)
+    assert not principal.may(Role.ADMIN)
+    assert settings_with_problems(STORAGE | MANAGE | person | {mark: "True"}) == ["TRUEUP_LOCAL_PERSON"]
+
+
+def test_nobody_is_signed_in_unless_the_platform_says_so():
+    assert load_settings(STORAGE | MANAGE).access.principal({}) is None
+    assert load_settings(STORAGE | MANAGE | {"WEBSITE_AUTH_ENABLED": "True"}).access.platform
+    assert not load_settings(STORAGE | MANAGE | {"WEBSITE_AUTH_ENABLED": "False"}).access.platform
 
 
 def test_short_leases_are_for_the_sandbox_only():

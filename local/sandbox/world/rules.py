@@ -12,7 +12,7 @@ Document = dict[str, Any]
 SOURCE = "microsoft365"
 
 
-def rules_document(msp: Msp, mode: Literal["observe", "auto"] = "observe") -> Document:
+def rules_document(msp: Msp, mode: Literal["observe", "approve", "auto"] = "observe") -> Document:
     """Profiles, policies and linked companies, every company in `mode`: a plain dict, ready to be written as YAML."""
     return {
         "guards": {"all_to_zero": True, "reduction": {"percent": 30, "small": 3, "units": 25, "money": 500}},

@@ -1,0 +1,34 @@
+"""What people use: one ASGI app, made at its first request so that indexing the app stays cheap."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import azure.functions as func
+
+from functions.answers import failed
+from shared.bootstrap import access, ports
+from shared.errors import TrueUpError
+
+blueprint = func.Blueprint()
+
+
+@blueprint.route(
+    "console/{*path}", trigger_arg_name="request", methods=["GET", "POST"], auth_level=func.AuthLevel.ANONYMOUS
+)
+async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """Everything below /console. Who may do what is decided there, by the platform's sign-in."""
+    try:
+        middleware = _middleware()
+    except TrueUpError as error:
+        return failed(error)
+    response: func.HttpResponse = await middleware.handle_async(request, context)
+    return response
+
+
+@cache
+def _middleware() -> func.AsgiMiddleware:
+    """Raises `Misconfigured`, each time it is asked, while the settings are not sound."""
+    from shared.web.app import make_app
+
+    return func.AsgiMiddleware(make_app(ports(), access()))

@@ -1,0 +1,99 @@
+"""What waits for people, what they decided and what came of it, as JSON-shaped values.
+
+Money and quantities are JSON numbers in the agreement's currency and the SKU's units; times are ISO 8601, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from shared.errors import Refused
+from shared.state.records import HistoryEntry
+from shared.sync import views
+from shared.sync.approvals import companies_to_decide
+from shared.sync.company import Synced
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+
+def waiting(ports: Ports) -> Json:
+    """Every group that waits or was rejected, by company, and the sums of those that wait by kind and guard."""
+    groups = [
+        {"company": row.id, "name": row.name, **views.group(group, state)}
+        for row, state in companies_to_decide(ports)
+        for group in (state.plan.groups if state.plan is not None else ())
+    ]
+    shown = [group for group in groups if group["state"] != "planned"]
+    return {"sums": _sums(group for group in shown if group["state"] == "waiting"), "groups": shown}
+
+
+def approved(hashes: Sequence[str], synced: Synced) -> Json:
+    """What came of approving these hashes: written, stale with the difference, or waiting for a later night."""
+    assert synced.judged is not None or synced.plan is None
+    stale = synced.judged.stale if synced.judged is not None else ()
+    told = {
+        each.decision.group.hash: {
+            "hash": each.decision.group.hash,
+            "bill_item": each.decision.group.bill_item,
+            "reason": each.reason,
+            "before": views.group(each.decision.group),
+            "now": views.group(each.now) if each.now is not None else None,
+        }
+        for each in stale
+    }
+    left = [hash_ for hash_ in hashes if hash_ not in told and hash_ not in synced.unknown]
+    return {
+        **views.synced(synced),
+        "approved": sorted(left),
+        "stale": list(told.values()),
+        "unknown": list(synced.unknown),
+    }
+
+
+def history(ports: Ports, company: int, limit: int, before: str | None) -> Json:
+    """One page of a company's history, newest first. `before` is the `next` of the page before."""
+    entries = ports.company_state.history(company, limit, _cursor(before) if before else None)
+    following = f"{entries[-1].at.isoformat()}|{entries[-1].id}" if len(entries) == limit else None
+    return {"entries": [_entry(entry) for entry in entries], "next": following}
+
+
+def _entry(entry: HistoryEntry) -> Json:
+    signed = entry.signed
+    return {
+        "id": entry.id,
+        "at": entry.at.isoformat(),
+        "day": entry.day.isoformat() if entry.day is not None else None,
+        "run": entry.run,
+        "actor": entry.actor,
+        "addition": entry.addition,
+        "change": views.change(entry.change) if entry.change is not None else None,
+        "request_id": entry.request_id,
+        "note": entry.note,
+        "signed": {"by": signed.by, "at": signed.at.isoformat(), "origin": signed.origin} if signed else None,
+    }
+
+
+def _cursor(text: str) -> tuple[datetime, str]:
+    at, _, entry = text.partition("|")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None or not entry:
+        raise Refused("`before` is not the `next` of a page", remedy="Leave it out to begin with the newest entry.")
+    return moment, entry
+
+
+def _sums(groups: Iterable[Json]) -> list[Json]:
+    sums: dict[tuple[str, bool], Json] = {}
+    for group in groups:
+        key = group["kind"], group["held"] is not None
+        nothing = {"kind": key[0], "held": key[1], "groups": 0, "monthly": 0.0, "one_off": 0.0}
+        total = sums.setdefault(key, nothing)
+        total["groups"] += 1
+        total["monthly"] = round(total["monthly"] + group["monthly"], 5)
+        total["one_off"] = round(total["one_off"] + group["one_off"], 5)
+    return [sums[key] for key in sorted(sums)]

@@ -1,0 +1,96 @@
+"""The JSON routes with which people decide: what waits, approve it, reject it, and what was done."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.billing.plan import GroupKind
+from shared.sync import inbox, views
+from shared.sync.approvals import approve, approve_all, reject
+from shared.web.principal import Role
+from shared.web.requests import Approver, House, allows, our_own, person
+
+router = APIRouter(dependencies=[Depends(allows(Role.READER))])
+decides = [Depends(our_own)]
+
+#: Manage's record ids have at most ten digits.
+CompanyId = Annotated[int, Field(gt=0, lt=10**10)]
+InPath = Annotated[int, Path(gt=0, lt=10**10)]
+Hash = Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+Hashes = Annotated[list[Hash], Field(min_length=1, max_length=1000)]
+Why = Annotated[str, Field(max_length=500)]
+
+
+class Asked(BaseModel):
+    """What a request may hold; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ApproveGroups(Asked):
+    """These groups of one company, by the hashes under which they were shown."""
+
+    company: CompanyId
+    groups: Hashes
+
+
+class ApproveKind(Asked):
+    """Everything of one kind that waits at these companies; `held`: only what a guard holds, or what none does."""
+
+    companies: Annotated[list[CompanyId], Field(min_length=1, max_length=5000)] | Literal["all"]
+    kind: GroupKind | Literal["all"]
+    held: bool | None = None
+
+
+class RejectGroups(Asked):
+    company: CompanyId
+    groups: Hashes
+    why: Why = ""
+
+
+@router.get("/waiting")
+def waiting(ports: House) -> dict[str, Any]:
+    """Every group that waits, is held or was rejected, over all companies, and their sums by kind."""
+    return inbox.waiting(ports)
+
+
+@router.get("/companies/{company}")
+def company(ports: House, company: InPath) -> dict[str, Any]:
+    """One company with its plan and open findings."""
+    return views.company(ports, company)
+
+
+@router.get("/companies/{company}/history")
+def history(
+    ports: House,
+    company: InPath,
+    limit: Annotated[int, Query(gt=0, le=500)] = 50,
+    before: Annotated[str | None, Query(max_length=400)] = None,
+) -> dict[str, Any]:
+    """What was done and decided, newest first; `next` is the `before` of the next page."""
+    return inbox.history(ports, company, limit, before)
+
+
+@router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})
+def approve_groups(
+    request: Request, ports: House, who: Approver, asked: Annotated[ApproveGroups | ApproveKind, Body()]
+) -> JSONResponse:
+    """Groups of one company are written at once, those of a kind by a run (202; `run` null when nothing waits)."""
+    by = person(who, request)
+    if isinstance(asked, ApproveGroups):
+        return JSONResponse(inbox.approved(asked.groups, approve(ports, asked.company, asked.groups, by)))
+    companies = None if asked.companies == "all" else asked.companies
+    kind = None if asked.kind == "all" else asked.kind
+    run = approve_all(ports, by, companies=companies, kind=kind, held=asked.held)
+    return JSONResponse({"run": run}, 202)
+
+
+@router.post("/reject", dependencies=decides)
+def reject_groups(request: Request, ports: House, who: Approver, asked: RejectGroups) -> dict[str, Any]:
+    """Keeps groups out until what they would write changes."""
+    done = reject(ports, asked.company, asked.groups, person(who, request), asked.why)
+    return {"rejected": list(done.rejected), "unknown": list(done.unknown)}

@@ -1,0 +1,63 @@
+"""What every request of a person goes through: signed in, allowed, and sent by our own pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, HTTPException, Request
+
+from shared.sync.approvals import Person
+from shared.sync.ports import Ports
+from shared.web.principal import Access, Principal, Role
+
+#: What browsers say of a request that no other site started.
+_OUR_OWN = {"same-origin", "none"}
+
+
+def ports_of(request: Request) -> Ports:
+    found: Ports = request.app.state.ports
+    return found
+
+
+def allows(role: Role) -> Callable[[Request], Principal]:
+    """A dependency: the signed-in person who has this role. 401 for nobody, 403 for somebody without it."""
+
+    def signed_in(request: Request) -> Principal:
+        access: Access = request.app.state.access
+        principal = access.principal(request.headers)
+        if principal is None:
+            raise HTTPException(401, "nobody is signed in; sign in and try again")
+        if not principal.may(role):
+            raise HTTPException(403, f"{principal.name} does not have the role {role.value}")
+        return principal
+
+    return signed_in
+
+
+def our_own(request: Request) -> None:
+    """A dependency of everything that changes something: JSON, and no other site's form or script behind it."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send application/json")
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc.lower() not in _hosts(request):
+        raise HTTPException(403, "the request comes from another site")
+    if request.headers.get("sec-fetch-site", "none") not in _OUR_OWN:
+        raise HTTPException(403, "the request comes from another site")
+
+
+def person(principal: Principal, request: Request) -> Person:
+    """Who decides and from where: the last address that the platform's front end has added."""
+    forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return Person(principal.name, forwarded[:64])
+
+
+def _hosts(request: Request) -> set[str]:
+    """The names under which this request reached us: an absent port is the scheme's own."""
+    return {request.headers.get("host", "").lower(), request.url.netloc.lower()}
+
+
+Reader = Annotated[Principal, Depends(allows(Role.READER))]
+Approver = Annotated[Principal, Depends(allows(Role.APPROVER))]
+House = Annotated[Ports, Depends(ports_of)]

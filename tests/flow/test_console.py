@@ -1,0 +1,239 @@
+"""The console's JSON routes: who may do what, what comes from another site, and decisions from end to end on fakes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from shared.billing.rules import Mode
+from shared.web.app import make_app
+from shared.web.principal import Access, Principal, Role
+from tests import builders as b
+from tests.fakes.browser import Browser
+from tests.fakes.house import House
+
+PLATFORM = Access(platform=True)
+ROLES = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
+
+GETS = ["/console/api/waiting", "/console/api/companies/1", "/console/api/companies/1/history"]
+GETS.append("/console/api/openapi.json")
+POSTS = ["/console/api/approve", "/console/api/reject"]
+
+
+@pytest.fixture
+def house() -> House:
+    """Company 1 waits with an update; company 2 is in auto and held."""
+    house = House()
+    house.rules(b.rules())
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.APPROVE)
+    house.company(2, [b.count(4)], [b.addition(21, 40)])
+    for company in (1, 2):
+        house.sync(company)
+    return house
+
+
+def client(house: House, access: Access = PLATFORM) -> Browser:
+    return Browser(make_app(house.ports, access))
+
+
+def signed_in(*roles: str, name: str = "pat@birchline.example") -> dict[str, str]:
+    claims = [{"typ": "preferred_username", "val": name}, *({"typ": "roles", "val": role} for role in roles)]
+    return header({"auth_typ": "aad", "claims": claims, "name_typ": "preferred_username", "role_typ": "roles"})
+
+
+def header(principal: object) -> dict[str, str]:
+    text = principal if isinstance(principal, str) else json.dumps(principal)
+    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(text.encode()).decode()}
+
+
+READER, APPROVER, ADMIN = (signed_in(role) for role in Role)
+
+
+def groups(house: House, company: int) -> Sequence[str]:
+    return [group.hash for group in house.state(company).plan.groups]
+
+
+# ---- who may do what
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_nobody_reads_without_being_signed_in_and_having_a_role(house, path):
+    console = client(house)
+    assert console.get(path).status_code == 401
+    assert console.get(path, headers=signed_in()).status_code == 403
+    assert console.get(path, headers=signed_in("TrueUp.Other")).status_code == 403
+    for person in (READER, APPROVER, ADMIN):
+        assert console.get(path, headers=person).status_code == 200
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_only_an_approver_decides(house, path):
+    console, body = client(house), {"company": 1, "groups": groups(house, 1)}
+    writes = house.manage.writes
+    assert console.post(path, json=body).status_code == 401
+    assert console.post(path, json=body, headers=READER).status_code == 403
+    assert house.manage.writes == writes
+    assert house.state(1).decisions == {}
+    assert console.post(path, json=body, headers=APPROVER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "told", ["", "no json", "[]", '{"claims": 7}', '{"claims": [{"typ": "roles"}]}', '{"claims": []}']
+)
+def test_a_principal_that_is_not_whole_is_nobody(house, told):
+    assert client(house).get(GETS[0], headers=header(told)).status_code == 401
+
+
+def test_a_principal_that_is_no_base64_is_nobody(house):
+    assert client(house).get(GETS[0], headers={"X-MS-CLIENT-PRINCIPAL": "not base64!"}).status_code == 401
+
+
+def test_without_the_platforms_sign_in_its_headers_are_not_believed(house):
+    assert client(house, Access()).get(GETS[0], headers=ADMIN).status_code == 401
+    reader = Principal("kim@birchline.example", frozenset({Role.READER}))
+    local = client(house, Access(stand_in=reader))
+    assert local.get(GETS[0], headers=ADMIN).status_code == 200
+    assert local.post(POSTS[0], json={"company": 1, "groups": groups(house, 1)}, headers=ADMIN).status_code == 403
+
+
+def test_roles_are_read_from_the_claim_type_that_the_platform_names(house):
+    claims = [{"typ": "upn", "val": "kim@birchline.example"}, {"typ": ROLES, "val": "TrueUp.Reader"}]
+    assert client(house).get(GETS[0], headers=header({"claims": claims})).status_code == 200
+
+
+# ---- from another site
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "https://trueup.example.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+    ],
+)
+def test_what_another_site_sends_decides_nothing(house, path, headers, status):
+    body = json.dumps({"company": 1, "groups": groups(house, 1)})
+    sent = {**APPROVER, **headers}
+    assert client(house).post(path, content=body, headers=sent).status_code == status
+    assert house.state(1).decisions == {}
+
+
+def test_our_own_pages_decide(house):
+    sent = {**APPROVER, "Origin": "https://trueup.example", "Sec-Fetch-Site": "same-origin"}
+    answer = client(house).post(POSTS[0], json={"company": 1, "groups": groups(house, 1)}, headers=sent)
+    assert answer.status_code == 200
+
+
+# ---- decisions
+
+
+def test_what_waits_is_shown_with_its_money_by_kind(house):
+    shown = client(house).get("/console/api/waiting", headers=READER).json()
+    assert [(group["company"], group["state"], group["kind"]) for group in shown["groups"]] == [
+        (1, "waiting", "adoption"),
+        (2, "waiting", "adoption"),
+    ]
+    assert [(total["kind"], total["held"], total["groups"]) for total in shown["sums"]] == [
+        ("adoption", False, 1),
+        ("adoption", True, 1),
+    ]
+    assert shown["sums"][0]["monthly"] == shown["groups"][0]["monthly"] > 0
+
+
+def test_an_approval_is_written_and_stands_in_the_history_with_the_address(house):
+    console = client(house)
+    sent = {**APPROVER, "X-Forwarded-For": "10.0.0.1, 203.0.113.7"}
+    answer = console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=sent).json()
+    assert (answer["outcome"], answer["written"]) == ("applied", {"updated": 1})
+    assert (len(answer["approved"]), answer["stale"], answer["unknown"]) == (1, [], [])
+
+    entries = console.get("/console/api/companies/1/history", headers=READER).json()["entries"]
+    assert [(entry["actor"], entry["signed"]["origin"]) for entry in entries] == [
+        ("pat@birchline.example", "203.0.113.7")
+    ] * 2
+    assert [group["company"] for group in console.get("/console/api/waiting", headers=READER).json()["groups"]] == [2]
+
+
+def test_a_stale_approval_shows_what_was_approved_and_what_is_planned_now(house):
+    (shown,) = groups(house, 1)
+    house.count(1, b.count(9, customer="tenant-1"))
+    answer = client(house).post("/console/api/approve", json={"company": 1, "groups": [shown]}, headers=APPROVER).json()
+    (stale,) = answer["stale"]
+    assert (stale["hash"], stale["before"]["changes"][0]["after"]["quantity"]) == (shown, 8)
+    assert stale["now"]["changes"][0]["after"]["quantity"] == 9
+    assert answer["written"] == {}
+
+
+def test_a_rejected_group_is_shown_as_rejected_with_who_and_why(house):
+    console = client(house)
+    body = {"company": 2, "groups": groups(house, 2), "why": "they are leaving"}
+    assert console.post("/console/api/reject", json=body, headers=ADMIN).json()["rejected"] == body["groups"]
+    shown = console.get("/console/api/waiting", headers=READER).json()["groups"]
+    rejected = next(group for group in shown if group["company"] == 2)
+    assert rejected["state"] == "rejected"
+    assert (rejected["decision"]["by"], rejected["decision"]["why"]) == ("pat@birchline.example", "they are leaving")
+
+
+def test_everything_of_a_kind_is_approved_by_a_run(house):
+    console = client(house)
+    body = {"companies": "all", "kind": "adoption", "held": False}
+    answer = console.post("/console/api/approve", json=body, headers=APPROVER)
+    assert answer.status_code == 202
+    house.work_until_done(answer.json()["run"])
+    shown = console.get("/console/api/waiting", headers=READER).json()["groups"]
+    assert [group["company"] for group in shown] == [2]
+    nothing = console.post("/console/api/approve", json={**body, "companies": [1]}, headers=APPROVER)
+    assert (nothing.status_code, nothing.json()) == (202, {"run": None})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"company": 1},
+        {"company": 1, "groups": []},
+        {"company": 1, "groups": ["xyz"]},
+        {"company": 0, "groups": ["0" * 16]},
+        {"company": 1, "groups": ["0" * 16], "force": True},
+        {"companies": "all", "kind": "everything"},
+    ],
+)
+def test_a_body_that_is_not_understood_is_refused_whole(house, body):
+    answer = client(house).post("/console/api/approve", json=body, headers=APPROVER)
+    assert answer.status_code == 422
+    assert "openapi" in answer.json()["remedy"]
+
+
+def test_what_cannot_be_decided_says_why(house):
+    console, body = client(house), {"company": 9, "groups": ["0" * 16]}
+    assert console.post("/console/api/approve", json=body, headers=APPROVER).status_code == 404
+    house.ports.companies.take_lease(1, "another", 300, house.clock.now())
+    busy = console.post("/console/api/approve", json={**body, "company": 1}, headers=APPROVER)
+    assert (busy.status_code, busy.headers["retry-after"]) == (409, "300")
+
+
+def test_the_history_is_read_page_by_page(house):
+    console = client(house)
+    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=APPROVER)
+    first = console.get("/console/api/companies/1/history?limit=1", headers=READER).json()
+    second = console.get(
+        "/console/api/companies/1/history", params={"limit": 2, "before": first["next"]}, headers=READER
+    ).json()
+    assert len({entry["id"] for entry in first["entries"] + second["entries"]}) == 2
+    assert second["next"] is None
+    wrong = console.get("/console/api/companies/1/history?before=yesterday", headers=READER)
+    assert wrong.status_code == 400
+
+
+def test_the_openapi_document_names_every_route(house):
+    paths = client(house).get("/console/api/openapi.json", headers=READER).json()["paths"]
+    assert {"/console/api/approve", "/console/api/waiting"} <= set(paths)
