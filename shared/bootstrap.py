@@ -13,6 +13,7 @@ from shared.manage.client import ManageClient
 from shared.queues import StorageQueue
 from shared.settings import Settings, load_settings
 from shared.sources.microsoft365.source import Microsoft365Source
+from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
@@ -73,6 +74,8 @@ def _sources(settings: Settings) -> dict[str, Source]:
     sources: list[Source] = []
     if settings.microsoft is not None:
         sources.append(Microsoft365Source(settings.microsoft))
+    if settings.pax8 is not None:
+        sources.append(Pax8Source(settings.pax8))
     return {source.name: source for source in sources}
 
 

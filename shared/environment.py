@@ -106,6 +106,22 @@ SETTINGS = (
     Setting("MICROSOFT_GRAPH_URL", "Graph; the public cloud when left out", "https://graph.microsoft.com/v1.0"),
     Setting("MICROSOFT_CA_FILE", "certificate authority for these two, a PEM file", "/home/site/certs/proxy.pem"),
     Setting("MICROSOFT_SKU_NAMES", "Microsoft's CSV of product names: a file or an https URL", "/data/sku-names.csv"),
+    Setting("PAX8_CLIENT_ID", "client id of the Pax8 partner's API credentials", "qZ3xV7n2LrT9bKdW"),
+    Setting(
+        "PAX8_CLIENT_SECRET",
+        "their client secret (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pax8)",
+    ),
+    Setting(
+        "PAX8_BILLABLE_STATUSES",
+        "statuses whose subscriptions count, separated by commas; what Pax8 charges for when left out",
+        "Active,Converted,PendingCancel",
+    ),
+    Setting("PAX8_URL", "Pax8's API; the public one when left out", "https://api.pax8.com/v1"),
+    Setting(
+        "PAX8_TOKEN_URL", "where its tokens come from; the public one when left out", "https://api.pax8.com/v1/token"
+    ),
+    Setting("PAX8_AUDIENCE", "audience of its tokens; the partner API when left out", "https://api.pax8.com"),
     Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),

@@ -18,6 +18,7 @@ from shared.environment import Given, for_example, is_loopback, setting_names, u
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
+from shared.sources.pax8.settings import STATUSES, Pax8Settings
 from shared.state.tables import StorageConnection
 from shared.web.principal import Access, Principal, Role
 
@@ -37,11 +38,12 @@ Credential = Literal["managed-identity", "certificate", "secret"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a deployment is told. `microsoft` is None where Microsoft 365 is not used; lease in seconds."""
+    """What a deployment is told. A vendor is None where it is not used; lease in seconds."""
 
     storage: StorageConnection
     manage: ManageSettings
     microsoft: MicrosoftSettings | None
+    pax8: Pax8Settings | None
     time_zone: ZoneInfo
     lanes: int
     lease_seconds: int
@@ -58,6 +60,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     storage = _storage(given)
     manage = _manage(given)
     microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
+    pax8 = _pax8(given) if given.any_of("PAX8_") else None
     time_zone = _time_zone(given)
     lanes = given.whole_number("TRUEUP_LANES", default=8, lowest=1, highest=64)
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
@@ -70,6 +73,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         storage=storage(),
         manage=manage(),
         microsoft=microsoft() if microsoft else None,
+        pax8=pax8() if pax8 else None,
         time_zone=time_zone,
         lanes=lanes,
         lease_seconds=lease_seconds,
@@ -79,7 +83,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-# Each of the next three checks one part and answers how to make it, to be called when nothing is wrong anywhere.
+# Each of the next four checks one part and answers how to make it, to be called when nothing is wrong anywhere.
 
 
 def _storage(given: Given) -> Callable[[], StorageConnection]:
@@ -184,6 +188,26 @@ def _certificate(given: Given) -> str | None:
     except binascii.Error:
         given.problem("MICROSOFT_CERTIFICATE", "must be a PEM or PFX file in base64, on one line")
     return text
+
+
+def _pax8(given: Given) -> Callable[[], Pax8Settings]:
+    return partial(
+        Pax8Settings,
+        client_id=given.required("PAX8_CLIENT_ID"),
+        client_secret=given.required("PAX8_CLIENT_SECRET"),
+        url=given.url("PAX8_URL") or Pax8Settings.url,
+        token_url=given.url("PAX8_TOKEN_URL") or Pax8Settings.token_url,
+        audience=given.text("PAX8_AUDIENCE") or Pax8Settings.audience,
+        billable=_billable(given),
+    )
+
+
+def _billable(given: Given) -> frozenset[str]:
+    """Statuses in lower case; those that Pax8 charges for when nothing is said."""
+    words = {word.strip().casefold() for word in (given.text("PAX8_BILLABLE_STATUSES") or "").split(",")} - {""}
+    if words - STATUSES:
+        given.problem("PAX8_BILLABLE_STATUSES", f"must hold Pax8's own words, {for_example('PAX8_BILLABLE_STATUSES')}")
+    return frozenset(words) or Pax8Settings.billable
 
 
 def _time_zone(given: Given) -> ZoneInfo:

@@ -20,6 +20,7 @@ from local.sandbox.manage.additions import view as addition_view
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.invoices import list_invoices, run_invoices, undo_invoice
 from local.sandbox.manage.person import act
+from local.sandbox.pax8 import Pax8Change, change
 from local.sandbox.seats import Seats, set_seats
 from local.sandbox.switches import Switches
 from local.sandbox.world import Msp
@@ -63,6 +64,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("PUT", "huntress", controls.set_huntress),
         ("GET", "cove", controls.cove),
         ("PUT", "cove", controls.set_cove),
+        ("PUT", "pax8", controls.change_pax8),
         ("PUT", "faults", controls.set_faults),
         ("PUT", "switches", controls.set_switches),
         ("GET", "invoices", controls.invoices),
@@ -120,6 +122,10 @@ class _Controls:
         counts = cove.CoveCounts.model_validate(await request.json())
         return cove.set_counts(self._sandbox.msp.cove, counts)
 
+    async def change_pax8(self, request: web.Request) -> Any:
+        wanted = Pax8Change.model_validate(await request.json())
+        return change(self._sandbox.msp.pax8, wanted, self._sandbox.clock.now())
+
     async def set_faults(self, request: web.Request) -> Any:
         body = await request.json()
         self._sandbox.faults.set(body)
@@ -172,6 +178,7 @@ class _Controls:
         return {
             "companies": [{"id": company["id"], "name": company["name"]} for company in self._records.all("companies")],
             "tenants": tenants,
+            "pax8": [{"id": company.id, "name": company.name} for company in msp.pax8.companies.values()],
             "partners": [{"id": partner.id, "name": partner.name} for partner in msp.partners],
             "account": {"company": msp.account.company, "publicKey": msp.account.public_key},
             "settings": self._sandbox.settings,

@@ -20,6 +20,7 @@ from local.sandbox.faults import FaultBook
 from local.sandbox.graph import Graph, graph_routes
 from local.sandbox.huntress import Huntress
 from local.sandbox.manage.app import manage_routes
+from local.sandbox.pax8 import Pax8, pax8_routes
 from local.sandbox.switches import Switches
 from local.sandbox.tls import server_context
 from local.sandbox.trouble import Trouble
@@ -100,6 +101,7 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     app.add_routes(Cove(msp.cove).routes())
     app.add_routes(manage_routes(msp.records, sandbox.clock, sandbox.switches, msp.account))
     app.add_routes(entra_routes(msp, tokens))
+    app.add_routes(pax8_routes(Pax8(msp.pax8)))
     return app
 
 
@@ -120,5 +122,9 @@ def sandbox_settings(running: RunningSandbox) -> dict[str, str]:
         "MICROSOFT_AUTHORITY": running.tls_url,
         "MICROSOFT_GRAPH_URL": f"{running.url}/graph/v1.0",
         "MICROSOFT_CA_FILE": str(running.ca_file),
+        "PAX8_CLIENT_ID": msp.pax8.client_id,
+        "PAX8_CLIENT_SECRET": msp.pax8.client_secret,
+        "PAX8_URL": f"{running.url}/pax8/v1",
+        "PAX8_TOKEN_URL": f"{running.url}/pax8/v1/token",
         "TRUEUP_CLOCK_URL": f"{running.url}/_sandbox/clock",
     }

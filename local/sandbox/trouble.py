@@ -15,6 +15,7 @@ from aiohttp import web
 from local.sandbox.calls import Handler
 from local.sandbox.faults import CO_OPERATIVE, INSTEAD, Fault, FaultBook
 from local.sandbox.graph import error_body
+from local.sandbox.pax8.api import problem_body
 from local.sandbox.systems import route_of, system_of
 
 _HTML = "<html><head><title>{title}</title></head><body><h1>{title}</h1><hr>cloudfront</body></html>"
@@ -118,6 +119,8 @@ def _too_many(system: str) -> dict[str, Any]:
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90055]}
         case "huntress" | "cove":
             return {"message": "Too many requests"}
+        case "pax8":
+            return problem_body(429, "TOO_MANY_REQUESTS", "Too many requests.")
         case _:
             return {"error": "ConnectWiseAPI", "message": "Too many requests."}
 
@@ -131,6 +134,8 @@ def _timed_out(system: str) -> dict[str, Any]:
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90033]}
         case "huntress" | "cove":
             return {"message": "Internal server error"}
+        case "pax8":
+            return problem_body(500, "INTERNAL_SERVER_ERROR", "The request timed out.")
         case _:
             text = "Execution Timeout Expired.\r\nThe timeout period elapsed prior to completion of the operation."
             return {"code": "ConnectWiseApi", "message": text, "errors": None}

@@ -27,7 +27,7 @@ from shared.rules.scalars import (
 )
 
 #: The sources that rules can name, and the jobs that schedules can start.
-SOURCES = ("microsoft365",)
+SOURCES = ("microsoft365", "pax8")
 JOBS = ("nightly",)
 
 _PLACES_IN_TEXT = ("{product}", "{quantity}", "{users}")

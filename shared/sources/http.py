@@ -17,10 +17,11 @@ from decimal import Decimal
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote, urlencode
 
-from shared.errors import Gone, Incomplete, NotPermitted, Refused, Retryable, TrueUpError
+from shared.errors import Gone, NotPermitted, Refused, Retryable, TrueUpError
 from shared.http.waiting import retry_after
 from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport
 from shared.sources.patience import Patience
+from shared.sources.rows import broken
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,21 @@ class Ask:
 class Credentials(Protocol):
     """What says who we are."""
 
-    def headers(self, patience: Patience) -> Mapping[str, str]:
+    def headers(self, patience: Patience, /) -> Mapping[str, str]:
         """The headers of one call. May call the vendor for them, and raises what that raises."""
 
     def renewed(self) -> bool:
         """The vendor refused them (401). True when asking again may help, because there will be new ones."""
+
+
+class Anonymous:
+    """Credentials for what is asked without any, such as a token; the question itself holds the secret."""
+
+    def headers(self, _: Patience, /) -> Mapping[str, str]:
+        return {}
+
+    def renewed(self) -> bool:
+        return False
 
 
 class VendorHttp:
@@ -86,18 +97,10 @@ class VendorHttp:
 
         Raises what the status means: `NotPermitted`, `Gone`, `Retryable`, `Refused`; `Incomplete` for no JSON.
         """
-        return patience.repeat(lambda: self._read(ask, patience))
+        return patience.repeat(lambda: self.read_once(ask, patience))
 
-    def broken(self, what: str, why: str, request_id: str | None = None) -> Incomplete:
-        """The error for an answer that cannot be understood. `why` must not quote it."""
-        return Incomplete(
-            f"{self.system} answered {what} in a way that cannot be understood: {why}.",
-            system=self.system,
-            request_id=request_id,
-            remedy=f"Nothing to do if the next run succeeds; otherwise ask {self.system}.",
-        )
-
-    def _read(self, ask: Ask, patience: Patience) -> Any:
+    def read_once(self, ask: Ask, patience: Patience) -> Any:
+        """The same without repeating: for credentials, which are part of a question that is repeated."""
         answer = self._send(ask, self._credentials.headers(patience), patience)
         if answer.status == 401 and self._credentials.renewed():
             answer = self._send(ask, self._credentials.headers(patience), patience)
@@ -106,7 +109,7 @@ class VendorHttp:
         try:
             return json.loads(answer.text, parse_float=Decimal, parse_constant=_no_number)
         except ValueError:
-            raise self.broken(ask.what, "it is not JSON", answer.request_id) from None
+            raise broken(self.system, ask.what, "it is not JSON", answer.request_id) from None
 
     def _send(self, ask: Ask, headers: Mapping[str, str], patience: Patience) -> Answer:
         query = urlencode(ask.params, quote_via=quote, safe="")

@@ -39,12 +39,20 @@ def _new(source: Source, customers: Iterable[Customer], companies: Iterable[Comp
         Finding(
             FindingKind.CUSTOMER_NEW,
             f"{source.name}/{canonical(customer.id)}",
-            f"{customer.name} is a customer at {source.name}, but no company is linked to it.",
+            f"{customer.name} is a customer at {source.name}, but no company is linked to it.{_hints(customer)}",
             f"Link the company that is billed for customer {customer.id}, or leave it if nobody is.",
         )
         for customer in customers
         if canonical(customer.id) not in linked
     ]
+
+
+def _hints(customer: Customer) -> str:
+    """What helps a person to find the company."""
+    known = [f"its domain is {domain}" for domain in customer.domains]
+    known += [f"its reference there is {customer.reference}"] if customer.reference else []
+    text = ", ".join(known)
+    return f" {text[0].upper()}{text[1:]}." if text else ""
 
 
 def _gone(source: Source, customers: Iterable[Customer], companies: Iterable[CompanyRow]) -> list[Finding]:

@@ -72,6 +72,7 @@ ADAPTERS = {
     "ManageClient": "shared/manage",
     "CallbackReader": "shared/manage",
     "Microsoft365Source": "shared/sources/microsoft365",
+    "Pax8Source": "shared/sources/pax8",
     "AzureTables": "shared/state",
     "StorageQueue": "shared/queues.py",
     "SystemClock": "shared/clock.py",
@@ -89,6 +90,8 @@ SETTINGS = {
     "MICROSOFT_CLIENT_ID": "e94d7a01-62c8-4f3b-b1d5-07f9a8c2e6d4",
     "MICROSOFT_CREDENTIAL": "secret",
     "MICROSOFT_CLIENT_SECRET": "a secret",
+    "PAX8_CLIENT_ID": "client",
+    "PAX8_CLIENT_SECRET": "a secret",
 }
 
 

@@ -30,7 +30,7 @@ from shared.billing.rules import (
 )
 from shared.billing.users import Traits, Users
 from shared.errors import Misconfigured
-from shared.rules.document import RulesDocument
+from shared.rules.document import SOURCES, RulesDocument
 from shared.rules.problems import sentence_of
 from shared.rules.reading import RulesProblem, read_rules
 from shared.rules.values import to_values
@@ -341,7 +341,10 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
             "companies: [{company: 1, name: A, links: [{source: microsoft365}]}]",
             "line 1, companies[0].links[0].customer: is missing; the vendor's id of the customer",
         ),
-        ("policies: [{sku: a, do_not_bill: true}]", "line 1, policies[0].source: is missing; one of microsoft365"),
+        (
+            "policies: [{sku: a, do_not_bill: true}]",
+            f"line 1, policies[0].source: is missing; one of {', '.join(SOURCES)}",
+        ),
         (
             "guards:\n  reduction:\n    percent: 101\n",
             'line 3, guards.reduction.percent: must be a percentage from 0 to 100, not "101"',
@@ -376,7 +379,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ),
         (
             "policies:\n  - {source: microsft365, sku: a, do_not_bill: true}\n",
-            'line 2, policies[0].source: must be one of microsoft365, not "microsft365"',
+            f'line 2, policies[0].source: must be one of {", ".join(SOURCES)}, not "microsft365"',
         ),
         (
             "policies:\n  - {source: microsoft365, sku: a}\n",

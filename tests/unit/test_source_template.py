@@ -15,9 +15,12 @@ from decimal import Decimal
 import httpx
 import pytest
 
+from local.sandbox.pax8 import Pax8
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.errors import TrueUpError
+from shared.http.wire import Answer
 from shared.sources.protocol import Source
+from tests.unit import fake_pax8
 from tests.unit.fake_graph import PARTNER, TENANT, FakeCredential, FakeGraph, FakeTenant, refusal, small_tenant, source
 
 DAY = date(2026, 11, 21)
@@ -62,8 +65,26 @@ def microsoft365(vendor: Vendor) -> Source:
     return source(answer, FakeCredential(failures))
 
 
+def pax8(vendor: Vendor) -> Source:
+    world = fake_pax8.world()
+    company = world.add_company("Alder Dental") if vendor.empty else fake_pax8.alder(world)
+    assert company.id == PAX8_COMPANY
+    if vendor.refuses_sign_in:
+        world.client_secret = "another"
+
+    def interfere(method: str, path: str) -> Answer | None:
+        return None if vendor.status is None else Answer(vendor.status, {}, vendor.body.decode())
+
+    wire = fake_pax8.FakeWire(Pax8(world), interfere)
+    wire.down = vendor.down
+    return fake_pax8.source(wire)
+
+
+PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
+
 CASES = [
     SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
+    SourceCase("pax8", PAX8_COMPANY, pax8, (fake_pax8.SECRET, "Bearer", "Alder")),
 ]
 BROKEN = {
     "empty": b"",

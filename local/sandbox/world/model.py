@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from local.sandbox.manage.account import Account
 from local.sandbox.manage.records import ManageRecords
+from local.sandbox.pax8.world import Pax8World
 from local.sandbox.world.cove import CoveTree
 from local.sandbox.world.huntress import HuntressAccount
 from local.sandbox.world.skus import PART_NUMBERS
@@ -131,6 +132,7 @@ class Msp:
     client_secret: str
     huntress: HuntressAccount
     cove: CoveTree
+    pax8: Pax8World
     linked: list[LinkedCompany] = field(default_factory=list)
 
     def customers_of(self, partner: str) -> list[Tenant]:

@@ -1,0 +1,8 @@
+"""Pax8's partner API v1, as far as a billing program reads it."""
+
+from local.sandbox.pax8.api import Pax8
+from local.sandbox.pax8.control import Pax8Change, change
+from local.sandbox.pax8.routes import pax8_routes
+from local.sandbox.pax8.world import Pax8World
+
+__all__ = ["Pax8", "Pax8Change", "Pax8World", "change", "pax8_routes"]

@@ -1,0 +1,94 @@
+"""Whole reads of Pax8: every page of a list, complete or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from shared.sources.http import Ask, VendorHttp
+from shared.sources.patience import Patience
+from shared.sources.pax8.token import SYSTEM
+from shared.sources.rows import Row, broken, row_of, rows_under
+
+#: Pax8's largest page.
+PAGE_SIZE = 200
+#: No MSP-size list is longer; a list that is has no end.
+MOST_PAGES = 1000
+#: How often a list is begun that changed while it was read.
+_TRIES = 3
+
+COMPANIES = "the list of companies"
+SUBSCRIPTIONS = "the list of subscriptions"
+
+
+class Pax8Reader:
+    """Reads lists and single things; raises errors of `shared.errors` only."""
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    def one_company_listed(self, patience: Patience) -> list[Row]:
+        """The smallest list there is: whether we are let in, and our permission reaches that far."""
+        body = self._http.read(Ask(COMPANIES, "/companies", {"page": "0", "size": "1"}), patience)
+        return rows_under(body, "content", COMPANIES, SYSTEM)
+
+    def companies(self, patience: Patience) -> list[Row]:
+        return self._list(COMPANIES, "/companies", {"sort": "name,asc"}, patience)
+
+    def company(self, company: str, patience: Patience) -> Row:
+        what = "the company"
+        return row_of(self._http.read(Ask(what, f"/companies/{company}"), patience), what, SYSTEM)
+
+    def subscriptions(self, patience: Patience, company: str | None = None) -> list[Row]:
+        """The subscriptions of one company or of all, of every status, in the order in which they were made.
+
+        Pages are no snapshot, but a subscription keeps its place in this order and is never taken off the list.
+        """
+        params = {"sort": "createdDate,asc"} | ({"companyId": company} if company is not None else {})
+        return self._list(SUBSCRIPTIONS, "/subscriptions", params, patience)
+
+    def history(self, subscription: str, patience: Patience) -> list[Row]:
+        what = "the history of a subscription"
+        body = self._http.read(Ask(what, f"/subscriptions/{subscription}/history"), patience)
+        return rows_under(body, "content", what, SYSTEM)
+
+    def _list(self, what: str, path: str, params: Mapping[str, str], patience: Patience) -> list[Row]:
+        for _ in range(_TRIES):
+            rows = self._pages(what, path, params, patience)
+            if rows is not None:
+                return rows
+        raise broken(SYSTEM, what, "it changed each time while it was read")
+
+    def _pages(self, what: str, path: str, params: Mapping[str, str], patience: Patience) -> list[Row] | None:
+        """Every page; None when the list changed meanwhile."""
+        rows: list[Row] = []
+        total: int | None = None
+        for number in range(MOST_PAGES):
+            ask = Ask(what, path, {**params, "page": str(number), "size": str(PAGE_SIZE)})
+            body = self._http.read(ask, patience)
+            rows += rows_under(body, "content", what, SYSTEM)
+            page = _page_of(body, what)
+            if _whole(page, "number") != number:
+                raise page.broken("it is not the page that was asked for")
+            if total is not None and total != _whole(page, "totalElements"):
+                return None
+            total = _whole(page, "totalElements")
+            if number >= _whole(page, "totalPages") - 1:
+                return _all(rows, total, page)
+        raise broken(SYSTEM, what, "its pages do not end")
+
+
+def _page_of(body: object, what: str) -> Row:
+    page = row_of(body, what, SYSTEM).inner("page")
+    if page is None:
+        raise broken(SYSTEM, what, "it does not say which page it is")
+    return page
+
+
+def _whole(page: Row, name: str) -> int:
+    return int(page.number(name))
+
+
+def _all(rows: list[Row], total: int, page: Row) -> list[Row]:
+    if len(rows) != total or len({row.text("id") for row in rows}) != total:
+        raise page.broken("its pages do not add up to the number of rows that it says it has")
+    return rows

@@ -1,0 +1,159 @@
+"""Pax8 as a source of counts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Subscription
+from shared.errors import Gone, Retryable, TrueUpError
+from shared.http.wire import RequestsTransport, Transport
+from shared.sources.failures import failed, problem
+from shared.sources.http import VendorHttp
+from shared.sources.patience import Patience
+from shared.sources.pax8.parse import (
+    SOURCE,
+    UUID,
+    Bought,
+    bought,
+    counts_of,
+    customer_of,
+    history_of,
+    id_of,
+    is_deleted,
+    may_have_changed,
+    revision_of,
+    unchanged,
+)
+from shared.sources.pax8.reads import Pax8Reader
+from shared.sources.pax8.settings import Pax8Settings
+from shared.sources.pax8.timeline import Timeline
+from shared.sources.pax8.token import PERMISSION, SYSTEM, Pax8Token
+from shared.sources.rows import Row
+
+#: A company's sync has four minutes in all, for reading and writing.
+READ_SECONDS = 100.0
+LIST_SECONDS = 300.0
+#: The night's job has fifteen minutes for the fleets of all sources.
+FLEET_SECONDS = 420.0
+
+
+class Pax8Source:
+    """Reads what customers have bought (`shared.sources.protocol.FleetSource`); safe to use from several threads.
+
+    `transport`, `sleep` and `clock` replace what reaches out of the process.
+    """
+
+    def __init__(
+        self,
+        settings: Pax8Settings,
+        *,
+        transport: Transport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Reaches nobody."""
+        wire = transport or RequestsTransport(SYSTEM)
+        token = Pax8Token(settings, transport=wire, sleep=sleep, clock=clock)
+        self._http = VendorHttp(SYSTEM, settings.url, token, permission=PERMISSION, transport=wire, sleep=sleep)
+        self._reader = Pax8Reader(self._http)
+        self._billable = settings.billable
+
+    @property
+    def name(self) -> str:
+        return SOURCE
+
+    def check(self) -> list[str]:
+        """Asks for a token and one company."""
+        try:
+            self._reader.one_company_listed(self._http.patience(READ_SECONDS))
+        except TrueUpError as error:
+            return [problem(error)]
+        return []
+
+    def customers(self) -> list[Customer]:
+        """Every company that is not deleted, by name."""
+        rows = self._reader.companies(self._http.patience(LIST_SECONDS))
+        found = [customer_of(row) for row in rows if not is_deleted(row)]
+        return sorted(found, key=lambda customer: (customer.name.casefold(), customer.id))
+
+    def read(self, customer: str, day: date) -> Reading | ReadFailure:
+        """What one company has bought, complete over all products. `customer` is the company's id at Pax8."""
+        company = customer.strip().casefold()
+        if not UUID.fullmatch(company):
+            return ReadFailure(
+                SOURCE,
+                customer,
+                FailureKind.CUSTOMER_GONE,
+                "The company is linked to something that is not the id of a Pax8 company.",
+                "Put the id of the Pax8 company (it stands in its address in the Pax8 app) into the company's link.",
+            )
+        patience = self._http.patience(READ_SECONDS)
+        try:
+            # A company that is not there any more has no subscriptions either, which is not the same as none bought.
+            if is_deleted(self._reader.company(company, patience)):
+                raise _deleted()
+            rows = self._reader.subscriptions(patience, company)
+            return self._reading(company, rows, day, {}, patience)
+        except TrueUpError as error:
+            return failed(SOURCE, company, error)
+
+    def read_fleet(self, day: date, known: Mapping[str, Reading]) -> dict[str, Reading | ReadFailure]:
+        """All companies in two lists, and the history of what changed since it was `known`.
+
+        A company whose history could not be read in time is left out.
+        """
+        patience = self._http.patience(FLEET_SECONDS)
+        companies = [id_of(row, "id") for row in self._reader.companies(patience) if not is_deleted(row)]
+        rows: dict[str, list[Row]] = {company: [] for company in companies}
+        for row in self._reader.subscriptions(patience):
+            rows.setdefault(id_of(row, "companyId"), []).append(row)
+        found: dict[str, Reading | ReadFailure] = {}
+        for company in companies:
+            try:
+                before = _by_id(known.get(company))
+                found[company] = self._reading(company, rows[company], day, before, patience)
+            except Retryable:
+                continue
+            except TrueUpError as error:
+                found[company] = failed(SOURCE, company, error)
+        return found
+
+    def _reading(
+        self, company: str, rows: Iterable[Row], day: date, before: Mapping[str, Subscription], patience: Patience
+    ) -> Reading:
+        purchases: list[Bought] = []
+        for row in rows:
+            if id_of(row, "companyId") != company:
+                raise row.broken("it holds a subscription of another company")
+            changed = self._changed(row, day, before, patience)
+            purchase = bought(row, changed, self._billable, day)
+            purchases += [purchase] if purchase is not None else []
+        return Reading(SOURCE, company, day, counts_of(company, purchases, day))
+
+    def _changed(self, row: Row, day: date, before: Mapping[str, Subscription], patience: Patience) -> Timeline:
+        """The subscription's days of change: known before, none since long, or from its history."""
+        subscription = id_of(row, "id")
+        seen = before.get(subscription)
+        if seen is not None and (seen.revision, seen.quantity) == (revision_of(row), row.number("quantity")):
+            return seen.changed
+        if not may_have_changed(row, day):
+            return unchanged(row, day)
+        try:
+            return history_of(row, self._reader.history(subscription, patience), self._billable, day)
+        except Gone:
+            return ()
+
+
+def _by_id(reading: Reading | None) -> dict[str, Subscription]:
+    counts = reading.counts if reading is not None else ()
+    return {item.id: item for count in counts for item in count.subscriptions or ()}
+
+
+def _deleted() -> Gone:
+    return Gone(
+        "The company is deleted at Pax8.",
+        system=SYSTEM,
+        remedy="End the company's lines and remove its link, or link the Pax8 company that took its place.",
+    )

@@ -1,0 +1,111 @@
+"""The sandbox's Pax8 over HTTP, read by the real source: its faults, its controls and its traps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import pytest
+import requests
+
+from local.sandbox.running import SandboxThread
+from local.sandbox.server import Options
+from shared.billing.counts import ReadFailure, Reading
+from shared.sources.pax8 import Pax8Settings, Pax8Source
+
+NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
+DAY = date(2026, 11, 21)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxThread]:
+    with SandboxThread(Options(companies=12, seed=7, now=NOW)) as thread:
+        yield thread
+
+
+@pytest.fixture
+def source(sandbox: SandboxThread) -> Pax8Source:
+    told = sandbox.settings()
+    names = {"client_id": "PAX8_CLIENT_ID", "client_secret": "PAX8_CLIENT_SECRET", "url": "PAX8_URL"}
+    settings = Pax8Settings(**{name: told[key] for name, key in names.items()}, token_url=told["PAX8_TOKEN_URL"])
+    return Pax8Source(settings, sleep=lambda seconds: None)
+
+
+def control(sandbox: SandboxThread, what: str, body: object) -> requests.Response:
+    return requests.put(f"{sandbox.url}/_sandbox/{what}", json=body, timeout=10)
+
+
+def change(sandbox: SandboxThread, **wanted: object) -> dict:
+    response = control(sandbox, "pax8", wanted)
+    assert response.status_code == 200, response.text
+    answered: dict = response.json()
+    return answered
+
+
+def larkmail(source: Pax8Source, company: str) -> tuple:
+    reading = source.read(company, DAY)
+    assert isinstance(reading, Reading), reading
+    return next((c.purchased, c.changed) for c in reading.counts if c.name == "Larkmail Security, Monthly")
+
+
+def test_a_third_of_the_companies_buys_through_pax8_and_one_nobody_knows(
+    sandbox: SandboxThread, source: Pax8Source
+) -> None:
+    customers = {customer.name: customer for customer in source.customers()}
+    linked = {linked.name: str(linked.company) for linked in sandbox.msp.linked}
+
+    assert len(customers) == 5
+    assert {name: customer.reference for name, customer in customers.items() if name in linked} == {
+        name: linked[name] for name in customers if name in linked
+    }
+    assert [name for name in customers if name not in linked] == ["Quillfeather Books"]
+
+
+def test_the_whole_fleet_is_read_and_counted_by_route(sandbox: SandboxThread, source: Pax8Source) -> None:
+    readings = source.read_fleet(DAY, {})
+
+    assert len(readings) == 5
+    assert all(isinstance(reading, Reading) and reading.counts for reading in readings.values())
+    calls = requests.get(f"{sandbox.url}/_sandbox/calls", timeout=10).json()
+    assert calls["total"]["pax8"] == 3
+    routes = {(call["method"], call["route"]) for call in calls["calls"] if call["system"] == "pax8"}
+    assert routes == {("POST", "/token"), ("GET", "/companies"), ("GET", "/subscriptions")}
+
+
+def test_a_quantity_that_is_changed_by_the_control_is_read_with_its_day(
+    sandbox: SandboxThread, source: Pax8Source
+) -> None:
+    company = source.customers()[0]
+    bought = change(sandbox, company=company.name, product="Larkmail Security", quantity=4, day="2026-11-02")
+    before, _ = larkmail(source, company.id)
+    change(sandbox, company=company.id, product="Larkmail Security", quantity=9, day="2026-11-11")
+    after, days = larkmail(source, company.id)
+
+    assert after == before + 5
+    assert bought["quantity"] == 4
+    assert (date(2026, 11, 11), after) in days
+
+
+@pytest.mark.parametrize("fault", ["429-no-retry-after", "502-html", "truncated", "html-200", "short-page", "endless"])
+def test_no_fault_of_pax8_is_taken_for_a_number(sandbox: SandboxThread, source: Pax8Source, fault: str) -> None:
+    company = source.customers()[0]
+    control(sandbox, "faults", [{"system": "pax8", "fault": fault, "route": "/subscriptions"}])
+    assert isinstance(source.read(company.id, DAY), ReadFailure)
+
+    control(sandbox, "faults", [])
+    assert isinstance(source.read(company.id, DAY), Reading)
+
+
+def test_a_fault_that_passes_is_waited_out(sandbox: SandboxThread, source: Pax8Source) -> None:
+    company = source.customers()[0]
+    control(sandbox, "faults", [{"system": "pax8", "fault": "reset-before", "route": "/subscriptions", "count": 2}])
+
+    assert isinstance(source.read(company.id, DAY), Reading)
+
+
+@pytest.mark.parametrize("wanted", [{"company": "Nobody"}, {"company": "Quillfeather Books", "product": "Nothing"}])
+def test_the_control_says_what_there_is_not(sandbox: SandboxThread, wanted: dict) -> None:
+    response = control(sandbox, "pax8", wanted)
+
+    assert response.status_code == 404
+    assert "there is no Pax8" in response.json()["error"]
