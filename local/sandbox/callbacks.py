@@ -27,7 +27,10 @@ _TIMEOUT = ClientTimeout(total=10)
 
 
 class Sending(BaseModel):
-    """What to send: the callback of one record, so often, after so many milliseconds, signed with a wrong key."""
+    """What to send: the callback of one record, so often, after so many milliseconds, signed with a wrong key.
+
+    `member` is the login of who changed the record.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,6 +40,7 @@ class Sending(BaseModel):
     times: int = Field(default=1, ge=1, le=100)
     delay_ms: int = Field(default=0, ge=0, le=10_000)
     forged: bool = False
+    member: str = "apisync"
     url: str | None = None
 
 
@@ -91,7 +95,7 @@ class Callbacks:
             "Type": sending.type,
             "ID": sending.id,
             "CompanyId": self._company,
-            "MemberId": "apisync",
+            "MemberId": sending.member,
             "FromUrl": urlsplit(base).netloc,
             "Entity": None if gone else json.dumps(record),
             "Metadata": {"key_url": f"{base}{KEY_PATH}?companyName={self._company}&id={uuid.uuid4()}"},
