@@ -7,15 +7,14 @@ from decimal import Decimal
 from shared.billing.agreements import Addition, FieldValue
 from shared.billing.calendar import Period
 from shared.billing.doubts import refuse_edited
-from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LineKey, LineKind, LineValues, is_adopted, one_off_stamp, stamp_of
 from shared.billing.matching import OwnLine
 from shared.billing.owed import Owed
 from shared.billing.plan import OWN_COPY, Change, ChangeKind
-from shared.billing.pricing import NoPrice, unit_price
+from shared.billing.pricing import known_cost, unit_cost, unit_price
 from shared.billing.quantities import holders_counted
-from shared.billing.rules import BillOption
+from shared.billing.rules import BillOption, ProrationRule
 from shared.billing.sentences import (
     adopted,
     charged_once,
@@ -27,15 +26,17 @@ from shared.billing.sentences import (
     removed,
     updated,
 )
-from shared.billing.situation import Doubt, Target
+from shared.billing.situation import Target
 
 TAKEN_OVER = "a new line takes over"
+#: Manage prorates it: a line of the full price that begins on the day itself.
+PRORATED_BY_MANAGE = "prorated by Manage"
 
 
 def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
     """A new standing line from the first day of a period on; it goes on with the price of ours that has ended."""
     keeps = ended is not None and _keeps_price(ended)
-    price = _price(target, ended.addition if ended is not None else None, keeps=keeps)
+    price = unit_price(target, ended.addition if ended is not None else None, keeps=keeps)
     after = _new_line(target, quantity, start, price, LineKind.ADOPTED if keeps else LineKind.STANDING)
     return _create(target.key, target, after, created(target.item, after), keeps_price=keeps)
 
@@ -89,6 +90,12 @@ def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> li
     ]
 
 
+def replacement(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
+    """A line of the product that the profile now names goes on from a period on, the old one ends the day before."""
+    reason = f"{target.product.identifier} takes over"
+    return [creation(target, quantity, start), *ending(target.item, line, start, reason)]
+
+
 def ending(item: BillItem, line: OwnLine, start: Period, reason: str) -> list[Change]:
     """Ends our line with the last day before a period; one that begins later is set to 0."""
     addition = line.addition
@@ -115,23 +122,29 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
     """A line that bills once what a period owes beyond the standing line; None where that is an amount of nothing.
 
     It is dated from the first to the last day of the period that it is billed in, so that Manage's own proration
-    leaves it alone.
+    leaves it alone; where Manage is to prorate, from the day itself to the end of its own period, at the full price.
     """
-    amount = owed.share.of_price(price) if not owed.share.is_whole else price
-    if amount == 0 or target.profile.bill_option is not BillOption.BILLABLE:
+    if target.profile.bill_option is not BillOption.BILLABLE:
         return None
+    by_manage = target.profile.proration.rule is ProrationRule.MANAGE and not owed.share.is_whole
+    by_manage = by_manage and owed.period.end >= target.as_of
+    amount = price if by_manage or owed.share.is_whole else owed.share.of_price(price)
+    if amount == 0:
+        return None
+    first, last = (owed.day, owed.period.end) if by_manage else (owed.billed_in.start, owed.billed_in.end)
     after = LineValues(
         product_id=target.product.id,
-        quantity=owed.quantity,
-        unit_price=amount,
-        effective_date=owed.billed_in.start,
-        cancelled_date=owed.billed_in.end,
+        quantity=abs(owed.quantity),
+        unit_price=amount if owed.quantity > 0 else -amount,
+        effective_date=first,
+        cancelled_date=last,
         serial_number=one_off_stamp(target.key, target.product.id, owed.day, number),
         bill_customer=target.profile.bill_option.value,
         taxable_flag=target.profile.taxable,
         invoice_description=one_off_text(target.product.description, owed),
+        unit_cost=_share_of_cost(target, owed, whole=by_manage),
     )
-    sentence = charged_once(target.item, owed, price, after)
+    once = after.quantity * owed.share.of_price(price) if by_manage else after.monthly()
     return Change(
         ChangeKind.CREATE,
         target.key.for_one_off(),
@@ -139,11 +152,20 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
         target.product.identifier,
         None,
         after,
-        "owed",
-        sentence,
+        PRORATED_BY_MANAGE if by_manage else "owed",
+        charged_once(target.item, owed, price, by_manage=by_manage, used=target.profile.arrears is not None),
         Decimal(0),
-        one_off=after.monthly(),
+        one_off=once,
+        unit_cost=owed.share.of_price(known_cost(target)),
     )
+
+
+def _share_of_cost(target: Target, owed: Owed, *, whole: bool) -> Decimal | None:
+    cost = unit_cost(target)
+    if cost is None:
+        return None
+    amount = cost if whole or owed.share.is_whole else owed.share.of_price(cost)
+    return amount if owed.quantity > 0 else -amount
 
 
 def removal(target: Target, copy: OwnLine) -> list[Change]:
@@ -163,10 +185,12 @@ def removal(target: Target, copy: OwnLine) -> list[Change]:
 def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> LineValues:
     """What our line should say but for its text. Raises `Doubt` where a person has edited it."""
     addition = line.addition
-    _refuse_other_product(target, addition)
     keeps = _keeps_price(line)
-    price = _price(target, addition, keeps=keeps)
+    price = unit_price(target, addition, keeps=keeps)
+    cost = unit_cost(target)
     after = LineValues.of(addition).changed(quantity=quantity, unit_price=price)
+    if cost is not None:
+        after = after.changed(unit_cost=cost)
     if not keeps:
         after = after.changed(bill_customer=target.profile.bill_option.value)
         if target.profile.taxable is not None:
@@ -191,6 +215,7 @@ def _new_line(target: Target, quantity: Decimal, start: Period, price: Decimal, 
         bill_customer=target.profile.bill_option.value,
         taxable_flag=target.profile.taxable,
         invoice_description=_text(target, quantity),
+        unit_cost=unit_cost(target),
     )
 
 
@@ -207,6 +232,7 @@ def _create(key: LineKey, target: Target, after: LineValues, sentence: str, *, k
         sentence,
         effect,
         keeps_price=keeps_price,
+        unit_cost=known_cost(target),
     )
 
 
@@ -225,35 +251,23 @@ def _on_line(
     effect = monthly_effect(before, None if kind is ChangeKind.END else after)
     monthly, once = (effect, Decimal(0)) if key.is_standing else (Decimal(0), effect)
     return Change(
-        kind, key, line.id, line.product, before, after, reason, sentence, monthly, once, keeps_price=keeps_price
+        kind,
+        key,
+        line.id,
+        line.product,
+        before,
+        after,
+        reason,
+        sentence,
+        monthly,
+        once,
+        keeps_price=keeps_price,
+        unit_cost=line.unit_cost,
     )
 
 
 def _keeps_price(line: OwnLine) -> bool:
     return line.recorded.keeps_price if line.recorded is not None else is_adopted(line.addition)
-
-
-def _refuse_other_product(target: Target, addition: Addition) -> None:
-    if addition.product_id != target.product.id:
-        raise Doubt(
-            FindingKind.CANDIDATES,
-            f"{target.item.id}/product",
-            f"{target.item.name}: our line {addition.id} is for {addition.product}, the profile now names "
-            f"{target.product.identifier}; the line is left alone.",
-            "End the line at the end of a period, or name its product in the profile again.",
-        )
-
-
-def _price(target: Target, standing: Addition | None, *, keeps: bool) -> Decimal:
-    price = unit_price(target.item, target.product, standing, keeps=keeps)
-    if isinstance(price, NoPrice):
-        raise Doubt(
-            FindingKind.PRICE,
-            target.item.id,
-            f"{target.item.name}: its price {price.reason}; nothing is written.",
-            f"Give {target.product.identifier} a price in Manage, or the profile or licence link one of its own.",
-        )
-    return price
 
 
 def _text(target: Target, quantity: Decimal) -> str:

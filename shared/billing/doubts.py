@@ -12,7 +12,6 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
 from shared.billing.matching import OwnLine
 from shared.billing.observations import jumped
-from shared.billing.pricing import price_rule
 from shared.billing.rules import BillingProfile, PriceKind
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import number, spoken
@@ -27,36 +26,34 @@ def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation)
             f"Manage has no agreement of company {situation.company.company}.",
             "Correct the company's id in the rules, or make an agreement in Manage.",
         )
+    if item.licence is not None and item.licence.agreement is not None:
+        named = item.licence.agreement
+        return _active(item, situation.agreements.get(named), named)
     standing = _standing_agreements(item, situation)
-    named = item.licence.agreement if item.licence is not None else None
-    if len(standing) > 1 or (named is not None and standing and standing != {named}):
+    if len(standing) > 1:
         raise Doubt(
             FindingKind.AMBIGUOUS_AGREEMENT,
             item.id,
-            f"{item.name}: lines of ours stand on agreement {_listed(standing)}"
-            + (f", the licence link names {named}." if named is not None else "."),
-            "End the line that should not stay, or correct the agreement in the licence link.",
+            f"{item.name}: lines of ours stand on agreement {_listed(standing)}.",
+            "Name the agreement on which it is to be billed in a licence link; the lines on the others then end.",
         )
-    chosen = named or next(iter(standing), None) or _where_it_last_stood(item, situation)
+    chosen = next(iter(standing), None) or _where_it_last_stood(item, situation)
     if chosen is not None:
         return _active(item, situation.agreements.get(chosen), chosen)
     return _only_one_allowed(item, profile, situation)
 
 
 def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
-    """The active agreements on which lines of this item stand open."""
-    lines = {
-        line.key.agreement
-        for line in situation.standing_lines(item)
-        if _is_open(line.addition.cancelled_date, situation.as_of)
-    }
-    rows = {
-        row.key.agreement
+    """The active agreements on which lines of this item stand; those that have an end already only if no other does."""
+    ends = [(line.key.agreement, line.addition.cancelled_date) for line in situation.standing_lines(item)]
+    ends += [
+        (row.key.agreement, row.values.cancelled_date)
         for row in situation.standing_rows(item)
-        if _is_open(row.values.cancelled_date, situation.as_of)
-        and row.key.agreement not in situation.additions.by_agreement
-    }
-    return {number for number in lines | rows if _is_active(situation.agreements.get(number))}
+        if row.key.agreement not in situation.additions.by_agreement
+    ]
+    active = [(number, last) for number, last in ends if _is_active(situation.agreements.get(number))]
+    lasting = {number for number, last in active if last is None}
+    return lasting or {number for number, last in active if _is_open(last, situation.as_of)}
 
 
 def _where_it_last_stood(item: BillItem, situation: Situation) -> int | None:
@@ -127,22 +124,22 @@ def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> 
     return calendar
 
 
-def product_for(profile: BillingProfile, situation: Situation) -> Product:
-    """The catalog item that the profile names, if lines of it can be written. Raises `Doubt`."""
-    product = situation.products.get(profile.product.casefold())
+def product_for(identifier: str, situation: Situation) -> Product:
+    """The catalog item that a profile or tier names, if lines of it can be written. Raises `Doubt`."""
+    product = situation.products.get(identifier.casefold())
     if product is None:
         raise Doubt(
             FindingKind.PRODUCT_MISSING,
-            f"product/{profile.product}",
-            f"Manage's catalog has no product {profile.product}.",
+            f"product/{identifier}",
+            f"Manage's catalog has no product {identifier}.",
             "Create the product in Manage, or correct the product of the profile.",
         )
     if product.inactive_flag or product.serialized_flag:
         state = "is inactive" if product.inactive_flag else "is serialized, so that its lines cannot carry our stamp"
         raise Doubt(
             FindingKind.PRODUCT_INACTIVE,
-            f"product/{profile.product}",
-            f"The product {profile.product} {state}.",
+            f"product/{identifier}",
+            f"The product {identifier} {state}.",
             "Correct the product in Manage's catalog, or name another one in the profile.",
         )
     return product
@@ -199,7 +196,7 @@ def _edits(item: BillItem, row: LedgerRow, actual: LineValues) -> list[str]:
     names = ["quantity", "effective_date", "cancelled_date", "product_id", "bill_customer", "taxable_flag"]
     if actual.serial_number.strip():
         names.append("serial_number")
-    if not row.keeps_price and price_rule(item).kind is not PriceKind.KEEP:
+    if not row.keeps_price and item.price_rule.kind is not PriceKind.KEEP:
         names.append("unit_price")
     return [name for name in names if getattr(row.values, name) != getattr(actual, name)]
 

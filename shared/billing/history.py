@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
-from shared.billing.lines import LineKey
-from shared.billing.matching import OwnLine
+from shared.billing.lines import LineKey, names_standing_line
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.rules import FirstSync, Mode
 from shared.billing.seats import SeatDay, SeatRecord
@@ -20,32 +20,55 @@ from shared.billing.situation import Doubt, Situation, Target
 #: Days without a reading after which nobody can say what was there meanwhile: nothing is owed for them.
 LONGEST_GAP = 45
 
+#: Stands for the agreement in the record of an item that has not been billed anywhere yet.
+NOWHERE_YET = 0
+
 _ZERO = Decimal(0)
 
 
-def with_tonight(key: LineKey, calendar: BillingCalendar | None, quantity: Decimal, situation: Situation) -> SeatRecord:
-    """The record with tonight's reading, written whatever is planned. No calendar: it could not be read."""
+def with_tonight(
+    key: LineKey,
+    calendar: BillingCalendar | None,
+    quantity: Decimal,
+    situation: Situation,
+    dated: Iterable[tuple[date, Decimal]] = (),
+) -> SeatRecord:
+    """The record with tonight's reading, written whatever is planned. No calendar: it could not be read.
+
+    `dated` are the vendor's own days and the quantity from each on; those since the last reading count.
+    """
     first = calendar.first_uninvoiced.start if calendar is not None else None
     record = situation.seats.get(str(key), SeatRecord(str(key)))
+    seen = record.seen
+    for day, then in dated:
+        if seen is not None and seen < day < situation.as_of:
+            record = record.with_reading(day, then, first)
     return record.with_reading(situation.as_of, quantity, first)
 
 
 def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
-    """The item's records on a night on which it is not billed or has nothing: they begin anew with nothing."""
-    suffix = f"/{item.id}/standing"
+    """The item's records on a night on which it is not billed or has nothing: they begin anew with nothing.
+
+    One that is counted and comes to nothing is remembered too, so that it is known to rise from 0 later.
+    """
     nothing = SeatDay(situation.as_of, _ZERO, None)
-    return tuple(
-        SeatRecord(line, (nothing,), situation.as_of) for line in sorted(situation.seats) if line.endswith(suffix)
-    )
+    lines = {line for line in situation.seats if names_standing_line(line, item.id)}
+    if item.profile is not None and item.counts:
+        lines.add(str(LineKey(situation.company.company, NOWHERE_YET, item.id)))
+    return tuple(SeatRecord(line, (nothing,), situation.as_of) for line in sorted(lines))
 
 
-def of_standing_lines(record: SeatRecord, target: Target, lines: list[OwnLine], situation: Situation) -> SeatRecord:
-    """The record of an item with lines of ours. Without one, the lines are the baseline and nothing is owed before.
+def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) -> SeatRecord:
+    """The record of a line of ours; as it is where there is none. Lines without one are the baseline: nothing is owed
+    for the time before.
 
     Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the next
     invoice will take.
     """
-    billed = lines_billed(line.addition for line in lines)
+    lines = [line.addition for line in situation.standing_lines(target.item) if line.key == target.key]
+    if not lines:
+        return record
+    billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
         return _begun(record, target, FirstSync.NEXT_PERIOD, billed)
     first = target.first_uninvoiced.start
@@ -61,29 +84,45 @@ def of_standing_lines(record: SeatRecord, target: Target, lines: list[OwnLine], 
 
 
 def of_first_sync(
-    record: SeatRecord, target: Target, adopted: Addition | None, situation: Situation
+    record: SeatRecord, target: Target, adopted: Addition | None, situation: Situation, continues: date | None
 ) -> tuple[SeatRecord, FirstSync]:
     """The record of an item that gets its first line here, with what lines of the product have billed before.
 
-    An item whose count is known to have been 0 before is prorated since the day on which it rose; every other begins
-    as the profile says. Until its first line is written it begins anew each night, unless it rose from 0.
+    An item whose count is known to have been 0 before is prorated since the day on which it rose, one that goes on
+    from another line (`continues`) since the day after that ended; every other begins as the profile says. Until its
+    first line is written it begins anew each night, unless it rose from 0.
     """
-    before = [line.addition for line in situation.standing_lines(target.item)]
+    # Other tiers bill other seats.
+    standing = situation.standing_lines(target.item)
+    before = [line.addition for line in standing if line.key.band in ("", target.key.band)]
     before += situation.others.get(target.product.identifier.casefold(), [])
     billed = lines_billed(before)
+    if continues is not None:
+        there = [line for line in before if line.agreement_id == target.agreement.id]
+        begun = _begun(record, target, FirstSync.PRORATE, lines_billed(there), since=continues)
+        return replace(begun, from_zero=True), FirstSync.PRORATE
     if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
         return record.with_periods(settled_since(record, target.calendar, billed, target.as_of)), FirstSync.PRORATE
-    if adopted is None and (situation.was_zero(target.item) or _has_just_begun(target)):
+    if adopted is None and (_rose_from_zero(record, target.item, situation) or _has_just_begun(target)):
         return replace(_begun(record, target, FirstSync.PRORATE, billed), from_zero=True), FirstSync.PRORATE
     first_sync = target.profile.proration.first_sync
     return _begun(record, target, first_sync, billed), first_sync
 
 
-def kept(record: SeatRecord | None, mode: Mode) -> tuple[SeatRecord, ...]:
+def kept(record: SeatRecord, mode: Mode) -> SeatRecord:
     """What is remembered of a record: a company that is only observed begins anew when it is billed."""
-    if record is None:
-        return ()
-    return (record if mode is not Mode.OBSERVE else replace(record, periods=(), from_zero=False),)
+    return record if mode is not Mode.OBSERVE else replace(record, periods=(), from_zero=False)
+
+
+def _rose_from_zero(record: SeatRecord, item: BillItem, situation: Situation) -> bool:
+    """Whether it is known to have been none before tonight: of this line, of the item, or of everything told."""
+    nowhere = str(LineKey(situation.company.company, NOWHERE_YET, item.id))
+    lately = situation.as_of - timedelta(days=LONGEST_GAP)
+    for line in (record.line, nowhere):
+        before = situation.seats.get(line)
+        if before is not None and before.seen is not None and lately <= before.seen < situation.as_of:
+            return before.days[-1].quantity == 0
+    return situation.was_zero(item)
 
 
 def _has_just_begun(target: Target) -> bool:
@@ -103,9 +142,12 @@ def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation
     return same and before is not None and before.seen is not None and before.seen >= lately
 
 
-def _begun(record: SeatRecord, target: Target, first_sync: FirstSync, billed: Billed) -> SeatRecord:
+def _begun(
+    record: SeatRecord, target: Target, first_sync: FirstSync, billed: Billed, since: date | None = None
+) -> SeatRecord:
+    """`since`: the day on which it began, where that is not today or the first day of the period."""
     quantity, as_of = record.days[-1].quantity, target.as_of
-    day = target.current.start if first_sync is FirstSync.FULL_PERIOD else as_of
+    day = target.current.start if first_sync is FirstSync.FULL_PERIOD else min(since or as_of, as_of)
     begun = SeatDay(day, quantity, target.first_uninvoiced.start)
-    periods = settled_at_first_sync(target.calendar, first_sync, billed, quantity, as_of)
+    periods = settled_at_first_sync(target.calendar, first_sync, billed, quantity, day, as_of)
     return SeatRecord(record.line, (begun,), as_of, tuple(periods))

@@ -9,7 +9,7 @@ from datetime import date
 from shared.billing.counts import Count, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
-from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, Rules
+from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, PriceKind, PriceRule, Rules
 from shared.billing.wording import number
 
 
@@ -39,6 +39,14 @@ class BillItem:
             return None
         days = [day for day in (self.licence.start, self.licence.do_not_bill_until) if day is not None]
         return max(days, default=None)
+
+    @property
+    def price_rule(self) -> PriceRule:
+        """The rule that holds for its price: the licence link's own price before the profile's."""
+        rule = self.profile.price if self.profile is not None else PriceRule()
+        if self.licence is not None and self.licence.price is not None:
+            return PriceRule(PriceKind.CUSTOM, self.licence.price, write_cost=rule.write_cost)
+        return rule
 
 
 def item_id(source: str, sku: str, customer: str | None = None) -> str:

@@ -39,15 +39,20 @@ class LineKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class LineKey:
-    """Names the lines of one kind of one bill item on one agreement, whatever product or date they have."""
+    """Names the lines of one kind of one bill item on one agreement, whatever product or date they have.
+
+    `band` holds the bounds of a tiered price's band, empty for every other price.
+    """
 
     company: int
     agreement: int
     bill_item: str
     kind: str = "standing"
+    band: str = ""
 
     def __str__(self) -> str:
-        return f"{self.company}/{self.agreement}/{canonical(self.bill_item)}/{self.kind}"
+        name = f"{self.company}/{self.agreement}/{canonical(self.bill_item)}/{self.kind}"
+        return f"{name}/{self.band}" if self.band else name
 
     @property
     def is_standing(self) -> bool:
@@ -60,6 +65,13 @@ class LineKey:
 def canonical(text: str) -> str:
     """Ids are compared and hashed trimmed and case-folded."""
     return text.strip().casefold()
+
+
+def names_standing_line(line: str, bill_item: str) -> bool:
+    """Whether a line key, as text, is that of a standing line of a bill item, wherever it stands."""
+    _, _, name = line.split("/", 2)
+    whole = f"{canonical(bill_item)}/standing"
+    return name == whole or name.startswith(f"{whole}/")
 
 
 def stamp_of(key: LineKey, product_id: int, effective: date, kind: LineKind = LineKind.STANDING) -> str:
@@ -123,7 +135,7 @@ def is_adopted(addition: Addition) -> bool:
 class LineValues:
     """What an addition says, as far as TrueUp ever writes it. Prices are per billing cycle of the agreement.
 
-    `taxable_flag` None on a new line leaves Manage's default.
+    `taxable_flag` and `unit_cost` None on a new line leave Manage's default.
     """
 
     product_id: int
@@ -135,6 +147,7 @@ class LineValues:
     bill_customer: str = "Billable"
     taxable_flag: bool | None = None
     invoice_description: str = ""
+    unit_cost: Decimal | None = None
 
     @classmethod
     def of(cls, addition: Addition) -> LineValues:

@@ -13,6 +13,7 @@ from shared.billing.agreements import Addition
 from shared.billing.items import BillItem
 from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_line_of
 from shared.billing.rules import BillOption
+from shared.billing.tiers import tiers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +45,37 @@ def own_lines(
 ) -> dict[str, list[OwnLine]]:
     """Our additions by bill item id, in the order of agreement and addition id."""
     recorded = {(row.key.agreement, row.addition_id): row for row in ledger}
-    found: dict[str, list[OwnLine]] = {item.id: [] for item in items}
+    names = {item.id: _bands(item) for item in items}
+    found: dict[str, list[OwnLine]] = {item: [] for item in names}
     for addition in additions.all():
         row = recorded.get((addition.agreement_id, addition.id))
-        owner = _owner(company, found, addition, row)
+        owner = _owner(company, names, addition, row)
         if owner is not None:
             found[owner.bill_item].append(OwnLine(addition, owner, row))
     return found
 
 
-def _owner(company: int, item_ids: Collection[str], addition: Addition, row: LedgerRow | None) -> LineKey | None:
-    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in item_ids:
+def _bands(item: BillItem) -> list[str]:
+    """The bands of the lines that an item can have, besides the one without any."""
+    tiers = tiers_of(item.price_rule)
+    return ["", *(tier.bounds for tier in tiers if tier is not None)]
+
+
+def _owner(
+    company: int, names: Mapping[str, Collection[str]], addition: Addition, row: LedgerRow | None
+) -> LineKey | None:
+    """`names` are the bands by bill item id."""
+    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in names:
         return row.key
     if has_our_prefix(addition):
-        standing = [LineKey(company, addition.agreement_id, item) for item in item_ids]
+        standing = [
+            LineKey(company, addition.agreement_id, item, band=band) for item, bands in names.items() for band in bands
+        ]
         keys = [key for line in standing for key in (line, line.for_one_off())]
         return next((key for key in keys if is_line_of(addition, key)), None)
     forgotten_stamp = row is not None and not addition.serial_number.strip()
     if row is not None and forgotten_stamp and row.values.product_id == addition.product_id:
-        return row.key if row.key.bill_item in item_ids else None
+        return row.key if row.key.bill_item in names else None
     return None
 
 

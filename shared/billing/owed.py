@@ -24,7 +24,10 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """Seats that `period` owes since `day`, at a share of its price, to be billed in the period `billed_in`."""
+    """Seats that `period` owes since `day`, at a share of its price, to be billed in the period `billed_in`.
+
+    A quantity below 0 is credited: seats that went on that day.
+    """
 
     period: Period
     day: date
@@ -51,11 +54,38 @@ def still_owed(
         period = Period(settled.start, settled.end)
         standing = settled.standing if settled.standing is not None else planned.get(period.start, _ZERO)
         charged = standing + settled.waived + one_off.get(period.start, _ZERO)
-        target = _billed_in(calendar, period, as_of)
+        target = billed_in(calendar, period, as_of)
         for slot in record.slots(period):
             quantity = slot.upto - max(slot.below, charged)
             if quantity > 0:
                 owed.append(Owed(period, slot.day, quantity, _share(proration, period, slot.day), target))
+    return owed
+
+
+def still_owed_or_credited(
+    record: SeatRecord,
+    calendar: BillingCalendar,
+    proration: Proration,
+    planned: Mapping[date, Decimal],
+    net: Mapping[date, Decimal],
+    as_of: date,
+) -> list[Owed]:
+    """The same where the rest of a period is credited for seats that go: a credit frees the seat to be charged anew.
+
+    Every day on which the quantity changed owes or is owed the difference, less what one-off lines of that day say
+    (`net`, seats by day, credited ones below 0). A credit never comes before the seat was charged.
+    """
+    owed: list[Owed] = []
+    for settled in record.periods:
+        period = Period(settled.start, settled.end)
+        standing = settled.standing if settled.standing is not None else planned.get(period.start, _ZERO)
+        target = billed_in(calendar, period, as_of)
+        before = standing + settled.waived
+        for day, quantity in record.levels(period):
+            difference = quantity - before - net.get(day, _ZERO)
+            if difference:
+                owed.append(Owed(period, day, difference, _share(proration, period, day), target))
+            before = quantity
     return owed
 
 
@@ -68,17 +98,17 @@ Billed = Callable[[Period], Decimal]
 
 
 def settled_at_first_sync(
-    calendar: BillingCalendar, first_sync: FirstSync, billed: Billed, quantity: Decimal, as_of: date
+    calendar: BillingCalendar, first_sync: FirstSync, billed: Billed, quantity: Decimal, since: date, as_of: date
 ) -> list[Settled]:
-    """How the periods from today's up to the first uninvoiced one begin, for an item that is synced for the first time.
+    """How the periods from that of `since` to today's and up to the first uninvoiced one begin, at a first sync.
 
     `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
     with `next-period`.
     """
-    current = calendar.period_of(as_of)
     first = calendar.first_uninvoiced
+    end = max(first, calendar.after(calendar.period_of(as_of)))
     settled: list[Settled] = []
-    for period in calendar.from_until(current, max(first, calendar.after(current))):
+    for period in calendar.from_until(calendar.period_of(since), end):
         if period >= first:
             settled.append(Settled(period.start, period.end, None))
             continue
@@ -121,6 +151,6 @@ def _overlaps(line: Addition, period: Period) -> bool:
     return begins and line.is_open(period.start)
 
 
-def _billed_in(calendar: BillingCalendar, period: Period, as_of: date) -> Period:
+def billed_in(calendar: BillingCalendar, period: Period, as_of: date) -> Period:
     """The later of the period and the first uninvoiced one, but none that is over."""
     return max(period, calendar.first_uninvoiced, calendar.period_of(as_of))

@@ -45,7 +45,7 @@ class Change:
 
     `addition` is None for a create. `before` is None for a create, `after` for a delete. `reason` says why in a few
     words, `sentence` says all of it in one sentence. `monthly` and `one_off` are the money effect in the agreement's
-    currency: per invoice from then on, and once.
+    currency: per invoice from then on, and once. `unit_cost` is what a unit costs the MSP, as far as known.
     """
 
     kind: ChangeKind
@@ -59,6 +59,15 @@ class Change:
     monthly: Decimal
     one_off: Decimal = Decimal(0)
     keeps_price: bool = False
+    unit_cost: Decimal | None = None
+
+    @property
+    def margin(self) -> Decimal | None:
+        """What the change adds to the MSP's margin, per invoice or once; None where the cost is not known."""
+        if self.unit_cost is None:
+            return None
+        more = (_units(self.after) if self.kind is not ChangeKind.END else Decimal(0)) - _units(self.before)
+        return self.monthly + self.one_off - more * self.unit_cost
 
     @property
     def is_of_copy(self) -> bool:
@@ -103,6 +112,13 @@ class Change:
                 if name != "invoice_description"
             },
         }
+
+
+def _units(values: LineValues | None) -> Decimal:
+    """Units that a line costs the MSP; what is credited once is given back by the vendor, or not billed."""
+    if values is None:
+        return Decimal(0)
+    return values.quantity if values.unit_price >= 0 else -values.quantity
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import guarded
 from shared.billing.invoiced import Invoiced, seen_tonight
+from shared.billing.item_plan import plan_item
 from shared.billing.items import BillItem, bill_items
 from shared.billing.lines import LedgerRow
 from shared.billing.matching import Additions, OwnLine, others_by_product, own_lines, strays
@@ -24,7 +25,6 @@ from shared.billing.quantities import quantity_of
 from shared.billing.rules import CompanyRules, Guards, Rules
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
-from shared.billing.standing import plan_item
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,10 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         seats=facts.seats,
         contested=_contested(items, owned),
         counted=frozenset(
-            item.profile.product.casefold() for item in items if item.profile is not None and _is_counted(item)
+            product.casefold()
+            for item in items
+            if item.profile is not None and _is_counted(item)
+            for product in item.profile.products
         ),
         in_doubt=facts.in_doubt,
         last_counted=facts.last_counted,
@@ -117,9 +120,10 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
 def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) -> frozenset[str]:
     """Products for which more than one bill item still looks for a line: an open one there is adopted by neither."""
     wanted = [
-        item.profile.product.casefold()
+        product
         for item in items
         if item.profile is not None and not owned[item.id] and _is_counted(item)
+        for product in {product.casefold() for product in item.profile.products}
     ]
     return frozenset(product for product in wanted if wanted.count(product) > 1)
 

@@ -1,39 +1,116 @@
-"""The unit price of a line, per billing cycle of its agreement."""
+"""The unit price and unit cost of a line, per billing cycle of its agreement and in its currency.
+
+What the vendor tells carries a period and a currency: another currency, an unknown period, and a month where the
+profile does not say that months are multiplied, are findings, never a guess.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-from shared.billing.agreements import Addition, Product
-from shared.billing.items import BillItem
-from shared.billing.rules import BillOption, PriceKind, PriceRule
+from shared.billing.agreements import Addition
+from shared.billing.counts import Money
+from shared.billing.findings import FindingKind
+from shared.billing.rules import BillOption, PriceKind, PricePeriod, PriceRule
+from shared.billing.situation import Doubt, Target
+from shared.billing.tiers import band_reached
 
-
-@dataclass(frozen=True, slots=True)
-class NoPrice:
-    """Why no price can be written: a clause that completes "its price …"."""
-
-    reason: str
+_HUNDRED = Decimal(100)
 
 
-def price_rule(item: BillItem) -> PriceRule:
-    """The rule that holds for an item: the licence link's own price before the profile's."""
-    if item.licence is not None and item.licence.price is not None:
-        return PriceRule(PriceKind.CUSTOM, item.licence.price)
-    return item.profile.price if item.profile is not None else PriceRule()
-
-
-def unit_price(item: BillItem, product: Product, standing: Addition | None, *, keeps: bool) -> Decimal | NoPrice:
-    """The price the line should have.
+def unit_price(target: Target, standing: Addition | None, *, keeps: bool) -> Decimal:
+    """The price the line should have. Raises `Doubt` where none can be written.
 
     `keeps`: an adopted line keeps the price that a person gave it, unless the licence link names one.
     """
-    rule = price_rule(item)
-    own_price = item.licence is not None and item.licence.price is not None
+    rule = target.item.price_rule
+    own_price = target.item.licence is not None and target.item.licence.price is not None
     if standing is not None and (rule.kind is PriceKind.KEEP or (keeps and not own_price)):
         return standing.unit_price
-    price = rule.amount if rule.kind is PriceKind.CUSTOM and rule.amount is not None else product.price
-    if price <= 0 and (item.profile is None or item.profile.bill_option is BillOption.BILLABLE):
-        return NoPrice(f"is {price}")
+    price = _by_rule(rule, target)
+    if price <= 0 and target.profile.bill_option is BillOption.BILLABLE:
+        raise _doubt(target, f"its price is {price}")
     return price
+
+
+def unit_cost(target: Target) -> Decimal | None:
+    """The vendor's cost where the profile says that it is written, else None. Raises `Doubt` where it is not usable."""
+    rule = target.item.price_rule
+    return _told(target, [count.cost for count in target.item.counts], "cost", rule) if rule.write_cost else None
+
+
+def known_cost(target: Target) -> Decimal:
+    """What a unit costs the MSP, as far as known: by the vendor if it tells that in this agreement's terms, or by the
+    catalog.
+    """
+    costs = {count.cost for count in target.item.counts}
+    money = costs.pop() if len(costs) == 1 else None
+    if money is None or money.currency != target.agreement.currency:
+        return target.product.cost
+    amount = _per_cycle_of(money, target.calendar.months, target.item.price_rule)
+    return target.product.cost if amount is None else amount
+
+
+def _by_rule(rule: PriceRule, target: Target) -> Decimal:
+    match rule.kind:
+        case PriceKind.COST:
+            cost = _told(target, [count.cost for count in target.item.counts], "cost", rule)
+            return _rounded(cost * (_HUNDRED + rule.markup) / _HUNDRED, rule)
+        case PriceKind.RETAIL:
+            return _rounded(_told(target, [count.retail for count in target.item.counts], "retail price", rule), rule)
+        case PriceKind.TIERED if target.tier is not None:
+            amount = target.tier.price
+        case PriceKind.VOLUME:
+            amount = band_reached(rule, target.total).price
+        case PriceKind.CUSTOM if rule.amount is not None:
+            amount = rule.amount
+        case _:
+            amount = target.product.price
+    return amount * target.calendar.months if rule.per is PricePeriod.MONTH else amount
+
+
+def _rounded(price: Decimal, rule: PriceRule) -> Decimal:
+    return price.quantize(Decimal(1).scaleb(-rule.decimals), rounding=ROUND_HALF_UP)
+
+
+def _told(target: Target, told: list[Money | None], what: str, rule: PriceRule) -> Decimal:
+    """The vendor's amount per billing cycle, one for all that feeds the line."""
+    amounts = set(told)
+    if not amounts or None in amounts:
+        raise _doubt(target, f"the vendor does not tell its {what}")
+    if len(amounts) > 1:
+        raise _doubt(target, f"the {what} is not the same for all that it is fed by")
+    money = amounts.pop()
+    assert money is not None
+    billed_in = target.agreement.currency
+    if money.currency != billed_in:
+        raise Doubt(
+            FindingKind.CURRENCY,
+            target.item.id,
+            f"{target.item.name}: its {what} is in {money.currency or 'a currency that the vendor does not tell'}, "
+            f"agreement {target.agreement.id} is billed in {billed_in or 'one that Manage does not tell'}; "
+            "nothing is written.",
+            "Give the profile a price of its own, in the agreement's currency.",
+        )
+    amount = _per_cycle_of(money, target.calendar.months, rule)
+    if amount is None:
+        period = f"for a {money.period}" if money.period != "unknown" else "for a period that the vendor does not tell"
+        raise _doubt(target, f"its {what} is {period}, the agreement is billed every {target.calendar.months} months")
+    return amount
+
+
+def _per_cycle_of(money: Money, months: int, rule: PriceRule) -> Decimal | None:
+    """None where it cannot be said without a guess: a month is multiplied only where the profile says so."""
+    if money.period == "month" and (months == 1 or rule.per is PricePeriod.MONTH):
+        return money.amount * months
+    return money.amount if money.period == "year" and months == 12 else None
+
+
+def _doubt(target: Target, told: str) -> Doubt:
+    return Doubt(
+        FindingKind.PRICE,
+        target.item.id,
+        f"{target.item.name}: {told}; nothing is written.",
+        f"Give {target.product.identifier} a price in Manage, or the profile or licence link one of its own; say "
+        "per: month where a monthly price is billed for longer cycles.",
+    )

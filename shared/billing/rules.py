@@ -34,11 +34,26 @@ class Basis(StrEnum):
 
 
 class PriceKind(StrEnum):
-    """Where the unit price of a line comes from."""
+    """Where the unit price of a line comes from.
+
+    `cost` is the vendor's price to the MSP with a markup, `retail` the vendor's suggested price. `tiered` charges the
+    units of each band at the band's own price, one line per band; `volume` all units at the price of the band reached.
+    """
 
     KEEP = "keep"
     PRODUCT = "product"
     CUSTOM = "custom"
+    COST = "cost"
+    RETAIL = "retail"
+    TIERED = "tiered"
+    VOLUME = "volume"
+
+
+class PricePeriod(StrEnum):
+    """What a price is for: one billing cycle of the agreement, or one month, of which a cycle has 1, 3, 6 or 12."""
+
+    CYCLE = "cycle"
+    MONTH = "month"
 
 
 class BillOption(StrEnum):
@@ -94,19 +109,60 @@ class QuantityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Band:
+    """Units above the band before, up to and including `upto` (None: all further ones), at a unit price.
+
+    `product` names a product of its own for a tiered band's line.
+    """
+
+    upto: Decimal | None
+    price: Decimal
+    product: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PriceRule:
-    """Unit price per billing cycle of the agreement. `keep` leaves what stands; a new line has the product's price."""
+    """The unit price. `keep` leaves what stands; a new line has the product's price.
+
+    `per` says what the amounts here, the product's price and the vendor's monthly prices are for; a line's unit price
+    is per billing cycle of its agreement, and a month is multiplied only where `per` is `month`. `markup` is in percent
+    of the vendor's cost, `decimals` are those of the unit price. `write_cost` also writes the vendor's cost as the
+    line's unit cost. `bands` are in ascending order, the last one open.
+    """
 
     kind: PriceKind = PriceKind.KEEP
     amount: Decimal | None = None
+    markup: Decimal = Decimal(0)
+    bands: tuple[Band, ...] = ()
+    per: PricePeriod = PricePeriod.CYCLE
+    decimals: int = 2
+    write_cost: bool = False
 
 
 class ProrationRule(StrEnum):
-    """What a seat costs in the period in which it appears after the first day."""
+    """What a seat costs in the period in which it appears after the first day.
+
+    With `manage` Manage works it out itself, on agreements that prorate: its first day counts.
+    """
 
     NONE = "none"
     FULL = "full"
     COMPUTED = "computed"
+    MANAGE = "manage"
+
+
+class Decrease(StrEnum):
+    """What becomes of seats that go in the middle of a period: charged until its end, or the rest credited."""
+
+    KEEP = "keep"
+    CREDIT = "credit"
+
+
+class Arrears(StrEnum):
+    """Usage is billed once a period is over: by what was counted on its last day, or by the most on any day."""
+
+    LAST = "last"
+    HIGHEST = "highest"
 
 
 class StartDay(StrEnum):
@@ -133,13 +189,14 @@ class Proration:
     """How changes within a period are billed; unless a profile says otherwise they count from the next period on.
 
     `always_split` ends a line and begins another for every change, so that each line stays true for its period even
-    when invoices are deleted and run again.
+    when invoices are deleted and run again. `decrease: credit` is for the computed rule.
     """
 
     rule: ProrationRule = ProrationRule.NONE
     start_day: StartDay = StartDay.EXCLUDED
     first_sync: FirstSync = FirstSync.NEXT_PERIOD
     always_split: bool = False
+    decrease: Decrease = Decrease.KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +205,8 @@ class BillingProfile:
 
     `agreement_types` empty allows every type. `replaces` names further products whose open lines block a first create.
     `taxable` None leaves Manage's default. `invoice_text` may hold {product} {quantity} and {users}; empty leaves
-    Manage's own text. `update_only` never creates a line.
+    Manage's own text. `update_only` never creates a line. `arrears` bills usage: one line for each period that is over,
+    no standing line.
     """
 
     id: str
@@ -163,6 +221,12 @@ class BillingProfile:
     invoice_text: str = ""
     replaces: tuple[str, ...] = ()
     update_only: bool = False
+    arrears: Arrears | None = None
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Every product that lines of this profile can have."""
+        return (self.product, *(band.product for band in self.price.bands if band.product is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +252,8 @@ class LicenceLink:
 
     `customer` narrows it to one of several customers at the source. `do_not_bill` is for ever; `do_not_bill_until`
     is given instead of it and names the day on which billing starts. `quantity` fixes the quantity whatever the count
-    says. `start`: nothing is billed before that day.
+    says. `start`: nothing is billed before that day. `waive_until`: seats that came up to that day are not charged for
+    the part of a period in which they came.
     """
 
     source: str
@@ -201,6 +266,7 @@ class LicenceLink:
     start: date | None = None
     do_not_bill: bool = False
     do_not_bill_until: date | None = None
+    waive_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

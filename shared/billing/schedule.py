@@ -13,12 +13,12 @@ from decimal import Decimal
 from itertools import pairwise
 
 from shared.billing.calendar import BillingCalendar, Period
-from shared.billing.changes import creation, ending, split, update
+from shared.billing.changes import creation, ending, replacement, split, update
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.matching import OwnLine
 from shared.billing.plan import TAKEN_OVER_ALREADY, Change
-from shared.billing.rules import Proration, ProrationRule
+from shared.billing.rules import PriceKind, Proration, ProrationRule
 from shared.billing.situation import Doubt, Target
 
 _ZERO = Decimal(0)
@@ -67,8 +67,12 @@ def standing_from(
     elif last.addition.effective_date is not None:
         start = max(start, target.calendar.period_of(last.addition.effective_date))
     changes = _last_line(target, last, quantity, start, reason)
-    before = last.addition.unit_price
-    after = next((change.after.unit_price for change in changes if change.after is not None), before)
+    after = next(
+        (change.after.unit_price for change in changes if change.after is not None), last.addition.unit_price
+    )
+    # With volume prices what is prorated has the price of the band reached, also for a period invoiced already.
+    by_volume = target.item.price_rule.kind is PriceKind.VOLUME
+    before = after if by_volume else last.addition.unit_price
     planned = planned_quantities(target, lines, quantity, start)
     return Standing((*changes, *overlapping), planned, (before, after))
 
@@ -114,10 +118,13 @@ def refuse_rivals(item: BillItem, lines: list[OwnLine]) -> None:
 
 def _last_line(target: Target, last: OwnLine, quantity: Decimal, start: Period, reason: str) -> list[Change]:
     addition = last.addition
+    same_product = addition.product_id == target.product.id
     if addition.cancelled_date is not None:
-        return [creation(target, quantity, start, ended=last)] if quantity > 0 else []
+        return [creation(target, quantity, start, ended=last if same_product else None)] if quantity > 0 else []
     if quantity == 0:
         return ending(target.item, last, start, reason)
+    if not same_product:
+        return replacement(target, last, quantity, start)
     begins = addition.effective_date or date.min
     begins_there = begins >= start.start
     in_place = begins_there or (start == target.first_uninvoiced and not target.profile.proration.always_split)

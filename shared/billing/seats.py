@@ -116,6 +116,15 @@ class SeatRecord:
                 highest = entry.quantity
         return slots
 
+    def in_force(self, period: Period) -> list[SeatDay]:
+        """The entries in force on any day of a period, oldest first."""
+        return [entry for entry in _since(self.days, period.start) if entry.day <= period.end]
+
+    def levels(self, period: Period) -> list[tuple[date, Decimal]]:
+        """The last quantity of each day of a period on which it changed, and that of the first day known."""
+        found = {max(entry.day, period.start): entry.quantity for entry in self.in_force(period)}
+        return sorted(found.items())
+
 
 def _since(days: tuple[SeatDay, ...], day: date) -> tuple[SeatDay, ...]:
     """The entries in force on or after a day: those from it on, or the one before that still held on it."""

@@ -60,24 +60,31 @@ def ended(item: BillItem, before: LineValues, reason: str, last_day: date | None
     return f"{item.name}: the line of {number(before.quantity)} {when}, because {reason}: {effect} an invoice."
 
 
-def charged_once(item: BillItem, owed: Owed, price: Decimal, after: LineValues) -> str:
-    many = number(owed.quantity)
-    total = money(after.monthly())
+def charged_once(item: BillItem, owed: Owed, price: Decimal, *, by_manage: bool = False, used: bool = False) -> str:
+    """`by_manage`: Manage works the amount out; `used`: it is usage, billed once its period is over."""
+    many = number(abs(owed.quantity))
+    change = "used" if used else "more" if owed.quantity > 0 else "fewer"
+    unit = price if owed.share.is_whole else owed.share.of_price(price)
+    total = money(abs(owed.quantity) * unit)
+    in_all = f"{total} in all" if owed.quantity > 0 else f"{total} credited in all"
     billed = f"billed with the period from {spoken(owed.billed_in.start)}"
+    if by_manage:
+        billed = "prorated by Manage on its next invoice"
     if owed.share.is_whole:
         return (
-            f"{item.name}: {many} more for {spoken(owed.period.start)} to {spoken(owed.period.end)}: "
-            f"{many} × {money(price)} = {total} in all, {billed}."
+            f"{item.name}: {many} {change} for {spoken(owed.period.start)} to {spoken(owed.period.end)}: "
+            f"{many} × {money(price)} = {in_all}, {billed}."
         )
     return (
-        f"{item.name}: {many} more since {spoken(owed.day)}: {owed.share.days} of {owed.share.of} days × "
-        f"{money(price)} = {money(after.unit_price)} each, {total} in all, {billed}."
+        f"{item.name}: {many} {change} since {spoken(owed.day)}: {owed.share.days} of {owed.share.of} days × "
+        f"{money(price)} = {money(unit)} each, {in_all}, {billed}."
     )
 
 
 def one_off_text(product: str, owed: Owed) -> str:
     """What a one-off line says on the invoice."""
     prorated = "" if owed.share.is_whole else "Prorated for "
+    prorated = prorated if owed.quantity > 0 else f"Credit: {prorated}"
     first = owed.period.start if owed.share.is_whole else owed.day
     return f"{product} - {prorated}{first:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period
@@ -16,6 +17,7 @@ from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
 from shared.billing.rules import BillingProfile, CompanyRules, Guards
 from shared.billing.seats import SeatRecord
+from shared.billing.tiers import Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,10 @@ class ItemPlan:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a bill item is billed and with what. `key` is that of its standing line there."""
+    """Where a line of a bill item is billed and with what. `key` is that of its standing line there.
+
+    `total` is the quantity of the whole item; `tier` the part of it that this line bills, None for all of it.
+    """
 
     item: BillItem
     profile: BillingProfile
@@ -107,6 +112,8 @@ class Target:
     product: Product
     key: LineKey
     as_of: date
+    total: Decimal
+    tier: Tier | None = None
 
     @property
     def current(self) -> Period:

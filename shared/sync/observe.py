@@ -38,7 +38,7 @@ def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rul
         readings=readings,
         agreements=agreements,
         additions=additions,
-        products=ports.manage.products(sorted({profile.product for profile in rules.profiles.values()})),
+        products=ports.manage.products(_products(rules)),
         ledger=tuple(state.ledger.values()),
         seats=state.seats,
         last_counted=_last_counted(state),
@@ -91,6 +91,10 @@ def _matters(row: LedgerRow, active: Collection[int], as_of: date) -> bool:
     if last_day is None or last_day >= as_of:
         return True
     return row.key.agreement in active and last_day >= as_of - _REMEMBERED
+
+
+def _products(rules: Rules) -> list[str]:
+    return sorted({product for profile in rules.profiles.values() for product in profile.products})
 
 
 def _last_counted(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:

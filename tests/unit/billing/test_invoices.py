@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar as months
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -20,6 +21,7 @@ from shared.billing.agreements import Addition
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
+    Band,
     BillOption,
     FirstSync,
     Guards,
@@ -37,6 +39,9 @@ from tests import builders as b
 D = Decimal
 UNGUARDED = Guards(ReductionLimit(D(100), D(0), D(10**6), D(10**9)), all_to_zero=False)
 COMPUTED = Proration(ProrationRule.COMPUTED)
+_BANDS = ((D(3), (1, 1)), (D(7), (4, 5)), (None, (1, 2)))
+#: The price of a unit where so many are reached.
+Price = Callable[[int], Decimal]
 LENGTHS = {"Monthly": 1, "Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}
 
 
@@ -66,6 +71,7 @@ class Agreement:
     start: date
     proration: Proration
     price: Decimal
+    kind: PriceKind = PriceKind.CUSTOM
     invoiced: int = 0
     lines: list[Addition] = field(default_factory=list)
     billed: dict[date, Decimal] = field(default_factory=dict)
@@ -74,6 +80,7 @@ class Agreement:
     counted: frozenset = frozenset()
     licences: tuple[LicenceLink, ...] = ()
     numbers: int = 9000
+    invoiced_lines: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         anchor = self.start if self.anchored == "ContractYear" else date(self.start.year, 1, 1)
@@ -86,15 +93,40 @@ class Agreement:
         first = self.periods[self.invoiced][0]
         return first if self.period_type == "Current" else first - timedelta(days=1)
 
+    @property
+    def prorates(self) -> bool:
+        return self.proration.rule is ProrationRule.MANAGE
+
     def invoice(self) -> None:
-        first, last = self.periods[self.invoiced]
+        """On an agreement that prorates a line is billed from its first day on, also for a period invoiced before."""
+        period = first, last = self.periods[self.invoiced]
         for line in self.lines:
-            if (line.effective_date or first) <= last and (line.cancelled_date or last) >= first:
-                self.billed[first] = self.billed.get(first, D(0)) + line.quantity * line.unit_price
+            begins = line.effective_date or first
+            if begins > last:
+                continue
+            if self.prorates and begins < first and line.id not in self.invoiced_lines:
+                own = next(entry for entry in self.periods if entry[0] <= begins <= entry[1])
+                self._bill(first, line, own, begins)
+            self.invoiced_lines.add(line.id)
+            if (line.cancelled_date or last) >= first:
+                self._bill(first, line, period, max(begins, first))
         self.invoiced += 1
 
+    def _bill(self, on: date, line: Addition, period: tuple[date, date], begins: date) -> None:
+        length = (period[1] - period[0]).days + 1
+        days = (period[1] - begins).days + 1 if self.prorates else length
+        unit = line.unit_price if days == length else amount(line.unit_price, (days, length))
+        self.billed[on] = self.billed.get(on, D(0)) + line.quantity * unit
+
+    @property
+    def bands(self) -> tuple[Band, ...]:
+        """Up to 3 units at the price, up to 7 at four fifths of it, all further ones at half."""
+        return tuple(Band(upto, amount(self.price, part)) for upto, part in _BANDS)
+
     def facts(self, day: date, quantity: int) -> Facts:
-        own = b.profile(price=PriceRule(PriceKind.CUSTOM, self.price), proration=self.proration)
+        bands = self.bands if self.kind is not PriceKind.CUSTOM else ()
+        amount_of_all = self.price if self.kind is PriceKind.CUSTOM else None
+        own = b.profile(price=PriceRule(self.kind, amount_of_all, bands=bands), proration=self.proration)
         return b.facts(
             b.reading(b.count(quantity), day=day),
             additions=self.lines,
@@ -105,6 +137,7 @@ class Agreement:
                     period_type=self.period_type,
                     bill_start_date=self.start,
                     next_invoice_date=self.next_invoice,
+                    prorate_flag=self.prorates,
                 )
             ],
             rules=b.rules(own, guards=UNGUARDED),
@@ -157,14 +190,35 @@ def share(rule: Proration, period: tuple[date, date], day: date) -> tuple[int, i
         return (1, 1)
     if rule.rule is ProrationRule.NONE:
         return (0, 1)
-    return (length - index + (rule.start_day is StartDay.INCLUDED), length)
+    return (length - index + (rule.start_day is StartDay.INCLUDED or rule.rule is ProrationRule.MANAGE), length)
 
 
 def owed(agreement: Agreement, history: list[tuple[date, int]], invoiced_on: dict[date, date]) -> Decimal:
+    """What all periods owe; with tiered prices each band what its own seats owe at its own price."""
+    if agreement.kind is PriceKind.CUSTOM:
+        return owed_at(agreement, lambda _: agreement.price, history, invoiced_on)
+    if agreement.kind is PriceKind.VOLUME:
+        return owed_at(agreement, lambda count: volume_price(agreement, count), history, invoiced_on)
+    total, lower = D(0), 0
+    for band in agreement.bands:
+        upto = int(band.upto) if band.upto is not None else 10**6
+        part = [(day, max(min(count, upto) - lower, 0)) for day, count in history]
+        total += owed_at(agreement, lambda _, price=band.price: price, part, invoiced_on)
+        lower = upto
+    return total
+
+
+def volume_price(agreement: Agreement, count: int) -> Decimal:
+    return next(band.price for band in agreement.bands if band.upto is None or count <= band.upto)
+
+
+def owed_at(
+    agreement: Agreement, price: Price, history: list[tuple[date, int]], invoiced_on: dict[date, date]
+) -> Decimal:
     """Seat number k of a period is charged once: in full if it existed on the first day, else its share.
 
     A period invoiced ahead is charged what was counted by then, and at once what comes until it begins, whatever goes
-    away afterwards.
+    away afterwards. `price` is that of a unit where so many are reached.
     """
     total = D(0)
     for period in agreement.periods[: agreement.invoiced]:
@@ -175,14 +229,20 @@ def owed(agreement: Agreement, history: list[tuple[date, int]], invoiced_on: dic
         by_then = [(day, count) for day, count in history if day < run]
         ahead = not by_then or by_then[-1][0] < first
         charged = (by_then[-1][1] if by_then else 0) if ahead else existed
-        total += charged * agreement.price
+        total += charged * price(charged)
         if agreement.proration.rule is ProrationRule.NONE:
             continue
-        highest = max([charged, existed, *(count for day, count in history if run <= day <= first)])
-        total += (highest - charged) * agreement.price
+        highest = charged
+        for day, count in history:
+            if run <= day <= first and count > highest:
+                total += (count - highest) * price(count)
+                highest = count
+        if existed > highest:
+            total += (existed - highest) * price(existed)
+            highest = existed
         for day, count in history:
             if first < day <= last and count > highest:
-                total += (count - highest) * amount(agreement.price, share(agreement.proration, period, day))
+                total += (count - highest) * amount(price(count), share(agreement.proration, period, day))
                 highest = count
     return total
 
@@ -210,7 +270,11 @@ def scenarios(draw):
         start,
         proration,
         draw(st.sampled_from([D("25.00"), D("6.00"), D("2.05"), D("13.37"), D("100.00")])),
+        draw(st.sampled_from([PriceKind.CUSTOM, PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME])),
     )
+    if agreement.kind is PriceKind.VOLUME and proration.rule is ProrationRule.FULL:
+        # Raised in place, the line has the new price for its whole period: another rule of its own.
+        agreement.kind = PriceKind.CUSTOM
     gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 7, 13, 29, 45]), min_size=2, max_size=25))
     nights = []
     day = start + timedelta(days=draw(st.integers(0, 40)))
@@ -291,6 +355,8 @@ def test_plans_that_waited_for_approval_lose_nothing_while_counts_only_rise(scen
     agreement, nights, delays = scenario
     if agreement.proration.rule is ProrationRule.NONE:
         agreement.proration = Proration(ProrationRule.COMPUTED)
+    if agreement.kind is PriceKind.VOLUME:  # The band that is reached when the plan is applied counts.
+        agreement.kind = PriceKind.TIERED
     rising = list(zip((day for day, _ in nights), sorted(count for _, count in nights), strict=True))
     applied = {day for (day, _), chance in zip(rising, chances, strict=False) if chance} | {rising[-1][0]}
     billed, wanted = play(agreement, rising, delays, applies=applied)

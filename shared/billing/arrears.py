@@ -1,0 +1,91 @@
+"""Usage in arrears: one one-off line for each period that is over, none that bills ahead.
+
+What a period used is known when a reading was made after its last day. A value that comes late, or rises afterwards,
+goes on the next invoice, less what its one-off lines charge already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from shared.billing.agreements import Agreement
+from shared.billing.calendar import Period
+from shared.billing.doubts import calendar_for, product_for
+from shared.billing.findings import Finding
+from shared.billing.history import with_tonight
+from shared.billing.items import BillItem
+from shared.billing.leaving import lines_leaving
+from shared.billing.lines import LineKey
+from shared.billing.one_offs import charged_once, written_once
+from shared.billing.owed import Owed, billed_in, lines_billed
+from shared.billing.plan import Group
+from shared.billing.proration import Share
+from shared.billing.rules import Arrears, BillingProfile
+from shared.billing.seats import SeatRecord
+from shared.billing.situation import Doubt, ItemPlan, Situation, Target
+
+#: So many periods back a late value is still billed.
+_PERIODS_BACK = 2
+_ZERO = Decimal(0)
+
+
+def has_usage(item: BillItem, situation: Situation) -> bool:
+    """Whether usage of an item was ever read: its last period is billed although nothing is counted any more."""
+    return any(line.endswith(f"/{item.id}/usage") for line in situation.seats)
+
+
+def plan_usage(
+    item: BillItem,
+    profile: BillingProfile,
+    agreement: Agreement,
+    quantity: Decimal,
+    observed: tuple[Finding, ...],
+    situation: Situation,
+) -> ItemPlan:
+    """One line for each period that is over and not charged yet; standing lines of the item end."""
+    key = LineKey(situation.company.company, agreement.id, item.id)
+    usage = replace(key, kind="usage")
+    existing = quantity if item.not_before is None or item.not_before <= situation.as_of else _ZERO
+    record = with_tonight(usage, None, existing, situation)
+    try:
+        calendar = calendar_for(item, agreement, situation)
+        product = product_for(profile.product, situation)
+        target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
+        leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
+        owed = written_once(target, record, _owed(target, record, situation), situation)
+    except Doubt as doubt:
+        return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
+    changes = (*owed.changes, *leaving.changes)
+    group = Group(item.id, changes) if changes else None
+    return ItemPlan(group, (*observed, *owed.untimely), (record,))
+
+
+def _owed(target: Target, record: SeatRecord, situation: Situation) -> Iterable[Owed]:
+    """What the periods that are over used, less what was charged for them, oldest first."""
+    calendar = target.calendar
+    billed = lines_billed(line.addition for line in situation.standing_lines(target.item))
+    charged = charged_once(target, situation).seats
+    for period in _over(target, record):
+        used = _used(record, period, target.profile.arrears)
+        owing = used - billed(period) - charged.get(period.start, _ZERO)
+        if owing > 0:
+            share = Share(period.days, period.days)
+            yield Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of))
+
+
+def _over(target: Target, record: SeatRecord) -> list[Period]:
+    """The last periods that ended before today and in which the usage was read."""
+    periods: list[Period] = []
+    period = target.current
+    for _ in range(_PERIODS_BACK):
+        period = target.calendar.period_of(period.day_before)
+        if record.days[0].day <= period.end:
+            periods.insert(0, period)
+    return periods
+
+
+def _used(record: SeatRecord, period: Period, rule: Arrears | None) -> Decimal:
+    within = [entry.quantity for entry in record.in_force(period)]
+    return max(within) if rule is Arrears.HIGHEST else within[-1]

@@ -1,0 +1,143 @@
+"""One bill item tonight: where it is billed, in which lines, and which of its lines are to go.
+
+Every doubt freezes: the lines stay as they are and a finding says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from shared.billing.agreements import Agreement
+from shared.billing.arrears import has_usage, plan_usage
+from shared.billing.calendar import Unsupported, calendar_of
+from shared.billing.doubts import agreement_for, calendar_for, is_paused, product_for, refuse_paused
+from shared.billing.findings import Finding
+from shared.billing.history import kept, not_billed, of_standing_lines, with_tonight
+from shared.billing.items import BillItem
+from shared.billing.leaving import Leaving, lines_leaving
+from shared.billing.line_plan import LinePlan, has_begun, plan_line
+from shared.billing.lines import LineKey
+from shared.billing.observations import billed_for_nothing, measured, unassigned, unknown
+from shared.billing.plan import Change, ChangeKind, Group
+from shared.billing.rules import BillingProfile
+from shared.billing.seats import SeatRecord
+from shared.billing.situation import Doubt, ItemPlan, Situation, Target
+from shared.billing.tiers import Tier, tiers_of
+
+
+def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
+    """What to write for one bill item, or why it is left alone."""
+    if item.unknown is not None:
+        return ItemPlan(findings=unknown(item, situation), frozen=True)
+    if item.id in situation.in_doubt:
+        return ItemPlan(frozen=True)
+    observed = unassigned(item)
+    try:
+        if item.profile is None:
+            return _not_billed(item, situation, observed)
+        quantity = measured(item, item.profile)
+        if quantity == 0 and not situation.owned[item.id] and not has_usage(item, situation):
+            findings = (*observed, *billed_for_nothing(item, item.profile, situation))
+            return ItemPlan(findings=findings, seats=not_billed(item, situation))
+        agreement = agreement_for(item, item.profile, situation)
+    except Doubt as doubt:
+        return ItemPlan(findings=(*observed, doubt.finding), frozen=True)
+    if item.profile.arrears is not None:
+        return plan_usage(item, item.profile, agreement, quantity, observed, situation)
+    return _ItemPlanner(item, item.profile, agreement, quantity, situation).plan(observed)
+
+
+def _not_billed(item: BillItem, situation: Situation, observed: tuple[Finding, ...]) -> ItemPlan:
+    """Every line of an item that a person says is not to be billed ends."""
+    dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
+    leaving = lines_leaving(item, (), situation, "it is not to be billed")
+    seats = not_billed(item, situation)
+    return ItemPlan(_group(item, leaving.changes), observed, seats, forgotten=dealt_with)
+
+
+@dataclass(frozen=True, slots=True)
+class _ItemPlanner:
+    """An item that is billed by standing lines on one agreement: one, or one for each tier of its price."""
+
+    item: BillItem
+    profile: BillingProfile
+    agreement: Agreement
+    quantity: Decimal
+    situation: Situation
+
+    def plan(self, observed: tuple[Finding, ...]) -> ItemPlan:
+        tiers = tiers_of(self.item.price_rule)
+        records = [self._tonight(tier) for tier in tiers]
+        mode = self.situation.company.mode
+        try:
+            leaving = lines_leaving(self.item, [self._key(tier) for tier in tiers], self.situation, "it moves")
+            if leaving.begins_after(self.situation.as_of):
+                records = [self._tonight(tier, begun=False) for tier in tiers]
+            targets = [self._target(tier) for tier in tiers]
+            # What was invoiced meanwhile is remembered also on a night that ends in a doubt.
+            for number, target in enumerate(targets):
+                records[number] = of_standing_lines(records[number], target, self.situation)
+            if self.quantity > 0:
+                refuse_paused(self.item, self.situation)
+            plans = [
+                plan_line(target, self._part(target.tier), record, leaving, self.situation)
+                for target, record in zip(targets, records, strict=True)
+            ]
+        except Doubt as doubt:
+            seats = tuple(kept(record, mode) for record in records)
+            return ItemPlan(findings=(*observed, doubt.finding), seats=seats, frozen=True)
+        return self._merged(plans, leaving, observed)
+
+    def _merged(self, plans: Iterable[LinePlan], leaving: Leaving, observed: tuple[Finding, ...]) -> ItemPlan:
+        lines = list(plans)
+        seats = tuple(kept(line.record, self.situation.company.mode) for line in lines)
+        if any(line.needs_all for line in lines):
+            return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
+        changes = [change for line in lines for change in line.changes]
+        findings = tuple(finding for line in lines for finding in line.findings)
+        ledger = tuple(row for line in lines for row in line.ledger)
+        return ItemPlan(_group(self.item, [*changes, *leaving.changes]), (*observed, *findings), seats, ledger)
+
+    def _key(self, tier: Tier | None) -> LineKey:
+        key = LineKey(self.situation.company.company, self.agreement.id, self.item.id)
+        return key if tier is None else replace(key, band=tier.bounds)
+
+    def _part(self, tier: Tier | None) -> Decimal:
+        return self.quantity if tier is None else tier.part_of(self.quantity)
+
+    def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
+        """The record with tonight's reading, also where the agreement's calendar cannot be read."""
+        overridden = self.situation.company.billed_through.get(self.agreement.id)
+        read = calendar_of(self.agreement, self.situation.as_of, overridden)
+        existing = self._part(tier) if begun and has_begun(self.item, self.situation.as_of) else Decimal(0)
+        return with_tonight(self._key(tier), None if isinstance(read, Unsupported) else read, existing, self.situation)
+
+    def _target(self, tier: Tier | None) -> Target:
+        named = tier.product if tier is not None and tier.product is not None else self.profile.product
+        return Target(
+            self.item,
+            self.profile,
+            self.agreement,
+            calendar_for(self.item, self.agreement, self.situation),
+            product_for(named, self.situation),
+            self._key(tier),
+            self.situation.as_of,
+            self.quantity,
+            tier,
+        )
+
+
+def _group(item: BillItem, changes: Iterable[Change]) -> Group | None:
+    """In the order in which they are safe: our own copies go, one-off lines and new lines come, then the others."""
+    ordered = tuple(sorted(changes, key=_turn))
+    return Group(item.id, ordered) if ordered else None
+
+
+def _turn(change: Change) -> int:
+    if change.is_of_copy:
+        return 0
+    if change.kind is ChangeKind.CREATE:
+        return 1 if not change.key.is_standing else 2
+    return 3

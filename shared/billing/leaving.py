@@ -1,0 +1,77 @@
+"""Lines of ours that a bill item leaves behind: it is not to be billed, or it moves to another agreement or tier."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from shared.billing.calendar import Period
+from shared.billing.changes import ending
+from shared.billing.doubts import calendar_for
+from shared.billing.items import BillItem
+from shared.billing.lines import LineKey
+from shared.billing.matching import OwnLine
+from shared.billing.plan import TAKEN_OVER_ALREADY, Change
+from shared.billing.rules import Proration
+from shared.billing.schedule import takes_effect
+from shared.billing.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What ends these lines, and the last day that any of them bills (None: there are none)."""
+
+    changes: tuple[Change, ...] = ()
+    last_day: date | None = None
+
+    @property
+    def continues_on(self) -> date | None:
+        """The day on which another line goes on: billed-through belongs to the bill item."""
+        return self.last_day + timedelta(days=1) if self.last_day is not None else None
+
+    def begins_after(self, day: date) -> bool:
+        """Whether the item is still billed by the lines that it leaves on this day."""
+        return self.last_day is not None and self.last_day >= day
+
+
+def lines_leaving(item: BillItem, staying: Collection[LineKey], situation: Situation, reason: str) -> Leaving:
+    """The standing lines of an item but those that stay, each ended on its own agreement. Raises `Doubt`."""
+    changes: list[Change] = []
+    last_days: list[date] = []
+    lines = situation.standing_lines(item)
+    begun = [line.addition.effective_date for line in lines if line.key in staying]
+    for line in lines:
+        if line.key in staying:
+            continue
+        ended, last_day = _ended(item, line, situation, reason, [day for day in begun if day is not None])
+        changes += ended
+        if last_day is not None and line.addition.quantity > 0:
+            last_days.append(last_day)
+    return Leaving(tuple(changes), max(last_days, default=None))
+
+
+def _ended(
+    item: BillItem, line: OwnLine, situation: Situation, reason: str, begun: Collection[date]
+) -> tuple[list[Change], date | None]:
+    """What ends one line, and its last billed day. Nothing is written on an agreement that is over itself.
+
+    `begun` are the first days of the lines that stay: a worker may have died after it wrote the one that takes over.
+    """
+    agreement = situation.agreements.get(line.key.agreement)
+    last_day = line.addition.cancelled_date
+    if agreement is None or agreement.agreement_status != "Active":
+        ends = [day for day in (last_day, agreement.end_date if agreement is not None else None) if day is not None]
+        return [], min(ends, default=None)
+    if last_day is not None:
+        return [], last_day
+    calendar = calendar_for(item, agreement, situation)
+    start = takes_effect(calendar, Proration(), situation.as_of, rises=False)
+    begins = line.addition.effective_date
+    first = calendar.first_uninvoiced.start
+    taken_over = [day for day in begun if first <= day < start.start and (begins is None or begins < day)]
+    if taken_over:
+        start = Period(min(taken_over), min(taken_over))
+        reason = TAKEN_OVER_ALREADY
+    billed = None if begins is not None and begins >= start.start else start.day_before
+    return ending(item, line, start, reason), billed

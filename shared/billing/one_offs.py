@@ -1,0 +1,162 @@
+"""One-off lines: what periods owe beyond the standing line, less what such lines charge already."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.changes import one_off
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import LineValues, stamped_date
+from shared.billing.owed import Owed, still_owed, still_owed_or_credited
+from shared.billing.plan import Change
+from shared.billing.pricing import unit_price
+from shared.billing.rules import Decrease, ProrationRule
+from shared.billing.seats import SeatRecord
+from shared.billing.situation import Doubt, Situation, Target
+
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedOnce:
+    """What one-off lines charge already: how many there are by the day since which they charge, and their seats.
+
+    `seats` are charged seats by the first day of their period, `net` those less what was credited, by day.
+    """
+
+    numbers: Counter[date]
+    seats: Mapping[date, Decimal]
+    net: Mapping[date, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOffs:
+    """One-off lines, what is owed but cannot be billed inside the agreement, and the record with what is waived."""
+
+    changes: tuple[Change, ...]
+    untimely: tuple[Finding, ...]
+    record: SeatRecord
+
+
+def charged_once(target: Target, situation: Situation) -> ChargedOnce:
+    """What our one-off lines charge. One that a person changed or deleted has been dealt with: what we wrote counts."""
+    key = target.key.for_one_off()
+    rows = {row.stamp: row.values for row in situation.ledger if row.key == key}
+    for line in situation.owned[target.item.id]:
+        if line.key == key:
+            rows.setdefault(line.addition.serial_number.strip(), LineValues.of(line.addition))
+    numbers: Counter[date] = Counter()
+    seats: defaultdict[date, Decimal] = defaultdict(Decimal)
+    net: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for stamp, values in rows.items():
+        day = stamped_date(stamp)
+        if day is None:
+            continue
+        numbers[day] += 1
+        credited = values.unit_price < 0
+        net[day] += -values.quantity if credited else values.quantity
+        if not credited:
+            seats[target.calendar.period_of(day).start] += values.quantity
+    return ChargedOnce(numbers, seats, net)
+
+
+def one_offs(
+    target: Target,
+    record: SeatRecord,
+    planned: Mapping[date, Decimal],
+    prices: tuple[Decimal, Decimal],
+    situation: Situation,
+) -> OneOffs:
+    """What periods owe beyond the standing line. `prices` are those of invoiced periods and of the others."""
+    proration = target.profile.proration
+    charged = charged_once(target, situation)
+    if proration.decrease is Decrease.CREDIT and proration.rule is ProrationRule.COMPUTED:
+        owed = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
+        return _written(target, record, owed, prices, charged.numbers, waives=False)
+    owed = still_owed(record, target.calendar, proration, planned, charged.seats, target.as_of)
+    return _written(target, record, owed, prices, charged.numbers, waives=True)
+
+
+def written_once(target: Target, record: SeatRecord, owing: Iterable[Owed], situation: Situation) -> OneOffs:
+    """One-off lines for what was used, at the price of tonight; nothing of it counts as charged without a line."""
+    price = unit_price(target, None, keeps=False)
+    numbers = charged_once(target, situation).numbers
+    return _written(target, record, owing, (price, price), numbers, waives=False)
+
+
+def _written(
+    target: Target,
+    record: SeatRecord,
+    owing: Iterable[Owed],
+    prices: tuple[Decimal, Decimal],
+    numbers: Counter[date],
+    *,
+    waives: bool,
+) -> OneOffs:
+    """`waives`: what comes to nothing, is not charged at all or is left to a person counts as charged from then on.
+
+    Where seats that go are credited, each day stands for itself and is looked at again.
+    """
+    changes: list[Change] = []
+    untimely: list[Finding] = []
+    waived: defaultdict[date, Decimal] = defaultdict(Decimal)
+    pending: set[date] = set()
+    for owed in owing:
+        price = prices[0] if owed.period < target.first_uninvoiced else prices[1]
+        _refuse_where_manage_does_not_prorate(target, owed)
+        change = one_off(target, owed, price, numbers[owed.day] + 1)
+        timely = target.calendar.is_whole_inside(owed.billed_in)
+        if change is not None and timely and _is_charged(target, owed):
+            numbers[owed.day] += 1
+            changes.append(change)
+            pending.add(owed.period.start)
+            continue
+        waived[owed.period.start] += owed.quantity
+        if change is not None and not timely:
+            untimely.append(_untimely(target, owed, change))
+    # Seats are counted from the first one up: none may pass for charged while one before it is only planned.
+    settled = {start: quantity for start, quantity in waived.items() if start not in pending}
+    return OneOffs(tuple(changes), tuple(untimely), record.waiving(settled) if waives else record)
+
+
+def _is_charged(target: Target, owed: Owed) -> bool:
+    """Whether the company's own choice lets it be charged, or credited: what was waived is never given back.
+
+    Usage is measured from the company's own start on, so that its period may begin before.
+    """
+    if target.profile.arrears is not None:
+        return True
+    licence, not_before = target.item.licence, target.item.not_before
+    if licence is not None and licence.waive_until is not None:
+        waived_from = owed.day if owed.quantity > 0 else owed.period.start
+        if waived_from <= licence.waive_until:
+            return False
+    return not_before is None or not_before <= owed.day
+
+
+def _refuse_where_manage_does_not_prorate(target: Target, owed: Owed) -> None:
+    if (
+        target.profile.proration.rule is not ProrationRule.MANAGE
+        or owed.share.is_whole
+        or target.agreement.prorate_flag
+    ):
+        return
+    raise Doubt(
+        FindingKind.PRORATE_UNAVAILABLE,
+        target.item.id,
+        f"{target.item.name}: Manage is to prorate it, but agreement {target.agreement.id} does not prorate.",
+        "Turn on Prorate Agreement in Manage, or let the profile compute the proration itself (rule: computed).",
+    )
+
+
+def _untimely(target: Target, owed: Owed, change: Change) -> Finding:
+    return Finding(
+        FindingKind.CALENDAR_UNSUPPORTED,
+        f"{target.item.id}/{owed.day.isoformat()}",
+        f"{change.sentence} It is not written: that period does not lie wholly inside agreement {target.agreement.id}.",
+        "Bill the amount by hand.",
+    )

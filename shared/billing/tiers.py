@@ -1,0 +1,49 @@
+"""Tiered prices: the bands of a price rule, each billed by a line of its own.
+
+The seats of a band are those above its lower bound, so that the seat-slot rule holds for every band by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.billing.rules import Band, PriceKind, PriceRule
+from shared.billing.wording import number
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Units above `lower`, up to and including `upto`; None: all further ones."""
+
+    lower: Decimal
+    upto: Decimal | None
+    price: Decimal
+    product: str | None = None
+
+    @property
+    def bounds(self) -> str:
+        """Names the tier in line keys: 0-10, 50-. Schema: stamps are made of it."""
+        return f"{number(self.lower)}-{number(self.upto) if self.upto is not None else ''}"
+
+    def part_of(self, quantity: Decimal) -> Decimal:
+        """How many of so many units lie in this tier."""
+        reached = quantity if self.upto is None else min(quantity, self.upto)
+        return max(reached - self.lower, Decimal(0))
+
+
+def tiers_of(rule: PriceRule) -> tuple[Tier | None, ...]:
+    """The tiers that have lines of their own; only None for a price that has none."""
+    if rule.kind is not PriceKind.TIERED:
+        return (None,)
+    lower = Decimal(0)
+    tiers: list[Tier | None] = []
+    for band in rule.bands:
+        tiers.append(Tier(lower, band.upto, band.price, band.product))
+        lower = band.upto if band.upto is not None else lower
+    return tuple(tiers)
+
+
+def band_reached(rule: PriceRule, quantity: Decimal) -> Band:
+    """The band whose price all units have with volume prices; an upper bound belongs to its band."""
+    return next((band for band in rule.bands if band.upto is None or quantity <= band.upto), rule.bands[-1])
