@@ -67,9 +67,7 @@ def standing_from(
     elif last.addition.effective_date is not None:
         start = max(start, target.calendar.period_of(last.addition.effective_date))
     changes = _last_line(target, last, quantity, start, reason)
-    after = next(
-        (change.after.unit_price for change in changes if change.after is not None), last.addition.unit_price
-    )
+    after = next((change.after.unit_price for change in changes if change.after is not None), last.addition.unit_price)
     # With volume prices what is prorated has the price of the band reached, also for a period invoiced already.
     by_volume = target.item.price_rule.kind is PriceKind.VOLUME
     before = after if by_volume else last.addition.unit_price

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.billing import rules
 from shared.billing.lines import PREFIX
+from shared.rules.money import Price, Proration
 from shared.rules.parts import Part, Quantity
 from shared.rules.scalars import (
     Day,
@@ -132,26 +133,6 @@ class Schedule(Part):
     cron: Annotated[Text, AfterValidator(_cron)] = Field(description="five cron fields such as 0 2 * * *")
 
 
-class Price(Part):
-    kind: rules.PriceKind = rules.PriceRule().kind
-    amount: Number | None = None
-
-    @model_validator(mode="after")
-    def _amount_goes_with_custom(self) -> Self:
-        if self.kind is rules.PriceKind.CUSTOM and self.amount is None:
-            raise wrong("needs an amount with kind custom, such as amount: 25.00")
-        if self.kind is not rules.PriceKind.CUSTOM and self.amount is not None:
-            raise wrong(f"has an amount, which kind {self.kind.value} does not use; write kind: custom or leave it out")
-        return self
-
-
-class Proration(Part):
-    rule: rules.ProrationRule = rules.Proration().rule
-    start_day: rules.StartDay = rules.Proration().start_day
-    first_sync: rules.FirstSync = rules.Proration().first_sync
-    always_split: YesOrNo = rules.Proration().always_split
-
-
 class Profile(Part):
     id: Text = Field(description="a short name of your own, such as business-premium")
     name: Text = Field(description="what people call it")
@@ -165,6 +146,13 @@ class Profile(Part):
     invoice_text: Annotated[InvoiceText, AfterValidator(_text_with_places)] = ""
     replaces: tuple[Text, ...] = ()
     update_only: YesOrNo = False
+    arrears: rules.Arrears | None = None
+
+    @model_validator(mode="after")
+    def _usage_has_one_price(self) -> Self:
+        if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
+            raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
+        return self
 
 
 class Policy(Part):
@@ -196,6 +184,7 @@ class Licence(Part):
     start: Day | None = None
     do_not_bill: YesOrNo = False
     do_not_bill_until: Day | None = None
+    waive_until: Day | None = None
 
     @model_validator(mode="after")
     def _for_ever_or_until(self) -> Self:

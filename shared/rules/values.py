@@ -70,7 +70,8 @@ def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) 
 def _profile(profile: doc.Profile) -> rules.BillingProfile:
     given = profile.model_dump()
     given["quantity"] = rules.QuantityRule(**given["quantity"] | {"users": _users(profile.quantity.users)})
-    given["price"] = rules.PriceRule(**given["price"])
+    bands = tuple(rules.Band(**band) for band in given["price"].pop("bands"))
+    given["price"] = rules.PriceRule(**given["price"], bands=bands)
     given["proration"] = rules.Proration(**given["proration"])
     return rules.BillingProfile(**given)
 
@@ -126,8 +127,11 @@ def _difference(own: Mapping[str, Any], msp: Mapping[str, Any]) -> dict[str, Any
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """A dataclass as a mapping; dataclasses in its fields too."""
-    return {
-        item.name: _fields(part) if hasattr(part := getattr(value, item.name), "__dataclass_fields__") else part
-        for item in fields(value)
-    }
+    """A dataclass as a mapping; dataclasses in its fields too, and those in lists there."""
+    return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return tuple(_plain(entry) for entry in part)
+    return _fields(part) if hasattr(part, "__dataclass_fields__") else part

@@ -24,17 +24,20 @@ _SECTIONS = {
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
         "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"
-        "# {kind: product} | {kind: custom, amount: 25.00}. bill_option: Billable | DoNotBill | NoCharge.\n"
-        "# proration: rule: none | full | computed; start_day: excluded | included;\n"
-        "# first_sync: next-period | prorate | full-period; always_split: true | false.\n"
+        "# {kind: product} | {kind: custom, amount: 25.00} | {kind: cost, markup: 20} | {kind: retail} |\n"
+        "# {kind: tiered, bands: [{upto: 10, price: 5}, {price: 4}]} | {kind: volume, bands: …}; per: cycle | month.\n"
+        "# bill_option: Billable | DoNotBill | NoCharge.\n"
+        "# proration: rule: none | full | computed | manage; start_day: excluded | included;\n"
+        "# first_sync: next-period | prorate | full-period; always_split: true | false; decrease: keep | credit.\n"
+        "# arrears: last | highest bills usage once its period is over.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),
     "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {', '.join(SOURCES)}.",
     "companies": (
         "company is Manage's record number. mode: observe | approve | auto. A licence overrides the policy for its\n"
-        "# SKU with profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until; customer narrows it.\n"
-        "# guards holds only what differs from the MSP's. billed_through names the last invoiced day of an agreement\n"
-        "# where Manage's own dates say something else."
+        "# SKU with profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until, waive_until;\n"
+        "# customer narrows it to one. guards holds only what differs from the MSP's. billed_through names the last\n"
+        "# invoiced day of an agreement where Manage's own dates say something else."
     ),
 }
 

@@ -270,7 +270,8 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         ),
         (
             "price: {kind: free}",
-            'line 4, profiles[0].price.kind: must be one of keep, product, custom, not "free"',
+            "line 4, profiles[0].price.kind: must be one of keep, product, custom, cost, retail, tiered, volume, "
+            'not "free"',
         ),
         ("price: keep", 'line 4, profiles[0].price: must be fields with values, not "keep"'),
         (
@@ -299,7 +300,7 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "quantitty: {}",
             "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
-            "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only",
+            "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only, arrears",
         ),
         ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
     ],

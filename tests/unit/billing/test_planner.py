@@ -489,23 +489,6 @@ def test_a_named_agreement_must_be_an_active_one_of_the_company(licence, kind):
     assert kinds(plan) == [kind]
 
 
-def test_a_link_that_names_another_agreement_than_the_lines_is_left_to_a_person():
-    line = b.our_addition(9, 2)
-    licence = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
-    plan = plan_company(
-        b.facts(
-            b.reading(b.count(3)),
-            additions=[line],
-            ledger=[b.recorded(line)],
-            agreements=[b.agreement(501), b.agreement(502)],
-            company=b.company(licences=(licence,)),
-        )
-    )
-
-    assert plan.groups == ()
-    assert kinds(plan) == ["ambiguous-agreement"]
-
-
 @pytest.mark.parametrize(
     ("products", "kind"),
     [
@@ -563,23 +546,6 @@ def test_a_line_deleted_or_ended_by_a_person_is_paused(lines):
 
     assert plan.groups == ()
     assert kinds(plan) == ["paused"]
-
-
-def test_a_profile_that_names_another_product_leaves_the_standing_line_alone():
-    line = b.our_addition(9, 10)
-    own = b.rules(b.profile(product="M365-NEW"))
-    plan = plan_company(
-        b.facts(
-            b.reading(b.count(10)),
-            additions=[line],
-            ledger=[b.recorded(line)],
-            rules=own,
-            products=[b.product("M365-NEW", 99)],
-        )
-    )
-
-    assert plan.groups == ()
-    assert kinds(plan) == ["candidates"]
 
 
 def test_a_removed_company_link_freezes_the_lines_and_says_so():

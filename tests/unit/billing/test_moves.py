@@ -1,0 +1,249 @@
+"""An item that goes on in another line: on another agreement, of another product, in other tiers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.agreements import Addition
+from shared.billing.lines import LineKey, stamp_of
+from shared.billing.plan import ChangeKind, Plan
+from shared.billing.planner import Facts, plan_company
+from shared.billing.rules import (
+    Band,
+    FirstSync,
+    LicenceLink,
+    PriceKind,
+    PriceRule,
+    Proration,
+    ProrationRule,
+)
+from tests import builders as b
+
+D = Decimal
+NOVEMBER_ENDS = date(2026, 11, 30)
+ELSEWHERE = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
+COMPUTED = Proration(ProrationRule.COMPUTED)
+
+
+def dates(plan: Plan) -> list[tuple[str, int, Decimal | None, date | None, date | None]]:
+    """Per change: what it does, on which agreement, and the line's quantity and days afterwards."""
+    return [
+        (change.kind.value, change.key.agreement, values.quantity, values.effective_date, values.cancelled_date)
+        for change in plan.changes
+        if (values := change.after) is not None
+    ]
+
+
+def moved(line: Addition, *, to: object, **values: object) -> Facts:
+    return b.facts(
+        b.reading(b.count(10)),
+        additions=[line],
+        ledger=[b.recorded(line)],
+        agreements=[b.agreement(501), to],
+        company=b.company(licences=(ELSEWHERE,)),
+        seats=b.seats_with(10, date(2026, 11, 20)),
+        **values,
+    )
+
+
+def test_a_link_that_names_another_agreement_moves_the_line_there_without_a_gap_or_an_overlap():
+    plan = plan_company(moved(b.our_addition(9, 10), to=b.agreement(502)))
+
+    assert dates(plan) == [
+        ("create", 502, D(10), date(2026, 12, 1), None),
+        ("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS),
+    ]
+    assert [group.held for group in plan.groups] == [None]
+
+
+def test_where_the_other_agreements_periods_begin_on_other_days_the_new_line_waits_for_the_old_one_to_end():
+    there = b.agreement(
+        502, invoicing_cycle="ContractYear", bill_start_date=date(2024, 1, 15), next_invoice_date=date(2026, 12, 15)
+    )
+    line = b.our_addition(9, 10)
+    rules = b.rules(b.profile(proration=COMPUTED))
+    first = plan_company(moved(line, to=there, rules=rules))
+    assert dates(first) == [("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS)]
+
+    ended = replace(line, cancelled_date=NOVEMBER_ENDS)
+    seats = {record.line: record for record in first.seats}
+    later = replace(
+        moved(ended, to=there, rules=rules),
+        as_of=date(2026, 12, 3),
+        readings=(b.reading(b.count(10), day=date(2026, 12, 3)),),
+        seats=seats,
+    )
+    # 15 Nov to 14 Dec has 30 days; it goes on on 1 Dec, the 17th: 13 of them are left.
+    assert [(change.after.quantity, change.after.unit_price) for change in plan_company(later).changes] == [
+        (D(10), D("10.83")),
+        (D(10), D("25.00")),
+    ]
+    assert dates(plan_company(later))[1] == ("create", 502, D(10), date(2026, 12, 15), None)
+
+
+def test_an_agreement_invoiced_ahead_is_billed_for_the_months_that_the_old_one_does_not_bill_any_more():
+    line = b.our_addition(9, 10)
+    ahead = b.agreement(502, next_invoice_date=date(2027, 1, 1))
+    rules = b.rules(b.profile(proration=COMPUTED))
+    first = plan_company(moved(line, to=ahead, rules=rules))
+    ended = replace(line, cancelled_date=NOVEMBER_ENDS)
+    later = replace(
+        moved(ended, to=ahead, rules=rules),
+        as_of=date(2026, 12, 1),
+        readings=(b.reading(b.count(10), day=date(2026, 12, 1)),),
+        seats={record.line: record for record in first.seats},
+    )
+
+    once, standing = plan_company(later).changes
+    assert (once.after.quantity, once.after.unit_price, once.after.effective_date) == (
+        D(10),
+        D("25.00"),
+        date(2027, 1, 1),
+    )
+    assert standing.after.effective_date == date(2027, 1, 1)
+
+
+def test_after_a_move_the_old_agreement_is_no_longer_ambiguous():
+    old = b.our_addition(9, 10, cancelled_date=NOVEMBER_ENDS)
+    new = b.our_addition(10, 10, on=502, effective_date=date(2026, 12, 1))
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[old, new],
+            ledger=[b.recorded(old), b.recorded(new)],
+            agreements=[b.agreement(501), b.agreement(502)],
+        )
+    )
+
+    assert plan.groups == ()
+    assert plan.findings == ()
+
+
+def test_a_worker_that_died_between_the_two_writes_of_a_move_leaves_nothing_billed_twice():
+    old, new = b.our_addition(9, 10), b.our_addition(10, 10, on=502, effective_date=date(2026, 12, 1))
+    facts = moved(old, to=b.agreement(502, next_invoice_date=date(2026, 12, 1)))
+    later = replace(
+        facts,
+        as_of=date(2026, 12, 2),
+        additions={501: (old,), 502: (new,)},
+        ledger=(b.recorded(old), b.recorded(new)),
+        readings=(b.reading(b.count(10), day=date(2026, 12, 2)),),
+    )
+
+    assert dates(plan_company(later)) == [("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS)]
+
+
+def test_an_agreement_that_is_over_is_left_as_it_is_and_billing_goes_on_where_the_link_says():
+    over = b.agreement(501, agreement_status="Expired", end_date=date(2026, 10, 31), next_invoice_date=None)
+    line = b.our_addition(9, 10)
+    facts = moved(line, to=b.agreement(502, next_invoice_date=date(2026, 11, 1)))
+    plan = plan_company(replace(facts, agreements=(over, facts.agreements[1])))
+
+    assert dates(plan) == [("create", 502, D(10), date(2026, 11, 1), None)]
+
+
+def test_a_profile_that_names_another_product_goes_on_with_a_line_of_that_product():
+    line = b.our_addition(9, 10)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[line],
+            ledger=[b.recorded(line)],
+            rules=b.rules(b.profile(product="M365-NEW")),
+            products=[b.product("M365-NEW", 99, "27.50")],
+        )
+    )
+
+    assert dates(plan) == [
+        ("create", 501, D(10), date(2026, 12, 1), None),
+        ("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS),
+    ]
+    new = plan.changes[0].after
+    assert (new.product_id, new.unit_price) == (99, D("27.50"))
+    assert new.serial_number != line.serial_number
+
+
+TIERED = PriceRule(PriceKind.TIERED, bands=(Band(D(4), D("25.00")), Band(None, D("20.00"), "M365-MORE")))
+
+
+def test_a_price_that_becomes_tiered_goes_on_in_one_line_per_band_when_the_old_line_has_ended():
+    line = b.our_addition(9, 10)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[line],
+            ledger=[b.recorded(line)],
+            rules=b.rules(b.profile(price=TIERED)),
+            products=[b.product(), b.product("M365-MORE", 99)],
+        )
+    )
+
+    assert [
+        (change.kind, change.product, change.after.quantity, change.after.unit_price) for change in plan.changes
+    ] == [
+        (ChangeKind.CREATE, "M365-BP", D(4), D("25.00")),
+        (ChangeKind.CREATE, "M365-MORE", D(6), D("20.00")),
+        (ChangeKind.END, "M365-BP", D(10), D("25.00")),
+    ]
+    assert {change.after.effective_date for change in plan.changes[:2]} == {date(2026, 12, 1)}
+    assert plan.changes[2].after.cancelled_date == NOVEMBER_ENDS
+
+
+def test_tiers_are_told_by_their_stamps_after_the_store_was_lost():
+    lines = []
+    for number, (band, product, quantity, price) in enumerate(
+        [("0-4", 88, 4, "25.00"), ("4-", 99, 6, "20.00")], start=9
+    ):
+        key = LineKey(b.COMPANY, b.AGREEMENT, f"{b.SOURCE}/{b.PREMIUM}", band=band)
+        stamp = stamp_of(key, product, date(2025, 1, 1))
+        values = {"product_id": product, "product": "M365-BP" if product == 88 else "M365-MORE"}
+        lines.append(b.addition(number, quantity, serial_number=stamp, unit_price=D(price), **values))
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=lines,
+            rules=b.rules(b.profile(price=TIERED)),
+            products=[b.product(), b.product("M365-MORE", 99)],
+        )
+    )
+
+    assert plan.groups == ()
+    assert plan.findings == ()
+    assert [row.key.band for row in plan.ledger] == ["0-4", "4-"]
+
+
+def test_a_line_that_people_keep_is_not_adopted_for_a_tier():
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[b.addition(9, 10)],
+            rules=b.rules(b.profile(price=TIERED)),
+            products=[b.product(), b.product("M365-MORE", 99)],
+        )
+    )
+
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["blocked-create"]
+    assert "a tiered price needs a line of its own for each tier" in plan.findings[0].text
+
+
+def test_a_trial_that_is_bought_is_prorated_since_that_day_and_not_taken_for_a_first_sync():
+    own = b.rules(b.profile(proration=replace(COMPUTED, first_sync=FirstSync.NEXT_PERIOD)))
+    trial = b.count(5, subscriptions=[b.subscription(5, trial=True)])
+    before = plan_company(b.facts(b.reading(trial, day=date(2026, 11, 20)), rules=own, as_of=date(2026, 11, 20)))
+    bought = plan_company(
+        b.facts(
+            b.reading(b.count(5)),
+            rules=own,
+            seats={record.line: record for record in before.seats},
+            last_counted={(b.SOURCE, b.TENANT): frozenset({b.PREMIUM})},
+        )
+    )
+
+    # November is invoiced; of its 30 days 9 are left after the 21st.
+    assert [(change.key.kind, change.after.unit_price) for change in bought.changes] == [
+        ("one-off", D("7.50")),
+        ("standing", D("25.00")),
+    ]
