@@ -20,6 +20,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -54,6 +55,7 @@ def make_ports(settings: Settings) -> Ports:
         company_state=CompanyStateStore(tables),
         runs=RunStore(tables),
         schedules=ScheduleStore(tables),
+        readings=ReadingStore(tables),
         due=DueStore(tables),
         callbacks=CallbackStore(tables),
         poison=PoisonStore(tables),

@@ -48,7 +48,13 @@ def approve(ports: Ports, company: int, hashes: Collection[str], person: Person)
     _refuse_observed(_known(ports, company))
     run = _new_run(ports, "approval")
     order = Order(
-        company, run, run, actor=person.name, approved=tuple(sorted(set(hashes))), signed=_sign(ports, person)
+        company,
+        run,
+        run,
+        actor=person.name,
+        approved=tuple(sorted(set(hashes))),
+        signed=_sign(ports, person),
+        live=True,
     )
     return sync_company(ports, order)
 

@@ -42,7 +42,8 @@ class Order:
 
     `mode` can only make it more careful. `rules` is the version that the run pinned, None the one in force. `again`
     says that the run has looked at the company before: what it wrote then is part of the report. `approved` are hashes
-    of groups that somebody has just approved, `signed` who: then nothing but what is approved is written.
+    of groups that somebody has just approved, `signed` who: then nothing but what is approved is written. `live` asks
+    every source now, also where the night has stored what it read.
     """
 
     company: int
@@ -54,6 +55,7 @@ class Order:
     again: bool = False
     approved: tuple[str, ...] = ()
     signed: Signature | None = None
+    live: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def _sync(
 ) -> Synced:
     """`before` are the run's writes of earlier looks."""
     as_of = business_date(ports.clock)
-    observation = observe(ports, company, state, ports.rules.load(order.rules), as_of)
+    observation = observe(ports, company, state, ports.rules.load(order.rules), as_of, live=order.live)
     resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     facts = replace(observation.facts, ledger=resolution.ledger, in_doubt=resolution.in_doubt)
     plan = plan_company(facts)

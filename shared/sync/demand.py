@@ -16,7 +16,7 @@ from shared.sync.ports import Ports
 def sync_now(ports: Ports, company: int, mode: Mode | None, actor: str) -> Synced:
     """Syncs one company inline, under the same lease as every worker. Raises `Busy` or `Gone`."""
     run = _new_run(ports)
-    return sync_company(ports, Order(company, run, run, mode, actor=actor))
+    return sync_company(ports, Order(company, run, run, mode, actor=actor, live=True))
 
 
 def sync_in_run(ports: Ports, companies: Sequence[int] | None, mode: Mode | None) -> str:

@@ -11,6 +11,7 @@ from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
+from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.msp import notice_customers
 from shared.sync.ports import Ports
@@ -23,7 +24,9 @@ LONGEST_JOB = timedelta(minutes=15)
 
 
 def nightly(ports: Ports) -> str:
-    """Lists each partner's customers, notices new and vanished ones, and starts a run over the linked companies.
+    """Lists each vendor's customers, notices new and vanished ones, and starts a run over the linked companies.
+
+    What is read for all customers at once is read before, so that the run finds it.
 
     Beside that it tidies up: messages told long enough, callbacks heard long ago, our registration for them.
 
@@ -34,6 +37,7 @@ def nightly(ports: Ports) -> str:
     findings = [*notice_customers(ports, companies), *keep_registered(ports)]
     poison.close_old(ports)
     callbacks.forget_old(ports)
+    read_fleets(ports)
     run = f"{business_date(ports.clock).isoformat()}-nightly"
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)

@@ -12,6 +12,7 @@ from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.company_state import CompanyState
+from shared.sync.fleets import read_customer
 from shared.sync.ports import Ports
 
 #: So long after its last day an ended line of ours is still looked at, on an agreement that is active.
@@ -26,9 +27,14 @@ class Observation:
     failures: tuple[str, ...]
 
 
-def observe(ports: Ports, company: CompanyRules, state: CompanyState, rules: Rules, as_of: date) -> Observation:
-    """Reads every linked source, then Manage. A source that fails is a failed reading; Manage failing raises."""
-    readings = tuple(_read(ports, link, as_of) for link in company.links)
+def observe(
+    ports: Ports, company: CompanyRules, state: CompanyState, rules: Rules, as_of: date, *, live: bool
+) -> Observation:
+    """Reads every linked source, then Manage. A source that fails is a failed reading; Manage failing raises.
+
+    `live` asks every source now; else what the night has read of a fleet will do.
+    """
+    readings = tuple(_read(ports, link, as_of, live=live) for link in company.links)
     agreements = tuple(ports.manage.agreements(company.company))
     additions = _additions_that_matter(ports, company, state, agreements, as_of)
     facts = Facts(
@@ -56,7 +62,7 @@ def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]
     }
 
 
-def _read(ports: Ports, link: CompanyLink, as_of: date) -> Reading | ReadFailure:
+def _read(ports: Ports, link: CompanyLink, as_of: date, *, live: bool) -> Reading | ReadFailure:
     source = ports.sources.get(link.source)
     if source is None:
         return ReadFailure(
@@ -66,7 +72,7 @@ def _read(ports: Ports, link: CompanyLink, as_of: date) -> Reading | ReadFailure
             f"The source {link.source} is not connected.",
             f"Set the settings of {link.source}, or remove the company's link to it.",
         )
-    return source.read(link.customer, as_of)
+    return read_customer(ports, source, link.customer, as_of, live=live)
 
 
 def _additions_that_matter(

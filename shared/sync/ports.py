@@ -18,6 +18,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -117,6 +118,7 @@ class Ports:
     company_state: CompanyStateStore
     runs: RunStore
     schedules: ScheduleStore
+    readings: ReadingStore
     due: DueStore
     callbacks: CallbackStore
     poison: PoisonStore

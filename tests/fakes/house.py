@@ -25,6 +25,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
@@ -145,6 +146,9 @@ class FakeSource:
     failing: dict[str, FailureKind] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
     broken: TrueUpError | None = None
+
+    def check(self) -> list[str]:
+        return [str(self.broken)] if self.broken is not None else []
 
     def customers(self) -> Sequence[Customer]:
         if self.broken is not None:
@@ -301,6 +305,7 @@ class House:
             company_state=CompanyStateStore(self.tables),
             runs=RunStore(self.tables),
             schedules=ScheduleStore(self.tables),
+            readings=ReadingStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),
             poison=PoisonStore(self.tables),

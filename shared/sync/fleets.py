@@ -1,0 +1,50 @@
+"""Sources that are read for all customers at once: the night reads and stores, workers take what is fresh."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+
+from shared.billing.counts import ReadFailure, Reading
+from shared.clock import business_date
+from shared.errors import TrueUpError
+from shared.sources.protocol import FleetSource, Source
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: So long, within its day, a stored reading is taken for what the customer has; then the customer is read alone.
+FRESH = timedelta(hours=2)
+
+
+def read_fleets(ports: Ports) -> None:
+    """Reads every fleet and stores its readings.
+
+    A fleet that could not be read is no trouble yet: each of its customers is then read alone, and tells why not.
+    """
+    day = business_date(ports.clock)
+    for source in ports.sources.values():
+        if not isinstance(source, FleetSource):
+            continue
+        at = ports.clock.business_now()
+        try:
+            found = source.read_fleet(day, ports.readings.of(source.name))
+        except TrueUpError as error:
+            log.warning("the fleet of %s could not be read: %s", source.name, error)
+            continue
+        ports.readings.put(source.name, [each for each in found.values() if isinstance(each, Reading)], at)
+        log.info("the fleet of %s: %s customers", source.name, len(found))
+
+
+def read_customer(ports: Ports, source: Source, customer: str, day: date, *, live: bool) -> Reading | ReadFailure:
+    """One customer's counts: of a fleet the stored ones while they are fresh, unless they are wanted `live`."""
+    if not isinstance(source, FleetSource):
+        return source.read(customer, day)
+    stored = None if live else ports.readings.get(source.name, customer)
+    now = ports.clock.business_now()
+    if stored is not None and stored.reading.day == day and timedelta(0) <= now - stored.at <= FRESH:
+        return stored.reading
+    reading = source.read(customer, day)
+    if isinstance(reading, Reading):
+        ports.readings.put(source.name, [reading], now)
+    return reading
