@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 
@@ -163,7 +164,7 @@ class Plan:
     `seats` are the seat records after this reading, `ledger` rows to remember without a write, `forgotten` the stamps
     of rows to forget, `frozen` the bill items that are left alone because something is not certain. `unread` are active
     agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
-    to remember anew of how far agreements are invoiced.
+    to remember anew of how far agreements are invoiced. `sources` feed each bill item, by its id.
     """
 
     company: int
@@ -176,6 +177,7 @@ class Plan:
     unread: frozenset[int] = frozenset()
     needs_all: bool = False
     invoiced: tuple[Invoiced, ...] = ()
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Change, ...]:

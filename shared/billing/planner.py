@@ -73,6 +73,7 @@ def plan_company(facts: Facts) -> Plan:
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
+        sources={item.id: (item.source,) for item in items},
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,

@@ -317,6 +317,17 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetLimit:
+    """A run is only planned for a source once more than `percent` of its companies reduce or are held for that source.
+
+    Asked as soon as `after` companies with the source are done.
+    """
+
+    percent: Decimal = Decimal(20)
+    after: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """A job and when it runs: five cron fields in the MSP's own time zone."""
 
@@ -336,6 +347,7 @@ class Rules:
     schedules: tuple[Schedule, ...] = ()
     adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
     approvals: Approvals = Approvals()
+    fleet: FleetLimit = FleetLimit()
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
         wanted = (source, sku.strip().casefold())

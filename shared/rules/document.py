@@ -123,6 +123,11 @@ class CompanyGuards(Part):
     invoiced_at_once: Whole | None = None
 
 
+class Fleet(Part):
+    percent: Percentage = rules.FleetLimit().percent
+    after: Whole = rules.FleetLimit().after
+
+
 class Approvals(Part):
     expire_days: Days = rules.Approvals().expire_days
 
@@ -213,6 +218,7 @@ class RulesDocument(Part):
     """The whole document."""
 
     guards: Guards = Guards()
+    fleet: Fleet = Fleet()
     adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
     approvals: Approvals = Approvals()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)

@@ -32,6 +32,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             profiles={profile.id: _profile(profile) for profile in document.profiles},
             policies=tuple(rules.SkuPolicy(item.source, item.sku, item.profile) for item in document.policies),
             guards=guards,
+            fleet=rules.FleetLimit(**document.fleet.model_dump()),
             schedules=tuple(rules.Schedule(**item.model_dump()) for item in document.schedules),
             adoptable_marks=document.adoptable_marks,
             approvals=rules.Approvals(**document.approvals.model_dump()),
@@ -56,6 +57,7 @@ def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) 
     return {
         "guards": _fields(msp.guards),
         "adoptable_marks": msp.adoptable_marks,
+        "fleet": _fields(msp.fleet),
         "approvals": _fields(msp.approvals),
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],

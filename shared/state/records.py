@@ -123,7 +123,8 @@ class OpenFinding:
 class CompanyReport:
     """What one sync did: stored in the run's row and with the company.
 
-    `waiting` counts groups that wait for a person, `stale` approved ones that are no longer what is planned.
+    `waiting` counts groups that wait for a person, `stale` approved ones that are no longer what is planned. `fleet`
+    has the sources that were read, True where the company reduces or is held; empty where it does not apply by itself.
     """
 
     company: int
@@ -136,3 +137,4 @@ class CompanyReport:
     seconds: float = 0.0
     waiting: int = 0
     stale: int = 0
+    fleet: dict[str, bool] = field(default_factory=dict)

@@ -26,7 +26,8 @@ class RunHeader:
 
     `mode` is the most that the run may do, None when every company's own mode counts. `filled` says that every company
     has its row, `companies` how many there are. `outcomes` counts companies by outcome once the run has ended. `signed`
-    is who approved what the rows of an approval's run carry.
+    is who approved what the rows of an approval's run carry. For the sources in `stopped` the run only plans from then
+    on; for those in `released` it goes on whatever is counted.
     """
 
     id: str
@@ -40,6 +41,8 @@ class RunHeader:
     note: str = ""
     outcomes: dict[str, int] = field(default_factory=dict)
     signed: Signature | None = None
+    stopped: tuple[str, ...] = ()
+    released: tuple[str, ...] = ()
 
 
 _DOCUMENT = Document("run", RunHeader)

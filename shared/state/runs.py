@@ -11,11 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 
 from shared.errors import Gone
+from shared.state import tallies
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, escape
 from shared.state.records import CompanyReport
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, Row
 from shared.state.run_headers import TABLE, RunHeader, RunHeaders
 from shared.state.tables import TableAccess
+from shared.state.tallies import Tally
 
 __all__ = ["RunHeader", "RunRow", "RunStore", "Stage"]
 
@@ -43,8 +45,9 @@ class RunRow:
 
     Only the message that holds `claim` works on a claimed row; `claimed_at` is when it was last heard of. `attempts`
     counts the claims before it that ended without a word. `approved` are hashes of the company's groups that a person
-    approved for this run to write. A done row has its `report`, and names the row that was
-    claimed in the same step. `etag` says which state of the row was read; empty when it was not read but written.
+    approved for this run to write. A done row has its `report`, and names the row that was claimed in the same step.
+    `lane` names the chain of rows that were claimed one after the other, `counted` is what it had counted by source
+    before this row. `etag` says which state of the row was read; empty when it was not read but written.
     """
 
     run: str
@@ -57,6 +60,8 @@ class RunRow:
     next_company: int | None = None
     next_claim: str | None = None
     approved: tuple[str, ...] = ()
+    lane: str = ""
+    counted: dict[str, Tally] = field(default_factory=dict)
     etag: str = field(default="", compare=False, repr=False)
 
 
@@ -146,7 +151,8 @@ class RunStore:
         """Claims up to `want` pending rows for the caller, each under a claim of its own."""
         taken: list[RunRow] = []
         for pending in self._candidates(run, want) if want > 0 else ():
-            claimed = _claimed(pending, now, new_claim())
+            claim = new_claim()
+            claimed = _claimed(pending, now, claim, lane=claim, counted={})
             try:
                 self._transact(run, _move(pending, claimed))
             except (AlreadyThere, Changed):
@@ -176,10 +182,17 @@ class RunStore:
         for pending in itertools.chain(self._candidates(row.run, 1), [None]):
             if standing.stage is Stage.DONE:
                 return self._handed_on(standing)
-            following = None if pending is None else _claimed(pending, now, new_claim())
+            counted = tallies.with_company(standing.counted, report)
+            following = None
+            if pending is not None:
+                following = _claimed(pending, now, new_claim(), lane=standing.lane, counted=counted)
             claim = [] if pending is None or following is None else _move(pending, following)
             try:
-                self._transact(row.run, [*_move(standing, _done(standing, report, following)), *claim])
+                done = _done(standing, report, following)
+                self._transact(
+                    row.run,
+                    [*_move(standing, done), *tallies.written_count(standing.lane, standing.counted, counted), *claim],
+                )
             except (AlreadyThere, Changed):
                 standing = self._look(row)
                 continue
@@ -207,6 +220,22 @@ class RunStore:
         rows = self._tables.query(TABLE, escape(run), select=[])
         stages = Counter(row.row.partition(SEPARATOR)[0] for row in rows)
         return {stage: stages[stage] for stage in Stage}
+
+    def tally(self, run: str) -> dict[str, Tally]:
+        """What has been counted of the companies that are done, by source."""
+        first, before = tallies.KEYS
+        return tallies.sum_of(self._tables.query(TABLE, escape(run), first=first, before=before))
+
+    def stop(self, run: str, source: str) -> bool:
+        """From now on the run only plans for a source; False when it did so already."""
+
+        def stopped(header: RunHeader) -> RunHeader | None:
+            if source in header.stopped:
+                return None
+            note = "; ".join(filter(None, (header.note, f"only planned for {source} from then on")))
+            return replace(header, stopped=(*header.stopped, source), note=note)
+
+        return self._headers.update(run, stopped)
 
     def close(self, run: str, now: datetime) -> bool:
         """Ends a filled run whose every row is done, once: True for the one caller that did."""
@@ -273,8 +302,8 @@ class RunStore:
         self._tables.transact(TABLE, escape(run), operations)
 
 
-def _claimed(pending: RunRow, now: datetime, claim: str) -> RunRow:
-    return replace(pending, stage=Stage.CLAIMED, claim=claim, claimed_at=now, etag="")
+def _claimed(pending: RunRow, now: datetime, claim: str, lane: str, counted: dict[str, Tally]) -> RunRow:
+    return replace(pending, stage=Stage.CLAIMED, claim=claim, claimed_at=now, lane=lane, counted=counted, etag="")
 
 
 def _done(claimed: RunRow, report: CompanyReport, following: RunRow | None) -> RunRow:

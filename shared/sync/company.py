@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import within_a_day
-from shared.billing.plan import ChangeKind, Plan
+from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.clock import business_date
@@ -21,6 +21,7 @@ from shared.state.company_state import CompanyState
 from shared.state.records import CompanyReport, HistoryEntry, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, apply_plan
 from shared.sync.decisions import Judged, judge
+from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.observe import Observation, observe, unread_active
@@ -158,10 +159,10 @@ def _is_forgotten(state: CompanyState) -> bool:
 
 
 def _failed(
-    ports: Ports, order: Order, lease: Lease, state: CompanyState, before: list[ChangeKind], error: TrueUpError
+    ports: Ports, order: Order, lease: Lease, state: CompanyState, before: list[Change], error: TrueUpError
 ) -> Synced:
     """A sync that learned nothing. Without the lease not even that is recorded: another worker may be at it by now."""
-    report = CompanyReport(order.company, Outcome.FAILED, str(error), written=_counted(before))
+    report = CompanyReport(order.company, Outcome.FAILED, str(error), written=_counted(_kinds(before)))
     if _ran_out(ports, lease):
         return Synced(report, again_in=ports.limits.busy_delay)
     finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
@@ -179,7 +180,7 @@ def _sync(
     lease: Lease,
     company: CompanyRules,
     state: CompanyState,
-    before: list[ChangeKind],
+    before: list[Change],
 ) -> Synced:
     """`before` are the run's writes of earlier looks."""
     as_of = business_date(ports.clock)
@@ -194,21 +195,31 @@ def _sync(
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
     judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days)
-    groups = judged.applicable(company.mode.at_most(order.mode), approved_only=order.signed is not None)
-    watch = Watch(ports, facts, plan, groups)
+    mode = company.mode.at_most(order.mode)
+    groups = judged.applicable(mode, approved_only=order.signed is not None)
+    stopped = stopped_sources(ports, order.run, facts, groups)
+    watch = Watch(ports, facts, plan, tuple(group for group in groups if goes_on(judged, group, stopped)))
     moved = watch.moved()
     writing = watch.notes(writing=True) if not moved else []
     state = record_plan(ports, order.company, state, observation, resolution, judged.telling(moved), writing)
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
-    if groups and not moved:
+    if watch.groups and not moved:
         applied = apply_plan(ports, order.run, order.actor, lease, state, judged, watch)
-    reached = [*before, *_kinds(resolution.done), *applied.written]
-    return _synced(order, observation, resolution, judged, applied, reached)
+    earlier = [*before, *_changes(resolution.done)]
+    synced = _synced(order, observation, resolution, judged, applied, [*_kinds(earlier), *applied.written])
+    report = replace(synced.report, fleet=counted_for_fleet(facts, judged, earlier, mode))
+    if len(watch.groups) < len(groups):
+        report = replace(report, note="; ".join(filter(None, (report.note, only_planned(stopped)))))
+    return replace(synced, report=report)
 
 
-def _kinds(entries: Iterable[HistoryEntry]) -> list[ChangeKind]:
+def _changes(entries: Iterable[HistoryEntry]) -> list[Change]:
     """What was done to additions; what only a person decided is no write."""
-    return [entry.change.kind for entry in entries if entry.change is not None]
+    return [entry.change for entry in entries if entry.change is not None]
+
+
+def _kinds(changes: Iterable[Change]) -> list[ChangeKind]:
+    return [change.kind for change in changes]
 
 
 def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
@@ -221,12 +232,12 @@ def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
     return within_a_day(plan, limit, written)
 
 
-def _written_before(ports: Ports, order: Order, lease: Lease) -> list[ChangeKind]:
+def _written_before(ports: Ports, order: Order, lease: Lease) -> list[Change]:
     """What earlier looks of the same run wrote: those that put the company back, and those whose worker died."""
     if not order.again and lease.company.deaths == 0:
         return []
     newest = ports.company_state.history(order.company, _MOST_WRITES)
-    return _kinds(entry for entry in newest if entry.run == order.run)
+    return _changes(entry for entry in newest if entry.run == order.run)
 
 
 def _synced(

@@ -68,14 +68,15 @@ class Judged:
     @property
     def held(self) -> bool:
         """Whether a guard holds a group that nobody decided about."""
-        return any(self._is_undecided(group) for group in self.plan.held)
+        return any(self.is_undecided(group) for group in self.plan.held)
 
     @property
     def is_open(self) -> bool:
         """Whether there is a group that is not rejected."""
         return any(group.hash not in self.rejected for group in self.plan.groups)
 
-    def _is_undecided(self, group: Group) -> bool:
+    def is_undecided(self, group: Group) -> bool:
+        """Whether nobody has approved or rejected a group."""
         return group.bill_item not in self.approved and group.hash not in self.rejected
 
 

@@ -9,7 +9,7 @@ from shared.billing.rules import Mode
 from shared.clock import business_date
 from shared.errors import Gone
 from shared.sync.company import Order, Synced, sync_company
-from shared.sync.lanes import start_run
+from shared.sync.lanes import DEMAND, start_run
 from shared.sync.ports import Ports
 
 
@@ -30,7 +30,7 @@ def sync_in_run(ports: Ports, companies: Sequence[int] | None, mode: Mode | None
         )
     wanted = companies if companies is not None else [company.id for company in known.values() if company.links]
     run = _new_run(ports)
-    start_run(ports, run, "demand", sorted(set(wanted)), mode)
+    start_run(ports, run, DEMAND, sorted(set(wanted)), mode)
     return run
 
 

@@ -27,12 +27,15 @@ from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import MOST_DEATHS, Order, Synced, sync_company, worker_died
+from shared.sync.fleet import close_healed, released_sources
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
 
 #: A company that was looked at again so often is recorded as its last report says; the next night looks again.
 MOST_TRIES = 3
+#: The kind of the runs that a person starts.
+DEMAND = "demand"
 
 
 def start_run(
@@ -56,6 +59,7 @@ def start_run(
         rules_version=ports.rules.load().version,
         started=ports.clock.now(),
         signed=signed,
+        released=released_sources(ports) if kind == DEMAND else (),
     )
     if not ports.runs.create(header, companies, approved):
         log.info("run %s exists already", run)
@@ -63,7 +67,7 @@ def start_run(
     log.info("run %s starts over %s companies", run, len(companies))
     _fill_lanes(ports, header, ports.limits.lanes)
     if not companies:
-        ports.runs.close(run, ports.clock.now())
+        _close(ports, run)
     return True
 
 
@@ -121,7 +125,7 @@ def _watch_run(ports: Ports, header: RunHeader) -> None:
     if header.started < now - timedelta(seconds=ports.limits.lease):  # else its starter may be about to fill them
         claimed = ports.runs.counts(header.id).get(Stage.CLAIMED, 0)
         _fill_lanes(ports, header, ports.limits.lanes - claimed)
-    ports.runs.close(header.id, now)
+    _close(ports, header.id)
 
 
 def _fill_lanes(ports: Ports, header: RunHeader, lanes: int) -> None:
@@ -163,7 +167,15 @@ def _finish(ports: Ports, message: SyncMessage, row: RunRow, report: CompanyRepo
     if following is not None:
         ports.queue.send(message.for_row(following.company, following.claim or ""))
     else:
-        ports.runs.close(message.run, ports.clock.now())
+        _close(ports, message.run)
+
+
+def _close(ports: Ports, run: str) -> None:
+    """Ends the run when every row is done, and with it what was told of sources that are sound again."""
+    if ports.runs.close(run, ports.clock.now()):
+        header = ports.runs.header(run)
+        assert header is not None
+        close_healed(ports, header, ports.rules.load().fleet)
 
 
 def _send_again(ports: Ports, message: SyncMessage, row: RunRow) -> None:

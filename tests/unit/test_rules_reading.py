@@ -327,8 +327,8 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ("? [profiles]\n: []\n", "line 1: has a key that is not a word"),
         (
             "profile: []\n",
-            "line 1, profile: is not known here; allowed are guards, adoptable_marks, approvals, schedules, profiles, "
-            "policies, companies",
+            "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, schedules, "
+            "profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",

@@ -155,6 +155,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                     }
                 )
             ),
+            "fleet": draw(st.fixed_dictionaries({"percent": PERCENTAGE, "after": WHOLE})),
             "adoptable_marks": draw(st.lists(TEXT, max_size=3)),
             "schedules": [
                 {"id": f"{position}", "job": "nightly", "cron": cron}
@@ -183,8 +184,9 @@ def test_values_survive_the_way_through_a_document(document):
     original, original_companies = to_values(document, version=4)
     assert msp.profiles == original.profiles
     assert set(msp.policies) == set(original.policies)
-    assert (msp.guards, msp.schedules, msp.adoptable_marks) == (
+    assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks) == (
         original.guards,
+        original.fleet,
         original.schedules,
         original.adoptable_marks,
     )

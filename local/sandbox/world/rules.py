@@ -16,6 +16,8 @@ def rules_document(msp: Msp, mode: Literal["observe", "approve", "auto"] = "obse
     """Profiles, policies and linked companies, every company in `mode`: a plain dict, ready to be written as YAML."""
     return {
         "guards": {"all_to_zero": True, "reduction": {"percent": 30, "small": 3, "units": 25, "money": 500}},
+        # Its first nights take back what people have left standing for years.
+        "fleet": {"percent": 60, "after": 20},
         "adoptable_marks": ["Unite", "Cloudconsole"],
         "schedules": [{"id": "nightly", "job": "nightly", "cron": "0 2 * * *"}],
         "profiles": _profiles(),
