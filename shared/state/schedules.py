@@ -72,13 +72,18 @@ class ScheduleStore:
             return False
         return True
 
-    def finish(self, schedule: str, outcome: str, now: datetime) -> None:
-        """Records how the job ended. Raises `Gone` for a schedule that was never arranged."""
+    def finish(self, schedule: str, outcome: str, now: datetime, *, again: datetime | None = None) -> None:
+        """Records how the job ended, and that it is due `again` before its next time, if it is.
+
+        Raises `Gone` for a schedule that was never arranged.
+        """
         for _ in range(_TRIES):
             row = self._tables.get(TABLE, _PARTITION, row_key(schedule))
             if row is None:
                 raise Gone(f"schedule {schedule} is not arranged", system="state")
             ended = replace(_read(row), last_ended=now, last_outcome=outcome, running_since=None)
+            if again is not None:
+                ended = replace(ended, next_due=again)
             try:
                 self._tables.replace(TABLE, row, _DOCUMENT.encode(ended))
             except Changed:

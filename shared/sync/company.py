@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: A company whose worker died so often in one run is recorded as failed, and the run goes on.
 MOST_DEATHS = 3
+#: The system named in errors of the store.
+_STORE = ("storage", "state")
 #: Of so many writes to one company a run still reports all.
 _MOST_WRITES = 1000
 
@@ -161,9 +163,13 @@ def _is_forgotten(state: CompanyState) -> bool:
 def _failed(
     ports: Ports, order: Order, lease: Lease, state: CompanyState, before: list[Change], error: TrueUpError
 ) -> Synced:
-    """A sync that learned nothing. Without the lease not even that is recorded: another worker may be at it by now."""
+    """A sync that learned nothing.
+
+    Without the lease not even that is recorded: another worker may be at it by now. Nor while the store does not
+    answer, which may have taken half of what was to be recorded: then the company is looked at again.
+    """
     report = CompanyReport(order.company, Outcome.FAILED, str(error), written=_counted(_kinds(before)))
-    if _ran_out(ports, lease):
+    if _ran_out(ports, lease) or (isinstance(error, Retryable) and error.system in _STORE):
         return Synced(report, again_in=ports.limits.busy_delay)
     finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
     record_failure(ports, order.company, state, finding)

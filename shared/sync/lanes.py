@@ -21,7 +21,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from shared.billing.rules import Mode
-from shared.errors import Busy, TrueUpError
+from shared.errors import Busy, Retryable, TrueUpError
 from shared.queues import SyncMessage
 from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
@@ -155,7 +155,8 @@ def _sync(ports: Ports, message: SyncMessage, row: RunRow, *, again: bool) -> Sy
         raise
     except TrueUpError as error:
         log.warning("company %s of run %s: %s", message.company, message.run, error)
-        return Synced(CompanyReport(message.company, Outcome.FAILED, str(error)))
+        again_in = ports.limits.busy_delay if isinstance(error, Retryable) else None
+        return Synced(CompanyReport(message.company, Outcome.FAILED, str(error)), again_in=again_in)
 
 
 def _finish(ports: Ports, message: SyncMessage, row: RunRow, report: CompanyReport) -> None:

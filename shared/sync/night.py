@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from shared.billing.rules import Schedule
 from shared.clock import business_date
-from shared.errors import TrueUpError
+from shared.errors import Retryable, TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
 from shared.sync.fleets import read_fleets
@@ -62,8 +62,13 @@ def _tick(ports: Ports, schedule: Schedule) -> str | None:
         return None
     if not ports.schedules.take(state, ports.clock.now(), _next_due(schedule, now)):
         return None
-    outcome = _run(ports, schedule)
-    ports.schedules.finish(schedule.id, outcome, ports.clock.now())
+    try:
+        outcome, again = _run(ports, schedule), None
+    except Retryable as error:
+        # A store that is away for a moment must not cost a night.
+        log.warning("job %s, which the next tick starts again: %s", schedule.job, error)
+        outcome, again = f"failed, to be started again: {error}", now
+    ports.schedules.finish(schedule.id, outcome, ports.clock.now(), again=again)
     return outcome
 
 
@@ -88,6 +93,8 @@ def _run(ports: Ports, schedule: Schedule) -> str:
         return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"
     try:
         told = job(ports)
+    except Retryable:
+        raise
     except TrueUpError as error:
         log.error("job %s: %s", schedule.job, error)
         return f"failed: {error}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from shared.billing.findings import Finding, FindingKind
 from shared.callbacks import CallbackEntry
@@ -23,26 +23,30 @@ def keep_registered(ports: Ports) -> list[Finding]:
     """Registers what is missing, and again what somebody changed. What Manage refuses is a finding that heals."""
     if ports.callback_url is None:
         return []
+    known = ports.callbacks.registration()
     found: list[Finding] = []
     try:
-        _repair(ports, ports.callback_url)
+        entries = _repaired(ports, ports.callback_url, known)
     except TrueUpError as error:
         found = [_failure(error)]
+    else:
+        _remember(ports, known, entries)
     return settle(ports, lambda key: key[1] == _KEY, found)
 
 
 def remove(ports: Ports) -> int:
     """Deletes every entry of ours and answers how many. With the setting in place the next night registers anew."""
-    ours = _ours(ports)
+    ours = _ours(ports, ports.callbacks.registration())
     for entry in ours:
         ports.manage.delete_callback(entry.id)
     ports.callbacks.keep_registration(Registration({}))
     return len(ours)
 
 
-def _repair(ports: Ports, address: str) -> None:
+def _repaired(ports: Ports, address: str, known: Registration) -> list[CallbackEntry]:
+    """Our entries as they stand when everything is as it should be."""
     kept: dict[str, CallbackEntry] = {}
-    for entry in _ours(ports):
+    for entry in _ours(ports, known):
         if _is_sound(entry, address) and entry.type not in kept:
             kept[entry.type] = entry
         else:
@@ -51,16 +55,15 @@ def _repair(ports: Ports, address: str) -> None:
         if type_ not in kept:
             # Manage appends the record's id; its customers expect it to be asked for.
             kept[type_] = ports.manage.register_callback(f"{address}?recordId=", type_)
-    _remember(ports, kept.values())
+    return list(kept.values())
 
 
-def _ours(ports: Ports) -> list[CallbackEntry]:
+def _ours(ports: Ports, known: Registration) -> list[CallbackEntry]:
     """The entries that lead to us, or that we made when our address was another one."""
-    known = ports.callbacks.registration().entries
     return [
         entry
         for entry in ports.manage.callbacks()
-        if _address(entry) == ports.callback_url or known.get(entry.id) == entry.url
+        if _address(entry) == ports.callback_url or known.entries.get(entry.id) == entry.url
     ]
 
 
@@ -72,11 +75,10 @@ def _address(entry: CallbackEntry) -> str:
     return entry.url.partition("?")[0]
 
 
-def _remember(ports: Ports, entries: Iterable[CallbackEntry]) -> None:
-    kept = list(entries)
-    member = next((entry.member for entry in kept if entry.member), "")
-    registration = Registration({entry.id: entry.url for entry in kept}, member)
-    if registration != ports.callbacks.registration():
+def _remember(ports: Ports, known: Registration, entries: Sequence[CallbackEntry]) -> None:
+    member = next((entry.member for entry in entries if entry.member), "")
+    registration = Registration({entry.id: entry.url for entry in entries}, member)
+    if registration != known:
         ports.callbacks.keep_registration(registration)
 
 
