@@ -76,6 +76,13 @@ class Change:
         return self.reason == OWN_COPY
 
     @property
+    def lets_go(self) -> bool:
+        """Whether the line is not ours afterwards: given back, or gone."""
+        if self.after is None:
+            return not self.is_of_copy
+        return self.before is not None and self.before.is_ours and not self.after.is_ours
+
+    @property
     def is_repair(self) -> bool:
         """Whether it only takes back what would be billed twice; no guard may keep it from that."""
         return self.reason in (OWN_COPY, TAKEN_OVER_ALREADY)

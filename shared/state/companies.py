@@ -98,6 +98,16 @@ class CompanyStore:
             row.id, row.name, row.mode, row.links, own.licences, own.adopt_marked, own.guards, own.billed_through
         )
 
+    def at_most(self, company: int, mode: Mode) -> None:
+        """Makes the company's mode this one, unless it is more careful already. Raises `Gone` when it is not known."""
+
+        def careful(standing: CompanyRow | None) -> CompanyRow:
+            if standing is None:
+                raise _unknown(company)
+            return replace(standing, mode=standing.mode.at_most(mode))
+
+        self._update(company, careful)
+
     def take_lease(self, company: int, owner: str, seconds: float, now: datetime, *, run: str | None = None) -> Lease:
         """Takes the company for so many seconds, on behalf of a run if there is one.
 

@@ -79,7 +79,8 @@ class Intent:
 
     `unknown_since` is set once the outcome is unknown: nothing is sent again for this line before its effect was looked
     for, and while none is to be seen not before it had two leases' time to arrive. `approved` is the hash of the group
-    that a person approved, `signed` by whom.
+    that a person approved, `signed` by whom. `uninvoiced_from` began the first period that the agreement was not
+    invoiced for, `undoes` are the history entries that it takes back.
     """
 
     id: str
@@ -89,6 +90,9 @@ class Intent:
     unknown_since: datetime | None = None
     approved: str | None = None
     signed: Signature | None = None
+    uninvoiced_from: date | None = None
+    undoes: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class HistoryEntry:
     """What was done to one addition, when, why and by which run; newest first in the store.
 
     `at` is UTC, `day` the business date, which older entries do not know. `change` is None for what only a person
-    decided; `signed` tells who decided or approved.
+    decided; `signed` tells who decided or approved. `uninvoiced_from` began the first period that the agreement was not
+    invoiced for at the time, `undoes` are the ids of entries that this write took back.
     """
 
     id: str
@@ -109,6 +114,8 @@ class HistoryEntry:
     note: str = ""
     day: date | None = None
     signed: Signature | None = None
+    uninvoiced_from: date | None = None
+    undoes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

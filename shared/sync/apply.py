@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import NoReturn
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from shared.clock import business_date
 from shared.errors import Gone, NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
-from shared.state.records import Decision, HistoryEntry, Intent
+from shared.state.records import Decision, HistoryEntry, Intent, Signature
 from shared.sync.decisions import Judged
 from shared.sync.invoicing import Watch
 from shared.sync.ports import Ports
@@ -37,21 +38,35 @@ class Applied:
     again_in: int | None = None
 
 
+@dataclass(frozen=True)
+class Errand:
+    """In which run and on whose behalf something is written.
+
+    `note` and `signed` are part of every history entry; `undoes` are the entries that a change takes back, by the
+    change's fingerprint.
+    """
+
+    run: str
+    actor: str
+    note: str = ""
+    signed: Signature | None = None
+    undoes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
 class _Stop(Exception):
     """Nothing more may be written to this company in this attempt."""
 
 
 def apply_plan(
-    ports: Ports, run: str, actor: str, lease: Lease, state: CompanyState, judged: Judged, watch: Watch
+    ports: Ports, errand: Errand, lease: Lease, state: CompanyState, judged: Judged, watch: Watch
 ) -> Applied:
-    """Writes the watched groups of a plan, in order, as long as the lease leaves time for it.
+    """Writes the watched groups, in order, as long as the lease leaves time for it; `judged` is what is shown.
 
-    What a person approved is written in that person's name.
-
-    Expected failures do not raise: they stand in the answer.
+    What a person approved is written in that person's name. Expected failures do not raise: they stand in the answer.
     """
     applied = Applied()
-    writer = _Writer(ports, run, actor, lease, state, applied)
+    invoiced = {note.agreement: note.first_uninvoiced for note in watch.notes(writing=True)}
+    writer = _Writer(ports, errand, lease, state, invoiced, applied)
     with suppress(_Stop):
         for group in watch.groups:
             writer.write(group, judged.approved.get(group.bill_item))
@@ -81,10 +96,10 @@ class _Writer:
     """Writes the groups of one company in one attempt."""
 
     ports: Ports
-    run: str
-    actor: str
+    errand: Errand
     lease: Lease
     state: CompanyState
+    invoiced: Mapping[int, date]
     applied: Applied
 
     @property
@@ -108,8 +123,18 @@ class _Writer:
         self.applied.done.add(group.bill_item)
 
     def _intent(self, change: Change, approved: Decision | None) -> Intent:
-        hash_, signed = (approved.group.hash, approved.signed) if approved is not None else (None, None)
-        return Intent(uuid4().hex, self.run, self.ports.clock.now(), change, approved=hash_, signed=signed)
+        hash_, signed = (approved.group.hash, approved.signed) if approved is not None else (None, self.errand.signed)
+        return Intent(
+            uuid4().hex,
+            self.errand.run,
+            self.ports.clock.now(),
+            change,
+            approved=hash_,
+            signed=signed,
+            uninvoiced_from=self.invoiced.get(change.key.agreement),
+            undoes=self.errand.undoes.get(change.fingerprint, ()),
+            note=self.errand.note,
+        )
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -146,10 +171,19 @@ class _Writer:
         self.applied.written.append(intent.change.kind)
         number = addition.id if addition is not None else intent.change.addition
         request = self.ports.manage.last_request_id
-        actor = intent.signed.by if intent.signed is not None else self.actor
-        day = business_date(self.ports.clock)
         entry = HistoryEntry(
-            intent.id, intent.at, self.run, actor, number, intent.change, request, note, day, intent.signed
+            intent.id,
+            intent.at,
+            intent.run,
+            intent.signed.by if intent.signed is not None else self.errand.actor,
+            number,
+            intent.change,
+            request,
+            "; ".join(part for part in (intent.note, note) if part),
+            business_date(self.ports.clock),
+            intent.signed,
+            intent.uninvoiced_from,
+            intent.undoes,
         )
         with self.remembering():
             record_write(self.ports, self.state, intent, entry, addition, approved)

@@ -45,15 +45,15 @@ def approve(ports: Ports, company: int, hashes: Collection[str], person: Person)
     Raises `Busy` while another worker holds the company, `Gone` when it is not known, and `Refused` when it is only
     observed.
     """
-    _refuse_observed(_known(ports, company))
-    run = _new_run(ports, "approval")
+    known_and_not_observed(ports, company)
+    run = new_run(ports, "approval")
     order = Order(
         company,
         run,
         run,
         actor=person.name,
         approved=tuple(sorted(set(hashes))),
-        signed=_sign(ports, person),
+        signed=sign(ports, person),
         live=True,
     )
     return sync_company(ports, order)
@@ -61,13 +61,13 @@ def approve(ports: Ports, company: int, hashes: Collection[str], person: Person)
 
 def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, why: str = "") -> Rejected:
     """Keeps groups of one company out until what they would write changes. Raises as `approve` does."""
-    _refuse_observed(_known(ports, company))
-    run = _new_run(ports, "rejection")
+    known_and_not_observed(ports, company)
+    run = new_run(ports, "rejection")
     lease = ports.companies.take_lease(company, run, ports.limits.lease, ports.clock.now())
     counts = None
     try:
         state = ports.company_state.load(company)
-        signed = _sign(ports, person)
+        signed = sign(ports, person)
         state, unknown = record_verdicts(ports, company, state, hashes, Verdict.REJECTED, signed, run, why)
         counts = len(state.waiting), len(state.decisions)
     finally:
@@ -90,8 +90,8 @@ def approve_all(
             wanted.update({row.id: tuple(group.hash for group in groups)} if groups else {})
     if not wanted:
         return None
-    run = _new_run(ports, "approval")
-    start_run(ports, run, "approval", sorted(wanted), approved=wanted, signed=_sign(ports, person))
+    run = new_run(ports, "approval")
+    start_run(ports, run, "approval", sorted(wanted), approved=wanted, signed=sign(ports, person))
     return run
 
 
@@ -110,24 +110,24 @@ def _is_wanted(group: Group, kind: GroupKind | None, held: bool | None) -> bool:
     return (kind is None or group.kind is kind) and (held is None or (group.held is not None) is held)
 
 
-def _known(ports: Ports, company: int) -> CompanyRow:
+def known_and_not_observed(ports: Ports, company: int) -> CompanyRow:
+    """The company. Raises `Gone` when it is not known, `Refused` when it is only observed."""
     row = ports.companies.get(company)
     if row is None:
         raise Gone(f"company {company} is not known", remedy="Add the company to the rules and import them.")
+    if row.mode is Mode.OBSERVE:
+        raise Refused(
+            f"company {company} is only observed: nothing of it is written or waits for a person",
+            remedy="Put the company into mode approve or auto first.",
+        )
     return row
 
 
-def _refuse_observed(row: CompanyRow) -> None:
-    if row.mode is Mode.OBSERVE:
-        raise Refused(
-            f"company {row.id} is only observed: nothing of it waits for a person",
-            remedy="Put the company into mode approve or auto first.",
-        )
-
-
-def _sign(ports: Ports, person: Person) -> Signature:
+def sign(ports: Ports, person: Person) -> Signature:
+    """The person's decision, made now."""
     return Signature(person.name, ports.clock.now(), person.origin)
 
 
-def _new_run(ports: Ports, kind: str) -> str:
+def new_run(ports: Ports, kind: str) -> str:
+    """A run id of its own for what a person does."""
     return f"{business_date(ports.clock).isoformat()}-{kind}-{uuid4().hex[:8]}"

@@ -19,12 +19,12 @@ from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import CompanyReport, HistoryEntry, Outcome, Signature, Verdict
-from shared.sync.apply import Applied, apply_plan
+from shared.sync.apply import Applied, Errand, apply_plan
 from shared.sync.decisions import Judged, judge
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.invoicing import Watch
-from shared.sync.observe import Observation, observe, unread_active
+from shared.sync.observe import Observation, company_rules, observe, unread_active
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan, record_verdicts
 
@@ -111,17 +111,7 @@ def worker_died(company: int) -> CompanyReport:
 
 def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     state = ports.company_state.load(order.company)
-    row = lease.company
-    company = CompanyRules(
-        row.id,
-        row.name,
-        row.mode,
-        row.links,
-        state.licences,
-        state.adopt_marked,
-        state.guards,
-        state.billed_through,
-    )
+    company = company_rules(lease.company, state)
     if not company.links and _is_forgotten(state):
         return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
     before = _written_before(ports, order, lease)
@@ -210,7 +200,7 @@ def _sync(
     state = record_plan(ports, order.company, state, observation, resolution, judged.telling(moved), writing)
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
     if watch.groups and not moved:
-        applied = apply_plan(ports, order.run, order.actor, lease, state, judged, watch)
+        applied = apply_plan(ports, Errand(order.run, order.actor), lease, state, judged, watch)
     earlier = [*before, *_changes(resolution.done)]
     synced = _synced(order, observation, resolution, judged, applied, [*_kinds(earlier), *applied.written])
     report = replace(synced.report, fleet=counted_for_fleet(facts, judged, earlier, mode))

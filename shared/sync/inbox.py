@@ -15,6 +15,7 @@ from shared.sync import views
 from shared.sync.approvals import companies_to_decide
 from shared.sync.company import Synced
 from shared.sync.ports import Ports
+from shared.sync.undo import Undone
 
 Json = dict[str, Any]
 
@@ -50,6 +51,18 @@ def approved(hashes: Sequence[str], synced: Synced) -> Json:
         "approved": sorted(left),
         "stale": list(told.values()),
         "unknown": list(synced.unknown),
+    }
+
+
+def undone(done: Undone) -> Json:
+    """What came of an undo; `held` groups are undone once their hashes are sent as confirmed."""
+    return {
+        "run": done.run,
+        "undone": [views.group(group) for group in done.groups],
+        "refused": [{"bill_item": item, "reason": reason} for item, reason in sorted(done.refused.items())],
+        "held": [views.group(group) for group in done.held],
+        "failures": list(done.failures),
+        "nothing": done.nothing,
     }
 
 

@@ -41,7 +41,7 @@ def resolve_intents(
 
     A write whose effect is not to be seen may still arrive: until it has settled its bill item is left alone.
     """
-    rows: list[LedgerRow] = []
+    ledger = dict(state.ledger)
     decisions = dict(state.decisions)
     done: list[HistoryEntry] = []
     closed: list[str] = []
@@ -55,15 +55,14 @@ def resolve_intents(
             closed.append(intent.id)
             if intent.approved in decisions:
                 decisions[intent.approved] = decisions[intent.approved].having_written(change)
-            if found is not None and not change.is_of_copy:
-                rows.append(written_row(change, found, as_of))
+            ledger = after_write(ledger, change, found, as_of)
         elif (left := _still_settling(intent, now, settling)) > 0:
             in_doubt.add(canonical(change.key.bill_item))
             waits.append(left)
         else:
             closed.append(intent.id)
     return Resolution(
-        tuple(one_row_each(state.ledger.values(), rows).values()),
+        tuple(ledger.values()),
         decisions,
         tuple(done),
         tuple(closed),
@@ -83,6 +82,18 @@ def effect_of(change: Change, additions: tuple[Addition, ...]) -> Addition | Non
     if target is None:
         return None
     return target if all(_says(target, name, value) for name, value in change.fields().items()) else None
+
+
+def after_write(
+    ledger: Mapping[str, LedgerRow], change: Change, addition: Addition | None, day: date
+) -> dict[str, LedgerRow]:
+    """The ledger by stamp after a change: `addition` is the line as Manage now has it, None where it is gone."""
+    if change.lets_go:
+        target = change.key.agreement, change.addition
+        return {stamp: row for stamp, row in ledger.items() if (row.key.agreement, row.addition_id) != target}
+    if addition is None or change.is_of_copy:
+        return dict(ledger)
+    return one_row_each(ledger.values(), [written_row(change, addition, day)])
 
 
 def written_row(change: Change, addition: Addition, day: date) -> LedgerRow:
@@ -136,7 +147,9 @@ def _entry(intent: Intent, found: Addition | None, as_of: date) -> HistoryEntry:
         intent.signed.by if intent.signed is not None else "trueup",
         addition,
         intent.change,
-        note="found done by a later look",
+        note="; ".join(part for part in (intent.note, "found done by a later look") if part),
         day=as_of,
         signed=intent.signed,
+        uninvoiced_from=intent.uninvoiced_from,
+        undoes=intent.undoes,
     )

@@ -11,6 +11,7 @@ from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.sync.fleets import read_customer
 from shared.sync.ports import Ports
@@ -25,6 +26,20 @@ class Observation:
 
     facts: Facts
     failures: tuple[str, ...]
+
+
+def company_rules(row: CompanyRow, state: CompanyState) -> CompanyRules:
+    """A company's own rules: part stands in its row, which lists all companies, part with its state."""
+    return CompanyRules(
+        row.id,
+        row.name,
+        row.mode,
+        row.links,
+        state.licences,
+        state.adopt_marked,
+        state.guards,
+        state.billed_through,
+    )
 
 
 def observe(

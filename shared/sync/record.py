@@ -10,7 +10,7 @@ from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
-from shared.billing.lines import LedgerRow, canonical
+from shared.billing.lines import canonical
 from shared.billing.plan import Group, Plan
 from shared.clock import business_date
 from shared.state.company_state import (
@@ -25,7 +25,7 @@ from shared.state.company_state import (
 )
 from shared.state.records import Decision, HistoryEntry, Intent, OpenFinding, Signature, Verdict
 from shared.sync.decisions import Judged, is_expired
-from shared.sync.intents import Resolution, one_row_each, written_row
+from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
 from shared.sync.ports import Ports
 
@@ -53,9 +53,8 @@ def record_plan(
     plan = judged.plan
     standing = [row for row in resolution.ledger if row.stamp not in plan.forgotten]
     ledger = one_row_each(standing, plan.ledger)
-    changes = _ledger_changes(state.ledger, ledger)
-    changes += [AddHistory(entry) for entry in resolution.done]
-    changes += [Drop(StateKind.INTENT, intent) for intent in resolution.closed]
+    changes = _row_changes(StateKind.LEDGER, state.ledger, ledger)
+    changes += _resolved(resolution)
     changes += [
         Put(StateKind.READING, (note.source, note.customer), note)
         for note in (_note(reading, state) for reading in observation.facts.readings)
@@ -75,6 +74,32 @@ def record_plan(
     if changes:
         ports.company_state.commit(company, changes)
     return replace(state, ledger=ledger, waiting=dict(judged.waiting), decisions=dict(judged.decisions))
+
+
+def _resolved(resolution: Resolution) -> list[StateChange]:
+    return [
+        *(AddHistory(entry) for entry in resolution.done),
+        *(Drop(StateKind.INTENT, intent) for intent in resolution.closed),
+    ]
+
+
+def record_resolution(ports: Ports, company: int, state: CompanyState, resolution: Resolution) -> CompanyState:
+    """What became of the intents, and nothing else; gives the state with the ledger and decisions as they now are."""
+    ledger = {row.stamp: row for row in resolution.ledger}
+    changes = _row_changes(StateKind.LEDGER, state.ledger, ledger) + _resolved(resolution)
+    changes += _row_changes(StateKind.DECISION, state.decisions, resolution.decisions)
+    if changes:
+        ports.company_state.commit(company, changes)
+    return replace(state, ledger=ledger, decisions=dict(resolution.decisions))
+
+
+def record_note(
+    ports: Ports, company: int, run: str, signed: Signature, note: str, writing: Iterable[Invoiced] = ()
+) -> None:
+    """What a person decided, in the history; `writing` are agreements on which lines are about to be written."""
+    day = business_date(ports.clock)
+    entry = HistoryEntry(f"{run}/note", signed.at, run, signed.by, None, None, note=note, day=day, signed=signed)
+    ports.company_state.commit(company, [AddHistory(entry), *(_note_of(note) for note in writing)])
 
 
 def record_verdicts(
@@ -174,14 +199,9 @@ def record_write(
     if decision is not None:
         key = decision.group.hash
         changes.append(Put(StateKind.DECISION, key, decision) if decision.left else Drop(StateKind.DECISION, key))
-    if addition is not None and not intent.change.is_of_copy:
-        row = written_row(intent.change, addition, business_date(ports.clock))
-        changes += _ledger_changes(state.ledger, one_row_each(state.ledger.values(), [row]))
+    ledger = after_write(state.ledger, intent.change, addition, business_date(ports.clock))
+    changes += _row_changes(StateKind.LEDGER, state.ledger, ledger)
     ports.company_state.commit(intent.change.key.company, changes)
-
-
-def _ledger_changes(standing: Mapping[str, LedgerRow], ledger: Mapping[str, LedgerRow]) -> list[StateChange]:
-    return _row_changes(StateKind.LEDGER, standing, ledger)
 
 
 def _row_changes(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.billing.plan import GroupKind
 from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, reject
+from shared.sync.undo import undo
 from shared.web.principal import Role
 from shared.web.requests import Approver, House, allows, our_own, person
 
@@ -50,6 +51,15 @@ class RejectGroups(Asked):
     company: CompanyId
     groups: Hashes
     why: Why = ""
+
+
+class UndoRun(Asked):
+    """What a run wrote to a company, or to one bill item of it; `confirmed` are hashes of groups that a guard held."""
+
+    company: CompanyId
+    run: Annotated[str, Field(min_length=1, max_length=200)]
+    bill_item: Annotated[str, Field(min_length=1, max_length=400)] | None = None
+    confirmed: Annotated[list[Hash], Field(max_length=1000)] = []
 
 
 @router.get("/waiting")
@@ -94,3 +104,11 @@ def reject_groups(request: Request, ports: House, who: Approver, asked: RejectGr
     """Keeps groups out until what they would write changes."""
     done = reject(ports, asked.company, asked.groups, person(who, request), asked.why)
     return {"rejected": list(done.rejected), "unknown": list(done.unknown)}
+
+
+@router.post("/undo", dependencies=decides)
+def undo_run(request: Request, ports: House, who: Approver, asked: UndoRun) -> dict[str, Any]:
+    """Takes back what a run wrote, as far as no invoice, person or later run has come on top; why not where not."""
+    by = person(who, request)
+    done = undo(ports, asked.company, asked.run, by, bill_item=asked.bill_item, confirmed=asked.confirmed)
+    return inbox.undone(done)

@@ -20,7 +20,8 @@ ROLES = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 
 GETS = ["/console/api/waiting", "/console/api/companies/1", "/console/api/companies/1/history"]
 GETS.append("/console/api/openapi.json")
-POSTS = ["/console/api/approve", "/console/api/reject"]
+DECISIONS = ["/console/api/approve", "/console/api/reject"]
+POSTS = [*DECISIONS, "/console/api/undo"]
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_nobody_reads_without_being_signed_in_and_having_a_role(house, path):
         assert console.get(path, headers=person).status_code == 200
 
 
-@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize("path", DECISIONS)
 def test_only_an_approver_decides(house, path):
     console, body = client(house), {"company": 1, "groups": groups(house, 1)}
     writes = house.manage.writes
@@ -193,6 +194,19 @@ def test_everything_of_a_kind_is_approved_by_a_run(house):
     assert [group["company"] for group in shown] == [2]
     nothing = console.post("/console/api/approve", json={**body, "companies": [1]}, headers=APPROVER)
     assert (nothing.status_code, nothing.json()) == (202, {"run": None})
+
+
+def test_what_a_run_wrote_is_undone_and_says_so(house):
+    console = client(house)
+    body = {"company": 1, "groups": groups(house, 1)}
+    console.post("/console/api/approve", json=body, headers=APPROVER)
+    run = house.ports.company_state.history(1, 1)[0].run
+    assert console.post("/console/api/undo", json={"company": 1, "run": run}, headers=READER).status_code == 403
+    undone = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=APPROVER).json()
+    assert (len(undone["undone"]), undone["refused"], undone["held"]) == (1, [], [])
+    assert house.manage.lines[11].serial_number == ""
+    again = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=APPROVER).json()
+    assert again["nothing"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,298 @@
+"""Undo: what a run wrote is taken back exactly, once, or not at all where something has come on top of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.rules import Mode, Proration, ProrationRule, SkuPolicy
+from shared.errors import Gone, Refused
+from shared.state.company_state import Put, StateKind
+from shared.state.records import Outcome
+from shared.sync.approvals import Person, approve
+from shared.sync.undo import Undone, undo
+from tests import builders as b
+from tests.fakes.house import House, Killed
+
+D = Decimal
+PAT = Person("pat@birchline.example", "203.0.113.7")
+ITEM = f"{b.SOURCE}/{b.PREMIUM}"
+OTHER = f"{b.SOURCE}/{b.STANDARD}"
+
+
+def a_house(*, always_split: bool = False) -> House:
+    """Run "second" raised a line, charged what November owes, and made a line of another product."""
+    house = House()
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "standard")]
+    computed = Proration(ProrationRule.COMPUTED, always_split=always_split)
+    profiles = (b.profile(proration=computed), b.profile(id="standard", product="M365-BS", proration=computed))
+    house.rules(b.rules(*profiles, policies=policies))
+    house.company(1, [b.count(5)], [b.addition(11, 4)])
+    house.sync(1, run="first")
+    house.clock.pass_by(days=1)
+    counted(house, premium=8, standard=3)
+    return house
+
+
+@pytest.fixture
+def house() -> House:
+    house = a_house()
+    house.sync(1, run="second")
+    return house
+
+
+def counted(house: House, *, premium: int, standard: int = 0) -> None:
+    counts = [b.count(premium, customer="tenant-1")]
+    if standard:
+        counts.append(b.count(standard, sku=b.STANDARD, name="Business Standard", customer="tenant-1"))
+    house.count(1, *counts)
+
+
+def undone(house: House, run: str = "second", **how: object) -> Undone:
+    return undo(house.ports, 1, run, PAT, **how)
+
+
+def confirmed(house: House, run: str = "second") -> Undone:
+    """Undone also where a guard holds it: counts were higher within the last 30 days."""
+    held = undone(house, run).held
+    return undone(house, run, confirmed=[group.hash for group in held])
+
+
+def invoiced(house: House, day: date) -> None:
+    house.manage.agreements_[1001] = replace(house.manage.agreements_[1001], next_invoice_date=day)
+
+
+def mode(house: House) -> Mode:
+    return house.ports.companies.get(1).mode
+
+
+def ledger(house: House) -> list[int]:
+    return sorted(row.addition_id for row in house.state(1).ledger.values())
+
+
+# ---- what is taken back
+
+
+def test_what_a_run_wrote_is_taken_back_exactly_and_the_company_asks_from_then_on():
+    house = a_house()
+    before = house.manage.said()
+    house.sync(1, run="second")
+    assert house.manage.said() != before
+
+    done = undone(house)
+    assert [group.bill_item for group in done.groups] == [ITEM, OTHER]
+    assert (done.refused, done.held, done.failures) == ({}, (), ())
+    assert house.manage.said() == before
+    assert (mode(house), ledger(house)) == (Mode.APPROVE, [11])
+
+
+def test_the_night_after_plans_the_same_again_and_waits_and_an_approval_writes_it(house):
+    said = house.manage.said()
+    undone(house)
+    writes = house.manage.writes
+    night = house.sync(1, run="night")
+    assert (night.report.outcome, night.report.waiting, house.manage.writes) == (Outcome.PLANNED, 2, writes)
+    assert house.kinds(1) == []
+
+    approve(house.ports, 1, list(house.state(1).waiting), PAT)
+    assert house.manage.said() == said
+
+
+def test_undone_once_it_is_not_undone_again(house):
+    undone(house)
+    said, writes = house.manage.said(), house.manage.writes
+    again = undone(house)
+    assert (again.nothing, again.groups, again.refused) == (True, (), {})
+    assert (house.manage.said(), house.manage.writes) == (said, writes)
+
+
+def test_the_history_says_who_undid_which_run(house):
+    own = undone(house).run
+    entries = [entry for entry in house.ports.company_state.history(1, 50) if entry.run == own]
+    assert {entry.actor for entry in entries} == {PAT.name}
+    assert {entry.signed.origin for entry in entries} == {PAT.origin}
+    assert all("undo of run second" in entry.note for entry in entries)
+    ids = {entry.id for entry in house.ports.company_state.history(1, 50) if entry.run == "second"}
+    assert {each for entry in entries for each in entry.undoes} == ids
+
+
+def test_one_bill_item_is_undone_alone(house):
+    done = undone(house, bill_item=OTHER)
+    assert [group.bill_item for group in done.groups] == [OTHER]
+    assert sorted(line[1] for line in house.manage.said()) == ["M365-BP", "M365-BP"]
+
+
+def test_an_adopted_line_is_given_back_to_people(house):
+    undone(house)
+    done = confirmed(house, "first")
+    assert [group.bill_item for group in done.groups] == [ITEM]
+    line = house.manage.lines[11]
+    assert (line.serial_number, line.quantity, ledger(house)) == ("", D(4), [])
+    assert house.sync(1).report.planned["updated"] == 1
+
+
+def test_an_end_is_taken_back(house):
+    house.clock.pass_by(days=15)
+    invoiced(house, date(2027, 1, 1))
+    house.sync(1, run="quiet")
+    before = house.manage.said()
+    counted(house, premium=8)
+    house.sync(1, run="third")
+    assert [line[5] for line in house.manage.said() if line[1:3] == ("M365-BS", D(3)) and "TU1-S" in line[6]] == [
+        "2026-12-31"
+    ]
+    undone(house, "third")
+    assert house.manage.said() == before
+
+
+def test_a_split_line_is_whole_again():
+    house = a_house(always_split=True)
+    house.clock.pass_by(days=40)
+    invoiced(house, date(2027, 1, 1))
+    house.sync(1, run="before")
+    house.clock.pass_by(days=31)
+    invoiced(house, date(2027, 2, 1))
+    house.sync(1, run="quiet")
+    before = house.manage.said()
+    counted(house, premium=12, standard=3)
+    house.sync(1, run="second")
+    assert len(house.manage.said()) > len(before)
+
+    assert confirmed(house).refused == {}
+    assert house.manage.said() == before
+    assert house.sync(1).report.outcome is Outcome.PLANNED
+
+
+# ---- what is not
+
+
+def test_what_was_invoiced_since_stays(house):
+    invoiced(house, date(2027, 1, 1))
+    said = house.manage.said()
+    refused = undone(house).refused
+    assert "was invoiced since" in refused[ITEM]
+    assert house.manage.said() == said
+    assert mode(house) is Mode.AUTO
+
+
+def test_what_a_person_has_changed_since_stays_and_the_rest_of_its_item_with_it(house):
+    line = next(line for line in house.manage.lines.values() if line.id == 11)
+    house.manage.lines[11] = replace(line, quantity=D(7))
+    done = undone(house)
+    assert "quantity is 7, TrueUp wrote 8" in done.refused[ITEM]
+    assert [group.bill_item for group in done.groups] == [OTHER]
+    assert house.manage.lines[11].quantity == D(7)
+    assert len([line for line in house.manage.lines.values() if "TU1-O" in line.serial_number]) == 1
+
+
+def test_what_a_person_has_deleted_since_is_not_made_again(house):
+    created = next(line.id for line in house.manage.lines.values() if line.product == "M365-BS")
+    del house.manage.lines[created]
+    assert "not on agreement" in undone(house).refused[OTHER]
+
+
+def test_what_a_later_run_has_changed_stays_until_that_is_undone(house):
+    house.clock.pass_by(days=1)
+    counted(house, premium=9, standard=3)
+    house.sync(1, run="third")
+    assert "run third" in undone(house).refused[ITEM]
+    assert undone(house, "third").refused == {}
+    assert confirmed(house).refused == {}
+    assert house.manage.lines[11].quantity == D(5)
+
+
+def test_a_line_of_which_an_invoice_covers_days_is_set_to_nothing_instead_of_deleted():
+    house = a_house()
+    full = Proration(ProrationRule.FULL)
+    house.rules(b.rules(b.profile(proration=full)))
+    invoiced(house, date(2026, 11, 1))
+    house.company(3, [b.count(2)])
+    house.manage.agreements_[1003] = replace(house.manage.agreements_[1003], next_invoice_date=date(2026, 11, 1))
+    house.sync(3, run="new")
+    (line,) = [line for line in house.manage.lines.values() if line.agreement_id == 1003]
+    moved = replace(line, effective_date=date(2026, 10, 1))
+    house.manage.lines[line.id] = moved
+    row = next(iter(house.state(3).ledger.values()))
+    house.ports.company_state.commit(
+        3, [Put(StateKind.LEDGER, row.stamp, replace(row, values=row.values.changed(effective_date=date(2026, 10, 1))))]
+    )
+    assert undo(house.ports, 3, "new", PAT).refused == {}
+    after = house.manage.lines[line.id]
+    assert (after.quantity, after.cancelled_date) == (D(0), date(2026, 10, 1))
+
+
+def test_what_a_guard_holds_is_undone_only_when_it_is_confirmed():
+    house = a_house()
+    counted(house, premium=5)
+    house.sync(1, run="quiet")
+    counted(house, premium=25)
+    house.sync(1, run="second")
+    held = undone(house)
+    assert ([group.bill_item for group in held.held], held.groups) == ([ITEM], ())
+    assert mode(house) is Mode.AUTO
+    done = undone(house, confirmed=[held.held[0].hash])
+    assert [group.bill_item for group in done.groups] == [ITEM]
+    assert house.manage.lines[11].quantity == D(5)
+
+
+def test_only_what_a_run_wrote_can_be_undone_and_only_where_writing_is_allowed(house):
+    with pytest.raises(Gone, match="wrote nothing"):
+        undone(house, "another")
+    with pytest.raises(Gone):
+        undo(house.ports, 9, "second", PAT)
+    rules = house.ports.companies.company_rules(1)
+    house.ports.companies.put_rules(replace(rules, mode=Mode.OBSERVE))
+    with pytest.raises(Refused, match="only observed"):
+        undone(house)
+
+
+# ---- killed anywhere
+
+
+def test_killed_anywhere_and_asked_again_it_ends_as_if_undisturbed():
+    def prepared() -> House:
+        house = a_house()
+        house.sync(1, run="second")
+        return house
+
+    undisturbed = prepared()
+    before = undisturbed.fate.steps
+    undone(undisturbed)
+    steps = undisturbed.fate.steps - before
+    expected = undisturbed.manage.said(), ledger(undisturbed)
+    for step in range(1, steps + 1):
+        house = prepared()
+        house.fate.die_at = house.fate.steps + step
+        with pytest.raises(Killed):
+            undone(house)
+        place = f"killed before step {step}: {house.fate.log[-1]}"
+        house.revive()
+        for _ in range(2):
+            house.clock.pass_by(minutes=11)
+            undone(house)
+        assert (house.manage.said(), ledger(house)) == expected, place
+        assert house.state(1).intents == {}, place
+        assert house.sync(1).report.outcome is Outcome.PLANNED, place
+
+
+def test_killed_anywhere_the_nights_after_write_nothing_before_a_person_asks_again():
+    house = a_house()
+    house.sync(1, run="second")
+    before = house.fate.steps
+    undone(house)
+    steps = house.fate.steps - before
+    for step in range(1, steps + 1):
+        house = a_house()
+        house.sync(1, run="second")
+        house.fate.die_at = house.fate.steps + step
+        with pytest.raises(Killed):
+            undone(house)
+        house.revive()
+        left = house.manage.said()
+        for night in ("night", "next"):
+            house.clock.pass_by(minutes=11)
+            house.sync(1, run=night)
+        assert house.manage.said() == left, f"killed before step {step}: {house.fate.log[-1]}"
