@@ -21,8 +21,10 @@ from shared.billing.agreements import Addition
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
+    Arrears,
     Band,
     BillOption,
+    Decrease,
     FirstSync,
     Guards,
     LicenceLink,
@@ -72,6 +74,7 @@ class Agreement:
     proration: Proration
     price: Decimal
     kind: PriceKind = PriceKind.CUSTOM
+    arrears: Arrears | None = None
     invoiced: int = 0
     lines: list[Addition] = field(default_factory=list)
     billed: dict[date, Decimal] = field(default_factory=dict)
@@ -126,7 +129,9 @@ class Agreement:
     def facts(self, day: date, quantity: int) -> Facts:
         bands = self.bands if self.kind is not PriceKind.CUSTOM else ()
         amount_of_all = self.price if self.kind is PriceKind.CUSTOM else None
-        own = b.profile(price=PriceRule(self.kind, amount_of_all, bands=bands), proration=self.proration)
+        own = b.profile(
+            price=PriceRule(self.kind, amount_of_all, bands=bands), proration=self.proration, arrears=self.arrears
+        )
         return b.facts(
             b.reading(b.count(quantity), day=day),
             additions=self.lines,
@@ -286,7 +291,7 @@ def scenarios(draw):
     return agreement, nights, delays
 
 
-def play(agreement: Agreement, nights, delays, *, applies=None) -> tuple[Decimal, Decimal]:
+def play(agreement: Agreement, nights, delays, *, applies=None, invoiced_on=None) -> tuple[Decimal, Decimal]:
     """Runs the nights and the invoices in the order of their days, then everything that is left to invoice.
 
     Before the first night no invoice is run: the item is first seen there.
@@ -296,7 +301,7 @@ def play(agreement: Agreement, nights, delays, *, applies=None) -> tuple[Decimal
     for period, delay in zip(agreement.periods, itertools.cycle(delays), strict=False):
         run = max(run, period[0] + timedelta(days=delay))
         due[period[0]] = run
-    invoiced_on: dict[date, date] = {}
+    invoiced_on = {} if invoiced_on is None else invoiced_on
     by_day = dict(nights)
     day = first_night
     while day <= last_night:
@@ -344,6 +349,137 @@ def test_with_the_store_lost_no_standing_change_and_no_one_off_line_is_planned(s
         assert plan_company(lost).groups == ()
         if number % 4 == 3:
             agreement.invoice()
+
+
+# ---- seats that go are credited
+
+
+def owed_with_credits(agreement: Agreement, history: list[tuple[date, int]], invoiced_on: dict[date, date]) -> Decimal:
+    """Every period is charged what existed on its first day, and each change within it the share that is left then."""
+    total = D(0)
+    for first, last in agreement.periods[: agreement.invoiced]:
+        before = next((count for day, count in reversed(history) if day <= first), 0)
+        total += before * agreement.price
+        for day, count in history:
+            if first < day <= last:
+                left = amount(agreement.price, share(agreement.proration, (first, last), day))
+                total += (count - before) * left
+                before = count
+    return total
+
+
+@given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
+@settings(max_examples=250, deadline=None)
+def test_with_credits_every_day_of_every_seat_is_paid_once_whenever_plans_and_invoices_were_run(scenario, chances):
+    agreement, nights, delays = scenario
+    agreement.kind = PriceKind.CUSTOM
+    start_day = agreement.proration.start_day
+    split = agreement.proration.always_split
+    agreement.proration = Proration(ProrationRule.COMPUTED, start_day, always_split=split, decrease=Decrease.CREDIT)
+    # An item that was never billed and is gone again has left nothing to credit.
+    nights = [(day, max(count, 1)) for day, count in nights]
+    waited = {day for (day, _), chance in zip(nights, chances, strict=False) if not chance}
+    applied = {day for day, _ in nights} - waited | {nights[0][0], nights[-1][0]}
+    invoiced_on: dict[date, date] = {}
+    billed, _ = play(agreement, nights, delays, applies=applied, invoiced_on=invoiced_on)
+
+    assert billed == owed_with_credits(agreement, nights, invoiced_on)
+
+
+def test_a_credit_reads_as_one_sentence_and_is_a_line_with_a_negative_price():
+    proration = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), proration, D("25.00"))
+    while agreement.next_invoice <= date(2021, 2, 17):
+        agreement.invoice()
+    agreement.night(date(2021, 2, 1), 10)
+    plan = agreement.night(date(2021, 2, 17), 8)
+
+    credit, standing = plan.changes
+    assert credit.sentence == (
+        "Business Premium: 2 fewer since 17 Feb 2021: 11 of 28 days × 25.00 = 9.82 each, 19.64 credited in all, "
+        "billed with the period from 1 Mar 2021."
+    )
+    assert (credit.after.quantity, credit.after.unit_price, credit.one_off) == (D(2), D("-9.82"), D("-19.64"))
+    assert credit.after.invoice_description == "M365-BP licence - Credit: Prorated for 02/17/2021-02/28/2021"
+    assert (standing.after.quantity, standing.monthly) == (D(8), D(-50))
+
+
+def test_what_was_waived_is_neither_charged_nor_given_back():
+    proration = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), proration, D("25.00"))
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, waive_until=date(2026, 1, 12)),)
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 10), 12)
+    agreement.night(date(2026, 1, 20), 10)
+
+    assert [line.quantity for line in agreement.lines] == [D(10)]
+
+
+# ---- usage in arrears
+
+
+@given(scenarios(), st.sampled_from(list(Arrears)))
+@settings(max_examples=150, deadline=None)
+def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_were_run(scenario, arrears):
+    agreement, nights, delays = scenario
+    agreement.kind, agreement.arrears = PriceKind.CUSTOM, arrears
+    billed, _ = play(agreement, nights, delays)
+
+    last_night, wanted = nights[-1][0], 0
+    for first, last in agreement.periods:
+        if nights[0][0] <= last < last_night:
+            carried = [count for day, count in nights if day < first][-1:]
+            begins = [count for day, count in nights if day == first]
+            told = (begins or carried) + [count for day, count in nights if first < day <= last]
+            wanted += max(told) if arrears is Arrears.HIGHEST else told[-1]
+    assert billed == wanted * agreement.price
+
+
+def used(arrears: Arrears) -> Agreement:
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("0.50"), arrears=arrears)
+    agreement.night(date(2026, 1, 5), 100)
+    agreement.night(date(2026, 1, 20), 180)
+    agreement.night(date(2026, 1, 31), 120)
+    return agreement
+
+
+@pytest.mark.parametrize(("arrears", "quantity"), [(Arrears.LAST, 120), (Arrears.HIGHEST, 180)])
+def test_usage_is_billed_when_its_period_is_over_by_its_last_value_or_its_highest(arrears, quantity):
+    agreement = used(arrears)
+    assert agreement.lines == []
+    agreement.invoice()
+    plan = agreement.night(date(2026, 2, 1), 130)
+
+    (change,) = plan.changes
+    assert change.sentence == (
+        f"Business Premium: {quantity} used for 1 Jan 2026 to 31 Jan 2026: {quantity} × 0.50 = {quantity / 2:.2f} "
+        "in all, billed with the period from 1 Feb 2026."
+    )
+    assert (change.after.effective_date, change.after.cancelled_date) == (date(2026, 2, 1), date(2026, 2, 28))
+    assert change.after.invoice_description == "M365-BP licence - 01/01/2026-01/31/2026"
+    assert agreement.plan(date(2026, 2, 1), 130).groups == ()
+
+
+def test_usage_that_ended_is_still_billed_for_its_last_period():
+    agreement = used(Arrears.HIGHEST)
+    plan = agreement.night(date(2026, 2, 1), 0)
+
+    assert [change.after.quantity for change in plan.changes] == [D(180)]
+    assert agreement.night(date(2026, 3, 1), 0).groups == ()
+
+
+def test_a_profile_that_turns_to_arrears_does_not_bill_a_period_twice():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("0.50"))
+    agreement.night(date(2026, 1, 1), 100)
+    agreement.invoice()
+    agreement.arrears = Arrears.HIGHEST
+    ending = agreement.night(date(2026, 1, 10), 120)
+    assert [change.after.cancelled_date for change in ending.changes] == [date(2026, 1, 31)]
+    closing = agreement.night(date(2026, 2, 1), 90)
+
+    # January's line has billed 100 of the 120 that were reached.
+    assert [change.after.quantity for change in closing.changes] == [D(20)]
 
 
 # ---- plans that had to wait
