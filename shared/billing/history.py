@@ -84,29 +84,57 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
 
 
 def of_first_sync(
-    record: SeatRecord, target: Target, adopted: Addition | None, situation: Situation, continues: date | None
+    record: SeatRecord,
+    target: Target,
+    adopted: Addition | None,
+    situation: Situation,
+    continues: date | None = None,
+    before: Decimal = _ZERO,
 ) -> tuple[SeatRecord, FirstSync]:
     """The record of an item that gets its first line here, with what lines of the product have billed before.
 
     An item whose count is known to have been 0 before is prorated since the day on which it rose, one that goes on
-    from another line (`continues`) since the day after that ended; every other begins as the profile says. Until its
-    first line is written it begins anew each night, unless it rose from 0.
+    from another line on the day `continues` since then, with the `before` seats that the other one billed; every other
+    begins as the profile says. Until its first line is written it begins anew each night, unless it rose from 0.
     """
     # Other tiers bill other seats.
     standing = situation.standing_lines(target.item)
-    before = [line.addition for line in standing if line.key.band in ("", target.key.band)]
-    before += situation.others.get(target.product.identifier.casefold(), [])
-    billed = lines_billed(before)
+    lines = [line.addition for line in standing if line.key.band in ("", target.key.band)]
+    lines += situation.others.get(target.product.identifier.casefold(), [])
+    billed = lines_billed(lines)
     if continues is not None:
-        there = [line for line in before if line.agreement_id == target.agreement.id]
+        there = [line for line in lines if line.agreement_id == target.agreement.id]
         begun = _begun(record, target, FirstSync.PRORATE, lines_billed(there), since=continues)
+        if continues < target.as_of:
+            carried = min(before, begun.days[-1].quantity)
+            began = replace(begun.days[-1], day=continues, quantity=carried)
+            begun = replace(begun, days=(began, replace(begun.days[-1], day=target.as_of)))
         return replace(begun, from_zero=True), FirstSync.PRORATE
     if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
         return record.with_periods(settled_since(record, target.calendar, billed, target.as_of)), FirstSync.PRORATE
     if adopted is None and (_rose_from_zero(record, target.item, situation) or _has_just_begun(target)):
-        return replace(_begun(record, target, FirstSync.PRORATE, billed), from_zero=True), FirstSync.PRORATE
+        rose = _since_zero(record)
+        begun = _begun(record, target, FirstSync.PRORATE, billed, since=rose[0].day)
+        return replace(begun, days=rose, from_zero=True), FirstSync.PRORATE
     first_sync = target.profile.proration.first_sync
     return _begun(record, target, first_sync, billed), first_sync
+
+
+def goes_on_from(target: Target, continues: date | None, situation: Situation) -> date | None:
+    """The day on which the item goes on here after its line elsewhere ended; None where it was not billed meanwhile.
+
+    It is known to go on where it was counted up to the end of that line, or waited here for that end.
+    """
+    if continues is None or (target.as_of - continues).days > LONGEST_GAP:
+        return None
+    for line, record in situation.seats.items():
+        if record.seen is None or not names_standing_line(line, target.item.id):
+            continue
+        counted = record.days[-1].quantity > 0 and record.seen >= min(continues, target.as_of) - timedelta(days=1)
+        waited = line == str(target.key) and record.days[-1].quantity == 0 and record.seen < continues
+        if counted or waited:
+            return continues
+    return None
 
 
 def kept(record: SeatRecord, mode: Mode) -> SeatRecord:
@@ -123,6 +151,16 @@ def _rose_from_zero(record: SeatRecord, item: BillItem, situation: Situation) ->
         if before is not None and before.seen is not None and lately <= before.seen < situation.as_of:
             return before.days[-1].quantity == 0
     return situation.was_zero(item)
+
+
+def _since_zero(record: SeatRecord) -> tuple[SeatDay, ...]:
+    """The record's days since it was last none, at least the newest: each rise has its own day."""
+    rose: list[SeatDay] = [record.days[-1]]
+    for entry in reversed(record.days[:-1]):
+        if entry.quantity == 0:
+            break
+        rose.insert(0, entry)
+    return tuple(rose)
 
 
 def _has_just_begun(target: Target) -> bool:

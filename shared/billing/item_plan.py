@@ -19,12 +19,12 @@ from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving, lines_leaving
 from shared.billing.line_plan import LinePlan, has_begun, plan_line
 from shared.billing.lines import LineKey
-from shared.billing.observations import billed_for_nothing, measured, unassigned, unknown
+from shared.billing.observations import billed_for_nothing, dated_by_vendor, measured, unassigned, unknown
 from shared.billing.plan import Change, ChangeKind, Group
 from shared.billing.rules import BillingProfile
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
-from shared.billing.tiers import Tier, tiers_of
+from shared.billing.tiers import Tier, part_of, tiers_of
 
 
 def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
@@ -82,7 +82,7 @@ class _ItemPlanner:
             if self.quantity > 0:
                 refuse_paused(self.item, self.situation)
             plans = [
-                plan_line(target, self._part(target.tier), record, leaving, self.situation)
+                plan_line(target, part_of(target.tier, self.quantity), record, leaving, self.situation)
                 for target, record in zip(targets, records, strict=True)
             ]
         except Doubt as doubt:
@@ -104,15 +104,15 @@ class _ItemPlanner:
         key = LineKey(self.situation.company.company, self.agreement.id, self.item.id)
         return key if tier is None else replace(key, band=tier.bounds)
 
-    def _part(self, tier: Tier | None) -> Decimal:
-        return self.quantity if tier is None else tier.part_of(self.quantity)
-
     def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
         """The record with tonight's reading, also where the agreement's calendar cannot be read."""
         overridden = self.situation.company.billed_through.get(self.agreement.id)
         read = calendar_of(self.agreement, self.situation.as_of, overridden)
-        existing = self._part(tier) if begun and has_begun(self.item, self.situation.as_of) else Decimal(0)
-        return with_tonight(self._key(tier), None if isinstance(read, Unsupported) else read, existing, self.situation)
+        calendar = None if isinstance(read, Unsupported) else read
+        if not (begun and has_begun(self.item, self.situation.as_of)):
+            return with_tonight(self._key(tier), calendar, Decimal(0), self.situation)
+        dated = [(day, part_of(tier, then)) for day, then in dated_by_vendor(self.item, self.profile)]
+        return with_tonight(self._key(tier), calendar, part_of(tier, self.quantity), self.situation, dated)
 
     def _target(self, tier: Tier | None) -> Target:
         named = tier.product if tier is not None and tier.product is not None else self.profile.product

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from shared.billing.calendar import Period
 from shared.billing.changes import ending
@@ -20,10 +21,11 @@ from shared.billing.situation import Situation
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What ends these lines, and the last day that any of them bills (None: there are none)."""
+    """What ends these lines, the last day that any of them bills (None: there are none), and how many they bill."""
 
     changes: tuple[Change, ...] = ()
     last_day: date | None = None
+    quantity: Decimal = Decimal(0)
 
     @property
     def continues_on(self) -> date | None:
@@ -38,7 +40,7 @@ class Leaving:
 def lines_leaving(item: BillItem, staying: Collection[LineKey], situation: Situation, reason: str) -> Leaving:
     """The standing lines of an item but those that stay, each ended on its own agreement. Raises `Doubt`."""
     changes: list[Change] = []
-    last_days: list[date] = []
+    last: dict[date, Decimal] = {}
     lines = situation.standing_lines(item)
     begun = [line.addition.effective_date for line in lines if line.key in staying]
     for line in lines:
@@ -47,8 +49,8 @@ def lines_leaving(item: BillItem, staying: Collection[LineKey], situation: Situa
         ended, last_day = _ended(item, line, situation, reason, [day for day in begun if day is not None])
         changes += ended
         if last_day is not None and line.addition.quantity > 0:
-            last_days.append(last_day)
-    return Leaving(tuple(changes), max(last_days, default=None))
+            last[last_day] = last.get(last_day, Decimal(0)) + line.addition.quantity
+    return Leaving(tuple(changes), *max(last.items(), default=(None, Decimal(0))))
 
 
 def _ended(

@@ -10,7 +10,7 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import Period
 from shared.billing.changes import adoption, creation, removal
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.history import LONGEST_GAP, of_first_sync
+from shared.billing.history import goes_on_from, of_first_sync
 from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving
 from shared.billing.lines import LedgerRow, LineValues, is_adopted
@@ -21,6 +21,7 @@ from shared.billing.rules import FirstSync
 from shared.billing.schedule import planned_quantities, refuse_rivals, standing_from, takes_effect, without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target
+from shared.billing.tiers import part_of
 from shared.billing.wording import number, spoken
 
 _ZERO = Decimal(0)
@@ -134,8 +135,9 @@ def _first(target: Target, quantity: Decimal, record: SeatRecord, leaving: Leavi
             f"{item.name}: there is no line to update, and the profile {profile.id} never creates one.",
             f"Add a line of {profile.product} in Manage, or let the profile create lines.",
         )
-    continues = _continues_on(target, leaving)
-    begun, first_sync = of_first_sync(record, target, None, situation, continues)
+    continues = goes_on_from(target, leaving.continues_on, situation)
+    before = part_of(target.tier, leaving.quantity)
+    begun, first_sync = of_first_sync(record, target, None, situation, continues, before)
     first = max(target.first_uninvoiced, target.current)
     if continues is not None:
         there = calendar.period_of(continues)
@@ -145,15 +147,11 @@ def _first(target: Target, quantity: Decimal, record: SeatRecord, leaving: Leavi
         first = max(first, there if there.start == continues else calendar.after(there))
     elif first_sync is FirstSync.PRORATE:
         first = takes_effect(calendar, profile.proration, target.as_of, rises=True)
+    while leaving.last_day is not None and first.start <= leaving.last_day:
+        first = calendar.after(first)
     new = creation(target, quantity, first)
     assert new.after is not None
     return _beginning(target, begun, quantity, first, new.after.unit_price, new, situation)
-
-
-def _continues_on(target: Target, leaving: Leaving) -> date | None:
-    """The day on which this line goes on where another one ended; None where that is too long ago to say."""
-    day = leaving.continues_on
-    return day if day is not None and (target.as_of - day).days <= LONGEST_GAP else None
 
 
 def _adopted(target: Target, found: Addition, quantity: Decimal, record: SeatRecord, situation: Situation) -> LinePlan:
@@ -166,7 +164,7 @@ def _adopted(target: Target, found: Addition, quantity: Decimal, record: SeatRec
             f"a period that is over is not invoiced yet; taking the line over now would change it.",
             f"Invoice agreement {target.agreement.id} up to today's period first.",
         )
-    begun, _ = of_first_sync(record, target, found, situation, None)
+    begun, _ = of_first_sync(record, target, found, situation)
     first = max(target.first_uninvoiced, target.current)
     change = adoption(target, found, quantity, first)
     return _beginning(target, begun, quantity, first, found.unit_price, change, situation)

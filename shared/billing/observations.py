@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement
@@ -11,7 +12,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import is_watched, why_in_doubt
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
-from shared.billing.quantities import control_difference, holders_difference, purchased, quantity_of
+from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
 from shared.billing.rules import Basis, BillingProfile, QuantityRule
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import number
@@ -54,6 +55,13 @@ def _not_told(rule: QuantityRule) -> str:
     if rule.without_subscriptions:
         return "its source lists no single subscriptions, or does not tell how many are assigned"
     return "its source does not tell how many are assigned"
+
+
+def dated_by_vendor(item: BillItem, profile: BillingProfile) -> tuple[tuple[date, Decimal], ...]:
+    """The vendor's own days of change and the quantity to bill from each on; none for a fixed quantity."""
+    if item.licence is not None and item.licence.quantity is not None:
+        return ()
+    return dated_quantities(item.counts, profile.quantity)
 
 
 def unassigned(item: BillItem) -> tuple[Finding, ...]:

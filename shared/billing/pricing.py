@@ -95,7 +95,9 @@ def _told(target: Target, told: list[Money | None], what: str, rule: PriceRule) 
     amount = _per_cycle_of(money, target.calendar.months, rule)
     if amount is None:
         period = f"for a {money.period}" if money.period != "unknown" else "for a period that the vendor does not tell"
-        raise _doubt(target, f"its {what} is {period}, the agreement is billed every {target.calendar.months} months")
+        months = target.calendar.months
+        billed = "monthly" if months == 1 else f"every {months} months"
+        raise _doubt(target, f"its {what} is {period}, the agreement is billed {billed}")
     return amount
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from shared.billing.counts import Count, Holder, Subscription, SubscriptionStatus
@@ -35,6 +37,19 @@ def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
     if rule.without_subscriptions:
         return None
     return count.purchased + (count.grace if rule.include_grace else ZERO)
+
+
+def dated_quantities(counts: Sequence[Count], rule: QuantityRule) -> tuple[tuple[date, Decimal], ...]:
+    """The vendor's own days of change with the quantity of the line from each on, oldest first.
+
+    Only for what is bought and fed by one count: several counts, or users, have no one day on which they changed.
+    """
+    if rule.basis is not Basis.PURCHASED or len(counts) != 1:
+        return ()
+    bought = replace(counts[0], subscriptions=None, grace=ZERO)
+    plain = replace(rule, without_subscriptions=())
+    dated = [(day, quantity_of([replace(bought, purchased=quantity)], plain)) for day, quantity in bought.changed]
+    return tuple((day, quantity) for day, quantity in dated if quantity is not None)
 
 
 def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | None:

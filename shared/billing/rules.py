@@ -186,13 +186,13 @@ class FirstSync(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proration:
-    """How changes within a period are billed; unless a profile says otherwise they count from the next period on.
+    """How changes within a period are billed: unless a profile says otherwise, by the days that are left of it.
 
     `always_split` ends a line and begins another for every change, so that each line stays true for its period even
     when invoices are deleted and run again. `decrease: credit` is for the computed rule.
     """
 
-    rule: ProrationRule = ProrationRule.NONE
+    rule: ProrationRule = ProrationRule.COMPUTED
     start_day: StartDay = StartDay.EXCLUDED
     first_sync: FirstSync = FirstSync.NEXT_PERIOD
     always_split: bool = False

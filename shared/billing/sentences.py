@@ -35,6 +35,9 @@ def updated(item: BillItem, before: LineValues, after: LineValues, start: date) 
         parts.append(f"{number(after.quantity)} instead of {number(before.quantity)}, {more}")
     if after.unit_price != before.unit_price:
         parts.append(f"{money(after.unit_price)} each instead of {money(before.unit_price)}")
+    if after.unit_cost != before.unit_cost:
+        before_cost = money(before.unit_cost) if before.unit_cost is not None else "none"
+        parts.append(f"cost {money(after.unit_cost or Decimal(0))} each instead of {before_cost}")
     if after.bill_customer != before.bill_customer:
         parts.append(f"{after.bill_customer} instead of {before.bill_customer}")
     if after.taxable_flag != before.taxable_flag:

@@ -32,6 +32,11 @@ class Tier:
         return max(reached - self.lower, Decimal(0))
 
 
+def part_of(tier: Tier | None, quantity: Decimal) -> Decimal:
+    """How many of so many units a line bills: those of its tier, or all."""
+    return quantity if tier is None else tier.part_of(quantity)
+
+
 def tiers_of(rule: PriceRule) -> tuple[Tier | None, ...]:
     """The tiers that have lines of their own; only None for a price that has none."""
     if rule.kind is not PriceKind.TIERED:

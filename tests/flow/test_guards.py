@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.rules import Guards, SkuPolicy
+from shared.billing.rules import Guards, Proration, ProrationRule, SkuPolicy
 from shared.errors import Retryable
 from shared.state.records import Outcome
 from shared.sync.lanes import start_run
@@ -31,7 +31,8 @@ def house() -> House:
 
 
 def five_profiles(guards: Guards):
-    profiles = [b.profile(id=name.lower(), product=name) for name in PRODUCTS]
+    plain = Proration(ProrationRule.NONE)
+    profiles = [b.profile(id=name.lower(), product=name, proration=plain) for name in PRODUCTS]
     policies = [SkuPolicy(b.SOURCE, name.lower(), name.lower()) for name in PRODUCTS]
     return b.rules(*profiles, policies=policies, guards=guards)
 

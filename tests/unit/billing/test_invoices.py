@@ -859,3 +859,51 @@ def test_a_copied_one_off_that_has_ended_blocks_nothing():
 
     assert len(plan.changes) == 1
     assert plan.findings == ()
+
+
+# ---- the vendor's own days
+
+
+def bought_on(agreement: Agreement, day: date, changed: list[tuple[date, int]]) -> Plan:
+    """A night whose count tells the vendor's days of change."""
+    facts = agreement.facts(day, changed[-1][1])
+    told = tuple((on, D(quantity)) for on, quantity in changed)
+    count = replace(b.count(changed[-1][1]), changed=told)
+    return plan_company(replace(facts, readings=(b.reading(count, day=day),)))
+
+
+def test_each_increase_of_a_month_is_prorated_from_the_vendors_own_day_when_nights_were_missed():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), COMPUTED, D("25.00"))
+    while agreement.next_invoice <= date(2021, 2, 20):
+        agreement.invoice()
+    agreement.night(date(2021, 2, 1), 10)
+    plan = bought_on(
+        agreement, date(2021, 2, 20), [(date(2021, 1, 3), 10), (date(2021, 2, 4), 12), (date(2021, 2, 17), 13)]
+    )
+
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes] == [
+        (D(2), D("21.43")),
+        (D(1), D("9.82")),
+        (D(13), D("25.00")),
+    ]
+
+
+def test_a_first_purchase_is_prorated_from_the_vendors_own_day():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), COMPUTED, D("25.00"))
+    while agreement.next_invoice <= date(2021, 2, 20):
+        agreement.invoice()
+    agreement.night(date(2021, 2, 1), 1)
+    agreement.night(date(2021, 2, 3), 0)
+    plan = bought_on(agreement, date(2021, 2, 20), [(date(2021, 2, 17), 2)])
+
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes][:1] == [(D(1), D("9.82"))]
+
+
+def test_a_vendors_day_before_the_last_reading_does_not_bill_what_that_reading_did_not_show():
+    agreement = Agreement("Monthly", "CalendarYear", "Current", date(2020, 1, 1), COMPUTED, D("25.00"))
+    while agreement.next_invoice <= date(2021, 2, 20):
+        agreement.invoice()
+    agreement.night(date(2021, 2, 16), 10)
+    plan = bought_on(agreement, date(2021, 2, 17), [(date(2021, 2, 4), 11)])
+
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes][:1] == [(D(1), D("9.82"))]
