@@ -99,6 +99,10 @@ class Count:
     retail: Money | None = None
     changed: tuple[tuple[date, Decimal], ...] = ()
 
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.purchased or self.grace or self.assigned or self.subscriptions or self.holders)
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:

@@ -5,7 +5,7 @@ A failed reading is guarded by its type: its bill items are unknown and frozen, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -30,7 +30,10 @@ def guarded(
 ) -> Plan:
     """The plan with every group that a guard holds marked, and a finding for each."""
     emptied = _emptied_sources(readings) if guards.all_to_zero else set()
-    groups = tuple(_held(group, guards, emptied, seats, as_of) for group in plan.groups)
+    groups = tuple(
+        _held(group, guards, sorted(emptied.intersection(plan.sources[group.bill_item])), seats, as_of)
+        for group in plan.groups
+    )
     held = [
         Finding(
             FindingKind.HELD,
@@ -78,12 +81,11 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
     return {source for source, total in totals.items() if total == 0}
 
 
-def _held(group: Group, guards: Guards, emptied: set[str], seats: Mapping[str, SeatRecord], as_of: date) -> Group:
+def _held(group: Group, guards: Guards, emptied: Sequence[str], seats: Mapping[str, SeatRecord], as_of: date) -> Group:
     changes = [change for change in group.changes if change.key.is_standing and not change.is_repair]
     moved = _movement(changes, seats, as_of)
-    source = group.bill_item.split("/", 1)[0]
-    if moved.after < moved.before and source in emptied:
-        return replace(group, held=f"every count of {source} is zero tonight")
+    if moved.after < moved.before and emptied:
+        return replace(group, held=f"every count of {' and of '.join(emptied)} is zero tonight")
     held = _too_few(moved, guards.reduction) or _too_many(moved, guards.increase)
     return replace(group, held=held or _too_much_money(changes, guards.reduction))
 

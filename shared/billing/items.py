@@ -1,36 +1,59 @@
-"""Bill items: one policy or licence link applied to a company. Each becomes a line, or a reason why not."""
+"""Bill items: what the rules make of tonight's counts. Each becomes a line, or a reason why not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
-from shared.billing.counts import Count, ReadFailure, Reading
+from shared.billing.counts import Count, ReadFailure, Reading, Subscription
+from shared.billing.feeds import Feed, ItemRule, counted_twice, item_rules, subscription_id
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
+from shared.billing.narrowing import held_by_some, of_subscription
 from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, PriceKind, PriceRule, Rules
-from shared.billing.wording import number
+from shared.billing.wording import number, spoken
 
 
 @dataclass(frozen=True, slots=True)
 class BillItem:
     """What is billed to a company as one line.
 
-    `profile` None means *do not bill*. `counts` are tonight's counts (none inside the scope of complete readings means
-    zero). `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not known; the lines of
-    such an item are frozen.
+    `profile` None means *do not bill*. `told` are tonight's counts as their sources told them, `counts` what of them
+    feeds this item (none inside the scope of complete readings means zero). `subscription` is the id of the only one
+    that a split item bills. `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not
+    known; the lines of such an item are frozen.
     """
 
     id: str
-    source: str
-    sku: str
     name: str
     profile: BillingProfile | None
-    counts: tuple[Count, ...]
+    feeds: tuple[Feed, ...]
+    counts: tuple[Count, ...] = ()
+    told: tuple[Count, ...] = ()
     licence: LicenceLink | None = None
+    subscription: str | None = None
     unknown: str | None = None
     billing_unknown: bool = False
+
+    @property
+    def whole_id(self) -> str:
+        """The id of the item that a split one is a part of, else its own."""
+        return self.id if self.subscription is None else self.id.removesuffix(subscription_id("", self.subscription))
+
+    @property
+    def combines(self) -> bool:
+        """Whether several SKUs feed it."""
+        return len({(feed.source, feed.sku) for feed in self.feeds}) > 1
+
+    @property
+    def is_of_some_users(self) -> bool:
+        """Whether filters beside its profile's narrow who is counted."""
+        return any(feed.users for feed in self.feeds)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(sorted({feed.source for feed in self.feeds}))
 
     @property
     def not_before(self) -> date | None:
@@ -49,17 +72,9 @@ class BillItem:
         return rule
 
 
-def item_id(source: str, sku: str, customer: str | None = None) -> str:
-    """The bill item's id: made of what is billed, never of names, so that it survives renaming.
-
-    A licence link that overrides a policy has the policy's id, so that the line stays the same line.
-    """
-    return "/".join(canonical(part) for part in (source, customer, sku) if part)
-
-
 @dataclass(frozen=True, slots=True)
 class _Readings:
-    """Tonight's readings of one company, by source and customer."""
+    """Tonight's readings of one company, by source and customer, and their counts by SKU too; ids in canonical form."""
 
     by_customer: Mapping[tuple[str, str], Reading | ReadFailure]
     by_sku: Mapping[tuple[str, str, str], Count]
@@ -75,122 +90,119 @@ class _Readings:
         }
         return cls(by_customer, by_sku)
 
-    def of(self, source: str, customer: str | None, without: Iterable[str]) -> list[Reading | ReadFailure]:
-        left_out = {canonical(name) for name in without}
-        return [
-            reading
-            for (named, whose), reading in sorted(self.by_customer.items(), key=lambda entry: entry[0])
-            if named == source and whose not in left_out and (customer is None or whose == canonical(customer))
-        ]
+    def why_unknown(self, feed: Feed) -> str | None:
+        reading = self.by_customer.get((feed.source, feed.customer))
+        if not isinstance(reading, Reading):
+            return f"{feed.source} could not be read"
+        return None if reading.scope.covers(feed.sku) else f"{feed.source} did not tell about this SKU"
 
 
 def bill_items(
-    rules: Rules, company: CompanyRules, readings: Iterable[Reading | ReadFailure]
+    rules: Rules,
+    company: CompanyRules,
+    readings: Iterable[Reading | ReadFailure],
+    *,
+    sharing: Iterable[CompanyRules] = (),
+    known: Iterable[str] = (),
 ) -> tuple[list[BillItem], list[Finding]]:
     """Every bill item of a company in a fixed order, and the findings of what is seen but not mapped.
 
     Policies of SKUs that the customer does not have are items of quantity zero: their lines end, and after the loss of
-    the store their stamps are still known.
+    the store their stamps are still known. `sharing` are other companies linked to one of the same customers: an item
+    that would count somebody twice is unknown. `known` are ids of bill items that something is remembered of: a
+    subscription that has vanished is one of them, and nowhere else.
     """
     tonight = _Readings.of_tonight(readings)
-    items: dict[str, BillItem] = {}
-    for licence in company.licences:
-        item = _item_of_licence(rules, company, licence, tonight)
-        items[item.id] = item
-    sources = {link.source for link in company.links}
-    for policy in rules.policies:
-        own_id = item_id(policy.source, policy.sku)
-        if policy.source in sources and own_id not in items:
-            billing = Billing.by(rules, policy.profile)
-            items[own_id] = _item(own_id, policy.source, policy.sku, billing, None, company, tonight)
-    return sorted(items.values(), key=lambda item: item.id), _unmapped(items, tonight)
-
-
-@dataclass(frozen=True, slots=True)
-class Billing:
-    """How an item is billed: by a profile, not at all (None), or not known because the rules are not whole."""
-
-    profile: BillingProfile | None = None
-    unknown: str | None = None
-
-    @classmethod
-    def by(cls, rules: Rules, profile: str | None) -> Billing:
-        """A policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing."""
-        if profile is not None and profile not in rules.profiles:
-            return cls(unknown=f"the rules name a profile {profile} that they do not hold")
-        return cls(rules.profiles[profile] if profile is not None else None)
-
-
-def _item_of_licence(rules: Rules, company: CompanyRules, licence: LicenceLink, tonight: _Readings) -> BillItem:
-    policy = rules.policy_for(licence.source, licence.sku)
-    if licence.do_not_bill:
-        billing = Billing()
-    elif licence.profile is not None:
-        billing = Billing.by(rules, licence.profile)
-    elif policy is not None:
-        billing = Billing.by(rules, policy.profile)
-    else:
-        billing = Billing(unknown="neither its licence link nor a policy names a profile")
-    own_id = item_id(licence.source, licence.sku, licence.customer)
-    return _item(own_id, licence.source, licence.sku, billing, licence, company, tonight)
-
-
-def _item(
-    own_id: str,
-    source: str,
-    sku: str,
-    billing: Billing,
-    licence: LicenceLink | None,
-    company: CompanyRules,
-    tonight: _Readings,
-) -> BillItem:
-    customer = licence.customer if licence is not None else None
-    narrowed = [] if customer is not None else _customers_apart(company, source, sku)
-    readings = tonight.of(source, customer, narrowed)
-    wanted = canonical(sku)
-    found = [tonight.by_sku.get((reading.source, canonical(reading.customer), wanted)) for reading in readings]
-    counts = [count for count in found if count is not None]
-    name = counts[0].name if counts else (billing.profile.name if billing.profile is not None else sku)
-    unknown = billing.unknown or _unknown(readings, sku)
-    rules_unknown = billing.unknown is not None
-    return BillItem(own_id, source, sku, name, billing.profile, tuple(counts), licence, unknown, rules_unknown)
-
-
-def _customers_apart(company: CompanyRules, source: str, sku: str) -> list[str]:
-    """Customers whose count of this SKU feeds an item of their own."""
-    return [
-        licence.customer
-        for licence in company.licences
-        if licence.customer is not None and item_id(licence.source, licence.sku) == item_id(source, sku)
+    own = item_rules(rules, company)
+    twice = counted_twice(company, own, sharing, rules)
+    remembered = sorted(set(known))
+    items = [
+        item
+        for rule in own
+        for item in _items(replace(rule, unknown=rule.unknown or twice.get(rule.id)), tonight, remembered)
     ]
+    return sorted(items, key=lambda item: item.id), _unmapped(own, tonight)
 
 
-def _unknown(readings: list[Reading | ReadFailure], sku: str) -> str | None:
-    """Why the quantity is not known: one unknown input makes the whole item unknown."""
-    if not readings:
-        return "no customer of this source is linked to the company any more"
-    for reading in readings:
-        if isinstance(reading, ReadFailure):
-            return f"{reading.source} could not be read"
-        if not reading.scope.covers(sku):
-            return f"{reading.source} did not tell about this SKU"
-    return None
+def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str]) -> list[BillItem]:
+    whole = _whole(rule, tonight)
+    prefix = subscription_id(rule.id)
+    gone = {prefix + name[len(prefix) :].split("/", 1)[0] for name in known if name.startswith(prefix)}
+    if rule.profile is not None and rule.profile.split:
+        return _split(whole, gone)
+    # Lines of single subscriptions end with the item that is not billed; a profile that splits no more is a person's.
+    return [whole, *(replace(whole, id=name) for name in sorted(gone) if rule.profile is None)]
 
 
-def _unmapped(items: Mapping[str, BillItem], tonight: _Readings) -> list[Finding]:
+def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
+    """The item as one line."""
+    found = [(feed, count) for feed in rule.feeds if (count := tonight.by_sku.get(feed.count)) is not None]
+    told = tuple(count for _, count in found)
+    several = len({(feed.source, feed.sku) for feed in rule.feeds}) > 1
+    name = told[0].name if told and not several else rule.profile.name if rule.profile is not None else rule.name
+    not_read = next((why for feed in rule.feeds if (why := tonight.why_unknown(feed)) is not None), None)
+    not_fed = None if rule.feeds else "no customer of its source is linked to the company any more"
+    some = [count for feed, count in found if feed.users and not count.is_nothing]
+    contradictory = None
+    if some and rule.profile is not None and not rule.profile.quantity.bills_users:
+        contradictory = "only some users of its customer are counted here, but its profile bills what is purchased"
+    return BillItem(
+        id=rule.id,
+        name=name,
+        profile=rule.profile,
+        feeds=rule.feeds,
+        counts=tuple(held_by_some(count, feed.users) for feed, count in found),
+        told=told,
+        licence=rule.licence,
+        unknown=rule.unknown or contradictory or not_fed or not_read,
+        billing_unknown=(rule.unknown or contradictory) is not None,
+    )
+
+
+def _split(whole: BillItem, gone: Iterable[str]) -> list[BillItem]:
+    """An item for every subscription; one that is remembered and not told of any more has nothing.
+
+    What is told of a subscription holds even where another customer's reading failed; that one has vanished, only where
+    everything was read.
+    """
+    if any(count.subscriptions is None for count in whole.told):
+        why = "its profile bills every subscription as a line of its own, but its source lists none"
+        whole = replace(whole, unknown=whole.unknown or why, billing_unknown=True)
+    found: dict[str, list[tuple[Count, Subscription]]] = {}
+    for count in whole.told:
+        for subscription in count.subscriptions or ():
+            found.setdefault(subscription_id(whole.id, subscription.id), []).append((count, subscription))
+    items = [_of_subscription(whole, name, parts) for name, parts in found.items()]
+    items += [replace(whole, id=name, counts=()) for name in gone if name not in found]
+    return items if items or not whole.billing_unknown else [whole]
+
+
+def _of_subscription(whole: BillItem, name: str, parts: Sequence[tuple[Count, Subscription]]) -> BillItem:
+    count, subscription = parts[0]
+    until = subscription.committed_until or subscription.renews
+    return replace(
+        whole,
+        id=name,
+        name=count.name + (f" (term to {spoken(until)})" if until is not None else ""),
+        counts=tuple(of_subscription(each, single) for each, single in parts),
+        told=tuple(each for each, _ in parts),
+        subscription=canonical(subscription.id),
+        unknown=whole.unknown if whole.billing_unknown else None,
+    )
+
+
+def _unmapped(own: Iterable[ItemRule], tonight: _Readings) -> list[Finding]:
     """What is counted without a rule that says how to bill it."""
-    covered = {(item.source, canonical(item.sku)) for item in items.values()}
+    covered = {feed.count for rule in own for feed in rule.feeds}
     return [
         Finding(
             FindingKind.UNMAPPED,
-            f"{reading.source}/{canonical(reading.customer)}/{canonical(count.sku)}",
+            "/".join(key),
             f"{count.name}: {number(count.purchased)} bought, but no policy or licence link says how to bill it.",
             "Map this SKU to a billing profile, or say that it is not billed.",
         )
-        for reading in tonight.by_customer.values()
-        if isinstance(reading, Reading)
-        for count in reading.counts
-        if (count.source, canonical(count.sku)) not in covered and not count.free and _is_bought(count)
+        for key, count in tonight.by_sku.items()
+        if key not in covered and not count.free and _is_bought(count)
     ]
 
 

@@ -22,13 +22,13 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
     """The quantity to bill. Raises `Doubt` where the vendor contradicts itself or does not tell."""
     if item.licence is not None and item.licence.quantity is not None:
         return item.licence.quantity
-    for count in item.counts:
-        difference = _difference(count, profile.quantity)
+    for count in item.told:
+        difference = _difference(item, count, profile.quantity)
         if difference is not None:
             raise Doubt(
                 FindingKind.CONTROL_TOTAL,
-                f"{item.id}/{count.customer}",
-                f"{item.name}: {difference}; nothing is changed.",
+                _about(item.id, item, count),
+                f"{count.name}: {difference}; nothing is changed.",
                 "Wait a night; if it stays, compare the numbers in the vendor's portal.",
             )
     quantity = quantity_of(item.counts, profile.quantity)
@@ -36,21 +36,26 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
         raise Doubt(
             FindingKind.READ_FAILED,
             item.id,
-            f"{item.name}: {_not_told(profile.quantity)}.",
+            f"{item.name}: {_not_told(item, profile.quantity)}.",
             "Bill this item by something that its source tells.",
         )
     return quantity
 
 
-def _difference(count: Count, rule: QuantityRule) -> str | None:
+def _difference(item: BillItem, count: Count, rule: QuantityRule) -> str | None:
     """How the vendor contradicts itself about the numbers that are billed, in words; None when it does not."""
     if not rule.bills_users:
         return control_difference(count)
-    return holders_difference(count) if rule.needs_holders else None
+    return holders_difference(count) if rule.needs_holders or item.is_of_some_users else None
 
 
-def _not_told(rule: QuantityRule) -> str:
-    if rule.needs_holders:
+def _about(item_id: str, item: BillItem, count: Count) -> str:
+    """The key of a finding about one of the counts that feed an item."""
+    return f"{item_id}/{count.customer}" + (f"/{canonical(count.sku)}" if item.combines else "")
+
+
+def _not_told(item: BillItem, rule: QuantityRule) -> str:
+    if rule.needs_holders or item.is_of_some_users:
         return "its source does not tell who holds it, or not what the filter of users asks for"
     if rule.without_subscriptions:
         return "its source lists no single subscriptions, or does not tell how many are assigned"
@@ -65,17 +70,17 @@ def dated_by_vendor(item: BillItem, profile: BillingProfile) -> tuple[tuple[date
 
 
 def unassigned(item: BillItem) -> tuple[Finding, ...]:
-    """Licences that are paid for and assigned to nobody."""
+    """Licences that are paid for and assigned to nobody; of all subscriptions together."""
     if item.profile is None or item.profile.quantity.basis is not Basis.PURCHASED:
         return ()
     return tuple(
         Finding(
             FindingKind.UNASSIGNED,
-            f"{item.id}/{count.customer}",
-            f"{item.name}: {number(bought - count.assigned)} of {number(bought)} licences are assigned to nobody.",
+            _about(item.whole_id, item, count),
+            f"{count.name}: {number(bought - count.assigned)} of {number(bought)} licences are assigned to nobody.",
             "Tell the customer, or reduce the subscription at its next renewal.",
         )
-        for count in item.counts
+        for count in item.told
         if count.assigned is not None
         and (bought := purchased(count, item.profile.quantity)) is not None
         and bought > count.assigned
@@ -84,7 +89,7 @@ def unassigned(item: BillItem) -> tuple[Finding, ...]:
 
 def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     """Why nothing is known of an item, where no failed reading says so already."""
-    failed = any(link.source == item.source for link in situation.company.links)
+    failed = any(link.source in item.sources for link in situation.company.links)
     if item.billing_unknown:
         told = f"{item.name}: nothing is changed, because {item.unknown}."
         return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)

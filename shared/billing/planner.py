@@ -17,7 +17,7 @@ from shared.billing.guards import guarded
 from shared.billing.invoiced import Invoiced, seen_tonight
 from shared.billing.item_plan import plan_item
 from shared.billing.items import BillItem, bill_items
-from shared.billing.lines import LedgerRow
+from shared.billing.lines import LedgerRow, canonical
 from shared.billing.matching import Additions, OwnLine, others_by_product, own_lines, strays
 from shared.billing.observations import on_agreements, orphans
 from shared.billing.plan import Plan
@@ -33,7 +33,9 @@ class Facts:
 
     `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
     `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone. `last_counted` are the
-    SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded).
+    SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded),
+    `last_subscriptions` likewise its subscriptions, nothing where that was not remembered. `sharing` are the rules of
+    other companies that are linked to one of the same customers.
     `invoiced` is how far each agreement was invoiced at the last look.
     """
 
@@ -49,6 +51,8 @@ class Facts:
     in_doubt: frozenset[str] = frozenset()
     last_counted: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     invoiced: Mapping[int, Invoiced] = field(default_factory=dict)
+    last_subscriptions: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    sharing: tuple[CompanyRules, ...] = ()
 
     @property
     def guards(self) -> Guards:
@@ -58,7 +62,9 @@ class Facts:
 
 def plan_company(facts: Facts) -> Plan:
     """The guarded plan of one company, its groups and findings in a fixed order."""
-    items, unmapped = bill_items(facts.rules, facts.company, facts.readings)
+    items, unmapped = bill_items(
+        facts.rules, facts.company, facts.readings, sharing=facts.sharing, known=_remembered(facts)
+    )
     situation = _situation(facts, items)
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
     findings += on_agreements(situation)
@@ -73,7 +79,7 @@ def plan_company(facts: Facts) -> Plan:
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
-        sources={item.id: (item.source,) for item in items},
+        sources={item.id: item.sources for item in items},
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,
@@ -84,6 +90,12 @@ def plan_company(facts: Facts) -> Plan:
         ),
     )
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
+
+
+def _remembered(facts: Facts) -> set[str]:
+    """What the ledger and the seat records know of; each begins with the id of a bill item."""
+    rows = {canonical(row.key.bill_item) for row in facts.ledger}
+    return rows | {line.split("/", 2)[2] for line in facts.seats}
 
 
 def _situation(facts: Facts, items: list[BillItem]) -> Situation:
@@ -115,6 +127,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         last_counted=facts.last_counted,
         invoiced=facts.invoiced,
         guards=facts.guards,
+        last_subscriptions=facts.last_subscriptions,
     )
 
 

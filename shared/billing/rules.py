@@ -206,7 +206,8 @@ class BillingProfile:
     `agreement_types` empty allows every type. `replaces` names further products whose open lines block a first create.
     `taxable` None leaves Manage's default. `invoice_text` may hold {product} {quantity} and {users}; empty leaves
     Manage's own text. `update_only` never creates a line. `arrears` bills usage: one line for each period that is over,
-    no standing line.
+    no standing line. `combine` bills all SKUs whose policies name the profile as one item, `split` every subscription
+    as an item of its own.
     """
 
     id: str
@@ -221,6 +222,8 @@ class BillingProfile:
     invoice_text: str = ""
     replaces: tuple[str, ...] = ()
     update_only: bool = False
+    combine: bool = False
+    split: bool = False
     arrears: Arrears | None = None
 
     @property
@@ -240,20 +243,22 @@ class SkuPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompanyLink:
-    """This company = this customer at this source. Several per company are fine."""
+    """This company = this customer at this source, or those of its users whom `users` takes. Several are fine."""
 
     source: str
     customer: str
+    users: Users = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
 class LicenceLink:
     """A company's own choice for a SKU; it overrides the policy field by field.
 
-    `customer` narrows it to one of several customers at the source. `do_not_bill` is for ever; `do_not_bill_until`
-    is given instead of it and names the day on which billing starts. `quantity` fixes the quantity whatever the count
-    says. `start`: nothing is billed before that day. `waive_until`: seats that came up to that day are not charged for
-    the part of a period in which they came.
+    `customer` narrows it to one of several customers at the source, `users` to some of those who hold it; `part` is a
+    short id of one's own that tells several links for one SKU apart, each a line. `do_not_bill` is for ever;
+    `do_not_bill_until` is given instead of it and names the day on which billing starts. `quantity` fixes the quantity
+    whatever the count says. `start`: nothing is billed before that day. `waive_until`: seats that came up to that
+    day are not charged for the part of a period in which they came.
     """
 
     source: str
@@ -267,6 +272,8 @@ class LicenceLink:
     do_not_bill: bool = False
     do_not_bill_until: date | None = None
     waive_until: date | None = None
+    part: str | None = None
+    users: Users = EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)

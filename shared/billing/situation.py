@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
 from shared.billing.items import BillItem
@@ -27,7 +28,8 @@ class Situation:
     `products` are keyed by case-folded identifier. `owned` are our lines by bill item id, `others` the lines on active
     agreements that belong to no bill item, by case-folded product. `contested` are products
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
-    `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer).
+    `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
+    `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
     `invoiced` is how far each agreement was invoiced at the last look.
     """
 
@@ -48,17 +50,21 @@ class Situation:
     last_counted: Mapping[tuple[str, str], frozenset[str]]
     invoiced: Mapping[int, Invoiced]
     guards: Guards
+    last_subscriptions: Mapping[tuple[str, str], frozenset[str]]
 
     def was_zero(self, item: BillItem) -> bool:
-        """Whether the last complete reading before tonight of every customer that feeds the item told of none."""
-        customer = item.licence.customer if item.licence is not None else None
-        feeding = [
-            (link.source, canonical(link.customer))
-            for link in self.company.links
-            if link.source == item.source and (customer is None or canonical(customer) == canonical(link.customer))
-        ]
-        known = [self.last_counted.get(fed) for fed in feeding]
-        return bool(known) and all(skus is not None and canonical(item.sku) not in skus for skus in known)
+        """Whether the last complete reading before tonight of every customer that feeds the item told of none.
+
+        Of users it is only known whether anybody held the SKU.
+        """
+        return bool(item.feeds) and all(self._was_none(feed, item.subscription) for feed in item.feeds)
+
+    def _was_none(self, feed: Feed, subscription: str | None) -> bool:
+        if subscription is None:
+            last = self.last_counted.get((feed.source, feed.customer))
+            return last is not None and feed.sku not in last
+        last = self.last_subscriptions.get((feed.source, feed.customer))
+        return last is not None and subscription not in last
 
     @property
     def billed_agreements(self) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""What must hold between the parts of a rules document: ids are unique, references lead somewhere, nothing bills twice.
+"""What must hold between the parts of a rules document: ids are unique, references lead somewhere.
 
 The checks work on the document as written, so that they find their problems beside those of single fields; what has
 the wrong shape is left to the check of the field itself.
@@ -6,7 +6,6 @@ the wrong shape is left to the check of the field itself.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,10 +35,9 @@ def check_between(found: Outline) -> None:
     for path, company in companies:
         links, licences = _entries(company, path, "links"), _entries(company, path, "licences")
         _check_unique(found, links, "source", "customer")
-        _check_unique(found, licences, "source", "sku", optional="customer")
+        _check_unique(found, licences, "source", "sku", optional=("customer", "part"))
         _check_profiles(found, licences, names)
         _check_licences(found, licences, links, defaults)
-    _check_billed_once(found, companies, defaults)
 
 
 def _entries(holder: Tree, path: Path, name: str) -> list[Entry]:
@@ -59,15 +57,15 @@ def _id(fields: Fields, name: str) -> str | None:
     return None if text is None else canonical(text)
 
 
-def _check_unique(found: Outline, entries: Sequence[Entry], *names: str, optional: str | None = None) -> None:
+def _check_unique(found: Outline, entries: Sequence[Entry], *names: str, optional: Sequence[str] = ()) -> None:
     first: dict[tuple[str | None, ...], Path] = {}
     for path, fields in entries:
         key = tuple(_id(fields, name) for name in names)
         if None in key:
             continue
-        key += (_id(fields, optional),) if optional else ()
+        key += tuple(_id(fields, name) for name in optional)
         if key in first:
-            sentence = f"has the same {' and '.join(names)} as {_place(found, first[key])}; keep one of them"
+            sentence = f"has the same {' and '.join(names)} as {place_of(found, first[key])}; keep one of them"
             found.add(path, sentence)
         first.setdefault(key, path)
 
@@ -76,7 +74,7 @@ def _check_profiles(found: Outline, entries: Sequence[Entry], names: Sequence[st
     for path, fields in entries:
         name = _text(fields, "profile")
         if name is not None and name not in names:
-            found.add((*path, "profile"), f'there is no profile "{name}"; there are {_listed(names) or "none"}')
+            found.add((*path, "profile"), f'there is no profile "{name}"; there are {listed(names) or "none"}')
 
 
 def _check_licences(found: Outline, licences: Sequence[Entry], links: Sequence[Entry], defaults: Defaults) -> None:
@@ -97,45 +95,6 @@ def _check_licences(found: Outline, licences: Sequence[Entry], links: Sequence[E
             found.add(path, "has no profile, and no policy gives this SKU one; name a profile")
 
 
-def _check_billed_once(found: Outline, companies: Sequence[Entry], defaults: Defaults) -> None:
-    """The same customer and SKU may not feed two companies."""
-    first: dict[tuple[str, str, str], Path] = {}
-    for path, company in companies:
-        for place, link in _entries(company, path, "links"):
-            source, customer = _id(link, "source"), _id(link, "customer")
-            if source is None or customer is None:
-                continue
-            twice: defaultdict[Path, list[str]] = defaultdict(list)
-            for sku in _billed_skus(_entries(company, path, "licences"), defaults, source, customer):
-                other = first.setdefault((source, customer, sku), place)
-                # Two links inside one company are a duplicate, which has its own problem.
-                if other[:2] != place[:2]:
-                    twice[other].append(sku)
-            for other, skus in twice.items():
-                found.add(
-                    place,
-                    f"the customer is also linked at {_place(found, other)}, and these SKUs would be billed twice: "
-                    f"{_listed(skus)}; remove a link, or give them do_not_bill: true at one of the companies",
-                )
-
-
-def _billed_skus(licences: Sequence[Entry], defaults: Defaults, source: str, customer: str) -> list[str]:
-    """The SKUs that a company bills from this customer, now or from some day on."""
-    # A licence for this customer only counts before one for all of them.
-    own: dict[str, Fields] = {}
-    for only in (None, customer):
-        for _, licence in licences:
-            sku = _id(licence, "sku")
-            if sku and _id(licence, "source") == source and _id(licence, "customer") == only:
-                own[sku] = licence
-    skus = sorted(own.keys() | {sku for at, sku in defaults if at == source})
-    return [
-        sku
-        for sku in skus
-        if not _is_unbilled(own.get(sku, {})) and (_text(own.get(sku, {}), "profile") or defaults.get((source, sku)))
-    ]
-
-
 def _profile_by_sku(policies: Sequence[Entry]) -> Defaults:
     profiles: dict[tuple[str, str], str | None] = {}
     for _, policy in policies:
@@ -150,10 +109,10 @@ def _is_unbilled(licence: Fields) -> bool:
     return licence.get("do_not_bill") == "true"
 
 
-def _place(found: Outline, path: Path) -> str:
+def place_of(found: Outline, path: Path) -> str:
     return f"{written(path)} (line {found.lines[path]})"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

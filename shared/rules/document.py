@@ -12,12 +12,13 @@ from pydantic import AfterValidator, Field, model_validator
 from shared.billing import rules
 from shared.billing.lines import PREFIX
 from shared.rules.money import Price, Proration
-from shared.rules.parts import Part, Quantity
+from shared.rules.parts import Part, Quantity, Users
 from shared.rules.scalars import (
     Day,
     Days,
     InvoiceText,
     Number,
+    PartId,
     Percentage,
     RecordId,
     Text,
@@ -151,12 +152,24 @@ class Profile(Part):
     invoice_text: Annotated[InvoiceText, AfterValidator(_text_with_places)] = ""
     replaces: tuple[Text, ...] = ()
     update_only: YesOrNo = False
+    combine: YesOrNo = False
+    split: YesOrNo = False
     arrears: rules.Arrears | None = None
 
     @model_validator(mode="after")
     def _usage_has_one_price(self) -> Self:
         if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
             raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
+        return self
+
+    @model_validator(mode="after")
+    def _split_by_what_is_bought(self) -> Self:
+        if self.split and self.combine:
+            raise wrong("has both combine and split; keep one of them")
+        if self.split and self.quantity.basis is not rules.Basis.PURCHASED:
+            raise wrong(f"has split, but basis {self.quantity.basis.value} counts no subscriptions; use purchased")
+        if self.split and self.quantity.minimum_always:
+            raise wrong("has split and minimum_always; the line of a subscription that is gone would never end")
         return self
 
 
@@ -176,6 +189,7 @@ class Policy(Part):
 class Link(Part):
     source: Source = Field(description=f"one of {', '.join(SOURCES)}")
     customer: VendorId = Field(description="the vendor's id of the customer")
+    users: Users = Users()
 
 
 class Licence(Part):
@@ -190,6 +204,8 @@ class Licence(Part):
     do_not_bill: YesOrNo = False
     do_not_bill_until: Day | None = None
     waive_until: Day | None = None
+    part: PartId | None = None
+    users: Users = Users()
 
     @model_validator(mode="after")
     def _for_ever_or_until(self) -> Self:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from shared.rules.checks import check_between
 from shared.rules.document import RulesDocument
 from shared.rules.problems import RulesProblem, sentence_of
+from shared.rules.sharing import check_counted_once
 from shared.rules.tree import outline
 
 __all__ = ["RulesProblem", "read_rules"]
@@ -23,6 +24,8 @@ def read_rules(text: str) -> RulesDocument:
             for details in error.errors(include_url=False):
                 found.add(details["loc"], sentence_of(details))
         check_between(found)
+    if document is not None and not found.problems:
+        check_counted_once(found, document)
     if found.problems or document is None:
         raise RulesProblem([str(problem) for problem in sorted(found.problems)])
     return document

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]+)?")
 _DECIMALS = 5
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PART = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_NEWLINE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -122,6 +123,13 @@ def _vendor_id(value: object) -> str:
     return _line_of_text(value).casefold()
 
 
+def _part_id(value: object) -> str:
+    text = _vendor_id(value)
+    if not _PART.fullmatch(text):
+        raise wrong(f"must be a short name of letters, digits and hyphens such as sales, not {shown(value)}")
+    return text
+
+
 Number = Annotated[Decimal, BeforeValidator(_number)]
 Positive = Annotated[Decimal, BeforeValidator(_positive)]
 Percentage = Annotated[Decimal, BeforeValidator(_percentage)]
@@ -132,4 +140,5 @@ Days = Annotated[int, BeforeValidator(_days)]
 YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Text = Annotated[str, BeforeValidator(_line_of_text)]
 InvoiceText = Annotated[str, BeforeValidator(_invoice_text)]
+PartId = Annotated[str, BeforeValidator(_part_id)]
 VendorId = Annotated[str, BeforeValidator(_vendor_id)]

@@ -87,8 +87,10 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
         company=company.company,
         name=company.name,
         mode=company.mode,
-        links=tuple(rules.CompanyLink(link.source, link.customer) for link in company.links),
-        licences=tuple(rules.LicenceLink(**licence.model_dump()) for licence in company.licences),
+        links=tuple(rules.CompanyLink(link.source, link.customer, _users(link.users)) for link in company.links),
+        licences=tuple(
+            rules.LicenceLink(**licence.model_dump() | {"users": _users(licence.users)}) for licence in company.licences
+        ),
         adopt_marked=company.adopt_marked,
         guards=None if company.guards is None else _override(guards, company.guards),
         billed_through={item.agreement: item.day for item in company.billed_through},
@@ -112,7 +114,9 @@ def _company_fields(company: rules.CompanyRules, guards: rules.Guards) -> dict[s
     parts["links"] = [_fields(link) for link in sorted(company.links, key=lambda link: (link.source, link.customer))]
     parts["licences"] = [
         _fields(item)
-        for item in sorted(company.licences, key=lambda item: (item.source, item.sku, item.customer or ""))
+        for item in sorted(
+            company.licences, key=lambda item: (item.source, item.sku, item.customer or "", item.part or "")
+        )
     ]
     parts["billed_through"] = [
         {"agreement": agreement, "day": day} for agreement, day in sorted(company.billed_through.items())

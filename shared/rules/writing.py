@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shared.rules.document import JOBS, SOURCES, Company, CompanyGuards, Policy, RulesDocument
-from shared.rules.parts import Quantity, Traits, Users
+from shared.rules.parts import Traits, Users
 
 _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
 
@@ -86,8 +86,8 @@ def _given(part: BaseModel) -> dict[str, Any]:
         for name, value in fields.items()
         if value is not None
         and not (name == "do_not_bill" and value is False)
-        and not (isinstance(part, CompanyGuards | Quantity) and isinstance(value, BaseModel) and not _given(value))
-        and not (isinstance(part, Users) and value == Traits())
+        and not (isinstance(part, CompanyGuards) and isinstance(value, BaseModel) and not _given(value))
+        and value not in (Users(), Traits())
         and not (isinstance(part, Traits) and value == ())
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -74,12 +74,16 @@ class CompanyStore:
         row = self._tables.get(TABLE, _PARTITION, _row_key(company))
         return None if row is None else _DOCUMENT.decode(row.values)
 
-    def put_rules(self, rules: CompanyRules) -> None:
+    def put_rules(self, rules: CompanyRules, sharing: Collection[int] = ()) -> None:
         """Stores a company's rules, and the company when it is new; lease and last outcome stay.
+
+        `sharing` are the other companies that are linked to one of its customers.
 
         What its sync reads under the lease is written first: a company is never listed before its rules are there.
         """
-        own = OwnRules(rules.licences, rules.adopt_marked, rules.guards, dict(rules.billed_through))
+        own = OwnRules(
+            rules.licences, rules.adopt_marked, rules.guards, dict(rules.billed_through), tuple(sorted(sharing))
+        )
         self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
         self._update(
             rules.company,

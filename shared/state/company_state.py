@@ -27,12 +27,16 @@ MSP = "msp"
 
 @dataclass(frozen=True, slots=True)
 class OwnRules:
-    """The part of a company's rules that only its own sync reads: see `CompanyRules`."""
+    """The part of a company's rules that only its own sync reads: see `CompanyRules`.
+
+    `sharing` are the other companies that are linked to one of its customers.
+    """
 
     licences: tuple[LicenceLink, ...] = ()
     adopt_marked: bool = False
     guards: Guards | None = None
     billed_through: dict[int, date] = field(default_factory=dict)
+    sharing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class ReadingNote:
     """What the newest reading of one customer said, or why it failed.
 
     `skus` holds purchased and assigned (None where the vendor cannot tell) by SKU. `day` is the local day of the
-    reading. `failure` is a plain sentence without a user's name.
+    reading. `subscriptions` are their ids, None where that was not remembered. `failure` is a plain sentence without a
+    user's name.
     """
 
     source: str
@@ -48,6 +53,7 @@ class ReadingNote:
     day: date
     skus: dict[str, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
     failure: str | None = None
+    subscriptions: tuple[str, ...] | None = None
 
 
 class StateKind(StrEnum):
@@ -120,15 +126,16 @@ StateChange = Put | Drop | AddHistory
 class CompanyState:
     """Everything remembered of one company but its history.
 
-    `readings` by (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key).
-    `plan` is the one that waits for a person, or was last shown; `waiting` and `decisions` are by the hash of its
-    groups. `invoiced` is by agreement.
+    `sharing` are the other companies that are linked to one of its customers. `readings` by (source, customer), `seats`
+    by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
+    or was last shown; `waiting` and `decisions` are by the hash of its groups. `invoiced` is by agreement.
     """
 
     licences: tuple[LicenceLink, ...] = ()
     guards: Guards | None = None
     adopt_marked: bool = False
     billed_through: dict[int, date] = field(default_factory=dict)
+    sharing: tuple[int, ...] = ()
     readings: dict[tuple[str, str], ReadingNote] = field(default_factory=dict)
     seats: dict[str, SeatRecord] = field(default_factory=dict)
     ledger: dict[str, LedgerRow] = field(default_factory=dict)
@@ -158,6 +165,7 @@ class CompanyStateStore:
             guards=own.guards,
             adopt_marked=own.adopt_marked,
             billed_through=own.billed_through,
+            sharing=own.sharing,
             readings=found[StateKind.READING],
             seats=found[StateKind.SEATS],
             ledger=found[StateKind.LEDGER],

@@ -64,6 +64,8 @@ def observe(
         seats=state.seats,
         last_counted=_last_counted(state),
         invoiced=state.invoiced,
+        last_subscriptions=_last_subscriptions(state),
+        sharing=tuple(ports.companies.company_rules(other) for other in state.sharing),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)
@@ -124,6 +126,15 @@ def _last_counted(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:
         (note.source, canonical(note.customer)): frozenset(canonical(sku) for sku in note.skus)
         for note in state.readings.values()
         if note.day > date.min
+    }
+
+
+def _last_subscriptions(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:
+    """The subscriptions that it told of, where that was remembered."""
+    return {
+        (note.source, canonical(note.customer)): frozenset(note.subscriptions)
+        for note in state.readings.values()
+        if note.subscriptions is not None
     }
 
 

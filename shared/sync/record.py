@@ -226,7 +226,8 @@ def _note(reading: Reading | ReadFailure, state: CompanyState) -> ReadingNote:
     """What to remember of a reading; a failed one leaves the last counts and says that they are old."""
     if isinstance(reading, Reading):
         skus = {count.sku: (count.purchased, count.assigned) for count in reading.counts}
-        return ReadingNote(reading.source, reading.customer, reading.day, skus)
+        bought = {canonical(item.id) for count in reading.counts for item in count.subscriptions or ()}
+        return ReadingNote(reading.source, reading.customer, reading.day, skus, subscriptions=tuple(sorted(bought)))
     last = state.readings.get((reading.source, reading.customer))
     if last is None:
         return ReadingNote(reading.source, reading.customer, date.min, failure=reading.reason)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.billing.rules import CompanyRules, Mode
+from shared.billing.lines import canonical
+from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.rules.reading import read_rules
 from shared.rules.values import from_values, to_values
 from shared.rules.writing import write_rules
@@ -28,13 +30,27 @@ def import_rules(ports: Ports, text: str) -> Imported:
     standing = ports.rules.load()
     rules, companies = to_values(document, standing.version + 1)
     version = ports.rules.save(rules, expected=standing.version)
+    customers = _companies_by_customer(companies)
     for company in companies:
-        ports.companies.put_rules(company)
+        linked = {other for link in company.links for other in customers[_customer(link)]}
+        ports.companies.put_rules(company, sharing=linked - {company.company})
     named = {company.company for company in companies}
     left = [row for row in ports.companies.all() if row.id not in named and (row.links or row.mode is not Mode.OBSERVE)]
     for row in left:
         ports.companies.put_rules(CompanyRules(row.id, row.name))
     return Imported(version, len(rules.profiles), len(rules.policies), len(companies), tuple(row.id for row in left))
+
+
+def _companies_by_customer(companies: Iterable[CompanyRules]) -> dict[tuple[str, str], set[int]]:
+    found: dict[tuple[str, str], set[int]] = {}
+    for company in companies:
+        for link in company.links:
+            found.setdefault(_customer(link), set()).add(company.company)
+    return found
+
+
+def _customer(link: CompanyLink) -> tuple[str, str]:
+    return (link.source, canonical(link.customer))
 
 
 def export_rules(ports: Ports) -> str:

@@ -90,9 +90,20 @@ def test_the_example_is_a_whole_and_valid_document():
     assert msp.profiles["power-bi"].taxable is None
     assert msp.policy_for("microsoft365", POWER_BI) == SkuPolicy("microsoft365", POWER_BI, profile=None)
     assert [schedule.cron for schedule in msp.schedules] == ["0 2 * * *"]
-    assert [(company.company, company.mode) for company in companies] == [(250, Mode.OBSERVE), (261, Mode.AUTO)]
+    assert [(company.company, company.mode) for company in companies] == [
+        (250, Mode.OBSERVE),
+        (261, Mode.AUTO),
+        (270, Mode.OBSERVE),
+        (271, Mode.OBSERVE),
+    ]
     assert companies[1].adopt_marked is True
     assert LicenceLink("microsoft365", TEAMS_PHONE, quantity=Decimal(8)) in companies[1].licences
+    joinery = Users(Traits(domains=("joinery.example",)))
+    assert [link.users for company in companies[2:] for link in company.links] == [joinery, Users(without=joinery.only)]
+    assert [(licence.part, licence.users.only.departments) for licence in companies[2].licences] == [
+        ("workshop", ("Workshop",)),
+        ("rest", ()),
+    ]
     assert companies[1].licences[0].start == date(2026, 12, 1)
     assert companies[1].licences[0].price == Decimal("24.50")
 
@@ -204,7 +215,8 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
     assert problems(text) == []
     assert problems(text.replace("sku: b, do_not_bill: true", "sku: b, do_not_bill_until: 2027-01-01")) == [
         "line 15, companies[1].links[0]: the customer is also linked at companies[0].links[0] (line 11), and these "
-        "SKUs would be billed twice: b; remove a link, or give them do_not_bill: true at one of the companies"
+        "SKUs would be billed twice: b; remove a link, give them do_not_bill: true at one of the companies, or give "
+        "both links users that never meet"
     ]
 
 
@@ -262,6 +274,16 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
             "line 4, profiles[0].quantity.users.only.floors: is not known here; allowed are departments, offices, "
             "domains, groups",
         ),
+        (
+            "quantity: {basis: assigned}, split: true",
+            "line 2, profiles[0]: has split, but basis assigned counts no subscriptions; use purchased",
+        ),
+        (
+            "quantity: {minimum: 5, minimum_always: true}, split: true",
+            "line 2, profiles[0]: has split and minimum_always; the line of a subscription that is gone would never "
+            "end",
+        ),
+        ("combine: true, split: true", "line 2, profiles[0]: has both combine and split; keep one of them"),
         ("price: {kind: custom}", "line 4, profiles[0].price: needs an amount with kind custom, such as amount: 25.00"),
         (
             "price: {amount: 2}",
@@ -300,7 +322,8 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "quantitty: {}",
             "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
-            "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only, arrears",
+            "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only, combine, "
+            "split, arrears",
         ),
         ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
     ],
@@ -486,6 +509,23 @@ def test_what_does_not_fit_together_is_named_with_both_lines(rest, problem):
             'line 8, companies[0].licences[0].start: must be a date such as 2026-12-01, not "20261201"',
         ),
         (
+            "licences: [{source: microsoft365, sku: a, profile: one, part: No 1}]",
+            "line 8, companies[0].licences[0].part: must be a short name of letters, digits and hyphens such as sales, "
+            'not "No 1"',
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one, part: x, users: {only: {departments: [Sales]}}}, "
+            "{source: microsoft365, sku: a, profile: one, part: y, users: {without: {departments: [sales]}}}]",
+            None,
+        ),
+        (
+            "licences: [{source: microsoft365, sku: a, profile: one, part: x, users: {only: {departments: [Sales]}}}, "
+            "{source: microsoft365, sku: a, profile: two}]",
+            "line 8, companies[0].licences[1]: counts the same users as companies[0].licences[0] (line 8); give both "
+            "users whose departments, offices or domains never meet, or leave out with one (without) what the other "
+            "counts (only)",
+        ),
+        (
             "guards: {reduction: {units: many}}",
             'line 8, companies[0].guards.reduction.units: must be a number such as 25.00, not "many"',
         ),
@@ -499,6 +539,50 @@ def test_a_company_is_checked_against_its_links_and_the_rules(field, problem):
     company = "companies:\n  - company: 1\n    name: A\n    links: [{source: microsoft365, customer: t}]\n"
 
     assert problems(f"{TWO_PROFILES}{company}    {field}\n") == ([problem] if problem else [])
+
+
+def test_a_fixed_quantity_is_not_billed_per_subscription():
+    text = (
+        "profiles: [{id: one, name: One, product: P1, split: true}]\n"
+        "companies:\n"
+        "  - company: 1\n"
+        "    name: A\n"
+        "    links: [{source: microsoft365, customer: t}]\n"
+        "    licences: [{source: microsoft365, sku: a, profile: one, quantity: 8}]\n"
+    )
+
+    assert problems(text) == [
+        "line 6, companies[0].licences[0]: cannot be billed: its licence link fixes a quantity, which its profile "
+        "would bill per subscription; leave one of them out"
+    ]
+    assert problems(text.replace("split: true", "split: false")) == []
+
+
+@pytest.mark.parametrize(
+    ("users", "other", "twice"),
+    [
+        ("only: {domains: [a.example]}", "only: {domains: [b.example]}", False),
+        ("only: {domains: [a.example]}", "without: {domains: [a.example]}", False),
+        ("only: {domains: [a.example]}", "only: {offices: [Mill Road]}", True),
+        ("only: {groups: [a]}", "only: {groups: [b]}", True),
+        ("only: {domains: [a.example]}", "", True),
+    ],
+)
+def test_companies_share_a_customer_only_with_users_that_never_meet(users, other, twice):
+    text = (
+        TWO_PROFILES
+        + "policies: [{source: microsoft365, sku: a, profile: one}, {source: microsoft365, sku: b, profile: one}]\n"
+        + "companies:\n"
+        + f"  - {{company: 1, name: A, links: [{{source: microsoft365, customer: t, users: {{{users}}}}}]}}\n"
+        + f"  - {{company: 2, name: B, links: [{{source: microsoft365, customer: T, users: {{{other}}}}}]}}\n"
+    )
+    problem = (
+        "line 7, companies[1].links[0]: the customer is also linked at companies[0].links[0] (line 6), and these SKUs "
+        "would be billed twice: a, b; remove a link, give them do_not_bill: true at one of the companies, or give both "
+        "links users that never meet"
+    )
+
+    assert problems(text) == ([problem] if twice else [])
 
 
 def test_a_licence_at_a_source_that_the_company_is_not_linked_to_is_refused():

@@ -82,6 +82,7 @@ def profiles(ids: list[str]) -> st.SearchStrategy:
                     "invoice_text": INVOICE_TEXT,
                     "replaces": st.lists(TEXT, max_size=2),
                     "update_only": st.booleans(),
+                    "combine": st.booleans(),
                 },
             )
             for id in ids
@@ -107,17 +108,27 @@ def licence(sku: str, ids: list[str]) -> st.SearchStrategy:
             "quantity": NUMBER,
             "start": DAY,
             "do_not_bill_until": DAY,
+            "part": st.sampled_from(["sales", "the-rest", "2"]),
+            "users": USERS,
         },
     ) | st.just({"source": "microsoft365", "sku": sku, "do_not_bill": True})
 
 
 def company(number: int, ids: list[str]) -> st.SearchStrategy:
-    links = [{"source": "microsoft365", "customer": f"tenant-{number}-{position}"} for position in range(2)]
+    links = st.tuples(
+        *(
+            st.fixed_dictionaries(
+                {"source": st.just("microsoft365"), "customer": st.just(f"tenant-{number}-{position}")},
+                optional={"users": USERS},
+            )
+            for position in range(2)
+        )
+    )
     return st.fixed_dictionaries(
         {
             "company": st.just(number),
             "name": TEXT,
-            "links": st.just(links),
+            "links": links,
             "licences": st.lists(st.sampled_from(SKUS), unique=True).flatmap(
                 lambda skus: st.tuples(*(licence(sku, ids) for sku in skus))
             ),

@@ -1,0 +1,221 @@
+"""What the rules say of a company before anything is counted: its bill items, and which counts feed each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+from shared.billing.lines import canonical
+from shared.billing.rules import BillingProfile, CompanyLink, CompanyRules, LicenceLink, Rules, SkuPolicy
+from shared.billing.users import EVERYBODY, Users, are_disjoint
+
+#: Begins the id of a bill item that several SKUs feed; no source has this name.
+COMBINED = "combined"
+_MARKS = str.maketrans({"%": "%25", "/": "%2f", "#": "%23", "@": "%40"})
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One SKU of one customer, ids in canonical form; of its users those whom every filter takes (none: everybody)."""
+
+    source: str
+    customer: str
+    sku: str
+    users: tuple[Users, ...] = ()
+
+    @property
+    def count(self) -> tuple[str, str, str]:
+        """Names the count that feeds."""
+        return (self.source, self.customer, self.sku)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRule:
+    """What the rules say of one bill item. `profile` None means *do not bill*; `unknown` says why they do not say how.
+
+    `name` is what to call it while nothing is counted and no profile bills it.
+    """
+
+    id: str
+    name: str
+    profile: BillingProfile | None
+    feeds: tuple[Feed, ...]
+    licence: LicenceLink | None = None
+    unknown: str | None = None
+
+
+def item_id(source: str, sku: str, customer: str | None = None, part: str | None = None) -> str:
+    """The bill item's id: made of what is billed, never of names, so that it survives renaming.
+
+    A licence link that overrides a policy has the policy's id, so that the line stays the same line. Marks inside ids
+    are escaped, so that two items never have one id.
+    """
+    whole = "/".join(_escaped(name) for name in (source, customer, sku) if name)
+    return f"{whole}#{_escaped(part)}" if part else whole
+
+
+def subscription_id(item: str, subscription: str = "") -> str:
+    """The id of the bill item for one subscription of a split item; without one, what all of them begin with."""
+    return f"{item}/@{_escaped(subscription)}"
+
+
+def item_rules(rules: Rules, company: CompanyRules) -> list[ItemRule]:
+    """Every bill item that the rules make at a company, counted or not, by id.
+
+    A licence link for a SKU takes it out of its policy, one for a single customer only that customer.
+    """
+    found = {rule.id: rule for rule in (_of_licence(rules, company, licence) for licence in company.licences)}
+    overridden = {_sku(licence) for licence in company.licences if licence.customer is None}
+    sources = {link.source for link in company.links}
+    standing = [policy for policy in rules.policies if policy.source in sources]
+    for policy in standing:
+        if _combines(rules, policy.profile) is None and _sku(policy) not in overridden:
+            rule = _of_policy(rules, company, policy)
+            found[rule.id] = rule
+    for profile in {policy.profile: _combines(rules, policy.profile) for policy in standing}.values():
+        if profile is not None:
+            named = [policy for policy in standing if policy.profile == profile.id]
+            rule = _of_combination(profile, company, named, overridden)
+            found[rule.id] = rule
+    return sorted(found.values(), key=lambda rule: rule.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """One count that a billed item of a company takes; `filters` are all that hold for its users."""
+
+    company: int
+    item: str
+    feed: Feed
+    filters: tuple[Users, ...]
+
+    def is_apart_from(self, other: Fed) -> bool:
+        """Whether no user can be counted by both."""
+        return are_disjoint(self.filters, other.filters)
+
+
+def fed_items(company: int, rules: Iterable[ItemRule]) -> list[Fed]:
+    """What the billed items of a company take, in their order."""
+    return [
+        Fed(company, rule.id, feed, (*feed.users, rule.profile.quantity.users))
+        for rule in rules
+        if rule.profile is not None and rule.unknown is None
+        for feed in rule.feeds
+    ]
+
+
+def clashes(fed: Iterable[Fed]) -> list[tuple[Fed, Fed]]:
+    """Pairs that take the same count without filters that prove that nobody is counted twice; in the order given."""
+    by_count: dict[tuple[str, str, str], list[Fed]] = {}
+    for each in fed:
+        by_count.setdefault(each.feed.count, []).append(each)
+    return [
+        (one, other)
+        for entries in by_count.values()
+        for one, other in combinations(entries, 2)
+        if not one.is_apart_from(other)
+    ]
+
+
+def counted_twice(
+    company: CompanyRules, own: Iterable[ItemRule], sharing: Iterable[CompanyRules], rules: Rules
+) -> dict[str, str]:
+    """Why items of a company would count somebody twice, by id. `sharing` are companies with one of its customers."""
+    fed = fed_items(company.company, own)
+    for other in sharing:
+        fed += fed_items(other.company, item_rules(rules, other))
+    found: dict[str, str] = {}
+    for pair in clashes(fed):
+        for one, rival in (pair, pair[::-1]):
+            if one.company == company.company:
+                whose = f" of company {rival.company}" if rival.company != one.company else ""
+                found.setdefault(
+                    one.item,
+                    f"what it counts of {one.feed.sku} at {one.feed.source}/{one.feed.customer} feeds "
+                    f"{rival.item}{whose} as well, and no filter of users proves that nobody is counted twice",
+                )
+    return found
+
+
+def _combines(rules: Rules, profile: str | None) -> BillingProfile | None:
+    """The profile of that name if it bills all of its SKUs as one item."""
+    found = rules.profiles.get(profile) if profile is not None else None
+    return found if found is not None and found.combine else None
+
+
+def _escaped(name: str) -> str:
+    return canonical(name).translate(_MARKS)
+
+
+def _sku(chosen: SkuPolicy | LicenceLink) -> tuple[str, str]:
+    return (chosen.source, canonical(chosen.sku))
+
+
+def _of_licence(rules: Rules, company: CompanyRules, licence: LicenceLink) -> ItemRule:
+    policy = rules.policy_for(licence.source, licence.sku)
+    named = licence.profile if licence.profile is not None or policy is None else policy.profile
+    wanted = canonical(licence.customer) if licence.customer is not None else None
+    feeds = tuple(
+        feed if licence.users.is_everybody else replace(feed, users=(*feed.users, licence.users))
+        for feed in _feeds(company, licence.source, licence.sku, apart=wanted is None)
+        if wanted is None or feed.customer == wanted
+    )
+    item = item_id(licence.source, licence.sku, licence.customer, licence.part)
+    rule = ItemRule(item, licence.sku, None, feeds, licence)
+    if licence.do_not_bill:
+        return rule
+    if licence.profile is None and policy is None:
+        return replace(rule, unknown="neither its licence link nor a policy names a profile")
+    billed = _billed_by(rule, rules, named)
+    if licence.quantity is not None and billed.profile is not None and billed.profile.split:
+        return replace(
+            billed, unknown="its licence link fixes a quantity, which its profile would bill per subscription"
+        )
+    return billed
+
+
+def _of_policy(rules: Rules, company: CompanyRules, policy: SkuPolicy) -> ItemRule:
+    feeds = _feeds(company, policy.source, policy.sku, apart=True)
+    return _billed_by(ItemRule(item_id(policy.source, policy.sku), policy.sku, None, feeds), rules, policy.profile)
+
+
+def _of_combination(
+    profile: BillingProfile, company: CompanyRules, policies: Sequence[SkuPolicy], overridden: Set[tuple[str, str]]
+) -> ItemRule:
+    """The SKUs of a combining profile as one item; once licence links took every one out of it, it is not billed."""
+    item = item_id(COMBINED, profile.id)
+
+    def fed(by: Iterable[SkuPolicy], *, apart: bool) -> tuple[Feed, ...]:
+        feeds = [feed for policy in by for feed in _feeds(company, policy.source, policy.sku, apart=apart)]
+        return tuple(sorted(feeds, key=lambda feed: feed.count))
+
+    left = fed((policy for policy in policies if _sku(policy) not in overridden), apart=True)
+    if left:
+        return ItemRule(item, profile.name, profile, left)
+    return ItemRule(item, profile.name, None, fed(policies, apart=False))
+
+
+def _billed_by(rule: ItemRule, rules: Rules, profile: str | None) -> ItemRule:
+    """By a policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing."""
+    if profile is not None and profile not in rules.profiles:
+        return replace(rule, unknown=f"the rules name a profile {profile} that they do not hold")
+    return replace(rule, profile=rules.profiles[profile] if profile is not None else None)
+
+
+def _feeds(company: CompanyRules, source: str, sku: str, *, apart: bool) -> tuple[Feed, ...]:
+    """The SKU at every customer of a source; `apart` leaves out those for which the SKU has an item of its own."""
+    own = {
+        canonical(licence.customer)
+        for licence in company.licences
+        if licence.customer is not None and _sku(licence) == (source, canonical(sku))
+    }
+    linked = sorted(
+        (link for link in company.links if link.source == source), key=lambda link: canonical(link.customer)
+    )
+    return tuple(_feed(link, sku) for link in linked if not apart or canonical(link.customer) not in own)
+
+
+def _feed(link: CompanyLink, sku: str) -> Feed:
+    users = () if link.users == EVERYBODY else (link.users,)
+    return Feed(link.source, canonical(link.customer), canonical(sku), users)
