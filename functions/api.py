@@ -8,17 +8,15 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from functions.answers import answer, answers_errors
+from functions.parameters import DIGITS, company_of
 from shared.billing.rules import Mode
 from shared.bootstrap import ports
-from shared.errors import Gone, Misconfigured, Refused
+from shared.errors import Misconfigured, Refused
 from shared.sync import demand, views
 
 blueprint = func.Blueprint()
 
-#: Manage's record ids have at most so many digits.
-_DIGITS = 10
-
-CompanyId = Annotated[int, Field(gt=0, lt=10**_DIGITS, strict=True)]
+CompanyId = Annotated[int, Field(gt=0, lt=10**DIGITS, strict=True)]
 
 #: As many companies as one request may name.
 _MOST = 5000
@@ -72,10 +70,7 @@ def run(request: func.HttpRequest) -> func.HttpResponse:
 @answers_errors
 def company(request: func.HttpRequest) -> func.HttpResponse:
     """One company with its waiting plan and open findings."""
-    text = request.route_params["id"]
-    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
-        raise Gone(f"{text[:40]!r} is no company id", remedy="Use the company's record id in Manage, a whole number.")
-    return answer(views.company(ports(), int(text)))
+    return answer(views.company(ports(), company_of(request)))
 
 
 @blueprint.route("api/health", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)

@@ -108,7 +108,7 @@ def _records(disturbed: Left) -> Iterator[str]:
         entry.change.after.serial_number
         for entries in disturbed.histories.values()
         for entry in entries
-        if entry.change.kind is ChangeKind.CREATE and entry.change.after is not None
+        if entry.change is not None and entry.change.kind is ChangeKind.CREATE and entry.change.after is not None
     )
     for stamp, count in sorted(made.items()):
         if count > 1:

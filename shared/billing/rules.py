@@ -343,6 +343,18 @@ class Schedule:
     cron: str
 
 
+#: What was done in so many days can be undone: no less is kept.
+UNDO_DAYS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """For how many days the store keeps what was done to companies, and the runs; at least `UNDO_DAYS` each."""
+
+    history_days: int = 730
+    runs_days: int = 400
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The MSP-wide rules, at one version. `adoptable_marks` are beginnings of other tools' serial numbers."""
@@ -355,6 +367,7 @@ class Rules:
     adoptable_marks: tuple[str, ...] = ("Unite", "Cloudconsole")
     approvals: Approvals = Approvals()
     fleet: FleetLimit = FleetLimit()
+    retention: Retention = Retention()
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
         wanted = (source, sku.strip().casefold())

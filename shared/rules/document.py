@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.billing import rules
 from shared.billing.lines import PREFIX
@@ -25,6 +25,7 @@ from shared.rules.scalars import (
     VendorId,
     Whole,
     YesOrNo,
+    shown,
     wrong,
 )
 
@@ -75,7 +76,17 @@ def _mark(text: str) -> str:
     return text
 
 
+def _kept_days(value: object) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 5:
+        raise wrong(f"must be a whole number of days such as 730, not {shown(value)}")
+    if int(text) < rules.UNDO_DAYS:
+        raise wrong(f"must be at least {rules.UNDO_DAYS} days: what was done in these can be undone")
+    return int(text)
+
+
 Source = Annotated[VendorId, AfterValidator(_source)]
+KeptDays = Annotated[int, BeforeValidator(_kept_days)]
 
 
 class Reduction(Part):
@@ -230,6 +241,11 @@ class Company(Part):
     billed_through: tuple[BilledThrough, ...] = ()
 
 
+class Retention(Part):
+    history_days: KeptDays = rules.Retention().history_days
+    runs_days: KeptDays = rules.Retention().runs_days
+
+
 class RulesDocument(Part):
     """The whole document."""
 
@@ -237,6 +253,7 @@ class RulesDocument(Part):
     fleet: Fleet = Fleet()
     adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
     approvals: Approvals = Approvals()
+    retention: Retention = Retention()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()

@@ -36,6 +36,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             schedules=tuple(rules.Schedule(**item.model_dump()) for item in document.schedules),
             adoptable_marks=document.adoptable_marks,
             approvals=rules.Approvals(**document.approvals.model_dump()),
+            retention=rules.Retention(**document.retention.model_dump()),
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -59,6 +60,7 @@ def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) 
         "adoptable_marks": msp.adoptable_marks,
         "fleet": _fields(msp.fleet),
         "approvals": _fields(msp.approvals),
+        "retention": _fields(msp.retention),
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],
         "policies": [

@@ -204,6 +204,17 @@ class CompanyStateStore:
         rows = self._tables.query(TABLE, str(company), first=first, before=f"{_HISTORY}{AFTER_SEPARATOR}", limit=limit)
         return [_HISTORY_DOCUMENT.decode(row.values) for row in rows]
 
+    def prune_history(self, company: int | str, before: datetime, most: int) -> int:
+        """Removes at most so many entries that are older than `before` and says how many; repeat it until none is."""
+        first = _history_key(before, "")
+        rows = self._tables.query(
+            TABLE, str(company), first=first, before=f"{_HISTORY}{AFTER_SEPARATOR}", select=[], limit=most
+        )
+        operations = [DeleteRow(row.row) for row in rows]
+        for batch in in_transactions(operations):
+            self._tables.transact(TABLE, str(company), batch)
+        return len(operations)
+
 
 def _operation(change: StateChange) -> PutRow | DeleteRow:
     match change:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.billing.rules import Approvals, BillingProfile, FleetLimit, Guards, Rules, Schedule, SkuPolicy
+from shared.billing.rules import Approvals, BillingProfile, FleetLimit, Guards, Retention, Rules, Schedule, SkuPolicy
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Row, in_transactions
@@ -48,6 +48,7 @@ class General:
     adoptable_marks: tuple[str, ...]
     approvals: Approvals = field(default_factory=Approvals)
     fleet: FleetLimit = field(default_factory=FleetLimit)
+    retention: Retention = field(default_factory=Retention)
 
 
 _HEAD_DOCUMENT = Document("head of the rules", Head)
@@ -145,6 +146,7 @@ class RulesStore:
             adoptable_marks=general.adoptable_marks,
             approvals=general.approvals,
             fleet=general.fleet,
+            retention=general.retention,
         )
 
     def _sweep(self, head: Head) -> None:
@@ -162,7 +164,7 @@ class RulesStore:
 def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
     """One row per profile, policy and schedule, keyed by its place, because their order is the author's."""
     parts: dict[str, Sequence[Any]] = {
-        "general": [General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet)],
+        "general": [General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet, rules.retention)],
         "policy": rules.policies,
         "profile": list(rules.profiles.values()),
         "schedule": rules.schedules,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ _PARTITION = "~headers"
 _BY_ID, _OPEN, _RECENT = "id", "open", "recent"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_FUTURE = 10**17
+_TICK = timedelta(microseconds=1)
 _TRIES = 10
 
 
@@ -25,9 +26,10 @@ class RunHeader:
     """One run. Times are UTC.
 
     `mode` is the most that the run may do, None when every company's own mode counts. `filled` says that every company
-    has its row, `companies` how many there are. `outcomes` counts companies by outcome once the run has ended. `signed`
-    is who approved what the rows of an approval's run carry. For the sources in `stopped` the run only plans from then
-    on; for those in `released` it goes on whatever is counted.
+    has its row, `companies` how many there are. Once the run has ended, `outcomes` counts companies by outcome and
+    `written` the changes that reached Manage by kind: a quiet night leaves none. `signed` is who approved what the rows
+    of an approval's run carry. For the sources in `stopped` the run only plans from then on; for those in `released` it
+    goes on whatever is counted.
     """
 
     id: str
@@ -43,6 +45,7 @@ class RunHeader:
     signed: Signature | None = None
     stopped: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
+    written: dict[str, int] = field(default_factory=dict)
 
 
 _DOCUMENT = Document("run", RunHeader)
@@ -74,6 +77,17 @@ class RunHeaders:
     def open(self) -> list[RunHeader]:
         """The runs that have not ended, by id."""
         return self._under(_OPEN, None)
+
+    def started_before(self, moment: datetime) -> Iterator[RunHeader]:
+        """The runs that began earlier, the newest of them first."""
+        first = row_key(_RECENT, _to_go(moment - _TICK))
+        rows = self._tables.query(TABLE, _PARTITION, first=first, before=_RECENT + AFTER_SEPARATOR)
+        return (_DOCUMENT.decode(row.values) for row in rows)
+
+    def remove(self, header: RunHeader) -> None:
+        """Forgets a run. Its rows must be gone already: nothing would find them any more."""
+        keys = [row_key(_BY_ID, header.id), row_key(_OPEN, header.id), _recent_key(header)]
+        self._tables.transact(TABLE, _PARTITION, [DeleteRow(key) for key in keys])
 
     def update(self, run: str, change: Callable[[RunHeader], RunHeader | None]) -> bool:
         """Writes what `change` makes of the header; False when it says None or there is no such run.
@@ -109,5 +123,8 @@ class RunHeaders:
 
 def _recent_key(header: RunHeader) -> str:
     """Sorts the newest run first: microseconds still to go to a far future, then the id."""
-    to_go = _FAR_FUTURE - (header.started - _EPOCH) // timedelta(microseconds=1)
-    return row_key(_RECENT, f"{to_go:018d}", header.id)
+    return row_key(_RECENT, _to_go(header.started), header.id)
+
+
+def _to_go(moment: datetime) -> str:
+    return f"{_FAR_FUTURE - (moment - _EPOCH) // _TICK:018d}"

@@ -8,14 +8,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 
 from shared.errors import Gone
 from shared.state import tallies
-from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, escape
+from shared.state.documents import SEPARATOR, Document, escape
 from shared.state.records import CompanyReport
-from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, Row
+from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, in_transactions
 from shared.state.run_headers import TABLE, RunHeader, RunHeaders
+from shared.state.run_rows import (
+    COUNTED,
+    RunRow,
+    Stage,
+    as_read,
+    claimed_row,
+    done_row,
+    encoded,
+    inserted,
+    moved,
+    read_row,
+    row_key,
+    stage_range,
+    written_in,
+)
 from shared.state.tables import TableAccess
 from shared.state.tallies import Tally
 
@@ -31,40 +45,6 @@ _WORK_LIST = "list"
 _FILLED = "filled"
 
 
-class Stage(StrEnum):
-    """How far a company of a run is. A row only moves down this list."""
-
-    PENDING = "pending"
-    CLAIMED = "claimed"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """One company of one run. Times are UTC.
-
-    Only the message that holds `claim` works on a claimed row; `claimed_at` is when it was last heard of. `attempts`
-    counts the claims before it that ended without a word. `approved` are hashes of the company's groups that a person
-    approved for this run to write. A done row has its `report`, and names the row that was claimed in the same step.
-    `lane` names the chain of rows that were claimed one after the other, `counted` is what it had counted by source
-    before this row. `etag` says which state of the row was read; empty when it was not read but written.
-    """
-
-    run: str
-    company: int
-    stage: Stage = Stage.PENDING
-    claim: str | None = None
-    claimed_at: datetime | None = None
-    attempts: int = 0
-    report: CompanyReport | None = None
-    next_company: int | None = None
-    next_claim: str | None = None
-    approved: tuple[str, ...] = ()
-    lane: str = ""
-    counted: dict[str, Tally] = field(default_factory=dict)
-    etag: str = field(default="", compare=False, repr=False)
-
-
 @dataclass(frozen=True, slots=True)
 class WorkList:
     """The companies of a run, written once and before the run itself: every filling writes the same rows.
@@ -76,7 +56,6 @@ class WorkList:
     approved: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
-_DOCUMENT = Document("row of a run", RunRow, leave_out=frozenset({"etag"}))
 _LIST_DOCUMENT = Document("work list", WorkList)
 
 
@@ -117,7 +96,7 @@ class RunStore:
             rows = [RunRow(run, company, approved=work.approved.get(company, ())) for company in batch]
             marker = InsertRow(f"{_FILLED}{SEPARATOR}{number:06d}", {"rows": len(rows)})
             try:
-                self._transact(run, [marker, *(_insert(row) for row in rows)])
+                self._transact(run, [marker, *(inserted(row) for row in rows)])
             except AlreadyThere:
                 continue
         self._headers.update(run, lambda header: replace(header, filled=True, companies=len(work.companies)))
@@ -142,9 +121,9 @@ class RunStore:
         # A worker asks for the row it has claimed. If it is elsewhere: in the direction in which rows move, so that one
         # that moves while we look is not missed.
         for stage in (Stage.CLAIMED, *Stage):
-            found = self._tables.get(TABLE, escape(run), _row_key(stage, company))
+            found = self._tables.get(TABLE, escape(run), row_key(stage, company))
             if found is not None:
-                return _read(found)
+                return read_row(found)
         return None
 
     def claim_next(self, run: str, now: datetime, new_claim: Callable[[], str], want: int) -> list[RunRow]:
@@ -152,9 +131,9 @@ class RunStore:
         taken: list[RunRow] = []
         for pending in self._candidates(run, want) if want > 0 else ():
             claim = new_claim()
-            claimed = _claimed(pending, now, claim, lane=claim, counted={})
+            claimed = claimed_row(pending, now, claim, lane=claim, counted={})
             try:
-                self._transact(run, _move(pending, claimed))
+                self._transact(run, moved(pending, claimed))
             except (AlreadyThere, Changed):
                 continue
             taken.append(claimed)
@@ -165,7 +144,7 @@ class RunStore:
     def keep_claim(self, row: RunRow, now: datetime) -> bool:
         """Notes that a claimed row only waits; False, and nothing done, when it changed since it was read."""
         try:
-            self._tables.replace(TABLE, _standing(row), _DOCUMENT.encode(replace(row, claimed_at=now)))
+            self._tables.replace(TABLE, as_read(row), encoded(replace(row, claimed_at=now)))
         except Changed:
             return False
         return True
@@ -185,13 +164,13 @@ class RunStore:
             counted = tallies.with_company(standing.counted, report)
             following = None
             if pending is not None:
-                following = _claimed(pending, now, new_claim(), lane=standing.lane, counted=counted)
-            claim = [] if pending is None or following is None else _move(pending, following)
+                following = claimed_row(pending, now, new_claim(), lane=standing.lane, counted=counted)
+            claim = [] if pending is None or following is None else moved(pending, following)
             try:
-                done = _done(standing, report, following)
+                done = done_row(standing, report, following)
                 self._transact(
                     row.run,
-                    [*_move(standing, done), *tallies.written_count(standing.lane, standing.counted, counted), *claim],
+                    [*moved(standing, done), *tallies.written_count(standing.lane, standing.counted, counted), *claim],
                 )
             except (AlreadyThere, Changed):
                 standing = self._look(row)
@@ -209,7 +188,7 @@ class RunStore:
                 continue
             claimed = replace(row, claim=new_claim(), claimed_at=now, attempts=row.attempts + 1)
             try:
-                etag = self._tables.replace(TABLE, _standing(row), _DOCUMENT.encode(claimed))
+                etag = self._tables.replace(TABLE, as_read(row), encoded(claimed))
             except Changed:
                 continue
             taken.append(replace(claimed, etag=etag))
@@ -245,12 +224,34 @@ class RunStore:
         # Pending first: a row that moves meanwhile is then found claimed. Nothing moves the other way.
         if any(list(self._under(run, stage, limit=1)) for stage in (Stage.PENDING, Stage.CLAIMED)):
             return False
-        first, before = _range(Stage.DONE)
-        done = self._tables.query(TABLE, escape(run), first=first, before=before, select=["outcome"])
+        first, before = stage_range(Stage.DONE)
+        done = list(self._tables.query(TABLE, escape(run), first=first, before=before, select=COUNTED))
         outcomes = dict(Counter(str(row.values["outcome"]) for row in done))
+        written = written_in(row.values for row in done)
         return self._headers.update(
-            run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes)
+            run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes, written=written)
         )
+
+    def prune(self, before: datetime, most: int) -> int:
+        """Removes ended runs that began before that time, each with all its rows; gives how many runs.
+
+        Stops once `most` rows are gone, so that one call stays short; repeat it until no run is removed.
+        """
+        runs = rows = 0
+        for header in self._headers.started_before(before):
+            if rows >= most:
+                break
+            if header.ended is not None:
+                rows += self._remove_rows(header.id)
+                self._headers.remove(header)
+                runs += 1
+        return runs
+
+    def _remove_rows(self, run: str) -> int:
+        keys = [row.row for row in self._tables.query(TABLE, escape(run), select=[])]
+        for batch in in_transactions([DeleteRow(key) for key in keys]):
+            self._transact(run, batch)
+        return len(keys)
 
     def _new_work_list(self, run: str, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]]) -> WorkList:
         """Writes the work list; the one that stands, when there is one."""
@@ -279,9 +280,9 @@ class RunStore:
     def _look(self, row: RunRow) -> RunRow:
         """The row as it stands, claimed or done by its claim. Raises `Changed` when another claim has it."""
         for stage in (Stage.CLAIMED, Stage.DONE):
-            found = self._tables.get(TABLE, escape(row.run), _row_key(stage, row.company))
-            if found is not None and _read(found).claim == row.claim:
-                return _read(found)
+            found = self._tables.get(TABLE, escape(row.run), row_key(stage, row.company))
+            if found is not None and read_row(found).claim == row.claim:
+                return read_row(found)
         raise Changed(f"company {row.company} of run {row.run} is no longer under this claim", system="state")
 
     def _handed_on(self, done: RunRow) -> RunRow | None:
@@ -290,51 +291,13 @@ class RunStore:
             raise Changed(f"company {done.company} of run {done.run} could not be marked as done", system="state")
         if done.next_company is None:
             return None
-        found = self._tables.get(TABLE, escape(done.run), _row_key(Stage.CLAIMED, done.next_company))
-        return _read(found) if found is not None and _read(found).claim == done.next_claim else None
+        found = self._tables.get(TABLE, escape(done.run), row_key(Stage.CLAIMED, done.next_company))
+        return read_row(found) if found is not None and read_row(found).claim == done.next_claim else None
 
     def _under(self, run: str, stage: Stage, limit: int | None = None) -> Iterator[RunRow]:
-        first, before = _range(stage)
+        first, before = stage_range(stage)
         rows = self._tables.query(TABLE, escape(run), first=first, before=before, limit=limit)
-        return (_read(row) for row in rows)
+        return (read_row(row) for row in rows)
 
     def _transact(self, run: str, operations: Sequence[Operation]) -> None:
         self._tables.transact(TABLE, escape(run), operations)
-
-
-def _claimed(pending: RunRow, now: datetime, claim: str, lane: str, counted: dict[str, Tally]) -> RunRow:
-    return replace(pending, stage=Stage.CLAIMED, claim=claim, claimed_at=now, lane=lane, counted=counted, etag="")
-
-
-def _done(claimed: RunRow, report: CompanyReport, following: RunRow | None) -> RunRow:
-    done = replace(claimed, stage=Stage.DONE, report=report, etag="")
-    if following is None:
-        return done
-    return replace(done, next_company=following.company, next_claim=following.claim)
-
-
-def _move(from_: RunRow, to: RunRow) -> list[Operation]:
-    """The row leaves one stage, if it is still as it was read, and stands in another."""
-    return [DeleteRow(_row_key(from_.stage, from_.company), from_.etag), _insert(to)]
-
-
-def _insert(row: RunRow) -> InsertRow:
-    outcome = {"outcome": row.report.outcome.value} if row.report else {}
-    return InsertRow(_row_key(row.stage, row.company), {**_DOCUMENT.encode(row), **outcome})
-
-
-def _read(row: Row) -> RunRow:
-    return replace(_DOCUMENT.decode(row.values), etag=row.etag)
-
-
-def _standing(row: RunRow) -> Row:
-    return Row(escape(row.run), _row_key(row.stage, row.company), {}, row.etag)
-
-
-def _row_key(stage: Stage, company: int) -> str:
-    return f"{stage}{SEPARATOR}{company:010d}"
-
-
-def _range(stage: Stage) -> tuple[str, str]:
-    """The first key of a stage, and the first one after it."""
-    return stage + SEPARATOR, stage + AFTER_SEPARATOR

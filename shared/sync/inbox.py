@@ -6,11 +6,8 @@ Money and quantities are JSON numbers in the agreement's currency and the SKU's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
-from shared.errors import Refused
-from shared.state.records import HistoryEntry
 from shared.sync import views
 from shared.sync.approvals import companies_to_decide
 from shared.sync.company import Synced
@@ -64,40 +61,6 @@ def undone(done: Undone) -> Json:
         "failures": list(done.failures),
         "nothing": done.nothing,
     }
-
-
-def history(ports: Ports, company: int, limit: int, before: str | None) -> Json:
-    """One page of a company's history, newest first. `before` is the `next` of the page before."""
-    entries = ports.company_state.history(company, limit, _cursor(before) if before else None)
-    following = f"{entries[-1].at.isoformat()}|{entries[-1].id}" if len(entries) == limit else None
-    return {"entries": [_entry(entry) for entry in entries], "next": following}
-
-
-def _entry(entry: HistoryEntry) -> Json:
-    signed = entry.signed
-    return {
-        "id": entry.id,
-        "at": entry.at.isoformat(),
-        "day": entry.day.isoformat() if entry.day is not None else None,
-        "run": entry.run,
-        "actor": entry.actor,
-        "addition": entry.addition,
-        "change": views.change(entry.change) if entry.change is not None else None,
-        "request_id": entry.request_id,
-        "note": entry.note,
-        "signed": {"by": signed.by, "at": signed.at.isoformat(), "origin": signed.origin} if signed else None,
-    }
-
-
-def _cursor(text: str) -> tuple[datetime, str]:
-    at, _, entry = text.partition("|")
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None or not entry:
-        raise Refused("`before` is not the `next` of a page", remedy="Leave it out to begin with the newest entry.")
-    return moment, entry
 
 
 def _sums(groups: Iterable[Json]) -> list[Json]:

@@ -29,6 +29,7 @@ from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import MOST_DEATHS, Order, Synced, sync_company, worker_died
 from shared.sync.fleet import close_healed, released_sources
 from shared.sync.ports import Ports
+from shared.sync.retention import prune_history
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,7 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     if synced.again_in is not None and message.tries < MOST_TRIES:
         _put_back(ports, message.tried_again(), row, synced.again_in)
         return
+    prune_history(ports, message.company)
     _finish(ports, message, row, synced.report)
 
 

@@ -16,6 +16,7 @@ from shared.sync.lanes import start_run
 from shared.sync.msp import notice_customers
 from shared.sync.ports import Ports
 from shared.sync.registration import keep_registered
+from shared.sync.retention import prune_runs
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def nightly(ports: Ports) -> str:
     poison.close_old(ports)
     callbacks.forget_old(ports)
     read_fleets(ports)
+    prune_runs(ports)
     run = f"{business_date(ports.clock).isoformat()}-nightly"
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)

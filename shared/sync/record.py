@@ -28,6 +28,7 @@ from shared.sync.decisions import Judged, is_expired
 from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
 from shared.sync.ports import Ports
+from shared.sync.retention import is_outlived, outlived_one_offs
 
 #: Findings that only a look at every active agreement can heal.
 _SEEN_ON_AGREEMENTS = {FindingKind.STRAY, FindingKind.CANDIDATES, FindingKind.BLOCKED_CREATE}
@@ -51,7 +52,10 @@ def record_plan(
     now is. `writing` are the agreements on which lines are about to be written.
     """
     plan = judged.plan
-    standing = [row for row in resolution.ledger if row.stamp not in plan.forgotten]
+    as_of = observation.facts.as_of
+    seats = {**state.seats, **{record.line: record for record in plan.seats}}
+    forgotten = {*plan.forgotten, *outlived_one_offs(resolution.ledger, seats.values(), as_of)}
+    standing = [row for row in resolution.ledger if row.stamp not in forgotten]
     ledger = one_row_each(standing, plan.ledger)
     changes = _row_changes(StateKind.LEDGER, state.ledger, ledger)
     changes += _resolved(resolution)
@@ -65,6 +69,7 @@ def record_plan(
     ]
     notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
     changes += [_note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
+    changes += [Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)]
     changes += _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
     kept = _kept(plan, plan.groups)
     if (state.plan or _kept(plan, ())) != kept:

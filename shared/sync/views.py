@@ -108,6 +108,7 @@ def _run(header: RunHeader) -> Json:
         "ended": _time(header.ended),
         "companies": header.companies,
         "outcomes": header.outcomes,
+        "written": header.written,
         "note": header.note,
     }
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.billing.plan import GroupKind
 from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, reject
+from shared.sync.history import page
 from shared.sync.undo import undo
 from shared.web.principal import Role
 from shared.web.requests import Approver, House, allows, our_own, person
@@ -82,7 +83,7 @@ def history(
     before: Annotated[str | None, Query(max_length=400)] = None,
 ) -> dict[str, Any]:
     """What was done and decided, newest first; `next` is the `before` of the next page."""
-    return inbox.history(ports, company, limit, before)
+    return page(ports, company, limit, before)
 
 
 @router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})

@@ -350,8 +350,8 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ("? [profiles]\n: []\n", "line 1: has a key that is not a word"),
         (
             "profile: []\n",
-            "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, schedules, "
-            "profiles, policies, companies",
+            "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
+            "schedules, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -412,6 +412,14 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "companies: [{company: Alder, name: A}]",
             'line 1, companies[0].company: must be the number of a Manage record, such as 250, not "Alder"',
+        ),
+        (
+            "retention: {runs_days: 1.5}",
+            'line 1, retention.runs_days: must be a whole number of days such as 730, not "1.5"',
+        ),
+        (
+            "retention: {history_days: 30}",
+            "line 1, retention.history_days: must be at least 60 days: what was done in these can be undone",
         ),
         (
             "companies: [{company: 0, name: A}]",

@@ -28,6 +28,7 @@ TEXT = st.text(LETTERS, min_size=1, max_size=12).filter(lambda text: text.strip(
 NUMBER = st.decimals(min_value=0, max_value=10**6, places=2) | st.decimals(min_value=0, max_value=9, places=5)
 PERCENTAGE = st.decimals(min_value=0, max_value=100, places=1)
 WHOLE = st.integers(min_value=0, max_value=1000)
+KEPT = st.integers(min_value=60, max_value=4000)
 DAY = st.dates(min_value=date(2020, 1, 1), max_value=date(2040, 1, 1))
 INVOICE_TEXT = st.sampled_from(["", "{product}: {quantity}\n{users}", "50 % off\n\n", " \u00a0\u2028# {users}", "é🐻"])
 SKUS = ["sku-a", "sku-b", "SKU-C", "4b9405b0-7788-4568-add1-99614e613b69"]
@@ -168,6 +169,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
             ),
             "fleet": draw(st.fixed_dictionaries({"percent": PERCENTAGE, "after": WHOLE})),
             "adoptable_marks": draw(st.lists(TEXT, max_size=3)),
+            "retention": {"history_days": draw(KEPT), "runs_days": draw(KEPT)},
             "schedules": [
                 {"id": f"{position}", "job": "nightly", "cron": cron}
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
@@ -195,11 +197,12 @@ def test_values_survive_the_way_through_a_document(document):
     original, original_companies = to_values(document, version=4)
     assert msp.profiles == original.profiles
     assert set(msp.policies) == set(original.policies)
-    assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks) == (
+    assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention) == (
         original.guards,
         original.fleet,
         original.schedules,
         original.adoptable_marks,
+        original.retention,
     )
     assert [(one.company, one.guards, one.mode, set(one.licences)) for one in companies] == [
         (one.company, one.guards, one.mode, set(one.licences))

@@ -1,0 +1,180 @@
+"""Everything that was ever done to a company: in pages as JSON, and as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.billing.lines import LineValues
+from shared.billing.plan import Change
+from shared.errors import Gone, Refused
+from shared.state.records import HistoryEntry
+from shared.sync import views
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+#: As many entries as one page of JSON holds, where nobody asks for another number.
+PAGE = 100
+#: As many entries as one table holds: some 20 MB. What is left is told in its last line.
+TABLE_ENTRIES = 50_000
+_READ_AT_ONCE = 1000
+
+_CHANGE = (
+    "agreement",
+    "product",
+    "kind",
+    "quantity before",
+    "quantity after",
+    "price before",
+    "price after",
+    "effective before",
+    "effective after",
+    "cancelled before",
+    "cancelled after",
+    "monthly",
+    "one-off",
+    "sentence",
+)
+COLUMNS = ("when", "run", "actor", "signed by", "addition", *_CHANGE, "request id", "note")
+#: A spreadsheet takes text that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: Without it spreadsheets read UTF-8 as something else.
+_MARK = "\ufeff"
+
+#: Where an entry stands in the history.
+Place = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A company's history as CSV. `following` is where it goes on, None when this is all there is."""
+
+    text: str
+    following: str | None
+
+
+def page(ports: Ports, company: int, limit: int, before: str | None) -> Json:
+    """The newest entries, or those before the place that an earlier page named as its `next`; at most `limit`.
+
+    Raises `Gone` for a company that is not known and `Refused` for a place that no page named.
+    """
+    _known(ports, company)
+    found = ports.company_state.history(company, limit + 1, _place(before))
+    shown = found[:limit]
+    return {"entries": [_told(entry) for entry in shown], "next": _named(shown[-1]) if len(found) > limit else None}
+
+
+def table(ports: Ports, company: int, before: str | None, most: int | None = None) -> Table:
+    """The history as CSV, newest first, with at most so many entries (None: `TABLE_ENTRIES`).
+
+    What it does not hold is told in its last line.
+
+    Raises `Gone` and `Refused` as `page` does.
+    """
+    _known(ports, company)
+    text = io.StringIO()
+    text.write(_MARK)
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    last: HistoryEntry | None = None
+    for number, entry in enumerate(_entries(ports, company, _place(before))):
+        if number == (most or TABLE_ENTRIES) and last is not None:
+            following = _named(last)
+            rows.writerow([f"The history goes on: ask for it again with before={following}"])
+            return Table(text.getvalue(), following)
+        rows.writerow([_harmless(cell) for cell in _row(entry)])
+        last = entry
+    return Table(text.getvalue(), None)
+
+
+def _known(ports: Ports, company: int) -> None:
+    if ports.companies.get(company) is None:
+        raise Gone(f"company {company} is not known", remedy="Add the company to the rules and import them.")
+
+
+def _entries(ports: Ports, company: int, place: Place | None) -> Iterator[HistoryEntry]:
+    while page := ports.company_state.history(company, _READ_AT_ONCE, place):
+        yield from page
+        place = page[-1].at, page[-1].id
+
+
+def _named(entry: HistoryEntry) -> str:
+    return f"{entry.at.isoformat().replace('+00:00', 'Z')}~{entry.id}"
+
+
+def _place(named: str | None) -> Place | None:
+    if not named:
+        return None
+    moment, _, entry = named.partition("~")
+    try:
+        at = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or not entry:
+        raise Refused(
+            f"{named[:80]!r} is no place in the history", remedy="Give `before` as an earlier answer named it."
+        )
+    return at, entry
+
+
+def _told(entry: HistoryEntry) -> Json:
+    signed = entry.signed
+    return {
+        "id": entry.id,
+        "at": entry.at.isoformat(),
+        "day": entry.day.isoformat() if entry.day is not None else None,
+        "run": entry.run,
+        "actor": entry.actor,
+        "addition": entry.addition,
+        "change": views.change(entry.change) if entry.change is not None else None,
+        "request_id": entry.request_id,
+        "note": entry.note,
+        "signed": {"by": signed.by, "at": signed.at.isoformat(), "origin": signed.origin} if signed else None,
+    }
+
+
+def _row(entry: HistoryEntry) -> list[object]:
+    signed = entry.signed.by if entry.signed is not None else None
+    return [
+        entry.at.isoformat(),
+        entry.run,
+        entry.actor,
+        signed,
+        entry.addition,
+        *_of_change(entry.change),
+        entry.request_id,
+        entry.note,
+    ]
+
+
+def _of_change(change: Change | None) -> list[object]:
+    """The columns from the agreement to the sentence; empty for what only a person decided."""
+    if change is None:
+        return [None] * len(_CHANGE)
+    before, after = change.before, change.after
+    return [
+        change.key.agreement,
+        change.product,
+        change.kind.value,
+        *_both("quantity", before, after),
+        *_both("unit_price", before, after),
+        *_both("effective_date", before, after),
+        *_both("cancelled_date", before, after),
+        change.monthly,
+        change.one_off,
+        change.sentence,
+    ]
+
+
+def _both(name: str, before: LineValues | None, after: LineValues | None) -> list[object]:
+    return [getattr(values, name) if values is not None else None for values in (before, after)]
+
+
+def _harmless(cell: object) -> object:
+    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers may be below zero."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

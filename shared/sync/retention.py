@@ -1,0 +1,85 @@
+"""What the store lets go of, a little every night, by the retention that the rules name.
+
+Never what is open, nor what says which lines are ours; never what was done in the days that can be undone. A failure
+here is told to the log and harms no run: the next night goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+from shared.billing.lines import LedgerRow, stamped_date
+from shared.billing.rules import UNDO_DAYS
+from shared.billing.seats import KEPT_DAYS, SeatRecord
+from shared.errors import TrueUpError
+from shared.state.company_state import MSP
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: As many entries of one company's history go at once: a few transactions.
+_MOST_ENTRIES = 500
+#: The rows of old runs that one night removes, and those of the run that goes beyond.
+_MOST_ROWS = 20_000
+
+
+def prune_history(ports: Ports, company: int) -> None:
+    """Lets go of a company's oldest history; each company has its day of the week for it."""
+    if company % 7 == ports.clock.now().weekday():
+        _prune_history(ports, company)
+
+
+def prune_runs(ports: Ports) -> None:
+    """Lets go of the oldest runs, and of the MSP's own history."""
+    with _harmless("old runs"):
+        before = ports.clock.now() - _days(ports.rules.load().retention.runs_days)
+        runs = ports.runs.prune(before, _MOST_ROWS)
+        log.info("%s runs from before %s are not kept any more", runs, before.date())
+    _prune_history(ports, MSP)
+
+
+def _prune_history(ports: Ports, company: int | str) -> None:
+    with _harmless(f"the history of company {company}"):
+        before = ports.clock.now() - _days(ports.rules.load().retention.history_days)
+        ports.company_state.prune_history(company, before, _MOST_ENTRIES)
+
+
+def is_outlived(record: SeatRecord, as_of: date) -> bool:
+    """Whether a seat record was not read for so long that no period could still be charged by it."""
+    return record.seen is not None and record.seen < as_of - timedelta(days=KEPT_DAYS)
+
+
+def outlived_one_offs(ledger: Iterable[LedgerRow], seats: Collection[SeatRecord], as_of: date) -> set[str]:
+    """The stamps of one-off lines that ended long ago, and whose period no seat record remembers.
+
+    As long as one does, the row says that the period was charged.
+    """
+    remembered = [(period.start, period.end) for record in seats for period in record.periods]
+    long_ago = as_of - timedelta(days=KEPT_DAYS)
+    return {
+        row.stamp
+        for row in ledger
+        if not row.key.is_standing
+        and row.values.cancelled_date is not None
+        and row.values.cancelled_date < long_ago
+        and not _is_within(stamped_date(row.stamp), remembered)
+    }
+
+
+def _is_within(day: date | None, periods: Iterable[tuple[date, date]]) -> bool:
+    return day is None or any(start <= day <= end for start, end in periods)
+
+
+def _days(days: int) -> timedelta:
+    return timedelta(days=max(days, UNDO_DAYS))
+
+
+@contextmanager
+def _harmless(what: str) -> Iterator[None]:
+    try:
+        yield
+    except TrueUpError as error:
+        log.warning("%s could not be pruned: %s", what, error)
