@@ -12,6 +12,8 @@ from shared.manage.callbacks import CallbackReader
 from shared.manage.client import ManageClient
 from shared.queues import StorageQueue
 from shared.settings import Settings, load_settings
+from shared.sources.cove.source import CoveSource
+from shared.sources.huntress.source import HuntressSource
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
@@ -78,6 +80,10 @@ def _sources(settings: Settings) -> dict[str, Source]:
         sources.append(Microsoft365Source(settings.microsoft))
     if settings.pax8 is not None:
         sources.append(Pax8Source(settings.pax8))
+    if settings.huntress is not None:
+        sources.append(HuntressSource(settings.huntress))
+    if settings.cove is not None:
+        sources.append(CoveSource(settings.cove))
     return {source.name: source for source in sources}
 
 

@@ -122,6 +122,29 @@ SETTINGS = (
         "PAX8_TOKEN_URL", "where its tokens come from; the public one when left out", "https://api.pax8.com/v1/token"
     ),
     Setting("PAX8_AUDIENCE", "audience of its tokens; the partner API when left out", "https://api.pax8.com"),
+    Setting("HUNTRESS_PUBLIC_KEY", "API key of the Huntress account", "hk_9b1f7c3d5a"),
+    Setting(
+        "HUNTRESS_PRIVATE_KEY",
+        "its private key (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/huntress)",
+    ),
+    Setting(
+        "HUNTRESS_URL",
+        "Huntress's API; the public one when left out, with a reseller's keys the account's",
+        "https://api.huntress.io/v1/accounts/3107",
+    ),
+    Setting(
+        "COVE_PARTNER",
+        "own customer name at Cove, exactly as its console shows it",
+        "Birchline IT (it@birchline.example)",
+    ),
+    Setting("COVE_USERNAME", "login name of the API user", "trueup"),
+    Setting(
+        "COVE_TOKEN",
+        "its token (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/cove)",
+    ),
+    Setting("COVE_URL", "Cove's JSON-RPC; the public one when left out", "https://api.backup.management/jsonapi"),
     Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),

@@ -17,6 +17,8 @@ from zoneinfo import ZoneInfo
 from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
+from shared.sources.cove.settings import CoveSettings
+from shared.sources.huntress.settings import HuntressSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.pax8.settings import STATUSES, Pax8Settings
 from shared.state.tables import StorageConnection
@@ -44,6 +46,8 @@ class Settings:
     manage: ManageSettings
     microsoft: MicrosoftSettings | None
     pax8: Pax8Settings | None
+    huntress: HuntressSettings | None
+    cove: CoveSettings | None
     time_zone: ZoneInfo
     lanes: int
     lease_seconds: int
@@ -61,6 +65,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     manage = _manage(given)
     microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
     pax8 = _pax8(given) if given.any_of("PAX8_") else None
+    huntress = _huntress(given) if given.any_of("HUNTRESS_") else None
+    cove = _cove(given) if given.any_of("COVE_") else None
     time_zone = _time_zone(given)
     lanes = given.whole_number("TRUEUP_LANES", default=8, lowest=1, highest=64)
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
@@ -74,6 +80,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         manage=manage(),
         microsoft=microsoft() if microsoft else None,
         pax8=pax8() if pax8 else None,
+        huntress=huntress() if huntress else None,
+        cove=cove() if cove else None,
         time_zone=time_zone,
         lanes=lanes,
         lease_seconds=lease_seconds,
@@ -83,7 +91,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
-# Each of the next four checks one part and answers how to make it, to be called when nothing is wrong anywhere.
+# Each of the following checks one part and answers how to make it, to be called when nothing is wrong anywhere.
 
 
 def _storage(given: Given) -> Callable[[], StorageConnection]:
@@ -208,6 +216,25 @@ def _billable(given: Given) -> frozenset[str]:
     if words - STATUSES:
         given.problem("PAX8_BILLABLE_STATUSES", f"must hold Pax8's own words, {for_example('PAX8_BILLABLE_STATUSES')}")
     return frozenset(words) or Pax8Settings.billable
+
+
+def _huntress(given: Given) -> Callable[[], HuntressSettings]:
+    return partial(
+        HuntressSettings,
+        public_key=given.required("HUNTRESS_PUBLIC_KEY"),
+        private_key=given.required("HUNTRESS_PRIVATE_KEY"),
+        url=given.url("HUNTRESS_URL") or HuntressSettings.url,
+    )
+
+
+def _cove(given: Given) -> Callable[[], CoveSettings]:
+    return partial(
+        CoveSettings,
+        partner=given.required("COVE_PARTNER"),
+        username=given.required("COVE_USERNAME"),
+        token=given.required("COVE_TOKEN"),
+        url=given.url("COVE_URL") or CoveSettings.url,
+    )
 
 
 def _time_zone(given: Given) -> ZoneInfo:

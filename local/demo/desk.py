@@ -104,5 +104,9 @@ class Sandbox(_Site):
         """Bills what is due up to that day; answers how many invoices that made."""
         return len(self._ask("POST", "/_sandbox/invoices", {"through": through})["invoices"])
 
+    def set_counts(self, vendor: str, body: Json) -> None:
+        """What a customer of Huntress or Cove has from now on."""
+        self._ask("PUT", f"/_sandbox/{vendor}", body)
+
     def set_seats(self, tenant: str, sku: str, *, enabled: int, consumed: int) -> None:
         self._ask("PUT", "/_sandbox/seats", {"tenant": tenant, "sku": sku, "enabled": enabled, "consumed": consumed})

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from datetime import time as clock_time
 from typing import TypeVar
 
-from local.demo.moves import choose_moves
+from local.demo.moves import choose_growth, choose_moves
 from local.demo.night import WRITTEN_AS, Json, Name, Night, Told
 from local.demo.stage import Stage
 from local.sandbox.world import Msp
@@ -55,10 +55,16 @@ class Director:
         return text
 
     def pass_days(self, until: date, seed: int) -> tuple[int, int]:
-        """Invoices are run up to that day, and seats are moved on it. Answers how many of each."""
+        """Invoices are run up to that day, and on it seats, endpoints and devices move.
+
+        Answers how many invoices, and how many customers' seats.
+        """
         self._stage.sandbox.set_clock(datetime.combine(until, NIGHTFALL))
         invoices = self._stage.sandbox.run_invoices(until.isoformat())
-        moves = choose_moves(self.msp, self._billed(), seed)
+        billed = self._billed()
+        for growth in choose_growth(self.msp, billed):
+            self._stage.sandbox.set_counts(growth.control, growth.body)
+        moves = choose_moves(self.msp, billed, seed)
         for move in moves:
             self._stage.sandbox.set_seats(move.tenant, move.sku, enabled=move.enabled, consumed=move.consumed)
         return invoices, len(moves)
@@ -118,10 +124,10 @@ class Director:
         return dict(reversed(open_ones))
 
     def _billed(self) -> dict[int, frozenset[str]]:
-        """The SKUs that stand on a line of ours, by company."""
+        """The bill items that stand on a line of ours, by company."""
         return {
             linked.company: frozenset(
-                row.key.bill_item.rpartition("/")[2]
+                row.key.bill_item
                 for row in self._stage.ports.company_state.load(linked.company).ledger.values()
                 if row.values.quantity > 0
             )

@@ -14,10 +14,12 @@ from aiohttp import web
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
 from local.sandbox.controls import Sandbox, control_routes
+from local.sandbox.cove import PATH as COVE_PATH
 from local.sandbox.cove import Cove
 from local.sandbox.entra import Tokens, entra_routes
 from local.sandbox.faults import FaultBook
 from local.sandbox.graph import Graph, graph_routes
+from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.huntress import Huntress
 from local.sandbox.manage.app import manage_routes
 from local.sandbox.pax8 import Pax8, pax8_routes
@@ -126,5 +128,12 @@ def sandbox_settings(running: RunningSandbox) -> dict[str, str]:
         "PAX8_CLIENT_SECRET": msp.pax8.client_secret,
         "PAX8_URL": f"{running.url}/pax8/v1",
         "PAX8_TOKEN_URL": f"{running.url}/pax8/v1/token",
+        "HUNTRESS_PUBLIC_KEY": msp.huntress.public_key,
+        "HUNTRESS_PRIVATE_KEY": msp.huntress.private_key,
+        "HUNTRESS_URL": f"{running.url}{HUNTRESS_PREFIX}",
+        "COVE_PARTNER": msp.cove.name,
+        "COVE_USERNAME": msp.cove.username,
+        "COVE_TOKEN": msp.cove.token,
+        "COVE_URL": f"{running.url}{COVE_PATH}",
         "TRUEUP_CLOCK_URL": f"{running.url}/_sandbox/clock",
     }

@@ -83,6 +83,7 @@ class Count:
     `cost` is what one unit costs the MSP, `retail` the vendor's price for the customer; None where it tells none, or
     more than one for this SKU. `changed` holds the vendor's own days: on each, oldest first and over the last 60 days
     at most, the whole quantity of this count changed to the number beside it. Empty where the vendor tells no days.
+    `level` marks a level such as storage, which goes up and down: the highest of a period is what the vendor bills.
     """
 
     source: str
@@ -98,6 +99,7 @@ class Count:
     cost: Money | None = None
     retail: Money | None = None
     changed: tuple[tuple[date, Decimal], ...] = ()
+    level: bool = False
 
     @property
     def is_nothing(self) -> bool:

@@ -30,7 +30,7 @@ from shared.rules.scalars import (
 )
 
 #: The sources that rules can name, and the jobs that schedules can start.
-SOURCES = ("microsoft365", "pax8")
+SOURCES = ("microsoft365", "pax8", "huntress", "cove")
 JOBS = ("nightly",)
 
 _PLACES_IN_TEXT = ("{product}", "{quantity}", "{users}")

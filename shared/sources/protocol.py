@@ -44,7 +44,7 @@ class FleetSource(Source, Protocol):
     fresh, and read a customer alone when it is not.
     """
 
-    def read_fleet(self, day: date, known: Mapping[str, Reading]) -> Mapping[str, Reading | ReadFailure]:
+    def read_fleet(self, day: date, known: Mapping[str, Reading], /) -> Mapping[str, Reading | ReadFailure]:
         """The reading of every customer by its id, taken on `day`; a customer that was not reached is left out.
 
         `known` are the stored readings: what the vendor marks as unchanged since need not be asked for again. Raises a

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from local.sandbox.world.rules import rules_document
 from local.sandbox.world.skus import CLOUD, SKUS
 from tests.integration.house import House, Json, a_house
 from tests.integration.waiting import eventually
@@ -53,9 +54,18 @@ class Growing:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with a_house(tmp_path_factory.mktemp("faults"), companies=12) as made:
-        # Without proration a seat more changes one line and adds none: one write per sync to go wrong.
-        made.import_rules("auto", proration={"rule": "none"})
+        # Without proration a seat more changes one line and adds none: one write per sync to go wrong. Of the sources
+        # only Microsoft 365 is linked: what goes wrong is at Manage and at Graph.
+        made.import_rules("auto", proration={"rule": "none"}, companies=linked_to_microsoft(made))
         yield made
+
+
+def linked_to_microsoft(house: House) -> list[Json]:
+    companies = rules_document(house.sandbox.msp, "auto")["companies"]
+    return [
+        company | {"links": [link for link in company["links"] if link["source"] == "microsoft365"]}
+        for company in companies
+    ]
 
 
 @pytest.fixture(scope="module")

@@ -73,6 +73,8 @@ ADAPTERS = {
     "CallbackReader": "shared/manage",
     "Microsoft365Source": "shared/sources/microsoft365",
     "Pax8Source": "shared/sources/pax8",
+    "HuntressSource": "shared/sources/huntress",
+    "CoveSource": "shared/sources/cove",
     "AzureTables": "shared/state",
     "StorageQueue": "shared/queues.py",
     "SystemClock": "shared/clock.py",
@@ -92,6 +94,11 @@ SETTINGS = {
     "MICROSOFT_CLIENT_SECRET": "a secret",
     "PAX8_CLIENT_ID": "client",
     "PAX8_CLIENT_SECRET": "a secret",
+    "HUNTRESS_PUBLIC_KEY": "public",
+    "HUNTRESS_PRIVATE_KEY": "private",
+    "COVE_PARTNER": "Northbeam",
+    "COVE_USERNAME": "api",
+    "COVE_TOKEN": "token",
 }
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from local.demo.checks import problems
-from local.demo.moves import choose_moves
+from local.demo.moves import Growth, choose_growth, choose_moves
 from local.demo.night import Name, Night
 from local.demo.report import report
 from local.demo.tables import Wrong, billed_wrong
 from local.sandbox.world import make_msp
+from local.sandbox.world.cove import Kind
 from local.sandbox.world.skus import SKUS
 
 MARKS = ("Unite", "Cloudconsole")
@@ -187,7 +188,7 @@ def test_seats_move_up_and_down_and_only_where_something_is_billed() -> None:
     msp = make_msp(30, 7, date(2026, 11, 21))
     sku = SKUS["M365-BP"].id
     having = [linked for linked in msp.linked if msp.tenants[linked.tenant].subscriptions_of(sku)]
-    billed = {linked.company: frozenset({sku}) for linked in having[:-1]}
+    billed = {linked.company: frozenset({f"microsoft365/{sku}", "huntress/edr"}) for linked in having[:-1]}
     moves = choose_moves(msp, billed, seed=7)
     assert moves == choose_moves(msp, billed, seed=7)
     assert {move.tenant for move in moves} <= {linked.tenant for linked in having[:-1]}
@@ -199,3 +200,18 @@ def test_seats_move_up_and_down_and_only_where_something_is_billed() -> None:
     assert min(differences) < 0 < max(differences)
     assert 0 not in differences
     assert all(0 <= move.consumed <= move.enabled for move in moves)
+
+
+def test_one_customer_of_huntress_and_one_of_cove_grow_where_that_is_billed() -> None:
+    msp = make_msp(30, 7, date(2026, 11, 21))
+    organizations = {item.company: item for item in reversed(msp.huntress.organizations.values())}
+    customers = {item.company: item for item in msp.cove.customers()}
+    company = next(company for company in organizations if company is not None and company in customers)
+    organization, customer = organizations[company], customers[company]
+    assert list(choose_growth(msp, {company: frozenset({"microsoft365/sku"})})) == []
+    msp.cove.add_device(customer.id, Kind.WORKSTATION)
+    workstations = msp.cove.counts_of(customer.id)["workstation"]
+    assert list(choose_growth(msp, {company: frozenset({"huntress/edr", "cove/workstation"})})) == [
+        Growth("huntress", {"organization": organization.id, "edr": (organization.counts["edr"] or 0) + 2}),
+        Growth("cove", {"customer": customer.id, "workstation": workstations + 1}),
+    ]

@@ -138,7 +138,8 @@ def test_the_rules_link_every_company_and_leave_some_paid_skus_to_be_decided(msp
     assert {company["mode"] for company in rules["companies"]} == {"auto"}
     decided = {policy["sku"] for policy in rules["policies"]}
     assert {sku.product for sku in SKUS.values() if sku.id not in decided} == {"VISIO-P2", "TEAMS-ROOMS"}
-    assert sum(policy.get("do_not_bill", False) for policy in rules["policies"]) == 1
+    spared = [policy["source"] for policy in rules["policies"] if policy.get("do_not_bill")]
+    assert Counter(spared) == {"microsoft365": 1, "cove": 4}
     profiles = {profile["id"] for profile in rules["profiles"]}
     licences = [licence for company in rules["companies"] for licence in company.get("licences", [])]
     named = [*rules["policies"], *licences]
@@ -210,3 +211,26 @@ def state(lines: list[float], quantity: int) -> str:
     if lines[0] == quantity:
         return "right"
     return "under" if lines[0] < quantity else "over"
+
+
+def test_some_companies_are_customers_of_huntress_and_cove_and_a_few_have_two_organizations(msp: Msp) -> None:
+    linked = {linked.company for linked in msp.linked}
+    organizations = Counter(item.company for item in msp.huntress.organizations.values())
+    backed_up = Counter(item.company for item in msp.cove.customers())
+    assert organizations[None] == 1
+    assert backed_up[None] == 2
+    assert 30 < len(organizations.keys() & linked) < 80
+    assert 20 < len(backed_up.keys() & linked) < 70
+    assert {organizations[company] for company in linked} == {0, 1, 2}
+    assert any(None in item.counts.values() for item in msp.huntress.organizations.values())
+
+
+def test_every_link_of_the_rules_is_a_customer_of_its_source(msp: Msp) -> None:
+    known = {
+        "microsoft365": set(msp.tenants),
+        "huntress": {str(number) for number in msp.huntress.organizations},
+        "cove": {str(customer.id) for customer in msp.cove.customers()},
+    }
+    links = [link for company in rules_document(msp)["companies"] for link in company["links"]]
+    assert {link["source"] for link in links} == known.keys()
+    assert [link for link in links if link["customer"] not in known[link["source"]]] == []

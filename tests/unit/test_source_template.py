@@ -18,10 +18,12 @@ import pytest
 from local.sandbox.pax8 import Pax8
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.errors import TrueUpError
-from shared.http.wire import Answer
+from shared.http.wire import Answer, NoAnswer
 from shared.sources.protocol import Source
 from tests.unit import fake_pax8
 from tests.unit.fake_graph import PARTNER, TENANT, FakeCredential, FakeGraph, FakeTenant, refusal, small_tenant, source
+from tests.unit.fake_vendors import Call, FakeCove, cove_source, huntress_row, huntress_source, partner, server
+from tests.unit.fake_vendors import huntress as fake_huntress
 
 DAY = date(2026, 11, 21)
 
@@ -80,10 +82,36 @@ def pax8(vendor: Vendor) -> Source:
     return fake_pax8.source(wire)
 
 
+def interfering(vendor: Vendor, usual: Callable[[Call], object], refused: object) -> Callable[[Call], object]:
+    """The vendor's usual answers, or what it says instead; `refused` is how it turns wrong credentials away."""
+
+    def answer(call: Call) -> object:
+        if vendor.down:
+            raise NoAnswer("no connection could be made", sent=False)
+        if vendor.refuses_sign_in:
+            return refused
+        return usual(call) if vendor.status is None else Answer(vendor.status, {}, vendor.body.decode())
+
+    return answer
+
+
+def huntress(vendor: Vendor) -> Source:
+    row = huntress_row(4101, agents_count=0) if vendor.empty else huntress_row(4101)
+    refused = Answer(401, {}, '{"message": "hush-hush is not a key"}')
+    return huntress_source(interfering(vendor, fake_huntress(row), refused))[0]
+
+
+def cove(vendor: Vendor) -> Source:
+    devices = [] if vendor.empty else [server(1, 2001)]
+    return cove_source(interfering(vendor, FakeCove([partner(2001)], devices), FakeCove.error(2100)))[0]
+
+
 PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
 
 CASES = [
     SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
+    SourceCase("huntress", "4101", huntress, ("hush-hush", "cHVibGljOmh1c2", "Organization 4101")),
+    SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001")),
     SourceCase("pax8", PAX8_COMPANY, pax8, (fake_pax8.SECRET, "Bearer", "Alder")),
 ]
 BROKEN = {
@@ -95,6 +123,7 @@ BROKEN = {
     "an empty object": b"{}",
     "an empty list": b"[]",
     "lists of nothing": b'{"value": [null], "responses": [null], "content": [null], "result": [null]}',
+    "organizations of nothing": b'{"organizations": [null], "organization": null, "pagination": {}}',
     "text for lists": b'{"value": "x", "responses": "x", "content": "x", "result": "x"}',
 }
 REFUSALS = {status: refusal(status, "Refused").content for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}

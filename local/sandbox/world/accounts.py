@@ -10,7 +10,6 @@ from local.sandbox.world.cove import CoveTree, furnish
 from local.sandbox.world.huntress import HuntressAccount, organization_counts
 from local.sandbox.world.lines import bill
 from local.sandbox.world.model import LinkedCompany, Msp
-from local.sandbox.world.skus import CLOUD
 from local.sandbox.world.tenants import guid
 from local.sandbox.world.vendors import COVE, HUNTRESS, products_of
 
@@ -78,9 +77,9 @@ def _users(msp: Msp, linked: LinkedCompany) -> int:
 
 
 def _keep_lines(books: Books, rng: Random, linked: LinkedCompany, source: str, totals: Mapping[str, int]) -> None:
-    """Lines for what the company has, drifted, on its first agreement for cloud subscriptions."""
+    """Lines for what the company has, drifted, on its first agreement of each product's type."""
     agreements = books.records.of_parent("agreements", linked.company)
-    agreement = next(agreement for agreement in agreements if agreement["type"]["name"] == CLOUD)
     for product in products_of(source):
         if totals.get(product.sku):
+            agreement = next(item for item in agreements if item["type"]["name"] == product.agreement_type)
             bill(books, rng, agreement, product, totals[product.sku])

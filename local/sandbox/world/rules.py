@@ -7,6 +7,7 @@ from typing import Any, Literal
 from local.sandbox.world.model import LinkedCompany, Msp
 from local.sandbox.world.msp import INCLUDED_SEATS
 from local.sandbox.world.skus import INCLUDED, SKUS, Sku
+from local.sandbox.world.vendors import COVE, HUNTRESS, UNBILLED, VENDOR_PRODUCTS, VendorProduct
 
 Document = dict[str, Any]
 SOURCE = "microsoft365"
@@ -22,22 +23,23 @@ def rules_document(msp: Msp, mode: Literal["observe", "approve", "auto"] = "obse
         "schedules": [{"id": "nightly", "job": "nightly", "cron": "0 2 * * *"}],
         "profiles": _profiles(),
         "policies": _policies(),
-        "companies": [_company(linked, mode) for linked in msp.linked],
+        "companies": [_company(msp, linked, mode) for linked in msp.linked],
     }
 
 
 def _profiles() -> list[Document]:
     profiles = [_profile(sku) for sku in SKUS.values() if sku.mapped]
+    vendors = [_profile(product) for product in VENDOR_PRODUCTS]
     premium = SKUS["M365-BP"]
     included = _profile(premium) | {
         "id": "m365-bp-five-included",
         "name": f"{premium.name}, {INCLUDED_SEATS} seats in the contract",
         "quantity": {"basis": "purchased", "included": INCLUDED_SEATS},
     }
-    return [*profiles, included]
+    return [*profiles, included, *vendors]
 
 
-def _profile(sku: Sku) -> Document:
+def _profile(sku: Sku | VendorProduct) -> Document:
     return {
         "id": sku.profile,
         "name": sku.name,
@@ -52,16 +54,20 @@ def _profile(sku: Sku) -> Document:
 def _policies() -> list[Document]:
     billed = [{"source": SOURCE, "sku": sku.id, "profile": sku.profile} for sku in SKUS.values() if sku.mapped]
     spared = [{"source": SOURCE, "sku": SKUS[product].id, "do_not_bill": True} for product in INCLUDED]
-    return [*billed, *spared]
+    vendors = [{"source": item.source, "sku": item.sku, "profile": item.profile} for item in VENDOR_PRODUCTS]
+    unbilled = [{"source": source, "sku": sku, "do_not_bill": True} for source, sku in UNBILLED]
+    return [*billed, *spared, *vendors, *unbilled]
 
 
-def _company(linked: LinkedCompany, mode: str) -> Document:
+def _company(msp: Msp, linked: LinkedCompany, mode: str) -> Document:
+    organizations = [{"source": HUNTRESS, "customer": str(item.id)} for item in msp.huntress.of_company(linked.company)]
+    backed_up = [{"source": COVE, "customer": str(item.id)} for item in msp.cove.of_company(linked.company)]
     company: Document = {
         "company": linked.company,
         "name": linked.name,
         "mode": mode,
         "adopt_marked": linked.adopt_marked,
-        "links": [{"source": SOURCE, "customer": linked.tenant}],
+        "links": [{"source": SOURCE, "customer": linked.tenant}, *organizations, *backed_up],
     }
     if linked.licences:
         company["licences"] = [dict(licence) for licence in linked.licences]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from local.sandbox.world.skus import CLOUD
+
 HUNTRESS, COVE = "huntress", "cove"
 
 
@@ -25,6 +27,11 @@ class VendorProduct:
     @property
     def profile(self) -> str:
         return self.product.lower()
+
+    @property
+    def agreement_type(self) -> str:
+        """The type of agreement on which the MSP bills it."""
+        return CLOUD
 
 
 _SOLD = """

@@ -1,0 +1,124 @@
+"""Nights with every source through the functions host and the sandbox: what the vendors count is what lines say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+
+from tests.integration.house import NIGHT, TWO, House, Json
+
+Wanted = dict[tuple[int, str], int]
+
+
+def test_huntress_and_cove_are_billed_beside_microsoft_and_a_bad_night_changes_nothing(house: House) -> None:
+    house.import_rules("auto")
+    house.host()
+    house.start_night()
+    house.ended(NIGHT)
+    ours = standing_lines(house)
+    assert products(ours) > {"HUNT-EDR", "HUNT-ITDR", "COVE-WS", "COVE-M365"}
+    assert only_vendors(ours).items() <= counted(house).items()
+
+    organization, customer = move_up(house, ours)
+    house.faults(
+        {"system": "huntress", "fault": "429:1", "count": 1},
+        {"system": "cove", "fault": "expired-visa", "count": 1},
+        {"system": "cove", "fault": "short-page"},
+    )
+    night(house, 1)
+    moved = standing_lines(house)
+    assert moved[organization] == ours[organization] + 3
+    assert moved[customer] == ours[customer] + 2
+    assert only_vendors(moved).items() <= counted(house).items()
+
+    before = house.additions()
+    house.faults({"system": "huntress", "fault": "html-200"}, {"system": "cove", "fault": "truncated"})
+    forget_everything_at_the_vendors(house)
+    house.forget_calls()
+    night(house, 2)
+    assert house.writes() == 0
+    assert house.additions() == before
+    nothing_secret_is_logged(house)
+
+
+def night(house: House, number: int) -> None:
+    """The night so many days after the first."""
+    moment = TWO + timedelta(days=number)
+    house.clock(moment)
+    house.fire("tick")
+    house.ended(f"{moment:%Y-%m-%d}-nightly")
+
+
+def standing_lines(house: House) -> Wanted:
+    """What our lines without an end say, by company and product."""
+    found: Counter[tuple[int, str]] = Counter()
+    for line in house.additions():
+        if line.get("serialNumber", "").startswith("TU1-") and not line.get("cancelledDate"):
+            found[company_of(house, line), line["product"]["identifier"]] += int(line["quantity"])
+    return dict(found)
+
+
+def counted(house: House) -> Wanted:
+    """What the vendors count, by company and product; what one organization does not tell is not counted."""
+    found: Wanted = {}
+    for company in house.companies:
+        organizations = [item.counts for item in house.sandbox.msp.huntress.of_company(company)]
+        for sku in organizations[0] if organizations else ():
+            units = [counts[sku] for counts in organizations]
+            found |= {(company, f"HUNT-{sku.upper()}"): sum(unit or 0 for unit in units)} if None not in units else {}
+        for customer in house.sandbox.msp.cove.of_company(company):
+            units_by_sku = house.sandbox.msp.cove.counts_of(customer.id)
+            found |= {(company, product): units_by_sku.get(sku, 0) for product, sku in COVE_SKUS.items()}
+    return found
+
+
+COVE_SKUS: Mapping[str, str] = {
+    "COVE-SRV": "physical-server",
+    "COVE-VM": "virtual-server",
+    "COVE-WS": "workstation",
+    "COVE-M365": "m365-user",
+    "COVE-RT": "recovery-testing",
+}
+
+
+def move_up(house: House, ours: Wanted) -> tuple[tuple[int, str], tuple[int, str]]:
+    """Three more endpoints at one company and two more workstations at another (or the same); which lines follow."""
+    endpoints = next(key for key in ours if key[1] == "HUNT-EDR")
+    first = house.sandbox.msp.huntress.of_company(endpoints[0])[0]
+    house.control("PUT", "huntress", {"organization": first.id, "edr": (first.counts["edr"] or 0) + 3})
+    workstations = next(key for key in ours if key[1] == "COVE-WS")
+    customer = house.sandbox.msp.cove.of_company(workstations[0])[0]
+    house.control("PUT", "cove", {"customer": customer.id, "workstation": ours[workstations] + 2})
+    return endpoints, workstations
+
+
+def forget_everything_at_the_vendors(house: House) -> None:
+    """What a broken night must not take for the truth: nobody has anything any more."""
+    for organization in list(house.sandbox.msp.huntress.organizations.values()):
+        house.control("PUT", "huntress", {"organization": organization.id, "edr": 0, "itdr": 0})
+    for customer in house.sandbox.msp.cove.customers():
+        house.control("PUT", "cove", {"customer": customer.id, "workstation": 0, "m365-user": 0})
+
+
+def only_vendors(lines: Wanted) -> Wanted:
+    return {key: units for key, units in lines.items() if key[1].startswith(("HUNT-", "COVE-"))}
+
+
+def products(lines: Wanted) -> set[str]:
+    return {product for _, product in lines}
+
+
+def company_of(house: House, line: Json) -> int:
+    agreement = house.sandbox.msp.records.get("agreements", line["agreementId"])
+    assert agreement is not None
+    number: int = agreement["company"]["id"]
+    return number
+
+
+def nothing_secret_is_logged(house: House) -> None:
+    assert [secret for secret in secrets(house) if secret in house.logs()] == []
+
+
+def secrets(house: House) -> Iterator[str]:
+    yield from (house.settings[name] for name in ("HUNTRESS_PRIVATE_KEY", "COVE_TOKEN", "MANAGE_PRIVATE_KEY"))
