@@ -117,6 +117,17 @@ def test_a_callback_while_its_company_is_taken_up_has_it_looked_at_again(house):
     assert [company.times for company in house.ports.due.all()] == [2]
 
 
+def test_of_many_that_are_taken_up_only_who_became_due_meanwhile_stays(house):
+    for company in range(1, 251):
+        house.ports.due.add(company, house.clock.now())
+    read = house.ports.due.all()
+    house.ports.due.add(7, house.clock.now())
+    house.ports.due.add(205, house.clock.now())
+    house.ports.due.done(read)
+
+    assert [company.company for company in house.ports.due.all()] == [7, 205]
+
+
 @pytest.mark.parametrize("broken", ["queue", "message lost"])
 def test_without_the_message_the_watchdog_finds_who_is_due(house, broken):
     if broken == "queue":

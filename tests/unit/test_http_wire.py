@@ -226,3 +226,11 @@ def test_a_certificate_is_trusted_only_when_its_authority_is_named(
         assert ManageClient(settings(base_url=base, ca_file=ca_file)).companies() == []
         with pytest.raises(Misconfigured, match="certificate is not trusted"):
             ManageClient(settings(base_url=base)).companies()
+
+
+def test_an_answer_that_is_too_large_is_given_up_on() -> None:
+    transport = RequestsTransport("A vendor", largest=100_000)
+    with server(says(http("x" * 100_000))) as port:
+        assert len(send(port, transport).text) == 100_000
+    with server(says(http("x" * 300_000))) as port, pytest.raises(NoAnswer):
+        send(port, transport)

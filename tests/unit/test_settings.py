@@ -64,6 +64,7 @@ def test_the_least_that_is_needed_gives_the_defaults():
     assert settings.microsoft is None
     assert settings.time_zone.key == "UTC"
     assert (settings.lanes, settings.lease_seconds, settings.clock_url) == (8, 300, None)
+    assert settings.callback_url is None
 
 
 def test_everything_set_arrives_where_it_belongs(tmp_path):
@@ -93,6 +94,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
             "TRUEUP_LANES": "64",
             "TRUEUP_LEASE_SECONDS": "3600",
             "TRUEUP_MANAGE_CANCELLED_DAY": "Free",
+            "TRUEUP_CALLBACK_URL": "https://trueup.example/api/callbacks/manage",
         }
     )
 
@@ -116,6 +118,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
     assert settings.microsoft.sku_names == "https://names.example/skus.csv"
     assert settings.time_zone.key == "America/Chicago"
     assert (settings.lanes, settings.lease_seconds) == (64, 3600)
+    assert settings.callback_url == "https://trueup.example/api/callbacks/manage"
 
 
 def test_the_public_cloud_is_the_default_of_microsoft():
@@ -355,3 +358,16 @@ def test_reading_settings_imports_no_vendor_library():
     )
 
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://trueup.example/api/callbacks/manage",
+        "https://trueup.example",
+        "https://trueup.example/api/callbacks/manage?code=secret",
+        "trueup.example/api/callbacks/manage",
+    ],
+)
+def test_manage_is_only_told_an_address_that_the_app_has(url):
+    assert settings_with_problems(STORAGE | MANAGE | {"TRUEUP_CALLBACK_URL": url}) == ["TRUEUP_CALLBACK_URL"]
