@@ -2,12 +2,13 @@
 
 import azure.functions as func
 
-from functions import api, callbacks, console, poison, records, timers, workers
+from functions import api, callbacks, console, counts, poison, records, timers, workers
 
 app = func.FunctionApp()
 app.register_functions(api.blueprint)
 app.register_functions(callbacks.blueprint)
 app.register_functions(console.blueprint)
+app.register_functions(counts.blueprint)
 app.register_functions(poison.blueprint)
 app.register_functions(records.blueprint)
 app.register_functions(timers.blueprint)

@@ -17,11 +17,13 @@ from shared.sources.huntress.source import HuntressSource
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
+from shared.sources.pushed.source import PushedSource
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
@@ -47,17 +49,21 @@ def access() -> Access:
 def make_ports(settings: Settings) -> Ports:
     """Real adapters for these settings. Nothing is called before it is used."""
     tables = AzureTables(settings.storage)
+    clock, pushes = _clock(settings), PushStore(tables)
     return Ports(
-        clock=_clock(settings),
+        clock=clock,
         queue=StorageQueue(settings.storage),
         manage=ManageClient(settings.manage),
-        sources=_sources(settings),
+        sources=_sources(settings, clock, pushes),
         rules=RulesStore(tables),
         companies=CompanyStore(tables),
         company_state=CompanyStateStore(tables),
         runs=RunStore(tables),
         schedules=ScheduleStore(tables),
         readings=ReadingStore(tables),
+        pushes=pushes,
+        push_keys=settings.pushed.keys,
+        push_age=settings.pushed.age,
         due=DueStore(tables),
         callbacks=CallbackStore(tables),
         poison=PoisonStore(tables),
@@ -73,7 +79,7 @@ def _clock(settings: Settings) -> Clock:
     return SystemClock(settings.time_zone)
 
 
-def _sources(settings: Settings) -> dict[str, Source]:
+def _sources(settings: Settings, clock: Clock, pushes: PushStore) -> dict[str, Source]:
     """The registry: one line per source."""
     sources: list[Source] = []
     if settings.microsoft is not None:
@@ -84,6 +90,7 @@ def _sources(settings: Settings) -> dict[str, Source]:
         sources.append(HuntressSource(settings.huntress))
     if settings.cove is not None:
         sources.append(CoveSource(settings.cove))
+    sources += [PushedSource(name, pushes, clock.business_now, settings.pushed.age) for name in settings.pushed.keys]
     return {source.name: source for source in sources}
 
 

@@ -145,6 +145,12 @@ SETTINGS = (
         "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/cove)",
     ),
     Setting("COVE_URL", "Cove's JSON-RPC; the public one when left out", "https://api.backup.management/jsonapi"),
+    Setting(
+        "PUSHED_KEYS",
+        "names of pushed sources, each with its key: name=key, separated by commas (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pushed)",
+    ),
+    Setting("PUSHED_HOURS", "how many hours a push is believed, 1 to 744; 26 when left out", "26"),
     Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
@@ -21,6 +23,7 @@ from shared.sources.cove.settings import CoveSettings
 from shared.sources.huntress.settings import HuntressSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.pax8.settings import STATUSES, Pax8Settings
+from shared.sources.pushed.settings import NAME, PushedSettings
 from shared.state.tables import StorageConnection
 from shared.web.principal import Access, Principal, Role
 
@@ -48,6 +51,7 @@ class Settings:
     pax8: Pax8Settings | None
     huntress: HuntressSettings | None
     cove: CoveSettings | None
+    pushed: PushedSettings
     time_zone: ZoneInfo
     lanes: int
     lease_seconds: int
@@ -67,6 +71,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     pax8 = _pax8(given) if given.any_of("PAX8_") else None
     huntress = _huntress(given) if given.any_of("HUNTRESS_") else None
     cove = _cove(given) if given.any_of("COVE_") else None
+    pushed = _pushed(given)
     time_zone = _time_zone(given)
     lanes = given.whole_number("TRUEUP_LANES", default=8, lowest=1, highest=64)
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
@@ -82,6 +87,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         pax8=pax8() if pax8 else None,
         huntress=huntress() if huntress else None,
         cove=cove() if cove else None,
+        pushed=pushed(),
         time_zone=time_zone,
         lanes=lanes,
         lease_seconds=lease_seconds,
@@ -235,6 +241,22 @@ def _cove(given: Given) -> Callable[[], CoveSettings]:
         token=given.required("COVE_TOKEN"),
         url=given.url("COVE_URL") or CoveSettings.url,
     )
+
+
+def _pushed(given: Given) -> Callable[[], PushedSettings]:
+    """Names and keys as `rmm=<key>,backup=<key>`; a name may come twice, while its key is replaced."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for entry in filter(None, (part.strip() for part in (given.text("PUSHED_KEYS") or "").split(","))):
+        name, _, key = entry.partition("=")
+        if not re.fullmatch(NAME, name) or not re.fullmatch(r"[!-~]{24,}", key):
+            given.problem(
+                "PUSHED_KEYS",
+                "must hold names of small letters and digits, each with a key of 24 or more "
+                "characters, separated by commas, " + for_example("PUSHED_KEYS"),
+            )
+        keys[name] = (*keys.get(name, ()), key)
+    hours = given.whole_number("PUSHED_HOURS", default=26, lowest=1, highest=744)
+    return partial(PushedSettings, keys, timedelta(hours=hours))
 
 
 def _time_zone(given: Given) -> ZoneInfo:

@@ -5,6 +5,7 @@ The fields mirror `shared.billing.rules`, which says what they mean. Unknown fie
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -33,12 +34,16 @@ from shared.rules.scalars import (
 SOURCES = ("microsoft365", "pax8", "huntress", "cove")
 JOBS = ("nightly",)
 
+#: What the settings name `rmm` for pushed counts is `pushed:rmm` in the rules.
+_PUSHED = re.compile(r"pushed:[a-z0-9][a-z0-9-]{0,30}")
+SOURCE_WORDS = f"{', '.join(SOURCES)}, pushed:<name>"
+
 _PLACES_IN_TEXT = ("{product}", "{quantity}", "{users}")
 
 
 def _source(word: str) -> str:
-    if word not in SOURCES:
-        raise wrong(f'must be one of {", ".join(SOURCES)}, not "{word}"')
+    if word not in SOURCES and not _PUSHED.fullmatch(word):
+        raise wrong(f'must be one of {SOURCE_WORDS}, not "{word}"')
     return word
 
 
@@ -185,7 +190,7 @@ class Profile(Part):
 
 
 class Policy(Part):
-    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    source: Source = Field(description=f"one of {SOURCE_WORDS}")
     sku: VendorId = Field(description="the vendor's id of the SKU")
     profile: Text | None = None
     do_not_bill: YesOrNo = False
@@ -198,13 +203,13 @@ class Policy(Part):
 
 
 class Link(Part):
-    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    source: Source = Field(description=f"one of {SOURCE_WORDS}")
     customer: VendorId = Field(description="the vendor's id of the customer")
     users: Users = Users()
 
 
 class Licence(Part):
-    source: Source = Field(description=f"one of {', '.join(SOURCES)}")
+    source: Source = Field(description=f"one of {SOURCE_WORDS}")
     sku: VendorId = Field(description="the vendor's id of the SKU")
     customer: VendorId | None = None
     profile: Text | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.rules.document import JOBS, SOURCES, Company, CompanyGuards, Policy, RulesDocument
+from shared.rules.document import JOBS, SOURCE_WORDS, Company, CompanyGuards, Policy, RulesDocument
 from shared.rules.parts import Traits, Users
 
 _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
@@ -34,7 +34,7 @@ _SECTIONS = {
         "# arrears: last | highest bills usage once its period is over.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),
-    "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {', '.join(SOURCES)}.",
+    "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {SOURCE_WORDS}.",
     "companies": (
         "company is Manage's record number. mode: observe | approve | auto. A licence overrides the policy for its\n"
         "# SKU with profile, agreement, price, quantity, start, do_not_bill, do_not_bill_until, waive_until;\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
@@ -107,7 +108,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not."""
+    """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not.
+
+    `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
+    """
 
     clock: Clock
     queue: Queue
@@ -123,5 +127,8 @@ class Ports:
     callbacks: CallbackStore
     poison: PoisonStore
     callback_reader: CallbackReader
+    pushes: PushStore
+    push_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    push_age: timedelta = timedelta(hours=26)
     callback_url: str | None = None
     limits: Limits = Limits()

@@ -25,6 +25,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
+from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
@@ -306,6 +307,7 @@ class House:
             runs=RunStore(self.tables),
             schedules=ScheduleStore(self.tables),
             readings=ReadingStore(self.tables),
+            pushes=PushStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),
             poison=PoisonStore(self.tables),

@@ -75,6 +75,7 @@ ADAPTERS = {
     "Pax8Source": "shared/sources/pax8",
     "HuntressSource": "shared/sources/huntress",
     "CoveSource": "shared/sources/cove",
+    "PushedSource": "shared/sources/pushed",
     "AzureTables": "shared/state",
     "StorageQueue": "shared/queues.py",
     "SystemClock": "shared/clock.py",

@@ -30,7 +30,7 @@ from shared.billing.rules import (
 )
 from shared.billing.users import Traits, Users
 from shared.errors import Misconfigured
-from shared.rules.document import SOURCES, RulesDocument
+from shared.rules.document import SOURCE_WORDS, RulesDocument
 from shared.rules.problems import sentence_of
 from shared.rules.reading import RulesProblem, read_rules
 from shared.rules.values import to_values
@@ -367,7 +367,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ),
         (
             "policies: [{sku: a, do_not_bill: true}]",
-            f"line 1, policies[0].source: is missing; one of {', '.join(SOURCES)}",
+            f"line 1, policies[0].source: is missing; one of {SOURCE_WORDS}",
         ),
         (
             "guards:\n  reduction:\n    percent: 101\n",
@@ -403,7 +403,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ),
         (
             "policies:\n  - {source: microsft365, sku: a, do_not_bill: true}\n",
-            f'line 2, policies[0].source: must be one of {", ".join(SOURCES)}, not "microsft365"',
+            f'line 2, policies[0].source: must be one of {SOURCE_WORDS}, not "microsft365"',
         ),
         (
             "policies:\n  - {source: microsoft365, sku: a}\n",
@@ -658,3 +658,12 @@ def test_a_long_value_is_shown_shortened():
     assert problems(profile("taxable: " + "x" * 100)) == [
         f'line 4, profiles[0].taxable: must be true or false, not "{"x" * 40}…"'
     ]
+
+
+@pytest.mark.parametrize(("source", "known"), [("pushed:rmm", True), ("pushed:", False), ("pushed", False)])
+def test_a_pushed_source_is_named_as_in_the_settings(source, known):
+    policy = f'policies: [{{source: "{source}", sku: a, do_not_bill: true}}]'
+    if known:
+        assert read_rules(policy).policies[0].source == source
+    else:
+        assert problems(policy) == [f'line 1, policies[0].source: must be one of {SOURCE_WORDS}, not "{source}"']

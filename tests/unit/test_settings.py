@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -275,6 +276,52 @@ def test_an_unresolved_key_vault_reference_is_told_apart_from_a_key():
     assert found[0].startswith("MANAGE_PRIVATE_KEY: its Key Vault reference was not resolved")
 
 
+PAX8 = {"PAX8_CLIENT_ID": "client", "PAX8_CLIENT_SECRET": "a secret"}
+
+
+def test_pax8_needs_its_two_credentials_and_nothing_else():
+    pax8 = load_settings(STORAGE | MANAGE | PAX8).pax8
+
+    assert load_settings(STORAGE | MANAGE).pax8 is None
+    assert pax8 is not None
+    assert (pax8.url, pax8.token_url, pax8.audience) == (
+        "https://api.pax8.com/v1",
+        "https://api.pax8.com/v1/token",
+        "https://api.pax8.com",
+    )
+    assert pax8.billable == {"active", "converted", "pendingmanual", "pendingautomated", "pendingcancel"}
+    assert settings_with_problems(STORAGE | MANAGE | {"PAX8_URL": "https://api.pax8.com/v1"}) == [
+        "PAX8_CLIENT_ID",
+        "PAX8_CLIENT_SECRET",
+    ]
+
+
+def test_the_statuses_that_count_are_pax8s_own_words():
+    told = load_settings(STORAGE | MANAGE | PAX8 | {"PAX8_BILLABLE_STATUSES": "Active, PendingCancel,"}).pax8
+
+    assert told is not None
+    assert told.billable == {"active", "pendingcancel"}
+    wrong = PAX8 | {"PAX8_BILLABLE_STATUSES": "Active,Running"}
+    assert settings_with_problems(STORAGE | MANAGE | wrong) == ["PAX8_BILLABLE_STATUSES"]
+
+
+def test_pushed_sources_have_names_and_keys_of_their_own():
+    one, two = "k" * 24, "another=key-with-24-characters"
+    pushed = load_settings(STORAGE | MANAGE | {"PUSHED_KEYS": f"rmm={one}, phones={two},rmm={two}"}).pushed
+
+    assert pushed.keys == {"rmm": (one, two), "phones": (two,)}
+    assert pushed.age == timedelta(hours=26)
+    assert not load_settings(STORAGE | MANAGE).pushed.keys
+    assert load_settings(STORAGE | MANAGE | {"PUSHED_HOURS": "744"}).pushed.age == timedelta(days=31)
+
+
+@pytest.mark.parametrize(
+    "keys", ["rmm", "rmm=", "rmm=short", f"={'k' * 24}", f"RMM={'k' * 24}", f"a/b={'k' * 24}", f"rmm={'k ' * 24}"]
+)
+def test_a_name_without_a_strong_key_is_refused(keys):
+    assert settings_with_problems(STORAGE | MANAGE | {"PUSHED_KEYS": keys}) == ["PUSHED_KEYS"]
+
+
 def test_no_problem_and_no_representation_shows_a_value():
     marked = "s3cretVALUE"
     everything = dict.fromkeys(setting_names(), f"{marked} \x00 not an id, number, address or file")
@@ -287,6 +334,9 @@ def test_no_problem_and_no_representation_shows_a_value():
         | {
             "MANAGE_PRIVATE_KEY": marked,
             "MICROSOFT_CLIENT_SECRET": marked,
+            "PAX8_CLIENT_ID": "client",
+            "PAX8_CLIENT_SECRET": marked,
+            "PUSHED_KEYS": f"rmm={marked}{marked}{marked}",
             "MICROSOFT_CERTIFICATE": base64.b64encode(marked.encode()).decode(),
         }
     )
@@ -314,7 +364,7 @@ def test_settings_md_holds_exactly_the_list_of_the_code():
 
 def test_the_code_reads_no_name_that_is_not_listed():
     source = (ROOT / "shared/settings.py").read_text(encoding="utf-8")
-    used = set(re.findall(r'"((?:MANAGE|MICROSOFT|PAX8|HUNTRESS|COVE|TRUEUP)_[A-Z_]*[A-Z])"', source))
+    used = set(re.findall(r'"((?:MANAGE|MICROSOFT|PAX8|HUNTRESS|COVE|PUSHED|TRUEUP)_[A-Z_]*[A-Z])"', source))
 
     assert used - set(setting_names()) == set()
     assert {name for name in setting_names() if not name.startswith("AzureWebJobsStorage")} - used == set()

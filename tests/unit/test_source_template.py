@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import httpx
@@ -17,9 +17,11 @@ import pytest
 
 from local.sandbox.pax8 import Pax8
 from shared.billing.counts import FailureKind, ReadFailure, Reading
-from shared.errors import TrueUpError
+from shared.billing.pushes import Pushed, PushedCount
+from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
 from shared.sources.protocol import Source
+from shared.sources.pushed import PushedSource
 from tests.unit import fake_pax8
 from tests.unit.fake_graph import PARTNER, TENANT, FakeCredential, FakeGraph, FakeTenant, refusal, small_tenant, source
 from tests.unit.fake_vendors import Call, FakeCove, cove_source, huntress_row, huntress_source, partner, server
@@ -106,12 +108,41 @@ def cove(vendor: Vendor) -> Source:
     return cove_source(interfering(vendor, FakeCove([partner(2001)], devices), FakeCove.error(2100)))[0]
 
 
+class FakePushes:
+    """The store of pushes, as it answers or fails."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._vendor = vendor
+        self._pushed = Pushed("Alder", complete_at=PUSHED_AT)
+        if not vendor.empty:
+            self._pushed.counts["agent"] = PushedCount("agent", Decimal(4), PUSHED_AT)
+
+    def get(self, source: str, customer: str) -> Pushed | None:
+        return next((each for each in self.all(source) if each.customer == customer), None)
+
+    def all(self, source: str) -> list[Pushed]:
+        vendor = self._vendor
+        if vendor.refuses_sign_in or vendor.status in {401, 403}:
+            raise NotPermitted("the store says no", system="storage", remedy="Grant the role.")
+        if vendor.down or vendor.status not in {None, 200}:
+            raise Retryable("the store does not answer", system="storage", remedy="Wait for it.")
+        if vendor.status == 200:
+            raise Incomplete("a stored document can not be read", system="state", remedy="Push the counts again.")
+        return [self._pushed]
+
+
+def pushed(vendor: Vendor) -> Source:
+    return PushedSource("rmm", FakePushes(vendor), lambda: PUSHED_AT + timedelta(hours=1), timedelta(hours=26))
+
+
+PUSHED_AT = datetime(2026, 11, 21, 1, tzinfo=UTC)
 PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
 
 CASES = [
     SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
     SourceCase("huntress", "4101", huntress, ("hush-hush", "cHVibGljOmh1c2", "Organization 4101")),
     SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001")),
+    SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",)),
     SourceCase("pax8", PAX8_COMPANY, pax8, (fake_pax8.SECRET, "Bearer", "Alder")),
 ]
 BROKEN = {
