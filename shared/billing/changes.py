@@ -11,7 +11,7 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LineKey, LineKind, LineValues, is_adopted, one_off_stamp, stamp_of
 from shared.billing.matching import OwnLine
 from shared.billing.owed import Owed
-from shared.billing.plan import OWN_COPY, Change, ChangeKind
+from shared.billing.plan import ENDED_FOR_OURS, OWN_COPY, Change, ChangeKind
 from shared.billing.pricing import known_cost, unit_cost, unit_price
 from shared.billing.quantities import holders_counted
 from shared.billing.rules import BillOption, ProrationRule
@@ -116,6 +116,16 @@ def ending(item: BillItem, line: OwnLine, start: Period, reason: str) -> list[Ch
     sentence = ended(item, before, reason, last_day)
     keeps = _keeps_price(line)
     return [_on_line(kind, line.key, addition, (before, after), reason, sentence, keeps_price=keeps)]
+
+
+def ending_of_another(target: Target, line: Addition, start: Period) -> Change:
+    """Ends a line that is not ours with the last day before ours begins, because a person decided so."""
+    before = LineValues.of(line)
+    begins_later = line.effective_date is not None and line.effective_date >= start.start
+    after = before.changed(quantity=Decimal(0)) if begins_later else before.changed(cancelled_date=start.day_before)
+    kind = ChangeKind.UPDATE if begins_later else ChangeKind.END
+    sentence = ended(target.item, before, ENDED_FOR_OURS, None if begins_later else start.day_before)
+    return _on_line(kind, target.key, line, (before, after), ENDED_FOR_OURS, sentence)
 
 
 def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change | None:

@@ -155,8 +155,16 @@ def refuse_paused(item: BillItem, situation: Situation) -> None:
                 item.id,
                 f"{item.name}: our line {row.addition_id} on agreement {row.key.agreement} {told}; billing of this "
                 "item is paused.",
-                "Undo the edit in Manage; or say for a night that the item is not billed, then bill it again.",
+                "Resume its billing, or stop it; or undo the edit in Manage.",
             )
+
+
+def are_paused(item: BillItem, situation: Situation) -> bool | None:
+    """Whether a person ended or deleted a line of an item; None where not every line of it was read."""
+    rows = situation.standing_rows(item)
+    if any(row.key.agreement not in situation.additions.by_agreement for row in rows):
+        return None
+    return any(is_paused(row, situation) for row in rows)
 
 
 def is_paused(row: LedgerRow, situation: Situation) -> str | None:
@@ -179,19 +187,29 @@ def refuse_edited(item: BillItem, line: OwnLine, wanted: LineValues) -> None:
     if row is None:
         return
     actual = LineValues.of(line.addition)
-    edits = _edits(item, row, actual)
+    edits = edits_of(item, row, actual)
     if not edits or all(getattr(wanted, name) == getattr(actual, name) for name in edits):
         return
     told = "; ".join(f"{name} is {_said(actual, name)}, TrueUp wrote {_said(row.values, name)}" for name in edits)
-    raise Doubt(
-        FindingKind.DRIFT,
+    raise Edited(
+        line,
+        wanted,
         item.id,
         f"{item.name}: somebody changed our line {line.addition.id}: {told}. The line is left alone.",
-        "Put the line back in Manage as TrueUp wrote it, or correct it to what should be billed.",
+        "Restore what TrueUp wrote, or accept the edit until the count or a rule changes.",
     )
 
 
-def _edits(item: BillItem, row: LedgerRow, actual: LineValues) -> list[str]:
+class Edited(Doubt):
+    """A person edited a line of ours, and TrueUp would write `wanted` there."""
+
+    def __init__(self, line: OwnLine, wanted: LineValues, key: str, text: str, remedy: str) -> None:
+        super().__init__(FindingKind.DRIFT, key, text, remedy)
+        self.line = line
+        self.wanted = wanted
+
+
+def edits_of(item: BillItem, row: LedgerRow, actual: LineValues) -> list[str]:
     """Fields that no longer say what we last wrote there; a price that we keep is a person's to change."""
     names = ["quantity", "effective_date", "cancelled_date", "product_id", "bill_customer", "taxable_flag"]
     if actual.serial_number.strip():

@@ -12,8 +12,10 @@ from decimal import Decimal
 from shared.billing.agreements import Agreement
 from shared.billing.arrears import has_usage, plan_usage
 from shared.billing.calendar import Unsupported, calendar_of
-from shared.billing.doubts import agreement_for, calendar_for, is_paused, product_for, refuse_paused
-from shared.billing.findings import Finding
+from shared.billing.choices import ChoiceKind
+from shared.billing.doubts import Edited, agreement_for, calendar_for, is_paused, product_for, refuse_paused
+from shared.billing.edits import plan_of_edited, settled_as_it_stands
+from shared.billing.findings import Finding, FindingKind
 from shared.billing.history import kept, not_billed, of_standing_lines, with_tonight
 from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving, lines_leaving
@@ -52,8 +54,20 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
 def _not_billed(item: BillItem, situation: Situation, observed: tuple[Finding, ...]) -> ItemPlan:
     """Every line of an item that a person says is not to be billed ends."""
     dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
-    leaving = lines_leaving(item, (), situation, "it is not to be billed")
     seats = not_billed(item, situation)
+    try:
+        leaving = lines_leaving(item, (), situation, "it is not to be billed")
+    except Edited as edited:
+        return plan_of_edited(
+            item,
+            edited,
+            Decimal(0),
+            situation,
+            observed,
+            seats,
+            accepted_seats=lambda: seats,
+            again=lambda changed: _not_billed(item, changed, observed),
+        )
     return ItemPlan(_group(item, leaving.changes), observed, seats, forgotten=dealt_with)
 
 
@@ -70,7 +84,7 @@ class _ItemPlanner:
     def plan(self, observed: tuple[Finding, ...]) -> ItemPlan:
         tiers = tiers_of(self.item.price_rule)
         records = [self._tonight(tier) for tier in tiers]
-        mode = self.situation.company.mode
+        targets: list[Target] = []
         try:
             leaving = lines_leaving(self.item, [self._key(tier) for tier in tiers], self.situation, "it moves")
             if leaving.begins_after(self.situation.as_of):
@@ -85,14 +99,46 @@ class _ItemPlanner:
                 plan_line(target, part_of(target.tier, self.quantity), record, leaving, self.situation)
                 for target, record in zip(targets, records, strict=True)
             ]
+        except Edited as edited:
+            return self._edited(edited, targets, records, observed)
         except Doubt as doubt:
-            seats = tuple(kept(record, mode) for record in records)
-            return ItemPlan(findings=(*observed, doubt.finding), seats=seats, frozen=True)
+            if doubt.finding.kind is FindingKind.PAUSED and self._is_stopped:
+                return ItemPlan(findings=observed, seats=self._kept(records))
+            return ItemPlan(findings=(*observed, doubt.finding), seats=self._kept(records), frozen=True)
         return self._merged(plans, leaving, observed)
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether a person said that the item is not billed any more after somebody ended its line."""
+        choice = self.situation.choices.get(self.item.id)
+        return choice is not None and choice.kind is ChoiceKind.STOP
+
+    def _kept(self, records: Iterable[SeatRecord]) -> tuple[SeatRecord, ...]:
+        return tuple(kept(record, self.situation.company.mode) for record in records)
+
+    def _edited(
+        self, edited: Edited, targets: list[Target], records: list[SeatRecord], observed: tuple[Finding, ...]
+    ) -> ItemPlan:
+        def accepted_seats() -> tuple[SeatRecord, ...]:
+            if len(targets) < len(records):
+                return self._kept(records)
+            pairs = zip(targets, records, strict=True)
+            return self._kept(settled_as_it_stands(target, record, self.situation) for target, record in pairs)
+
+        return plan_of_edited(
+            self.item,
+            edited,
+            self.quantity,
+            self.situation,
+            observed,
+            self._kept(records),
+            accepted_seats=accepted_seats,
+            again=lambda changed: replace(self, situation=changed).plan(observed),
+        )
 
     def _merged(self, plans: Iterable[LinePlan], leaving: Leaving, observed: tuple[Finding, ...]) -> ItemPlan:
         lines = list(plans)
-        seats = tuple(kept(line.record, self.situation.company.mode) for line in lines)
+        seats = self._kept(line.record for line in lines)
         if any(line.needs_all for line in lines):
             return ItemPlan(findings=observed, seats=seats, frozen=True, needs_all=True)
         changes = [change for line in lines for change in line.changes]
@@ -130,13 +176,13 @@ class _ItemPlanner:
 
 
 def _group(item: BillItem, changes: Iterable[Change]) -> Group | None:
-    """In the order in which they are safe: our own copies go, one-off lines and new lines come, then the others."""
+    """In the order in which they are safe: copies and lines of others go, one-off and new lines come, then the rest."""
     ordered = tuple(sorted(changes, key=_turn))
     return Group(item.id, ordered) if ordered else None
 
 
 def _turn(change: Change) -> int:
-    if change.is_of_copy:
+    if change.is_of_copy or change.is_of_another:
         return 0
     if change.kind is ChangeKind.CREATE:
         return 1 if not change.key.is_standing else 2

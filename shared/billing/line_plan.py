@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition
 from shared.billing.calendar import Period
-from shared.billing.changes import adoption, creation, removal
+from shared.billing.changes import adoption, creation, ending_of_another, removal
+from shared.billing.choices import ABOUT_OTHERS, ChoiceKind, chosen_about_others
+from shared.billing.doubts import calendar_for
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.history import goes_on_from, of_first_sync
 from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving
 from shared.billing.lines import LedgerRow, LineValues, is_adopted
-from shared.billing.matching import OwnLine, why_not_adoptable
+from shared.billing.matching import OwnLine, why_not_adoptable, why_not_even_chosen
 from shared.billing.one_offs import charged_once, one_offs
-from shared.billing.plan import Change
+from shared.billing.plan import Change, ChangeKind
 from shared.billing.rules import FirstSync
 from shared.billing.schedule import planned_quantities, refuse_rivals, standing_from, takes_effect, without_copies
 from shared.billing.seats import SeatRecord
@@ -88,21 +91,33 @@ def _up_to_date(
     standing = standing_from(target, stands, quantity, reason, charged_once=charged)
     owed = one_offs(target, record, standing.planned, standing.prices, situation)
     removals = [change for copy in copies for change in removal(target, copy)]
-    changes = (*owed.changes, *removals, *standing.changes)
+    ends = [end for start in _created(standing.changes, target) for end in _ends_others(target, start, situation)]
+    changes = (*owed.changes, *removals, *ends, *standing.changes)
     return LinePlan(owed.record, changes, owed.untimely, _remembered(stands, situation))
+
+
+def _created(changes: Iterable[Change], target: Target) -> list[Period]:
+    """From which period on new lines of ours bill."""
+    made = [change.after for change in changes if change.kind is ChangeKind.CREATE and change.after is not None]
+    return [target.calendar.period_of(after.effective_date) for after in made if after.effective_date is not None]
 
 
 def _candidate(target: Target, situation: Situation) -> Addition | None:
     """The line that people kept so far, to be adopted. Raises `Doubt` where a person has to decide."""
     item, product = target.item, target.product.identifier
-    candidates = situation.open_lines((product, *target.profile.replaces), target.first_uninvoiced.start)
+    beside = chosen_about_others(situation.choices, item.id, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY)
+    candidates = [line for line in _open_others(target, situation) if line.id not in beside]
+    chosen = chosen_about_others(situation.choices, item.id, ChoiceKind.ADOPT)
+    to_adopt = [line for line in candidates if line.id in chosen]
+    if len(to_adopt) == 1:
+        return _chosen_candidate(target, to_adopt[0])
     if len(candidates) > 1 or (candidates and product.casefold() in situation.contested):
         raise Doubt(
             FindingKind.CANDIDATES,
             item.id,
             f"{item.name}: {len(candidates)} open line(s) of {product} could be meant "
             f"(additions {', '.join(str(line.id) for line in candidates)}), or several items share one.",
-            "Leave one line per item: end the others in Manage, or give the items products of their own.",
+            "Adopt one of them, end the other, or create a line beside them; or give the items products of their own.",
         )
     if not candidates:
         return None
@@ -123,6 +138,49 @@ def _candidate(target: Target, situation: Situation) -> Addition | None:
             "Adopt it, end it at a period's end, or create a line beside it.",
         )
     return found
+
+
+def _chosen_candidate(target: Target, found: Addition) -> Addition:
+    """The line that a person chose to adopt. Raises `Doubt` where it cannot be the line of this item."""
+    start = max(target.first_uninvoiced, target.current).start
+    obstacle = why_not_even_chosen(found, target.key, target.product.id, start)
+    if target.tier is not None:
+        obstacle = "a tiered price needs a line of its own for each tier"
+    if obstacle is not None:
+        raise Doubt(
+            FindingKind.BLOCKED_CREATE,
+            target.item.id,
+            f"{target.item.name}: addition {found.id} was to be adopted, but that cannot be, because {obstacle}.",
+            "End that line where ours begins, or create a line beside it.",
+        )
+    return found
+
+
+def _open_others(target: Target, situation: Situation) -> list[Addition]:
+    """Lines that are not ours and bill the same from the first uninvoiced period on."""
+    products = (target.product.identifier, *target.profile.replaces)
+    return situation.open_lines(products, target.first_uninvoiced.start)
+
+
+def _ends_others(target: Target, start: Period, situation: Situation) -> tuple[Change, ...]:
+    """The ends of those lines that a person wants to end where ours begins. Raises `Doubt` where they cannot."""
+    chosen = chosen_about_others(situation.choices, target.item.id, ChoiceKind.END_OTHER)
+    return tuple(
+        _end_of_another(target, line, start, situation) for line in _open_others(target, situation) if line.id in chosen
+    )
+
+
+def _end_of_another(target: Target, line: Addition, start: Period, situation: Situation) -> Change:
+    calendar = calendar_for(target.item, situation.agreements[line.agreement_id], situation)
+    if calendar.period_of(start.start).start != start.start or calendar.first_uninvoiced.start > start.start:
+        raise Doubt(
+            FindingKind.BLOCKED_CREATE,
+            target.item.id,
+            f"{target.item.name}: addition {line.id} stands on agreement {line.agreement_id}, which does not begin a "
+            f"period that is not invoiced on {spoken(start.start)}; it is not ended there.",
+            "End that line by hand at the end of one of its periods.",
+        )
+    return ending_of_another(target, line, start)
 
 
 def _first(target: Target, quantity: Decimal, record: SeatRecord, leaving: Leaving, situation: Situation) -> LinePlan:
@@ -151,7 +209,9 @@ def _first(target: Target, quantity: Decimal, record: SeatRecord, leaving: Leavi
         first = calendar.after(first)
     new = creation(target, quantity, first)
     assert new.after is not None
-    return _beginning(target, begun, quantity, first, new.after.unit_price, new, situation)
+    ends = _ends_others(target, first, situation)
+    plan = _beginning(target, begun, quantity, first, new.after.unit_price, new, situation)
+    return replace(plan, changes=(*ends, *plan.changes))
 
 
 def _adopted(target: Target, found: Addition, quantity: Decimal, record: SeatRecord, situation: Situation) -> LinePlan:
@@ -187,26 +247,29 @@ def _beginning(
 def _refuse_beside_others(target: Target, situation: Situation) -> None:
     """After a line of ours has ended somebody may have begun one by hand: nothing is created beside it."""
     _refuse_strays(target, situation)
-    products = (target.product.identifier, *target.profile.replaces)
-    for line in situation.open_lines(products, target.first_uninvoiced.start):
+    beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY)
+    for line in _open_others(target, situation):
+        if line.id in beside:
+            continue
         raise Doubt(
             FindingKind.BLOCKED_CREATE,
             target.item.id,
             f"{target.item.name}: addition {line.id} ({number(line.quantity)} × {line.product}) bills this since our "
             "line ended; no line is created beside it.",
-            "End that line at a period's end, or go on billing this item by hand and say that it is not billed.",
+            "End that line where ours begins, create ours beside it, or say that this item is not billed.",
         )
 
 
 def _refuse_strays(target: Target, situation: Situation) -> None:
+    chosen = chosen_about_others(situation.choices, target.item.id, *ABOUT_OTHERS)
     for stray in situation.strays:
-        if stray.product.casefold() == target.product.identifier.casefold():
+        if stray.product.casefold() == target.product.identifier.casefold() and stray.id not in chosen:
             raise Doubt(
                 FindingKind.BLOCKED_CREATE,
                 target.item.id,
                 f"{target.item.name}: addition {stray.id} carries a TrueUp stamp that was not written for it; no line "
                 f"of {target.product.identifier} is created beside it.",
-                "Clear its serial number to let TrueUp adopt it, or end it.",
+                "Adopt it, or ignore it; or end it where ours begins.",
             )
 
 

@@ -114,20 +114,32 @@ def why_not_adoptable(
     )
 
 
+def why_not_even_chosen(addition: Addition, key: LineKey, product_id: int, start: date) -> str | None:
+    """The reason why not even a person can have a line adopted; whose mark it carries does not matter then."""
+    return _stands_elsewhere(addition, key, product_id) or _not_ordinary(addition, start)
+
+
 def _of_another(
     addition: Addition, key: LineKey, product_id: int, marks: Collection[str], *, marks_confirmed: bool
 ) -> str | None:
     serial = addition.serial_number.strip()
-    if addition.agreement_id != key.agreement:
-        return f"it stands on another agreement ({addition.agreement_id})"
-    if addition.product_id != product_id:
-        return f"it is a line of {addition.product}, which this profile replaces"
+    elsewhere = _stands_elsewhere(addition, key, product_id)
+    if elsewhere is not None:
+        return elsewhere
     if has_our_prefix(addition):
         return "it carries a TrueUp stamp that belongs to no bill item of this company"
     if serial and not any(serial.casefold().startswith(mark.casefold()) for mark in marks):
         return f"its serial number is {serial!r}"
     if serial and not marks_confirmed:
         return f"it carries another tool's mark ({serial!r}) and adopting those is not confirmed for this company"
+    return None
+
+
+def _stands_elsewhere(addition: Addition, key: LineKey, product_id: int) -> str | None:
+    if addition.agreement_id != key.agreement:
+        return f"it stands on another agreement ({addition.agreement_id})"
+    if addition.product_id != product_id:
+        return f"it is a line of {addition.product}, which this profile replaces"
     return None
 
 

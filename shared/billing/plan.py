@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.billing.agreements import FieldValue
+from shared.billing.choices import Choice
 from shared.billing.findings import Finding
 from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow, LineKey, LineValues, difference
@@ -19,6 +20,8 @@ from shared.billing.seats import SeatRecord
 OWN_COPY = "our own copy"
 #: Why an older line of ours ends where a newer one stands already, after a worker died between the two writes.
 TAKEN_OVER_ALREADY = "a newer line of ours has taken over"
+#: Why a line that is not ours ends: the only write to such a line, and only because a person said so.
+ENDED_FOR_OURS = "a person decided that a line of ours takes over"
 
 
 class GroupKind(StrEnum):
@@ -74,6 +77,11 @@ class Change:
     def is_of_copy(self) -> bool:
         """Whether it removes our own second copy; the ledger then goes on knowing the first one."""
         return self.reason == OWN_COPY
+
+    @property
+    def is_of_another(self) -> bool:
+        """Whether it ends a line that is not ours, as a person decided."""
+        return self.reason == ENDED_FOR_OURS
 
     @property
     def lets_go(self) -> bool:
@@ -183,6 +191,8 @@ class Plan:
     frozen: frozenset[str] = frozenset()
     unread: frozenset[int] = frozenset()
     needs_all: bool = False
+    choices: tuple[Choice, ...] = ()
+    spent: frozenset[str] = frozenset()
     invoiced: tuple[Invoiced, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product
+from shared.billing.choices import Choices, ignored, spent
 from shared.billing.counts import ReadFailure, Reading
+from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import guarded
 from shared.billing.invoiced import Invoiced, seen_tonight
@@ -53,6 +55,7 @@ class Facts:
     invoiced: Mapping[int, Invoiced] = field(default_factory=dict)
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     sharing: tuple[CompanyRules, ...] = ()
+    choices: Choices = field(default_factory=dict)
 
     @property
     def guards(self) -> Guards:
@@ -80,6 +83,8 @@ def plan_company(facts: Facts) -> Plan:
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
         sources={item.id: item.sources for item in items},
+        choices=tuple(choice for result in results for choice in result.choices),
+        spent=_spent(situation, items) | {subject for result in results for subject in result.spent},
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,
@@ -104,6 +109,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     owned = own_lines(facts.company.company, items, additions, facts.ledger)
     ours = {line.addition.id for lines in owned.values() for line in lines}
     ours |= {row.addition_id for row in facts.ledger if not row.key.is_standing}
+    left_out = ignored(facts.choices)
     return Situation(
         as_of=facts.as_of,
         company=facts.company,
@@ -112,8 +118,8 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         products={identifier.casefold(): product for identifier, product in facts.products.items()},
         additions=additions,
         owned=owned,
-        others=others_by_product(additions, active, ours),
-        strays=tuple(strays(additions, owned, facts.ledger, facts.as_of)),
+        others=others_by_product(additions, active, ours | left_out),
+        strays=tuple(line for line in strays(additions, owned, facts.ledger, facts.as_of) if line.id not in left_out),
         ledger=facts.ledger,
         seats=facts.seats,
         contested=_contested(items, owned),
@@ -128,7 +134,16 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         invoiced=facts.invoiced,
         guards=facts.guards,
         last_subscriptions=facts.last_subscriptions,
+        choices=facts.choices,
     )
+
+
+def _spent(situation: Situation, items: Iterable[BillItem]) -> frozenset[str]:
+    """The subjects of choices that have been dealt with; of items that no rule mentions nothing is known."""
+    paused = {item.id: are_paused(item, situation) for item in items}
+    additions = situation.additions
+    read_all = not additions.unread
+    return spent(situation.choices, situation.owned, paused, additions.by_agreement, everything_read=read_all)
 
 
 def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) -> frozenset[str]:

@@ -151,6 +151,14 @@ class ProrationRule(StrEnum):
     MANAGE = "manage"
 
 
+class DriftRule(StrEnum):
+    """What becomes of a line of ours that a person edits: a person is asked, it is put back, or it stays for now."""
+
+    ASK = "ask"
+    RESTORE = "restore"
+    ACCEPT = "accept"
+
+
 class Decrease(StrEnum):
     """What becomes of seats that go in the middle of a period: charged until its end, or the rest credited."""
 
@@ -224,6 +232,7 @@ class BillingProfile:
     update_only: bool = False
     combine: bool = False
     split: bool = False
+    drift: DriftRule = DriftRule.ASK
     arrears: Arrears | None = None
 
     @property

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.choices import Choice, Choices
 from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
@@ -30,7 +31,7 @@ class Situation:
     (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
     `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
     `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
-    `invoiced` is how far each agreement was invoiced at the last look.
+    `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
     """
 
     as_of: date
@@ -51,6 +52,7 @@ class Situation:
     invoiced: Mapping[int, Invoiced]
     guards: Guards
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]]
+    choices: Choices
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none.
@@ -92,7 +94,7 @@ class ItemPlan:
 
     `ledger` are rows to remember without writing to Manage, `forgotten` the stamps of rows to forget. `frozen`: nothing
     certain is known, the line stays as it is. `needs_all`: the answer holds only once the additions of every active
-    agreement were read.
+    agreement were read. `choices` are to be remembered as they now are, `spent` the subjects of those dealt with.
     """
 
     group: Group | None = None
@@ -102,6 +104,8 @@ class ItemPlan:
     forgotten: tuple[str, ...] = ()
     frozen: bool = False
     needs_all: bool = False
+    choices: tuple[Choice, ...] = ()
+    spent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,6 +170,7 @@ class Profile(Part):
     update_only: YesOrNo = False
     combine: YesOrNo = False
     split: YesOrNo = False
+    drift: rules.DriftRule = rules.DriftRule.ASK
     arrears: rules.Arrears | None = None
 
     @model_validator(mode="after")

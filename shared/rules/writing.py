@@ -32,6 +32,7 @@ _SECTIONS = {
         "# proration: rule: none | full | computed | manage; start_day: excluded | included;\n"
         "# first_sync: next-period | prorate | full-period; always_split: true | false; decrease: keep | credit.\n"
         "# arrears: last | highest bills usage once its period is over.\n"
+        "# drift, when a person edits our line: ask | restore | accept.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),
     "policies": f"MSP-wide: which profile bills a SKU, or do_not_bill: true. Sources: {SOURCE_WORDS}.",

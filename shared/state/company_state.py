@@ -16,7 +16,7 @@ from shared.billing.rules import Guards, LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
-from shared.state.records import Decision, HistoryEntry, Intent, OpenFinding, Waiting
+from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Waiting
 from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
@@ -68,11 +68,22 @@ class StateKind(StrEnum):
     PLAN = "plan"  # Plan; key ""
     WAITING = "waiting"  # Waiting; key: the group's hash
     DECISION = "decision"  # Decision; key: the group's hash
+    CHOICE = "choice"  # ChoiceMade; key: its subject
     INVOICED = "invoiced"  # Invoiced; key: the agreement
 
 
 StateValue = (
-    OwnRules | ReadingNote | SeatRecord | LedgerRow | Intent | OpenFinding | Plan | Waiting | Decision | Invoiced
+    OwnRules
+    | ReadingNote
+    | SeatRecord
+    | LedgerRow
+    | Intent
+    | OpenFinding
+    | Plan
+    | Waiting
+    | Decision
+    | Invoiced
+    | ChoiceMade
 )
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
@@ -87,6 +98,7 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.PLAN: Document("plan", Plan),
     StateKind.WAITING: Document("waiting group", Waiting),
     StateKind.DECISION: Document("decision", Decision),
+    StateKind.CHOICE: Document("choice", ChoiceMade),
     StateKind.INVOICED: Document("agreement's invoices", Invoiced),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
@@ -128,7 +140,8 @@ class CompanyState:
 
     `sharing` are the other companies that are linked to one of its customers. `readings` by (source, customer), `seats`
     by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
-    or was last shown; `waiting` and `decisions` are by the hash of its groups. `invoiced` is by agreement.
+    or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices` by subject,
+    `invoiced` by agreement.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -144,6 +157,7 @@ class CompanyState:
     plan: Plan | None = None
     waiting: dict[str, Waiting] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
+    choices: dict[str, ChoiceMade] = field(default_factory=dict)
     invoiced: dict[int, Invoiced] = field(default_factory=dict)
 
 
@@ -174,6 +188,7 @@ class CompanyStateStore:
             plan=found[StateKind.PLAN].get(""),
             waiting=found[StateKind.WAITING],
             decisions=found[StateKind.DECISION],
+            choices=found[StateKind.CHOICE],
             invoiced={note.agreement: note for note in found[StateKind.INVOICED].values()},
         )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from shared.billing.choices import Choice
 from shared.billing.findings import Finding
 from shared.billing.plan import Change, Group
 
@@ -59,6 +60,14 @@ class Decision:
 
     def having_written(self, change: Change) -> Decision:
         return replace(self, written=(*self.written, change.fingerprint))
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceMade:
+    """A choice, and who made it."""
+
+    choice: Choice
+    signed: Signature
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from shared.billing.choices import resumed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import within_a_day
 from shared.billing.plan import Change, ChangeKind, Plan
@@ -182,7 +183,10 @@ def _sync(
     as_of = business_date(ports.clock)
     observation = observe(ports, company, state, ports.rules.load(order.rules), as_of, live=order.live)
     resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
-    facts = replace(observation.facts, ledger=resolution.ledger, in_doubt=resolution.in_doubt)
+    seen = observation.facts
+    ledger, seats = resumed(resolution.ledger, seen.seats, seen.additions, seen.choices, as_of)
+    resolution = replace(resolution, ledger=ledger)
+    facts = replace(seen, ledger=ledger, seats=seats, in_doubt=resolution.in_doubt)
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))

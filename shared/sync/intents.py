@@ -91,9 +91,15 @@ def after_write(
     if change.lets_go:
         target = change.key.agreement, change.addition
         return {stamp: row for stamp, row in ledger.items() if (row.key.agreement, row.addition_id) != target}
-    if addition is None or change.is_of_copy:
+    if addition is None or change.is_of_copy or not _is_ours(ledger, change):
         return dict(ledger)
     return one_row_each(ledger.values(), [written_row(change, addition, day)])
+
+
+def _is_ours(ledger: Mapping[str, LedgerRow], change: Change) -> bool:
+    """Whether the line is ours once it is written: by its stamp, or by a row of it although somebody cleared that."""
+    known = {(row.key.agreement, row.addition_id) for row in ledger.values()}
+    return change.after is not None and (change.after.is_ours or (change.key.agreement, change.addition) in known)
 
 
 def written_row(change: Change, addition: Addition, day: date) -> LedgerRow:

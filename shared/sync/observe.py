@@ -66,6 +66,7 @@ def observe(
         invoiced=state.invoiced,
         last_subscriptions=_last_subscriptions(state),
         sharing=tuple(ports.companies.company_rules(other) for other in state.sharing),
+        choices={subject: made.choice for subject, made in state.choices.items()},
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)

@@ -23,7 +23,7 @@ from shared.state.company_state import (
     StateKind,
     StateValue,
 )
-from shared.state.records import Decision, HistoryEntry, Intent, OpenFinding, Signature, Verdict
+from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Signature, Verdict
 from shared.sync.decisions import Judged, is_expired
 from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
@@ -76,9 +76,20 @@ def record_plan(
         changes.append(Put(StateKind.PLAN, "", kept))
     changes += _row_changes(StateKind.WAITING, state.waiting, judged.waiting)
     changes += _row_changes(StateKind.DECISION, state.decisions, judged.decisions)
+    changes += _row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan))
     if changes:
         ports.company_state.commit(company, changes)
     return replace(state, ledger=ledger, waiting=dict(judged.waiting), decisions=dict(judged.decisions))
+
+
+def _choices(ports: Ports, state: CompanyState, plan: Plan) -> dict[str, ChoiceMade]:
+    """The choices that still hold, as they now are; one that a profile makes is the rules' own."""
+    left = {subject: made for subject, made in state.choices.items() if subject not in plan.spent}
+    for choice in plan.choices:
+        made = left.get(choice.subject)
+        signed = made.signed if made is not None else Signature("rules", ports.clock.now())
+        left[choice.subject] = ChoiceMade(choice, signed)
+    return left
 
 
 def _resolved(resolution: Resolution) -> list[StateChange]:

@@ -16,8 +16,9 @@ from shared.billing.lines import LineValues
 from shared.billing.plan import Change, Group
 from shared.errors import Gone
 from shared.state.company_state import MSP, CompanyState
-from shared.state.records import CompanyReport, OpenFinding
+from shared.state.records import ChoiceMade, CompanyReport, OpenFinding
 from shared.state.runs import RunHeader, RunRow
+from shared.sync.choices import OFFERED
 from shared.sync.company import Synced
 from shared.sync.poison import shown
 from shared.sync.ports import Ports
@@ -88,6 +89,7 @@ def company(ports: Ports, company_id: int) -> Json:
         "last_run": row.last_run,
         "last_at": _time(row.last_at),
         "plan": {"groups": [group(each, state) for each in (state.plan.groups if state.plan is not None else ())]},
+        "choices": [_choice(state.choices[subject]) for subject in sorted(state.choices)],
         "findings": [_finding(state.findings[key]) for key in sorted(state.findings)],
     }
 
@@ -187,6 +189,12 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _choice(made: ChoiceMade) -> Json:
+    choice, signed = made.choice, made.signed
+    about = {"subject": choice.subject, "additions": list(choice.additions)}
+    return {"kind": choice.kind.value, **about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
+
+
 def _finding(open_: OpenFinding) -> Json:
     finding = open_.finding
     return {
@@ -194,6 +202,7 @@ def _finding(open_: OpenFinding) -> Json:
         "key": finding.key,
         "text": finding.text,
         "remedy": finding.remedy,
+        "choices": [kind.value for kind in OFFERED.get(finding.kind, ())],
         "opened": _time(open_.opened),
     }
 

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.billing.choices import ChoiceKind
 from shared.billing.plan import GroupKind
 from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, reject
+from shared.sync.choices import choose
 from shared.sync.history import page
 from shared.sync.undo import undo
 from shared.web.principal import Role
@@ -63,6 +65,15 @@ class UndoRun(Asked):
     confirmed: Annotated[list[Hash], Field(max_length=1000)] = []
 
 
+class Choose(Asked):
+    """About the finding of a bill item, or of a stray addition; a company's findings say what each offers."""
+
+    company: CompanyId
+    choice: ChoiceKind
+    bill_item: Annotated[str, Field(max_length=400)] = ""
+    additions: Annotated[list[CompanyId], Field(max_length=50)] = []
+
+
 @router.get("/waiting")
 def waiting(ports: House) -> dict[str, Any]:
     """Every group that waits, is held or was rejected, over all companies, and their sums by kind."""
@@ -113,3 +124,11 @@ def undo_run(request: Request, ports: House, who: Approver, asked: UndoRun) -> d
     by = person(who, request)
     done = undo(ports, asked.company, asked.run, by, bill_item=asked.bill_item, confirmed=asked.confirmed)
     return inbox.undone(done)
+
+
+@router.post("/choices", dependencies=decides)
+def choose_about(request: Request, ports: House, who: Approver, asked: Choose) -> dict[str, Any]:
+    """Stores a choice and looks at the company with it; what it leads to waits, or is written in mode auto."""
+    by = person(who, request)
+    synced = choose(ports, asked.company, asked.choice, by, bill_item=asked.bill_item, additions=asked.additions)
+    return views.synced(synced)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -21,7 +23,7 @@ ROLES = "http://schemas.microsoft.com/ws/2008/06/identity/claims/role"
 GETS = ["/console/api/waiting", "/console/api/companies/1", "/console/api/companies/1/history"]
 GETS.append("/console/api/openapi.json")
 DECISIONS = ["/console/api/approve", "/console/api/reject"]
-POSTS = [*DECISIONS, "/console/api/undo"]
+POSTS = [*DECISIONS, "/console/api/undo", "/console/api/choices"]
 
 
 @pytest.fixture
@@ -194,6 +196,24 @@ def test_everything_of_a_kind_is_approved_by_a_run(house):
     assert [group["company"] for group in shown] == [2]
     nothing = console.post("/console/api/approve", json={**body, "companies": [1]}, headers=APPROVER)
     assert (nothing.status_code, nothing.json()) == (202, {"run": None})
+
+
+def test_what_a_finding_offers_is_shown_and_can_be_chosen(house):
+    console = client(house)
+    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=APPROVER)
+    house.manage.lines[11] = replace(house.manage.lines[11], quantity=Decimal(9))
+    house.sync(1)
+    (finding,) = console.get("/console/api/companies/1", headers=READER).json()["findings"]
+    assert (finding["kind"], finding["choices"]) == ("drift", ["restore", "accept"])
+
+    body = {"company": 1, "choice": "accept", "bill_item": finding["key"]}
+    assert console.post("/console/api/choices", json=body, headers=READER).status_code == 403
+    assert console.post("/console/api/choices", json=body, headers=APPROVER).json()["outcome"] == "unchanged"
+    shown = console.get("/console/api/companies/1", headers=READER).json()
+    assert [(choice["kind"], choice["by"]) for choice in shown["choices"]] == [("accept", "pat@birchline.example")]
+    assert shown["findings"] == []
+    wrong = console.post("/console/api/choices", json={**body, "choice": "stop"}, headers=APPROVER)
+    assert wrong.status_code == 400
 
 
 def test_what_a_run_wrote_is_undone_and_says_so(house):

@@ -84,6 +84,7 @@ def profiles(ids: list[str]) -> st.SearchStrategy:
                     "replaces": st.lists(TEXT, max_size=2),
                     "update_only": st.booleans(),
                     "combine": st.booleans(),
+                    "drift": st.sampled_from(["ask", "restore", "accept"]),
                 },
             )
             for id in ids
