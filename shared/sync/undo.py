@@ -132,7 +132,10 @@ def _facts(ports: Ports, lease: Lease, state: CompanyState) -> tuple[Facts, Comp
 
 
 def _guarded(plan: UndoPlan, facts: Facts) -> Plan:
-    return guarded(Plan(facts.company.company, plan.groups), facts.guards, (), facts.seats, facts.as_of)
+    """Under the guards on quantities and money; no source was read, so that none can be empty."""
+    sources: dict[str, tuple[str, ...]] = {group.bill_item: () for group in plan.groups}
+    unguarded = Plan(facts.company.company, plan.groups, sources=sources)
+    return guarded(unguarded, facts.guards, (), facts.seats, facts.as_of)
 
 
 def _writes_of(ports: Ports, company: int, run: str, bill_item: str | None) -> list[Done]:
