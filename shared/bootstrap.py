@@ -11,7 +11,7 @@ from shared.manage.callback_keys import SigningKeys
 from shared.manage.callbacks import CallbackReader
 from shared.manage.client import ManageClient
 from shared.queues import StorageQueue
-from shared.settings import Settings, load_settings
+from shared.settings import ChangedLine, Settings, load_settings
 from shared.sources.cove.source import CoveSource
 from shared.sources.huntress.source import HuntressSource
 from shared.sources.microsoft365.source import Microsoft365Source
@@ -70,6 +70,8 @@ def make_ports(settings: Settings) -> Ports:
         callback_reader=CallbackReader(SigningKeys(settings.manage), settings.manage.company),
         callback_url=settings.callback_url,
         limits=Limits(lanes=settings.lanes, lease=settings.lease_seconds),
+        retroactive=settings.changed_line is ChangedLine.RETROACTIVE,
+        prorate_start_day=settings.prorate_start_day,
     )
 
 

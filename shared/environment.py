@@ -160,6 +160,16 @@ SETTINGS = (
         "billed",
     ),
     Setting(
+        "TRUEUP_MANAGE_CHANGED_LINE",
+        "how Manage bills a line that is changed: from the next-invoice on or retroactive; next-invoice when left out",
+        "next-invoice",
+    ),
+    Setting(
+        "TRUEUP_MANAGE_PRORATE_START_DAY",
+        "whether Manage bills the first day of a line that it prorates: included or excluded; included when left out",
+        "included",
+    ),
+    Setting(
         "TRUEUP_CALLBACK_URL",
         "where Manage reaches this app to tell of changes; left out, it is not asked to",
         "https://func-trueup.azurewebsites.net/api/callbacks/manage",

@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from shared.billing.rules import StartDay
 from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
@@ -38,6 +40,17 @@ CALLBACK_PATH = "/api/callbacks/manage"
 #: The platform says with it that its sign-in stands before the app.
 _SIGN_IN = "WEBSITE_AUTH_ENABLED"
 
+
+class ChangedLine(StrEnum):
+    """What Manage bills of a line that is changed after it was invoiced. Unconfirmed: `docs/calibration.md` asks.
+
+    `next-invoice`: what it says then. `retroactive`: also the difference for the period that was invoiced last.
+    """
+
+    NEXT_INVOICE = "next-invoice"
+    RETROACTIVE = "retroactive"
+
+
 Credential = Literal["managed-identity", "certificate", "secret"]
 
 
@@ -53,6 +66,8 @@ class Settings:
     cove: CoveSettings | None
     pushed: PushedSettings
     time_zone: ZoneInfo
+    changed_line: ChangedLine
+    prorate_start_day: StartDay
     lanes: int
     lease_seconds: int
     clock_url: str | None
@@ -73,6 +88,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     cove = _cove(given) if given.any_of("COVE_") else None
     pushed = _pushed(given)
     time_zone = _time_zone(given)
+    changed_line = given.choice("TRUEUP_MANAGE_CHANGED_LINE", ChangedLine, ChangedLine.NEXT_INVOICE)
+    prorate_start_day = given.choice("TRUEUP_MANAGE_PRORATE_START_DAY", StartDay, StartDay.INCLUDED)
     lanes = given.whole_number("TRUEUP_LANES", default=8, lowest=1, highest=64)
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
     shortest = 2 if clock_url else 30
@@ -89,6 +106,8 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         cove=cove() if cove else None,
         pushed=pushed(),
         time_zone=time_zone,
+        changed_line=changed_line,
+        prorate_start_day=prorate_start_day,
         lanes=lanes,
         lease_seconds=lease_seconds,
         clock_url=clock_url,

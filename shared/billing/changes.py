@@ -31,6 +31,8 @@ from shared.billing.situation import Target
 TAKEN_OVER = "a new line takes over"
 #: Manage prorates it: a line of the full price that begins on the day itself.
 PRORATED_BY_MANAGE = "prorated by Manage"
+#: What an invoice takes from a line to charge it.
+_CHARGED = ("quantity", "unit_price", "bill_customer", "taxable_flag")
 
 
 def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
@@ -63,6 +65,12 @@ def update(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> l
     sentence = updated(target.item, before, after, start.start)
     keeps = _keeps_price(line)
     return [_on_line(ChangeKind.UPDATE, line.key, addition, (before, after), "counted", sentence, keeps_price=keeps)]
+
+
+def bills_otherwise(target: Target, line: OwnLine, quantity: Decimal) -> bool:
+    """Whether our line, brought up to date, would charge anything else than it does."""
+    before, after = LineValues.of(line.addition), _brought_up_to_date(target, line, quantity)
+    return any(getattr(after, name) != getattr(before, name) for name in _CHARGED)
 
 
 def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:

@@ -23,7 +23,7 @@ from shared.billing.line_plan import LinePlan, has_begun, plan_line
 from shared.billing.lines import LineKey
 from shared.billing.observations import billed_for_nothing, dated_by_vendor, measured, unassigned, unknown
 from shared.billing.plan import Change, ChangeKind, Group
-from shared.billing.rules import BillingProfile
+from shared.billing.rules import BillingProfile, ProrationRule
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.tiers import Tier, part_of, tiers_of
@@ -48,7 +48,15 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
         return ItemPlan(findings=(*observed, doubt.finding), frozen=True)
     if item.profile.arrears is not None:
         return plan_usage(item, item.profile, agreement, quantity, observed, situation)
-    return _ItemPlanner(item, item.profile, agreement, quantity, situation).plan(observed)
+    profile = _with_manages_start_day(item.profile, situation)
+    return _ItemPlanner(item, profile, agreement, quantity, situation).plan(observed)
+
+
+def _with_manages_start_day(profile: BillingProfile, situation: Situation) -> BillingProfile:
+    """Where Manage is to prorate, its own day count holds, whatever the profile says."""
+    if profile.proration.rule is not ProrationRule.MANAGE:
+        return profile
+    return replace(profile, proration=replace(profile.proration, start_day=situation.prorate_start_day))
 
 
 def _not_billed(item: BillItem, situation: Situation, observed: tuple[Finding, ...]) -> ItemPlan:
@@ -172,6 +180,7 @@ class _ItemPlanner:
             self.situation.as_of,
             self.quantity,
             tier,
+            self.situation.retroactive,
         )
 
 

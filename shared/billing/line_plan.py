@@ -224,6 +224,14 @@ def _adopted(target: Target, found: Addition, quantity: Decimal, record: SeatRec
             f"a period that is over is not invoiced yet; taking the line over now would change it.",
             f"Invoice agreement {target.agreement.id} up to today's period first.",
         )
+    if target.retroactive and target.was_invoiced(found) and quantity != found.quantity:
+        raise Doubt(
+            FindingKind.BLOCKED_CREATE,
+            target.item.id,
+            f"{target.item.name}: addition {found.id} says {number(found.quantity)} instead of {number(quantity)} and "
+            "was invoiced already; taken over, it would be billed the difference for its last invoiced period as well.",
+            "Correct its quantity by hand, or end it at a period's end: a line of ours then goes on.",
+        )
     begun, _ = of_first_sync(record, target, found, situation)
     first = max(target.first_uninvoiced, target.current)
     change = adoption(target, found, quantity, first)

@@ -24,7 +24,7 @@ from shared.billing.matching import Additions, OwnLine, others_by_product, own_l
 from shared.billing.observations import on_agreements, orphans
 from shared.billing.plan import Plan
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import CompanyRules, Guards, Rules
+from shared.billing.rules import CompanyRules, Guards, Rules, StartDay
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
 
@@ -39,6 +39,11 @@ class Facts:
     `last_subscriptions` likewise its subscriptions, nothing where that was not remembered. `sharing` are the rules of
     other companies that are linked to one of the same customers.
     `invoiced` is how far each agreement was invoiced at the last look.
+    `retroactive`: a line that is changed after it was invoiced is billed so for its last invoiced period as well, with
+    the next invoice. No invoiced line is then changed in what it bills: a new one goes on from the first uninvoiced
+    period, as with `always_split`, also where only its price or bill option changes, and a line of somebody else's is
+    taken over only with the quantity that it has. `prorate_start_day`: whether Manage, where it prorates itself, bills
+    the day on which a line starts.
     """
 
     as_of: date
@@ -56,6 +61,8 @@ class Facts:
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     sharing: tuple[CompanyRules, ...] = ()
     choices: Choices = field(default_factory=dict)
+    retroactive: bool = False
+    prorate_start_day: StartDay = StartDay.INCLUDED
 
     @property
     def guards(self) -> Guards:
@@ -135,6 +142,8 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         guards=facts.guards,
         last_subscriptions=facts.last_subscriptions,
         choices=facts.choices,
+        retroactive=facts.retroactive,
+        prorate_start_day=facts.prorate_start_day,
     )
 
 

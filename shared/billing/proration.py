@@ -38,5 +38,4 @@ def share_of(proration: Proration, period: Period, day: date) -> Share:
         return Share(length, length)
     if proration.rule is ProrationRule.NONE:
         return Share(0, length)
-    first_day_counts = proration.rule is ProrationRule.MANAGE or proration.start_day is StartDay.INCLUDED
-    return Share(length - index + (1 if first_day_counts else 0), length)
+    return Share(length - index + (1 if proration.start_day is StartDay.INCLUDED else 0), length)

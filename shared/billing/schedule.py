@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from shared.billing.calendar import BillingCalendar, Period
-from shared.billing.changes import creation, ending, replacement, split, update
+from shared.billing.changes import bills_otherwise, creation, ending, replacement, split, update
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.matching import OwnLine
@@ -123,12 +123,19 @@ def _last_line(target: Target, last: OwnLine, quantity: Decimal, start: Period, 
         return ending(target.item, last, start, reason)
     if not same_product:
         return replacement(target, last, quantity, start)
-    begins = addition.effective_date or date.min
-    begins_there = begins >= start.start
-    in_place = begins_there or (start == target.first_uninvoiced and not target.profile.proration.always_split)
-    if in_place or addition.quantity == quantity:
+    if addition.quantity == quantity:
+        return _as_many(target, last, quantity, start)
+    begins_there = (addition.effective_date or date.min) >= start.start
+    if begins_there or (start == target.first_uninvoiced and not target.splits):
         return update(target, last, quantity, start)
     return split(target, last, quantity, start)
+
+
+def _as_many(target: Target, last: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
+    """The quantity stays; what else has changed holds from the first uninvoiced period on."""
+    if target.retroactive and target.was_invoiced(last.addition) and bills_otherwise(target, last, quantity):
+        return split(target, last, quantity, target.first_uninvoiced)
+    return update(target, last, quantity, start)
 
 
 def _overlaps_ended(item: BillItem, lines: list[OwnLine]) -> list[Change]:

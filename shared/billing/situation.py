@@ -17,7 +17,7 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineKey, canonical
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
-from shared.billing.rules import BillingProfile, CompanyRules, Guards
+from shared.billing.rules import BillingProfile, CompanyRules, Guards, StartDay
 from shared.billing.seats import SeatRecord
 from shared.billing.tiers import Tier
 
@@ -32,6 +32,7 @@ class Situation:
     `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
     `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
+    `retroactive` and `prorate_start_day` mean what they mean in `Facts`.
     """
 
     as_of: date
@@ -53,6 +54,8 @@ class Situation:
     guards: Guards
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]]
     choices: Choices
+    retroactive: bool
+    prorate_start_day: StartDay
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none.
@@ -112,7 +115,8 @@ class ItemPlan:
 class Target:
     """Where a line of a bill item is billed and with what. `key` is that of its standing line there.
 
-    `total` is the quantity of the whole item; `tier` the part of it that this line bills, None for all of it.
+    `total` is the quantity of the whole item; `tier` the part of it that this line bills, None for all of it;
+    `retroactive` means what it means in `Facts`.
     """
 
     item: BillItem
@@ -124,6 +128,7 @@ class Target:
     as_of: date
     total: Decimal
     tier: Tier | None = None
+    retroactive: bool = False
 
     @property
     def current(self) -> Period:
@@ -133,6 +138,15 @@ class Target:
     @property
     def first_uninvoiced(self) -> Period:
         return self.calendar.first_uninvoiced
+
+    @property
+    def splits(self) -> bool:
+        """Whether a line that was invoiced stays as it is, and a new one says what changes."""
+        return self.retroactive or self.profile.proration.always_split
+
+    def was_invoiced(self, addition: Addition) -> bool:
+        """Whether the line began in a period that is invoiced."""
+        return (addition.effective_date or date.min) < self.first_uninvoiced.start
 
 
 class Doubt(Exception):

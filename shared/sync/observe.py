@@ -67,6 +67,8 @@ def observe(
         last_subscriptions=_last_subscriptions(state),
         sharing=tuple(ports.companies.company_rules(other) for other in state.sharing),
         choices={subject: made.choice for subject, made in state.choices.items()},
+        retroactive=ports.retroactive,
+        prorate_start_day=ports.prorate_start_day,
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)

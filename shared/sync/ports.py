@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from shared.billing.agreements import Addition, Agreement, Fields, Product
+from shared.billing.rules import StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
 from shared.queues import Queue
@@ -111,6 +112,7 @@ class Ports:
     """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not.
 
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
+    `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`).
     """
 
     clock: Clock
@@ -132,3 +134,5 @@ class Ports:
     push_age: timedelta = timedelta(hours=26)
     callback_url: str | None = None
     limits: Limits = Limits()
+    retroactive: bool = False
+    prorate_start_day: StartDay = StartDay.INCLUDED

@@ -126,7 +126,10 @@ def _share(period: tuple[date, date], day: date, proration: Proration, price: De
 
 @dataclass
 class SandboxCompany:
-    """One agreement with one bill item. `told` are the switches that TrueUp's settings know of."""
+    """One agreement with one bill item. `told` are the switches that TrueUp's settings know of.
+
+    `invoiced` is how many of its periods are invoiced, `invoiced_on` when each was first, by its first day.
+    """
 
     contract: Contract
     profile: BillingProfile
@@ -136,6 +139,7 @@ class SandboxCompany:
     ledger: dict = field(default_factory=dict)
     seats: dict = field(default_factory=dict)
     counted: frozenset[str] = frozenset()
+    invoiced: int = 0
     invoiced_on: dict[date, date] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -164,7 +168,7 @@ class SandboxCompany:
 
     @property
     def next_period(self) -> tuple[date, date]:
-        return self.periods[len(self.invoiced_on)]
+        return self.periods[self.invoiced]
 
     # TrueUp
 
@@ -183,6 +187,8 @@ class SandboxCompany:
             seats=self.seats,
             as_of=day,
             last_counted={(b.SOURCE, b.TENANT): self.counted},
+            retroactive=self.told.retroactive_change,
+            prorate_start_day=StartDay.INCLUDED if self.told.prorate_start_day_included else StartDay.EXCLUDED,
         )
 
     def lines(self) -> list[Addition]:
@@ -231,12 +237,13 @@ class SandboxCompany:
         first, last = self.next_period
         (made,) = run_invoices(self.records, self.clock, self.switches, day_of(self.agreement, "nextInvoiceDate"))
         assert made["period"] == {"from": first.isoformat(), "to": last.isoformat()}
-        self.invoiced_on[first] = day
+        self.invoiced_on.setdefault(first, day)
+        self.invoiced += 1
 
     def undo(self) -> None:
         """Deletes the newest invoice."""
         undo_invoice(self.records, self.invoices()[-1]["id"])
-        del self.invoiced_on[max(self.invoiced_on)]
+        self.invoiced -= 1
 
     def invoices(self) -> list[Record]:
         return list_invoices(self.records)

@@ -6,16 +6,21 @@ The sandbox's own biller is the judge here. What is owed is computed from the co
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from local.sandbox.switches import Switches
-from shared.billing.rules import Proration, ProrationRule, StartDay
+from shared.billing.findings import FindingKind
+from shared.billing.plan import ChangeKind
+from shared.billing.rules import BillingProfile, BillOption, Proration, ProrationRule, StartDay
+from tests.examples import examples
 from tests.unit.sandbox_company import LENGTHS, Contract, History, SandboxCompany, profile, seats_owed
 
 D = Decimal
@@ -37,9 +42,13 @@ class Scenario:
     delays: list[int]
     adopts: bool
 
-    def company(self) -> SandboxCompany:
-        switches = Switches.from_json(self.switches)
-        company = SandboxCompany(self.contract, profile(self.proration, self.price), switches, told=switches)
+    def company(self, *, retroactive: bool | None = None, told_retroactive: bool | None = None) -> SandboxCompany:
+        """The company before its first night. What is not said is as the scenario has it, and TrueUp is told of it."""
+        position = self.switches.get("retroactive_change", False) if retroactive is None else retroactive
+        told_position = position if told_retroactive is None else told_retroactive
+        switches = Switches.from_json(self.switches | {"retroactive_change": position})
+        told = Switches.from_json(self.switches | {"retroactive_change": told_position})
+        company = SandboxCompany(self.contract, profile(self.proration, self.price), switches, told)
         if self.adopts:
             company.line_before(self.nights[0][1], self.price)
         return company
@@ -65,12 +74,15 @@ def contracts(draw: Any) -> Contract:
 def scenarios(draw: Any, *switched: str) -> Scenario:
     """Histories of up to two years. `switched` are the switches that stand in any position."""
     contract = draw(contracts())
+    gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 7, 13, 29, 45]), min_size=2, max_size=20))
     proration = Proration(
         draw(st.sampled_from(list(ProrationRule))),
         draw(st.sampled_from(list(StartDay))),
         always_split=draw(st.booleans()),
     )
-    gaps = draw(st.lists(st.sampled_from([1, 1, 1, 2, 3, 7, 13, 29, 45]), min_size=2, max_size=20))
+    if proration.rule is ProrationRule.MANAGE:
+        # On an agreement that does not prorate it is a finding.
+        contract = replace(contract, prorates=True)
     day = contract.start + timedelta(days=draw(st.integers(0, 40)))
     nights = []
     for gap in gaps:
@@ -88,18 +100,30 @@ def scenarios(draw: Any, *switched: str) -> Scenario:
     )
 
 
-def play(scenario: Scenario) -> SandboxCompany:
+def play(
+    company: SandboxCompany,
+    scenario: Scenario,
+    profiles: Iterable[BillingProfile] = (),
+    undone: Mapping[int, int] = MappingProxyType({}),
+) -> SandboxCompany:
     """Runs the nights and the invoices in the order of their days, then everything that is left to invoice.
 
-    Before the first night no invoice is run: the item is first seen there.
+    Before the first night no invoice is run: the item is first seen there. Each night takes the next of the profiles.
+    So many days after the first night the newest invoice is `undone`, if its period has begun, to be run again so many
+    days later.
     """
-    company, by_day = scenario.company(), dict(scenario.nights)
+    by_day, following = dict(scenario.nights), itertools.cycle(profiles)
     due = due_days(company, scenario)
     day, last_night = scenario.nights[0][0], scenario.nights[-1][0]
     while day <= last_night:
         while day > scenario.nights[0][0] and due[company.next_period[0]] <= day:
             company.invoice(day)
+        again = undone.get((day - scenario.nights[0][0]).days)
+        if again is not None and company.invoiced and company.periods[company.invoiced - 1][0] <= day:
+            company.undo()
+            due[company.next_period[0]] = day + timedelta(days=again)
         if day in by_day:
+            company.profile = next(following, company.profile)
             company.night(day, by_day[day])
         day += timedelta(days=1)
     for _ in range(24 // LENGTHS[scenario.contract.cycle] + 3):
@@ -117,13 +141,100 @@ def due_days(company: SandboxCompany, scenario: Scenario) -> dict[date, date]:
 
 
 def owed(company: SandboxCompany, scenario: Scenario) -> Decimal:
-    invoiced = company.periods[: len(company.invoiced_on)]
-    return seats_owed(invoiced, scenario.history(), company.invoiced_on, scenario.proration, scenario.price)
+    invoiced, proration = company.periods[: company.invoiced], scenario.proration
+    if proration.rule is ProrationRule.MANAGE:
+        included = company.switches.prorate_start_day_included
+        proration = Proration(ProrationRule.COMPUTED, StartDay.INCLUDED if included else StartDay.EXCLUDED)
+    return seats_owed(invoiced, scenario.history(), company.invoiced_on, proration, scenario.price)
 
 
-@given(scenarios("cancelled_day_billed", *OF_INVOICES, *OF_ANSWERS))
-@settings(max_examples=150, deadline=None)
+@given(scenarios("cancelled_day_billed", "retroactive_change", *OF_INVOICES, *OF_ANSWERS))
+@examples(150)
 def test_manage_bills_what_the_seats_owe_under_every_switch_with_its_setting(scenario: Scenario) -> None:
-    company = play(scenario)
+    company = play(scenario.company(), scenario)
 
     assert company.billed() == owed(company, scenario)
+
+
+def ways_to_bill() -> st.SearchStrategy[list[tuple[Decimal, BillOption]]]:
+    """A price and a bill option for each night, mostly those of the night before."""
+    price = st.sampled_from([D("25.00"), D("25.00"), D("26.50")])
+    option = st.sampled_from([BillOption.BILLABLE, BillOption.BILLABLE, BillOption.BILLABLE, BillOption.NO_CHARGE])
+    return st.lists(st.tuples(price, option), min_size=1, max_size=6)
+
+
+@given(scenarios("cancelled_day_billed", *OF_INVOICES), ways_to_bill())
+@examples(75)
+def test_told_that_changes_are_retroactive_no_change_is_ever_caught_up(
+    scenario: Scenario, ways: list[tuple[Decimal, BillOption]]
+) -> None:
+    profiles = [profile(scenario.proration, price, bill_option=option) for price, option in ways]
+    caught_up = play(scenario.company(retroactive=True), scenario, profiles)
+    copied = play(scenario.company(retroactive=False, told_retroactive=True), scenario, profiles)
+
+    assert caught_up.invoices() == copied.invoices()
+
+
+@given(scenarios("cancelled_day_billed", "retroactive_change"), ways_to_bill())
+@examples(50)
+def test_a_second_plan_right_after_applying_is_empty_under_every_switch(
+    scenario: Scenario, ways: list[tuple[Decimal, BillOption]]
+) -> None:
+    company = scenario.company()
+    for number, ((day, quantity), (price, option)) in enumerate(zip(scenario.nights, itertools.cycle(ways))):
+        company.profile = profile(scenario.proration, price, bill_option=option)
+        company.night(day, quantity)
+        assert company.plan(day, quantity).groups == ()
+        if number % 3 == 2:
+            company.invoice(day)
+
+
+@given(
+    scenarios("cancelled_day_billed", "retroactive_change", *OF_INVOICES),
+    st.dictionaries(st.integers(1, 200), st.integers(0, 40), max_size=5),
+)
+@examples(75)
+def test_lines_that_are_always_split_stay_true_when_invoices_are_undone_and_run_again(
+    scenario: Scenario, undone: dict[int, int]
+) -> None:
+    scenario = replace(scenario, proration=replace(scenario.proration, always_split=True))
+    company = play(scenario.company(), scenario, undone=undone)
+
+    assert company.billed() == owed(company, scenario)
+
+
+def invoiced_ahead(*, retroactive: bool) -> SandboxCompany:
+    """January is invoiced, with a line that a person has kept for ten seats."""
+    switches = Switches(retroactive_change=retroactive)
+    contract = Contract(date(2026, 1, 1))
+    company = SandboxCompany(contract, profile(Proration(), D("25.00")), switches, switches)
+    company.line_before(10, D("25.00"))
+    company.invoice(date(2026, 1, 1))
+    return company
+
+
+def test_told_that_changes_are_retroactive_a_line_with_another_quantity_is_left_to_a_person() -> None:
+    company = invoiced_ahead(retroactive=True)
+    plan = company.night(date(2026, 1, 10), 12)
+
+    assert plan.changes == ()
+    (finding,) = plan.findings
+    assert finding.kind is FindingKind.BLOCKED_CREATE
+    assert "says 10 instead of 12" in finding.text
+    assert company.night(date(2026, 1, 11), 10).changes[0].reason == "adopted"
+
+
+def test_told_that_changes_are_retroactive_a_new_price_is_a_new_line_from_the_first_uninvoiced_period_on() -> None:
+    company = invoiced_ahead(retroactive=True)
+    company.records.remove("additions", company.lines()[0].id)
+    company.night(date(2026, 1, 10), 10)
+    company.invoice(date(2026, 1, 31))
+    company.profile = profile(company.profile.proration, D("27.00"))
+    plan = company.night(date(2026, 2, 10), 10)
+
+    assert [(change.kind, change.after.unit_price) for change in plan.changes] == [
+        (ChangeKind.CREATE, D("27.00")),
+        (ChangeKind.END, D("25.00")),
+    ]
+    company.invoice(date(2026, 3, 1))
+    assert [made["lines"][0]["amount"] for made in company.invoices()[1:]] == [250.0, 270.0]

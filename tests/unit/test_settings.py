@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.billing.rules import StartDay
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay
-from shared.settings import load_settings, setting_names
+from shared.settings import ChangedLine, load_settings, setting_names
 from shared.web.principal import Role
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,8 @@ def test_the_least_that_is_needed_gives_the_defaults():
     assert settings.manage.base_url is None
     assert settings.manage.calls_in_flight == 4
     assert settings.manage.cancelled_day is CancelledDay.BILLED
+    assert settings.changed_line is ChangedLine.NEXT_INVOICE
+    assert settings.prorate_start_day is StartDay.INCLUDED
     assert settings.microsoft is None
     assert settings.time_zone.key == "UTC"
     assert (settings.lanes, settings.lease_seconds, settings.clock_url) == (8, 300, None)
@@ -96,6 +99,8 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
             "TRUEUP_LEASE_SECONDS": "3600",
             "TRUEUP_MANAGE_CANCELLED_DAY": "Free",
             "TRUEUP_CALLBACK_URL": "https://trueup.example/api/callbacks/manage",
+            "TRUEUP_MANAGE_CHANGED_LINE": "retroactive",
+            "TRUEUP_MANAGE_PRORATE_START_DAY": "excluded",
         }
     )
 
@@ -108,6 +113,8 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
     assert (settings.manage.api_version, settings.manage.calls_in_flight) == ("2025.16", 7)
     assert settings.manage.ca_file == str(file)
     assert settings.manage.cancelled_day is CancelledDay.FREE
+    assert settings.changed_line is ChangedLine.RETROACTIVE
+    assert settings.prorate_start_day is StartDay.EXCLUDED
     assert settings.microsoft is not None
     assert settings.microsoft.partner_tenants == (PARTNER, OTHER)
     assert settings.microsoft.direct_tenants == (APP,)
@@ -218,6 +225,7 @@ def test_an_empty_setting_counts_as_left_out():
         ({"TRUEUP_TIME_ZONE": "America"}, "TRUEUP_TIME_ZONE"),
         ({"TRUEUP_LANES": "65"}, "TRUEUP_LANES"),
         ({"TRUEUP_LANES": "eight"}, "TRUEUP_LANES"),
+        ({"TRUEUP_MANAGE_CHANGED_LINE": "yes"}, "TRUEUP_MANAGE_CHANGED_LINE"),
         ({"TRUEUP_MANAGE_CANCELLED_DAY": "excluded"}, "TRUEUP_MANAGE_CANCELLED_DAY"),
         ({"TRUEUP_LEASE_SECONDS": "29"}, "TRUEUP_LEASE_SECONDS"),
         ({"TRUEUP_LEASE_SECONDS": "3601"}, "TRUEUP_LEASE_SECONDS"),
