@@ -15,6 +15,8 @@ from tests.integration.house import KEY, MASTER, House, a_house
 
 KEYED = [("POST", "/api/sync"), ("GET", "/api/status"), ("GET", "/api/runs")]
 KEYED += [("GET", "/api/runs/2026-11-21-nightly"), ("GET", "/api/companies/250")]
+KEYED += [("GET", "/api/poison"), ("POST", "/api/poison/1/retry"), ("DELETE", "/api/poison/1")]
+KEYED += [("DELETE", "/api/callbacks/manage")]
 
 OUTCOME = {
     "company",
@@ -25,11 +27,13 @@ OUTCOME = {
     "findings",
     "monthly_delta",
     "seconds",
+    "waiting",
+    "stale",
     "again_in",
     "plan",
 }
-RUN = {"id", "kind", "mode", "started", "ended", "companies", "outcomes", "note"}
-GROUP = {"hash", "bill_item", "held", "monthly", "changes"}
+RUN = {"id", "kind", "mode", "started", "ended", "companies", "outcomes", "written", "note"}
+GROUP = {"hash", "bill_item", "kind", "held", "monthly", "one_off", "changes"}
 CHANGE = {"kind", "agreement", "addition", "product", "before", "after", "reason", "sentence", "monthly", "one_off"}
 
 
@@ -179,7 +183,7 @@ def test_a_company_is_told_with_its_waiting_plan_and_its_open_findings(
     told = house.get(f"/api/companies/{company}").json()
     assert told.keys() == {"id", "name", "mode", "outcome", "last_run", "last_at", "plan", "findings"}
     assert (told["id"], told["mode"], told["outcome"]) == (company, "auto", "planned")
-    assert {frozenset(group) for group in told["plan"]["groups"]} == {frozenset(GROUP)}
+    assert {frozenset(group) for group in told["plan"]["groups"]} == {frozenset(GROUP | {"state"})}
     assert {frozenset(change) for group in told["plan"]["groups"] for change in group["changes"]} == {frozenset(CHANGE)}
     unreadable = next(item for item in house.companies if house.sync(item, mode="observe")["outcome"] == "failed")
     [finding] = house.get(f"/api/companies/{unreadable}").json()["findings"]
@@ -191,7 +195,7 @@ def test_status_tells_of_the_last_night_and_of_what_is_open(house: House) -> Non
     house.start_night()
     house.ended("2026-11-21-nightly")
     told = house.get("/api/status").json()
-    assert told.keys() == {"last_night", "open_runs", "findings", "sources", "version"}
+    assert told.keys() == {"last_night", "open_runs", "findings", "poison", "callbacks", "sources", "version"}
     assert told["last_night"].keys() == RUN
     assert (told["last_night"]["id"], told["last_night"]["companies"]) == ("2026-11-21-nightly", 12)
     assert told["sources"] == sorted(house.ports.sources)
@@ -209,7 +213,8 @@ def test_a_misconfigured_host_lists_every_problem_to_key_holders_and_shows_no_se
         house.host()
         health = requests.get(house.url("/api/health"), timeout=10)
         assert (health.status_code, health.json()) == (503, {"status": "misconfigured"})
-        answers = [house.post("/api/sync", {"companies": [250]}), *(house.get(path) for _, path in KEYED[1:])]
+        key, body = {"x-functions-key": KEY}, {"companies": [250]}
+        answers = [requests.request(how, house.url(path), headers=key, json=body, timeout=10) for how, path in KEYED]
         assert [answer.status_code for answer in answers] == [503] * len(KEYED)
         for answer in answers:
             assert sorted(problem.split(":")[0] for problem in answer.json()["problems"]) == sorted(wrong)
