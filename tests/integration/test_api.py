@@ -181,7 +181,7 @@ def test_a_company_is_told_with_its_waiting_plan_and_its_open_findings(
 ) -> None:
     company = next(with_changes)
     told = house.get(f"/api/companies/{company}").json()
-    assert told.keys() == {"id", "name", "mode", "outcome", "last_run", "last_at", "plan", "findings"}
+    assert told.keys() == {"id", "name", "mode", "outcome", "last_run", "last_at", "plan", "choices", "findings"}
     assert (told["id"], told["mode"], told["outcome"]) == (company, "auto", "planned")
     assert {frozenset(group) for group in told["plan"]["groups"]} == {frozenset(GROUP | {"state"})}
     assert {frozenset(change) for group in told["plan"]["groups"] for change in group["changes"]} == {frozenset(CHANGE)}
