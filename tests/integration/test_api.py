@@ -187,7 +187,7 @@ def test_a_company_is_told_with_its_waiting_plan_and_its_open_findings(
     assert {frozenset(change) for group in told["plan"]["groups"] for change in group["changes"]} == {frozenset(CHANGE)}
     unreadable = next(item for item in house.companies if house.sync(item, mode="observe")["outcome"] == "failed")
     [finding] = house.get(f"/api/companies/{unreadable}").json()["findings"]
-    assert finding.keys() == {"kind", "key", "text", "remedy", "opened"}
+    assert finding.keys() == {"kind", "key", "text", "remedy", "choices", "opened"}
 
 
 def test_status_tells_of_the_last_night_and_of_what_is_open(house: House) -> None:
