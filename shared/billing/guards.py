@@ -19,6 +19,10 @@ from shared.billing.wording import money, number
 
 #: A reduction is measured against the highest quantity of so many days, so that it cannot creep.
 REMEMBERED_DAYS = 30
+_LOOK = "Look at the customer. If the count is right, approve the group or raise the guard; else reject it."
+_UNSOUND = (
+    "This is a fault of TrueUp, and nobody can approve it: report it, and keep this line right by hand until then."
+)
 
 
 def guarded(
@@ -39,7 +43,7 @@ def guarded(
             FindingKind.HELD,
             group.bill_item,
             f"{group.changes[0].product} ({group.bill_item}): {group.held}.",
-            "Look at the customer. If the count is right, approve the group or raise the guard; else reject it.",
+            _UNSOUND if group.unsound else _LOOK,
         )
         for group in groups
         if group.held is not None
@@ -82,6 +86,8 @@ def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
 
 
 def _held(group: Group, guards: Guards, emptied: Sequence[str], seats: Mapping[str, SeatRecord], as_of: date) -> Group:
+    if group.unsound:
+        return group
     changes = [change for change in group.changes if change.key.is_standing and not change.is_repair]
     moved = _movement(changes, seats, as_of)
     if moved.after < moved.before and emptied:

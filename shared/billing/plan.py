@@ -139,11 +139,15 @@ def _units(values: LineValues | None) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """All changes of one bill item: approved, applied and undone whole. `held` says why a person must look first."""
+    """All changes of one bill item: approved, applied and undone whole. `held` says why a person must look first.
+
+    An `unsound` group would break what must hold of every result: it is held, and nobody can approve it.
+    """
 
     bill_item: str
     changes: tuple[Change, ...]
     held: str | None = None
+    unsound: bool = False
 
     @property
     def hash(self) -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product
+from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.choices import Choices, ignored, spent
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.guards import guarded
+from shared.billing.invariants import Standing, sound
 from shared.billing.invoiced import Invoiced, seen_tonight
 from shared.billing.item_plan import plan_item
 from shared.billing.items import BillItem, bill_items
@@ -101,6 +103,7 @@ def plan_company(facts: Facts) -> Plan:
             facts.as_of,
         ),
     )
+    plan = sound(plan, _standing(situation)) if plan.groups else plan
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
 
 
@@ -108,6 +111,20 @@ def _remembered(facts: Facts) -> set[str]:
     """What the ledger and the seat records know of; each begins with the id of a bill item."""
     rows = {canonical(row.key.bill_item) for row in facts.ledger}
     return rows | {line.split("/", 2)[2] for line in facts.seats}
+
+
+def _standing(situation: Situation) -> Standing:
+    """What the result of a plan is checked against."""
+    calendars = {
+        agreement.id: calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
+        for agreement in situation.agreements.values()
+    }
+    return Standing(
+        tuple(line for lines in situation.owned.values() for line in lines),
+        situation.ledger,
+        situation.agreements,
+        {agreement: found for agreement, found in calendars.items() if isinstance(found, BillingCalendar)},
+    )
 
 
 def _situation(facts: Facts, items: list[BillItem]) -> Situation:

@@ -121,6 +121,8 @@ def _why_stale(decision: Decision, group: Group | None, now: datetime, age: time
     left = decision.left
     if not left:
         return None
+    if group is not None and group.unsound:
+        return f"what is planned is not sound: {group.held}"
     if group is None or sorted(change.fingerprint for change in group.changes) != sorted(left):
         return "what was approved is not what is planned any more"
     if now - decision.signed.at >= age:

@@ -154,7 +154,9 @@ class Agreement:
         )
 
     def plan(self, day: date, quantity: int) -> Plan:
-        return plan_company(self.facts(day, quantity))
+        plan = plan_company(self.facts(day, quantity))
+        assert [group.held for group in plan.groups if group.unsound] == []
+        return plan
 
     def night(self, day: date, quantity: int, *, applies: bool = True) -> Plan:
         plan = self.plan(day, quantity)

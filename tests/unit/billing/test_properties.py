@@ -81,6 +81,7 @@ def line_of_others(draw) -> Addition:
 
 def applied(facts: Facts, plan: Plan) -> Facts:
     """The company after Manage carried out the plan and the ledger recorded it."""
+    assert [group.held for group in plan.groups if group.unsound] == []
     additions = {agreement: list(lines) for agreement, lines in facts.additions.items()}
     ledger = {row.stamp: row for row in (*facts.ledger, *plan.ledger)}
     newest = max((line.id for lines in facts.additions.values() for line in lines), default=0)
