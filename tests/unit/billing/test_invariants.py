@@ -195,7 +195,8 @@ def test_a_new_line_has_a_stamp_that_no_other_has():
 
 
 def test_what_is_not_sound_is_held_with_a_finding_that_says_that_nobody_can_approve_it():
-    plan = sound(Plan(b.COMPANY, (Group(ITEM, (created(once(1)),)),)), standing(agreement_status="Cancelled"))
+    planned = Plan(b.COMPANY, (Group(ITEM, (created(once(1)),)),), sources={ITEM: (b.SOURCE,)})
+    plan = sound(planned, standing(agreement_status="Cancelled"))
     plan = guarded(plan, Guards(), (), {}, b.TODAY)
 
     assert [group.unsound for group in plan.held] == [True]
