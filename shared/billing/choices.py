@@ -72,6 +72,12 @@ def chosen_about_others(choices: Choices, item: str, *kinds: ChoiceKind) -> froz
     return frozenset(choice.additions) if choice is not None and choice.kind in kinds else frozenset()
 
 
+def chosen_to_write(choices: Choices) -> frozenset[int]:
+    """The additions that are not ours and may be written all the same: those to adopt and to end."""
+    kinds = (ChoiceKind.ADOPT, ChoiceKind.END_OTHER)
+    return frozenset(item for choice in choices.values() if choice.kind in kinds for item in choice.additions)
+
+
 def ignored(choices: Choices) -> frozenset[int]:
     """Strays that are taken for not there."""
     return frozenset(

@@ -17,7 +17,7 @@ from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.lines import LedgerRow, LineKey, LineValues, stamped_date
 from shared.billing.matching import OwnLine
-from shared.billing.plan import ChangeKind, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group, Plan
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import number, spoken
 
@@ -26,12 +26,16 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known beside the plan: our lines and their ledger, the agreements, their calendars where readable."""
+    """What is known beside the plan: our lines and their ledger, the agreements, their calendars where readable.
+
+    `chosen` are additions that a person told us to adopt or to end.
+    """
 
     lines: tuple[OwnLine, ...]
     ledger: tuple[LedgerRow, ...]
     agreements: Mapping[int, Agreement]
     calendars: Mapping[int, BillingCalendar]
+    chosen: frozenset[int] = frozenset()
 
 
 def sound(plan: Plan, standing: Standing) -> Plan:
@@ -95,7 +99,9 @@ def _after(group: Group, standing: Standing) -> list[_Line]:
 
 
 def _not_ours(group: Group, standing: Standing) -> Iterator[str]:
-    """Only lines of ours are written, and those that are taken over; a new one has a stamp that no line has yet."""
+    """Only lines of ours are written, those that are taken over, and those that a person chose; a new one has a stamp
+    that no line has yet.
+    """
     ours = {(line.key.agreement, line.addition.id) for line in standing.lines}
     stamps = {line.addition.serial_number.strip() for line in standing.lines}
     for change in group.changes:
@@ -104,8 +110,12 @@ def _not_ours(group: Group, standing: Standing) -> Iterator[str]:
             if not stamp or stamp in stamps:
                 yield f"the stamp {stamp or 'of a new line'} is missing, or another line has it"
             stamps.add(stamp)
-        elif (change.key.agreement, change.addition) not in ours and not change.takes_over:
+        elif (change.key.agreement, change.addition) not in ours and not _is_let(change, standing):
             yield f"addition {change.addition} is not a line of ours"
+
+
+def _is_let(change: Change, standing: Standing) -> bool:
+    return change.takes_over or change.addition in standing.chosen
 
 
 def _outside(group: Group, standing: Standing) -> Iterator[str]:

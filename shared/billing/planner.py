@@ -12,7 +12,7 @@ from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, calendar_of
-from shared.billing.choices import Choices, ignored, spent
+from shared.billing.choices import Choices, chosen_to_write, ignored, spent
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
@@ -124,6 +124,7 @@ def _standing(situation: Situation) -> Standing:
         situation.ledger,
         situation.agreements,
         {agreement: found for agreement, found in calendars.items() if isinstance(found, BillingCalendar)},
+        chosen_to_write(situation.choices),
     )
 
 

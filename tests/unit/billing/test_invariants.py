@@ -182,6 +182,7 @@ def test_only_lines_of_ours_are_written_or_taken_over():
     assert told(standing(), raised) == "addition 9 is not a line of ours"
     assert told(standing(), removed) == "addition 9 is not a line of ours"
     assert told(standing(), taken) is None
+    assert told(replace(standing(), chosen=frozenset({9})), raised) is None, "a person chose it"
     ours = b.our_addition(9, 5)
     assert told(standing(ours), change(ChangeKind.DELETE, ours, None)) is None
 
