@@ -80,7 +80,7 @@ class _Line:
 
 
 def _after(group: Group, standing: Standing) -> list[_Line]:
-    """The bill item's lines once all of the group is written."""
+    """The bill item's own lines once all of the group is written."""
     lines = {
         (line.key.agreement, line.addition.id): _Line(line.key, LineValues.of(line.addition))
         for line in standing.lines
@@ -93,7 +93,7 @@ def _after(group: Group, standing: Standing) -> list[_Line]:
             lines.pop(place, None)
         elif change.kind is ChangeKind.CREATE:
             created.append(_Line(change.key, change.after))
-        else:
+        elif place in lines or change.after.is_ours:
             lines[place] = _Line(change.key, change.after)
     return [*lines.values(), *created]
 

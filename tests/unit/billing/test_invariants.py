@@ -182,7 +182,9 @@ def test_only_lines_of_ours_are_written_or_taken_over():
     assert told(standing(), raised) == "addition 9 is not a line of ours"
     assert told(standing(), removed) == "addition 9 is not a line of ours"
     assert told(standing(), taken) is None
-    assert told(replace(standing(), chosen=frozenset({9})), raised) is None, "a person chose it"
+    ended = [replace(theirs, id=number, cancelled_date=date(2026, 11, 30)) for number in (9, 10)]
+    ends = [change(ChangeKind.END, replace(line, cancelled_date=None), line) for line in ended]
+    assert told(replace(standing(), chosen=frozenset({9, 10})), *ends) is None, "a person chose them; they are not ours"
     ours = b.our_addition(9, 5)
     assert told(standing(ours), change(ChangeKind.DELETE, ours, None)) is None
 
