@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
+from local.sandbox.pax8.world import paid_for
+from local.sandbox.world.vendors import PAX8, products_of
 from tests.integration.house import NIGHT, TWO, House, Json
 
 Wanted = dict[tuple[int, str], int]
 
 
-def test_huntress_and_cove_are_billed_beside_microsoft_and_a_bad_night_changes_nothing(house: House) -> None:
+def test_huntress_cove_and_pax8_are_billed_beside_microsoft_and_a_bad_night_changes_nothing(house: House) -> None:
     house.import_rules("auto")
     house.host()
     house.start_night()
     house.ended(NIGHT)
     ours = standing_lines(house)
-    assert products(ours) > {"HUNT-EDR", "HUNT-ITDR", "COVE-WS", "COVE-M365"}
+    assert products(ours) > {"HUNT-EDR", "HUNT-ITDR", "COVE-WS", "COVE-M365", "LARKMAIL", "VAULTLINE", "COPPERKEY"}
     assert only_vendors(ours).items() <= counted(house).items()
 
     organization, customer = move_up(house, ours)
@@ -33,7 +35,11 @@ def test_huntress_and_cove_are_billed_beside_microsoft_and_a_bad_night_changes_n
     assert only_vendors(moved).items() <= counted(house).items()
 
     before = house.additions()
-    house.faults({"system": "huntress", "fault": "html-200"}, {"system": "cove", "fault": "truncated"})
+    house.faults(
+        {"system": "huntress", "fault": "html-200"},
+        {"system": "cove", "fault": "truncated"},
+        {"system": "pax8", "fault": "short-page"},
+    )
     forget_everything_at_the_vendors(house)
     house.forget_calls()
     night(house, 2)
@@ -67,6 +73,9 @@ def counted(house: House) -> Wanted:
         for sku in organizations[0] if organizations else ():
             units = [counts[sku] for counts in organizations]
             found |= {(company, f"HUNT-{sku.upper()}"): sum(unit or 0 for unit in units)} if None not in units else {}
+        for buyer in house.sandbox.msp.pax8.of_company(company):
+            bought = paid_for(house.sandbox.msp.pax8, buyer)
+            found |= {(company, item.product): bought[item.sku] for item in products_of(PAX8) if item.sku in bought}
         for customer in house.sandbox.msp.cove.of_company(company):
             units_by_sku = house.sandbox.msp.cove.counts_of(customer.id)
             found |= {(company, product): units_by_sku.get(sku, 0) for product, sku in COVE_SKUS.items()}
@@ -99,10 +108,13 @@ def forget_everything_at_the_vendors(house: House) -> None:
         house.control("PUT", "huntress", {"organization": organization.id, "edr": 0, "itdr": 0})
     for customer in house.sandbox.msp.cove.customers():
         house.control("PUT", "cove", {"customer": customer.id, "workstation": 0, "m365-user": 0})
+    for company in house.sandbox.msp.pax8.companies.values():
+        house.control("PUT", "pax8", {"company": company.id, "product": "Larkmail Security", "quantity": 0})
 
 
 def only_vendors(lines: Wanted) -> Wanted:
-    return {key: units for key, units in lines.items() if key[1].startswith(("HUNT-", "COVE-"))}
+    resold = {item.product for item in products_of(PAX8)}
+    return {key: units for key, units in lines.items() if key[1].startswith(("HUNT-", "COVE-")) or key[1] in resold}
 
 
 def products(lines: Wanted) -> set[str]:
@@ -121,4 +133,5 @@ def nothing_secret_is_logged(house: House) -> None:
 
 
 def secrets(house: House) -> Iterator[str]:
-    yield from (house.settings[name] for name in ("HUNTRESS_PRIVATE_KEY", "COVE_TOKEN", "MANAGE_PRIVATE_KEY"))
+    names = ("HUNTRESS_PRIVATE_KEY", "COVE_TOKEN", "PAX8_CLIENT_SECRET", "MANAGE_PRIVATE_KEY")
+    yield from (house.settings[name] for name in names)

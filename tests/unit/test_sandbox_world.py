@@ -230,6 +230,7 @@ def test_every_link_of_the_rules_is_a_customer_of_its_source(msp: Msp) -> None:
         "microsoft365": set(msp.tenants),
         "huntress": {str(number) for number in msp.huntress.organizations},
         "cove": {str(customer.id) for customer in msp.cove.customers()},
+        "pax8": set(msp.pax8.companies),
     }
     links = [link for company in rules_document(msp)["companies"] for link in company["links"]]
     assert {link["source"] for link in links} == known.keys()

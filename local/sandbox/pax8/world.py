@@ -88,6 +88,10 @@ class Pax8World:
         wanted = name.casefold()
         return next((c for c in self.companies.values() if wanted in (c.id, c.name.casefold())), None)
 
+    def of_company(self, number: int) -> list[Company]:
+        """The customers that stand for a company in Manage."""
+        return [company for company in self.companies.values() if company.external_id == str(number)]
+
     def add_company(self, name: str, *, external_id: str = "", website: str = "") -> Company:
         company = Company(self._id(f"company/{name}"), name, website, external_id)
         self.companies[company.id] = company
@@ -131,11 +135,9 @@ def make_pax8(seed: int) -> Pax8World:
 
 
 def sell(world: Pax8World, seed: int, customers: Iterable[tuple[int, str, str]], today: date) -> None:
-    """Sells to every third of the customers (Manage's company id, name, domain), and to one whom nobody knows."""
+    """Sells to these customers (Manage's company id, name, domain), and to one whom nobody knows."""
     rng = Random(f"pax8/{seed}/sales")
-    for index, (number, name, domain) in enumerate(customers):
-        if index % 3:
-            continue
+    for number, name, domain in customers:
         company = world.add_company(name, external_id=str(number), website=f"https://www.{domain}/")
         for product in rng.sample(PRODUCTS, rng.randint(1, len(PRODUCTS))):
             world.buy(company, product, rng.randint(2, 25), today - timedelta(days=rng.randint(90, 700)))
@@ -143,6 +145,16 @@ def sell(world: Pax8World, seed: int, customers: Iterable[tuple[int, str, str]],
             world.buy(company, PRODUCTS[0], 5, today - timedelta(days=200), "Trial")
     stranger = world.add_company("Quillfeather Books", website="quillfeather.example")
     world.buy(stranger, PRODUCTS[0], 3, today - timedelta(days=120))
+
+
+def paid_for(world: Pax8World, company: Company) -> dict[str, int]:
+    """What the partner pays for, by TrueUp's word for the SKU; trials cost nothing."""
+    found: dict[str, int] = {}
+    for item in world.subscriptions.values():
+        if item.company == company.id and item.now.status == "Active":
+            sku = f"{item.product.id}:{item.product.term.lower()}"
+            found[sku] = found.get(sku, 0) + item.now.quantity
+    return found
 
 
 def company_row(company: Company) -> Json:

@@ -1,17 +1,18 @@
-"""Opens the made-up MSP's accounts with Huntress and Cove: who is a customer there, and what Manage bills for it."""
+"""The made-up MSP's accounts with Huntress, Cove and Pax8: who is a customer there, and what Manage bills for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
 
+from local.sandbox.pax8.world import paid_for, sell
 from local.sandbox.world.books import Books
 from local.sandbox.world.cove import CoveTree, furnish
 from local.sandbox.world.huntress import HuntressAccount, organization_counts
 from local.sandbox.world.lines import bill
 from local.sandbox.world.model import LinkedCompany, Msp
 from local.sandbox.world.tenants import guid
-from local.sandbox.world.vendors import COVE, HUNTRESS, products_of
+from local.sandbox.world.vendors import COVE, HUNTRESS, PAX8, products_of
 
 _HUNTRESS_SHARE, _COVE_SHARE = 0.45, 0.35
 #: Of so many customers one has a second organization, for an office of its own.
@@ -31,9 +32,10 @@ def cove_tree(seed: int) -> CoveTree:
 
 
 def open_accounts(msp: Msp, books: Books) -> None:
-    """Customers at both vendors, and their lines in Manage."""
+    """Customers at all vendors, and their lines in Manage."""
     _open_huntress(msp, books)
     _open_cove(msp, books)
+    _open_pax8(msp, books)
 
 
 def _open_huntress(msp: Msp, books: Books) -> None:
@@ -70,6 +72,21 @@ def _open_cove(msp: Msp, books: Books) -> None:
         customer = tree.add_partner(name, "EndCustomer")
         customer.state = state
         furnish(tree, Random(f"cove/{msp.seed}/{name}"), customer, 8)
+
+
+def _open_pax8(msp: Msp, books: Books) -> None:
+    """Every third of the linked companies buys through Pax8, and one customer whom nobody has linked."""
+    buyers = msp.linked[::3]
+    sell(
+        msp.pax8,
+        msp.seed,
+        ((linked.company, linked.name, msp.tenants[linked.tenant].domain) for linked in buyers),
+        msp.today,
+    )
+    for linked in buyers:
+        own = Random(f"pax8/{msp.seed}/{linked.company}")
+        for company in msp.pax8.of_company(linked.company):
+            _keep_lines(books, own, linked, PAX8, paid_for(msp.pax8, company))
 
 
 def _users(msp: Msp, linked: LinkedCompany) -> int:

@@ -9,7 +9,7 @@ from random import Random
 
 from local.sandbox.manage.account import Account
 from local.sandbox.manage.records import ManageRecords
-from local.sandbox.pax8.world import make_pax8, sell
+from local.sandbox.pax8.world import make_pax8
 from local.sandbox.world.accounts import cove_tree, huntress_account, open_accounts
 from local.sandbox.world.books import Books, Calendar, open_company
 from local.sandbox.world.lines import bill_tenant, billed_skus, owed
@@ -87,8 +87,6 @@ def make_msp(companies: int, seed: int, today: date) -> Msp:
     for _ in range((companies >= 8) + (companies >= 30)):
         _new_customer(msp, books, rng, next(names))
     open_accounts(msp, books)
-    known = ((linked.company, linked.name, msp.tenants[linked.tenant].domain) for linked in msp.linked)
-    sell(msp.pax8, seed, known, today)
     return msp
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from local.sandbox.world.model import LinkedCompany, Msp
 from local.sandbox.world.msp import INCLUDED_SEATS
 from local.sandbox.world.skus import INCLUDED, SKUS, Sku
-from local.sandbox.world.vendors import COVE, HUNTRESS, UNBILLED, VENDOR_PRODUCTS, VendorProduct
+from local.sandbox.world.vendors import COVE, HUNTRESS, PAX8, UNBILLED, VENDOR_PRODUCTS, VendorProduct
 
 Document = dict[str, Any]
 SOURCE = "microsoft365"
@@ -62,12 +62,13 @@ def _policies() -> list[Document]:
 def _company(msp: Msp, linked: LinkedCompany, mode: str) -> Document:
     organizations = [{"source": HUNTRESS, "customer": str(item.id)} for item in msp.huntress.of_company(linked.company)]
     backed_up = [{"source": COVE, "customer": str(item.id)} for item in msp.cove.of_company(linked.company)]
+    resold = [{"source": PAX8, "customer": item.id} for item in msp.pax8.of_company(linked.company)]
     company: Document = {
         "company": linked.company,
         "name": linked.name,
         "mode": mode,
         "adopt_marked": linked.adopt_marked,
-        "links": [{"source": SOURCE, "customer": linked.tenant}, *organizations, *backed_up],
+        "links": [{"source": SOURCE, "customer": linked.tenant}, *organizations, *backed_up, *resold],
     }
     if linked.licences:
         company["licences"] = [dict(licence) for licence in linked.licences]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from local.sandbox.pax8.world import PRODUCTS, Product
 from local.sandbox.world.skus import CLOUD
 
-HUNTRESS, COVE = "huntress", "cove"
+HUNTRESS, COVE, PAX8 = "huntress", "cove", "pax8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,15 @@ def _sold(row: str) -> VendorProduct:
     return VendorProduct(source, sku, product, name, Decimal(price), Decimal(cost))
 
 
-VENDOR_PRODUCTS = tuple(map(_sold, _SOLD.strip().splitlines()))
+def _resold(product: Product) -> VendorProduct:
+    """What is bought through Pax8, by the month whatever its term."""
+    months = 12 if product.term == "Annual" else 1
+    price, cost = (Decimal(str(amount)) / months for amount in (product.price, product.cost))
+    sku, manage = f"{product.id}:{product.term.lower()}", product.name.split()[0].upper()
+    return VendorProduct(PAX8, sku, manage, product.name, price, cost)
+
+
+VENDOR_PRODUCTS = (*map(_sold, _SOLD.strip().splitlines()), *map(_resold, PRODUCTS))
 
 
 def products_of(source: str) -> tuple[VendorProduct, ...]:
