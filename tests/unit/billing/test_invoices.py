@@ -418,6 +418,49 @@ def test_what_was_waived_is_neither_charged_nor_given_back():
     assert [line.quantity for line in agreement.lines] == [D(10)]
 
 
+def test_seats_that_came_while_they_were_waived_are_charged_from_the_next_period_on():
+    agreement = monthly()
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, waive_until=date(2026, 1, 12)),)
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    assert once(agreement.night(date(2026, 1, 12), 12)) == []
+    assert once(agreement.night(date(2026, 1, 13), 13)) == [(D(1), amount(D("25.00"), (18, 31)))]
+    assert [line.quantity for line in agreement.lines if line.cancelled_date is None] == [D(13)]
+
+
+# ---- Manage prorates by itself
+
+
+def test_an_increase_that_manage_prorates_is_a_line_of_the_full_price_from_the_day_to_the_end_of_the_period():
+    agreement = monthly(ProrationRule.MANAGE)
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    plan = agreement.night(date(2026, 1, 20), 12)
+
+    dated, standing = plan.changes
+    assert (dated.after.quantity, dated.after.unit_price) == (D(2), D("25.00"))
+    assert (dated.after.effective_date, dated.after.cancelled_date) == (date(2026, 1, 20), date(2026, 1, 31))
+    assert dated.sentence == (
+        "Business Premium: 2 more since 20 Jan 2026: 12 of 31 days × 25.00 = 9.68 each, 19.36 in all, prorated by "
+        "Manage on its next invoice."
+    )
+    assert dated.one_off == D("19.36")
+    assert standing.after.quantity == 12
+
+
+def test_an_agreement_that_does_not_prorate_is_not_left_to_manage():
+    agreement = monthly(ProrationRule.MANAGE)
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 1, 20), 12)
+    plan = plan_company(replace(facts, agreements=(replace(facts.agreements[0], prorate_flag=False),)))
+
+    assert plan.groups == ()
+    (finding,) = plan.findings
+    assert finding.kind.value == "prorate-unavailable"
+    assert "agreement 501 does not prorate" in finding.text
+
+
 # ---- usage in arrears
 
 
