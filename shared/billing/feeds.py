@@ -34,7 +34,8 @@ class Feed:
 class ItemRule:
     """What the rules say of one bill item. `profile` None means *do not bill*; `unknown` says why they do not say how.
 
-    `name` is what to call it while nothing is counted and no profile bills it.
+    `name` is what to call it while nothing is counted and no profile bills it. `removed`: every link that could feed it
+    was removed by a person.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ItemRule:
     feeds: tuple[Feed, ...]
     licence: LicenceLink | None = None
     unknown: str | None = None
+    removed: bool = False
 
 
 def item_id(source: str, sku: str, customer: str | None = None, part: str | None = None) -> str:
@@ -78,7 +80,7 @@ def item_rules(rules: Rules, company: CompanyRules) -> list[ItemRule]:
             named = [policy for policy in standing if policy.profile == profile.id]
             rule = _of_combination(profile, company, named, overridden)
             found[rule.id] = rule
-    return sorted(found.values(), key=lambda rule: rule.id)
+    return [_ended_with_links(found[name], company) for name in sorted(found)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,22 @@ def _of_combination(
     return ItemRule(item, profile.name, None, fed(policies, apart=False))
 
 
+def _ended_with_links(rule: ItemRule, company: CompanyRules) -> ItemRule:
+    """An item that nobody feeds any more because a person removed its links is not billed."""
+    if rule.feeds:
+        return rule
+    customer = rule.licence.customer if rule.licence is not None else None
+    removed = [
+        link
+        for link in company.links
+        if link.removed
+        and rule.id.startswith((f"{_escaped(link.source)}/", f"{COMBINED}/"))
+        and customer in (None, link.customer)
+    ]
+    name = rule.profile.name if rule.profile is not None else rule.name
+    return replace(rule, name=name, profile=None, unknown=None, removed=True) if removed else rule
+
+
 def _billed_by(rule: ItemRule, rules: Rules, profile: str | None) -> ItemRule:
     """By a policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing."""
     if profile is not None and profile not in rules.profiles:
@@ -211,7 +229,7 @@ def _feeds(company: CompanyRules, source: str, sku: str, *, apart: bool) -> tupl
         if licence.customer is not None and _sku(licence) == (source, canonical(sku))
     }
     linked = sorted(
-        (link for link in company.links if link.source == source), key=lambda link: canonical(link.customer)
+        (link for link in company.linked if link.source == source), key=lambda link: canonical(link.customer)
     )
     return tuple(_feed(link, sku) for link in linked if not apart or canonical(link.customer) not in own)
 

@@ -13,6 +13,7 @@ from shared.billing.agreements import Agreement
 from shared.billing.arrears import has_usage, plan_usage
 from shared.billing.calendar import Unsupported, calendar_of
 from shared.billing.choices import ChoiceKind
+from shared.billing.commitment import commitment_of
 from shared.billing.doubts import Edited, agreement_for, calendar_for, is_paused, product_for, refuse_paused
 from shared.billing.edits import plan_of_edited, settled_as_it_stands
 from shared.billing.findings import Finding, FindingKind
@@ -24,7 +25,7 @@ from shared.billing.lines import LineKey
 from shared.billing.observations import billed_for_nothing, dated_by_vendor, measured, unassigned, unknown
 from shared.billing.plan import Change, ChangeKind, Group
 from shared.billing.rules import BillingProfile, ProrationRule
-from shared.billing.seats import SeatRecord
+from shared.billing.seats import Commitment, SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.tiers import Tier, part_of, tiers_of
 
@@ -48,8 +49,18 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
         return ItemPlan(findings=(*observed, doubt.finding), frozen=True)
     if item.profile.arrears is not None:
         return plan_usage(item, item.profile, agreement, quantity, observed, situation)
+    keys = [_line_key(item, agreement, tier, situation) for tier in tiers_of(item.price_rule)]
+    records = [situation.seats.get(str(key)) for key in keys]
+    commitment = commitment_of(item, quantity, records, situation.as_of)
+    if commitment is not None:
+        quantity = max(quantity, commitment.quantity)
     profile = _with_manages_start_day(item.profile, situation)
-    return _ItemPlanner(item, profile, agreement, quantity, situation).plan(observed)
+    return _ItemPlanner(item, profile, agreement, quantity, commitment, situation).plan(observed)
+
+
+def _line_key(item: BillItem, agreement: Agreement, tier: Tier | None, situation: Situation) -> LineKey:
+    band = tier.bounds if tier is not None else ""
+    return LineKey(situation.company.company, agreement.id, item.id, band=band)
 
 
 def _with_manages_start_day(profile: BillingProfile, situation: Situation) -> BillingProfile:
@@ -87,6 +98,7 @@ class _ItemPlanner:
     profile: BillingProfile
     agreement: Agreement
     quantity: Decimal
+    commitment: Commitment | None
     situation: Situation
 
     def plan(self, observed: tuple[Finding, ...]) -> ItemPlan:
@@ -122,7 +134,8 @@ class _ItemPlanner:
         return choice is not None and choice.kind is ChoiceKind.STOP
 
     def _kept(self, records: Iterable[SeatRecord]) -> tuple[SeatRecord, ...]:
-        return tuple(kept(record, self.situation.company.mode) for record in records)
+        mode = self.situation.company.mode
+        return tuple(replace(kept(record, mode), commitment=self.commitment) for record in records)
 
     def _edited(
         self, edited: Edited, targets: list[Target], records: list[SeatRecord], observed: tuple[Finding, ...]
@@ -155,8 +168,7 @@ class _ItemPlanner:
         return ItemPlan(_group(self.item, [*changes, *leaving.changes]), (*observed, *findings), seats, ledger)
 
     def _key(self, tier: Tier | None) -> LineKey:
-        key = LineKey(self.situation.company.company, self.agreement.id, self.item.id)
-        return key if tier is None else replace(key, band=tier.bounds)
+        return _line_key(self.item, self.agreement, tier, self.situation)
 
     def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
         """The record with tonight's reading, also where the agreement's calendar cannot be read."""

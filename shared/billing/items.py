@@ -141,7 +141,7 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
     several = len({(feed.source, feed.sku) for feed in rule.feeds}) > 1
     name = told[0].name if told and not several else rule.profile.name if rule.profile is not None else rule.name
     not_read = next((why for feed in rule.feeds if (why := tonight.why_unknown(feed)) is not None), None)
-    not_fed = None if rule.feeds else "no customer of its source is linked to the company any more"
+    not_fed = None if rule.feeds or rule.removed else "no customer of its source is linked to the company any more"
     some = [count for feed, count in found if feed.users and not count.is_nothing]
     contradictory = None
     if some and rule.profile is not None and not rule.profile.quantity.bills_users:

@@ -100,7 +100,7 @@ def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
             FindingKind.UNMAPPED,
             f"link/{item.id}",
             f"{item.name}: our line stands, but {item.unknown}; it is left alone.",
-            "Link the company to its customer again, say that the item is not billed, or end the line by hand.",
+            "Link the company to its customer again; or say removed: true at the link, and the line ends.",
         ),
     )
 

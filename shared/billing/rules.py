@@ -215,7 +215,8 @@ class BillingProfile:
     `taxable` None leaves Manage's default. `invoice_text` may hold {product} {quantity} and {users}; empty leaves
     Manage's own text. `update_only` never creates a line. `arrears` bills usage: one line for each period that is over,
     no standing line. `combine` bills all SKUs whose policies name the profile as one item, `split` every subscription
-    as an item of its own.
+    as an item of its own. `commitment_floor` bills a split subscription for at least what was committed to, until the
+    commitment's last day.
     """
 
     id: str
@@ -233,6 +234,7 @@ class BillingProfile:
     combine: bool = False
     split: bool = False
     drift: DriftRule = DriftRule.ASK
+    commitment_floor: bool = False
     arrears: Arrears | None = None
 
     @property
@@ -252,11 +254,16 @@ class SkuPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CompanyLink:
-    """This company = this customer at this source, or those of its users whom `users` takes. Several are fine."""
+    """This company = this customer at this source, or those of its users whom `users` takes. Several are fine.
+
+    `removed`: a person says that the customer is not the company's any more, so that lines that it alone fed end. A
+    link that is merely gone says nothing: such lines are left alone.
+    """
 
     source: str
     customer: str
     users: Users = EVERYBODY
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,3 +406,8 @@ class CompanyRules:
     adopt_marked: bool = False
     guards: Guards | None = None
     billed_through: Mapping[int, date] = field(default_factory=dict)
+
+    @property
+    def linked(self) -> tuple[CompanyLink, ...]:
+        """The links in force."""
+        return tuple(link for link in self.links if not link.removed)

@@ -56,6 +56,14 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """At least so many are billed until that day, the last one of the vendor's commitment."""
+
+    quantity: Decimal
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class SeatRecord:
     """One line key's days and periods, oldest first.
 
@@ -69,6 +77,7 @@ class SeatRecord:
     seen: date | None = None
     periods: tuple[Settled, ...] = ()
     from_zero: bool = False
+    commitment: Commitment | None = None
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.

@@ -171,6 +171,7 @@ class Profile(Part):
     combine: YesOrNo = False
     split: YesOrNo = False
     drift: rules.DriftRule = rules.DriftRule.ASK
+    commitment_floor: YesOrNo = False
     arrears: rules.Arrears | None = None
 
     @model_validator(mode="after")
@@ -187,6 +188,8 @@ class Profile(Part):
             raise wrong(f"has split, but basis {self.quantity.basis.value} counts no subscriptions; use purchased")
         if self.split and self.quantity.minimum_always:
             raise wrong("has split and minimum_always; the line of a subscription that is gone would never end")
+        if self.commitment_floor and not self.split:
+            raise wrong("has commitment_floor, which only holds per subscription; write split: true beside it")
         return self
 
 
@@ -207,6 +210,7 @@ class Link(Part):
     source: Source = Field(description=f"one of {SOURCE_WORDS}")
     customer: VendorId = Field(description="the vendor's id of the customer")
     users: Users = Users()
+    removed: YesOrNo = False
 
 
 class Licence(Part):

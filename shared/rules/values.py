@@ -89,7 +89,9 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
         company=company.company,
         name=company.name,
         mode=company.mode,
-        links=tuple(rules.CompanyLink(link.source, link.customer, _users(link.users)) for link in company.links),
+        links=tuple(
+            rules.CompanyLink(link.source, link.customer, _users(link.users), link.removed) for link in company.links
+        ),
         licences=tuple(
             rules.LicenceLink(**licence.model_dump() | {"users": _users(licence.users)}) for licence in company.licences
         ),

@@ -81,13 +81,13 @@ def _item(item: BaseModel) -> list[str]:
 
 
 def _given(part: BaseModel) -> dict[str, Any]:
-    """The fields to write: none that is left out, no limits that say nothing, and no `do_not_bill: false`."""
+    """The fields to write: none that is left out, no limits that say nothing, and no switch that is usually off."""
     fields = {name: getattr(part, name) for name in type(part).model_fields}
     return {
         name: value
         for name, value in fields.items()
         if value is not None
-        and not (name == "do_not_bill" and value is False)
+        and not (name in ("do_not_bill", "removed") and value is False)
         and not (isinstance(part, CompanyGuards) and isinstance(value, BaseModel) and not _given(value))
         and value not in (Users(), Traits())
         and not (isinstance(part, Traits) and value == ())

@@ -34,7 +34,12 @@ def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Find
 
 
 def _new(source: Source, customers: Iterable[Customer], companies: Iterable[CompanyRow]) -> list[Finding]:
-    linked = {canonical(link.customer) for company in companies for link in company.links if link.source == source.name}
+    linked = {
+        canonical(link.customer)
+        for company in companies
+        for link in company.links
+        if link.source == source.name and not link.removed
+    }
     return [
         Finding(
             FindingKind.CUSTOMER_NEW,
@@ -63,11 +68,11 @@ def _gone(source: Source, customers: Iterable[Customer], companies: Iterable[Com
             f"{source.name}/{canonical(link.customer)}",
             f"{company.name} (company {company.id}) is linked to customer {link.customer}, which {source.name} does "
             "not list any more; its lines are left alone.",
-            "End the company's lines and remove the link, or renew the relationship with the customer.",
+            "Say removed: true at the link, which ends what it alone fed, or renew the relationship with the customer.",
         )
         for company in companies
         for link in company.links
-        if link.source == source.name and canonical(link.customer) not in listed
+        if link.source == source.name and not link.removed and canonical(link.customer) not in listed
     ]
 
 

@@ -49,7 +49,7 @@ def observe(
 
     `live` asks every source now; else what the night has read of a fleet will do.
     """
-    readings = tuple(_read(ports, link, as_of, live=live) for link in company.links)
+    readings = tuple(_read(ports, link, as_of, live=live) for link in company.linked)
     agreements = tuple(ports.manage.agreements(company.company))
     additions = _additions_that_matter(ports, company, state, agreements, as_of)
     facts = Facts(

@@ -32,7 +32,7 @@ def import_rules(ports: Ports, text: str) -> Imported:
     version = ports.rules.save(rules, expected=standing.version)
     customers = _companies_by_customer(companies)
     for company in companies:
-        linked = {other for link in company.links for other in customers[_customer(link)]}
+        linked = {other for link in company.linked for other in customers[_customer(link)]}
         ports.companies.put_rules(company, sharing=linked - {company.company})
     named = {company.company for company in companies}
     left = [row for row in ports.companies.all() if row.id not in named and (row.links or row.mode is not Mode.OBSERVE)]
@@ -44,7 +44,7 @@ def import_rules(ports: Ports, text: str) -> Imported:
 def _companies_by_customer(companies: Iterable[CompanyRules]) -> dict[tuple[str, str], set[int]]:
     found: dict[tuple[str, str], set[int]] = {}
     for company in companies:
-        for link in company.links:
+        for link in company.linked:
             found.setdefault(_customer(link), set()).add(company.company)
     return found
 

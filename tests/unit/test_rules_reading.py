@@ -323,7 +323,7 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
             "quantitty: {}",
             "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
             "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only, combine, "
-            "split, drift, arrears",
+            "split, drift, commitment_floor, arrears",
         ),
         ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
     ],

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.billing.agreements import Addition
+from shared.billing.counts import Subscription, SubscriptionStatus
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
@@ -952,3 +953,34 @@ def test_a_vendors_day_before_the_last_reading_does_not_bill_what_that_reading_d
     plan = bought_on(agreement, date(2021, 2, 17), [(date(2021, 2, 4), 11)])
 
     assert [(change.after.quantity, change.after.unit_price) for change in plan.changes][:1] == [(D(1), D("9.82"))]
+
+
+# ---- commitments
+
+
+def committed(day: date, quantity: int, until: date) -> Facts:
+    """One subscription that is billed as a line of its own, and for what was committed to."""
+    bought = Subscription("sub-a", D(quantity), SubscriptionStatus.ENABLED, owned=True, committed_until=until)
+    counts = [b.count(quantity, subscriptions=[bought])] if quantity else []
+    profile = b.profile(split=True, commitment_floor=True, price=PriceRule(PriceKind.CUSTOM, D("25.00")))
+    return b.facts(b.reading(*counts, day=day), rules=b.rules(profile, guards=UNGUARDED), as_of=day)
+
+
+def test_seats_that_go_within_a_commitment_are_billed_to_its_last_day_also_when_the_subscription_is_gone():
+    until = date(2026, 12, 20)
+    first = plan_company(committed(date(2026, 11, 1), 10, until))
+    (created,) = [change for change in first.changes if change.key.is_standing]
+    line = b.addition(9, 10, serial_number=created.after.serial_number, effective_date=created.after.effective_date)
+    book = (replace(b.recorded(line), key=created.key),)
+    seats = {record.line: record for record in first.seats}
+
+    def night(day: date, quantity: int) -> Plan:
+        facts = committed(day, quantity, until)
+        plan = plan_company(replace(facts, additions={b.AGREEMENT: (line,)}, ledger=book, seats=dict(seats)))
+        seats.update((record.line, record) for record in plan.seats)
+        return plan
+
+    assert night(date(2026, 11, 20), 6).groups == ()
+    assert night(date(2026, 12, 19), 0).groups == ()
+    (ending,) = night(date(2026, 12, 21), 0).changes
+    assert ending.after.cancelled_date == date(2026, 12, 31)

@@ -12,6 +12,7 @@ from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
     Band,
+    CompanyLink,
     FirstSync,
     LicenceLink,
     PriceKind,
@@ -247,3 +248,22 @@ def test_a_trial_that_is_bought_is_prorated_since_that_day_and_not_taken_for_a_f
         ("one-off", D("7.50")),
         ("standing", D("25.00")),
     ]
+
+
+def test_a_link_that_a_person_marked_as_removed_ends_what_it_alone_fed():
+    line = b.our_addition(9, 3)
+    gone = b.company(links=(CompanyLink(b.SOURCE, b.TENANT, removed=True),))
+    plan = plan_company(b.facts(additions=[line], ledger=[b.recorded(line)], company=gone))
+
+    assert dates(plan) == [("end", 501, D(3), date(2025, 1, 1), NOVEMBER_ENDS)]
+    assert plan.changes[0].sentence.startswith("Microsoft 365 Business Premium: the line of 3 ends with 30 Nov 2026")
+
+
+def test_of_two_customers_one_that_was_removed_feeds_no_more():
+    line = b.our_addition(9, 5)
+    links = (CompanyLink(b.SOURCE, b.TENANT), CompanyLink(b.SOURCE, "former-tenant", removed=True))
+    plan = plan_company(
+        b.facts(b.reading(b.count(3)), additions=[line], ledger=[b.recorded(line)], company=b.company(links=links))
+    )
+
+    assert [(change.kind, change.after.quantity) for change in plan.changes] == [(ChangeKind.UPDATE, D(3))]
