@@ -207,7 +207,7 @@ def invoiced_ahead(*, retroactive: bool) -> SandboxCompany:
     """January is invoiced, with a line that a person has kept for ten seats."""
     switches = Switches(retroactive_change=retroactive)
     contract = Contract(date(2026, 1, 1))
-    company = SandboxCompany(contract, profile(Proration(), D("25.00")), switches, switches)
+    company = SandboxCompany(contract, profile(Proration(ProrationRule.NONE), D("25.00")), switches, switches)
     company.line_before(10, D("25.00"))
     company.invoice(date(2026, 1, 1))
     return company
