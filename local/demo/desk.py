@@ -71,6 +71,16 @@ class Host(_Site):
         found: Json = self._ask("POST", "/api/sync", {"companies": [company]})
         return found
 
+    def approve(self, company: int, group: str) -> Json:
+        """Approves one group, as the person whom the settings make up; the outcome."""
+        found: Json = self._ask("POST", "/console/api/approve", {"company": company, "groups": [group]})
+        return found
+
+    def history(self, company: int) -> list[Json]:
+        """The newest of what was done to a company and decided about it."""
+        found: list[Json] = self._ask("GET", f"/console/api/companies/{company}/history")["entries"]
+        return found
+
     def sync_all(self) -> str:
         """Starts a run over every company and answers its id."""
         return str(self._ask("POST", "/api/sync", {"companies": "all"})["run"])

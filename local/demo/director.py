@@ -112,8 +112,8 @@ class Director:
             if row.get("written"):
                 name = self._stage.host.company(row["company"])["name"]
                 for entry in self._stage.ports.company_state.history(row["company"], _NEWEST):
-                    if entry.run == run["id"]:
-                        change = entry.change
+                    change = entry.change
+                    if entry.run == run["id"] and change is not None:
                         yield Told(name, WRITTEN_AS[change.kind.value], change.monthly, change.sentence)
 
     def _examples(self, details: Iterable[Json]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`dev.py demo`: four nights, shown as they pass and checked."""
+"""`dev.py demo`: four nights and an approval, shown as they pass and checked."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from local.demo.approval import approve_one
 from local.demo.checks import problems
 from local.demo.director import Director
 from local.demo.night import Night
@@ -55,6 +56,10 @@ def perform(
                 nights.append(night)
                 found += problems(night, rules_document(director.msp)["adoptable_marks"])
                 show.night(night)
+            approval = approve_one(stage)
+            if approval is not None:
+                found += approval.problems()
+                show.approval(approval)
         if report_file is not None:
             report_file.write_text(json.dumps(report(nights), indent=2) + "\n", encoding="utf-8")
         show.end(nights, found)

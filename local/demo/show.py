@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from local.demo.approval import Approval
 from local.demo.night import KINDS, Night
-from local.demo.stage import REPOSITORY, Stage
+from local.demo.stage import PERSON, REPOSITORY, Stage
 from local.demo.tables import (
     billed_wrong,
     failed_table,
@@ -46,6 +47,17 @@ class Show:
         """What happened between the third night and the last."""
         self._console.print(f"\nTen days pass: {invoices} invoices are run, {moves} customers' seats move.\n")
 
+    def approval(self, approval: Approval) -> None:
+        """The step after the nights: what waited, who approved it, what was written."""
+        self._console.rule(
+            f"[bold]{approval.company}: approve[/], nothing is written before a person says so", align="left"
+        )
+        sentences = "\n".join(f"  {change['sentence']}" for change in approval.group["changes"])
+        written = ", ".join(f"{count} {kind}" for kind, count in approval.answer["written"].items()) or "nothing"
+        by = approval.signed.get("by", "nobody")
+        self._console.print(f"Waiting:\n{sentences}", highlight=False)
+        self._console.print(f"Approved by {by}: [bold]{written}[/].\n", highlight=False)
+
     def end(self, nights: Sequence[Night], problems: Sequence[str]) -> None:
         self._console.print(summary_table(nights))
         for problem in problems:
@@ -60,6 +72,7 @@ class Show:
             settings = settings.relative_to(REPOSITORY)
         lines = [
             f"TrueUp's API  {stage.host.url}/api/status (header x-functions-key: HOST_DEFAULT_KEY of {settings})",
+            f"what waits    {stage.host.url}/console/api/waiting (as {PERSON})",
             f"the sandbox   {stage.sandbox.url}/_sandbox/additions, …/_sandbox/calls, …/_sandbox/msp",
             f"the rules     python dev.py rules export - --settings {settings}",
             f"the logs      {settings.parent}",

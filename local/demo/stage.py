@@ -30,6 +30,8 @@ ONE_PROCESS = {
     "PYTHON_THREADPOOL_THREAD_COUNT": "16",
     "MANAGE_CALLS_IN_FLIGHT": "8",
 }
+#: Who approves here: a person made up, as nobody can sign in on this machine.
+PERSON = "pat@birchline.example"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def set_up(
     `latency` is the sandbox's, in milliseconds, for all its systems or by system. Raises `Refused` with the end of the
     log of what does not start.
     """
-    with prepared(companies, seed, now, folder, ONE_PROCESS, latency=latency, starting=starting) as ground:
+    settings = {**ONE_PROCESS, "TRUEUP_LOCAL_PERSON": f"{PERSON}: TrueUp.Approver"}
+    with prepared(companies, seed, now, folder, settings, latency=latency, starting=starting) as ground:
         starting("the functions host")
         _fresh(folder / "host.log")
         with ground.host("host", "--drain", "10") as host:

@@ -43,6 +43,7 @@ def test_four_nights_at_a_small_msp_do_what_they_should(tmp_path: Path) -> None:
     for entry in (observe, quiet):
         assert entry["created"] == entry["updated"] == entry["ended"] == 0
     assert moved["created"] + moved["updated"] + moved["ended"] > 0
+    assert "Approved by pat@birchline.example: " in done.stdout
     assert picture.read_text().startswith("<svg")
 
 
