@@ -15,7 +15,7 @@ from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
 from shared.billing.rules import Basis, BillingProfile, QuantityRule
 from shared.billing.situation import Doubt, Situation
-from shared.billing.wording import number
+from shared.billing.wording import number, spoken
 
 
 def measured(item: BillItem, profile: BillingProfile) -> Decimal:
@@ -145,10 +145,37 @@ def on_agreements(situation: Situation) -> list[Finding]:
     """What a person should know of the active agreements that lines of ours stand on, whatever is counted."""
     found: list[Finding | None] = []
     for agreement in situation.agreements.values():
+        if agreement.agreement_status != "Active":
+            continue
+        found.append(_ends_soon(agreement, situation))
         calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
-        if agreement.agreement_status == "Active" and not isinstance(calendar, Unsupported):
+        if not isinstance(calendar, Unsupported):
             found.append(jumped(agreement, calendar, situation))
     return [finding for finding in found if finding is not None]
+
+
+def _ends_soon(agreement: Agreement, situation: Situation) -> Finding | None:
+    """An agreement that is about to end, with lines of ours that bill on it until then."""
+    if agreement.end_date is None or (agreement.end_date - situation.as_of).days > situation.guards.ends_within_days:
+        return None
+    lines = [
+        line
+        for own in situation.owned.values()
+        for line in own
+        if line.key.agreement == agreement.id
+        and line.key.is_standing
+        and line.addition.quantity > 0
+        and line.addition.is_open(agreement.end_date)
+    ]
+    if not lines:
+        return None
+    return Finding(
+        FindingKind.AGREEMENT_NOT_ACTIVE,
+        f"agreement/{agreement.id}/ends",
+        f"Agreement {agreement.id} ({agreement.name}) ends on {spoken(agreement.end_date)}: after it {len(lines)} line(s) "
+        "of ours are not billed any more.",
+        "Renew the agreement in Manage, or name another one in licence links of this company.",
+    )
 
 
 def billed_for_nothing(item: BillItem, profile: BillingProfile, situation: Situation) -> tuple[Finding, ...]:

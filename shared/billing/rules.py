@@ -322,7 +322,8 @@ class Guards:
     """What holds a plan for a person to look at.
 
     More than `changes_per_day` changes of one company in one business day, those written already included, are held.
-    So is an agreement of which more than `invoiced_at_once` periods were invoiced between two looks.
+    So is an agreement of which more than `invoiced_at_once` periods were invoiced between two looks. An agreement with
+    lines of ours is told of `ends_within_days` before it ends.
     """
 
     reduction: ReductionLimit = ReductionLimit()
@@ -330,6 +331,7 @@ class Guards:
     all_to_zero: bool = True
     changes_per_day: int = 200
     invoiced_at_once: int = 1
+    ends_within_days: int = 30
 
 
 @dataclass(frozen=True, slots=True)

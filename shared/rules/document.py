@@ -112,6 +112,7 @@ class Guards(Part):
     increase: Increase = Increase()
     changes_per_day: Whole = rules.Guards().changes_per_day
     invoiced_at_once: Whole = rules.Guards().invoiced_at_once
+    ends_within_days: Whole = rules.Guards().ends_within_days
 
 
 class CompanyReduction(Part):
@@ -138,6 +139,7 @@ class CompanyGuards(Part):
     increase: CompanyIncrease = CompanyIncrease()
     changes_per_day: Whole | None = None
     invoiced_at_once: Whole | None = None
+    ends_within_days: Whole | None = None
 
 
 class Fleet(Part):

@@ -25,6 +25,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
         all_to_zero=document.guards.all_to_zero,
         changes_per_day=document.guards.changes_per_day,
         invoiced_at_once=document.guards.invoiced_at_once,
+        ends_within_days=document.guards.ends_within_days,
     )
     return (
         rules.Rules(

@@ -116,7 +116,9 @@ def test_a_company_inherits_the_guards_it_does_not_name():
     assert companies[0].guards is None
     increase = IncreaseLimit(Decimal(10), Decimal(50))
     assert msp.guards.changes_per_day == 200
-    assert companies[1].guards == Guards(limit, increase, all_to_zero=False, changes_per_day=300, invoiced_at_once=3)
+    assert companies[1].guards == Guards(
+        limit, increase, all_to_zero=False, changes_per_day=300, invoiced_at_once=3, ends_within_days=60
+    )
 
 
 def test_the_example_shows_every_field_of_the_document():

@@ -145,6 +145,7 @@ def company(number: int, ids: list[str]) -> st.SearchStrategy:
                     "reduction": st.fixed_dictionaries({}, optional=LIMITS),
                     "changes_per_day": WHOLE,
                     "invoiced_at_once": WHOLE,
+                    "ends_within_days": WHOLE,
                 },
             ),
         },
@@ -165,6 +166,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                         "reduction": st.fixed_dictionaries(LIMITS),
                         "changes_per_day": WHOLE,
                         "invoiced_at_once": WHOLE,
+                        "ends_within_days": WHOLE,
                     }
                 )
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -130,3 +130,31 @@ def test_an_agreement_that_now_bills_longer_periods_is_held_where_it_would_bill_
     plan = plan_company(replace(facts, agreements=(quarterly,)))
     assert plan.changes == ()
     assert "invoices were undone" in plan.findings[0].text
+
+
+# ---- agreements that are about to end
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, True), (30, True), (31, False)])
+def test_an_agreement_with_lines_of_ours_is_told_of_before_it_ends(days, told):
+    line = b.our_addition(9, 5)
+    ends = b.TODAY + timedelta(days=days)
+    facts = b.facts(
+        b.reading(b.count(5)), additions=[line], ledger=[b.recorded(line)], agreements=[b.agreement(end_date=ends)]
+    )
+
+    keys = [finding.key for finding in plan_company(facts).findings]
+    assert (f"agreement/{b.AGREEMENT}/ends" in keys) is told
+    company = b.company(guards=Guards(ends_within_days=60))
+    assert f"agreement/{b.AGREEMENT}/ends" in [
+        item.key for item in plan_company(replace(facts, company=company)).findings
+    ]
+
+
+def test_an_agreement_that_ends_without_a_line_of_ours_is_nobodys_matter():
+    ends = b.agreement(end_date=b.TODAY + timedelta(days=5))
+    ended = b.our_addition(9, 5, cancelled_date=b.TODAY)
+
+    for lines in ([], [b.addition(8, 5, product="BACKUP-GB", product_id=300)], [ended]):
+        plan = plan_company(b.facts(b.reading(), additions=lines, agreements=[ends]))
+        assert [finding for finding in plan.findings if finding.key.endswith("/ends")] == []
