@@ -22,7 +22,8 @@ class BillItem:
     `profile` None means *do not bill*. `told` are tonight's counts as their sources told them, `counts` what of them
     feeds this item (none inside the scope of complete readings means zero). `subscription` is the id of the only one
     that a split item bills. `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not
-    known; the lines of such an item are frozen.
+    known; the lines of such an item are frozen. `read_failed`: a reading that it needs failed, which has a finding of
+    its own.
     """
 
     id: str
@@ -35,6 +36,7 @@ class BillItem:
     subscription: str | None = None
     unknown: str | None = None
     billing_unknown: bool = False
+    read_failed: bool = False
 
     @property
     def whole_id(self) -> str:
@@ -90,11 +92,14 @@ class _Readings:
         }
         return cls(by_customer, by_sku)
 
+    def failed(self, feed: Feed) -> bool:
+        return not isinstance(self.by_customer.get((feed.source, feed.customer)), Reading)
+
     def why_unknown(self, feed: Feed) -> str | None:
         reading = self.by_customer.get((feed.source, feed.customer))
         if not isinstance(reading, Reading):
             return f"{feed.source} could not be read"
-        return None if reading.scope.covers(feed.sku) else f"{feed.source} did not tell about this SKU"
+        return None if reading.scope.covers(feed.sku) else f"{feed.source} did not tell how many there are"
 
 
 def bill_items(
@@ -156,6 +161,7 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
         licence=rule.licence,
         unknown=rule.unknown or contradictory or not_fed or not_read,
         billing_unknown=(rule.unknown or contradictory) is not None,
+        read_failed=any(map(tonight.failed, rule.feeds)),
     )
 
 

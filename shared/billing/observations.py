@@ -87,20 +87,27 @@ def unassigned(item: BillItem) -> tuple[Finding, ...]:
     )
 
 
+#: What to do about a line of which nothing is known: its customers were read and did not tell, or it has none.
+_UNKNOWN_REMEDY = {
+    True: "Look at the vendor whether the customer still has it and our key may see it; else say that the item is not "
+    "billed, or end the line by hand.",
+    False: "Link the company to its customer again; or say removed: true at the link, and the line ends.",
+}
+
+
 def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     """Why nothing is known of an item, where no failed reading says so already."""
-    failed = any(link.source in item.sources for link in situation.company.links)
     if item.billing_unknown:
         told = f"{item.name}: nothing is changed, because {item.unknown}."
         return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)
-    if failed or not any(line.addition.is_open(situation.as_of) for line in situation.owned[item.id]):
+    if item.read_failed or not any(line.addition.is_open(situation.as_of) for line in situation.owned[item.id]):
         return ()
     return (
         Finding(
             FindingKind.UNMAPPED,
             f"link/{item.id}",
             f"{item.name}: our line stands, but {item.unknown}; it is left alone.",
-            "Link the company to its customer again; or say removed: true at the link, and the line ends.",
+            _UNKNOWN_REMEDY[bool(item.feeds)],
         ),
     )
 

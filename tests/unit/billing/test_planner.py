@@ -815,13 +815,17 @@ def test_what_is_not_to_be_billed_is_left_alone_on_an_agreement_that_is_over():
     assert plan.groups == ()
 
 
-def test_a_source_that_tells_only_of_some_skus_says_nothing_of_the_others():
+def test_a_source_that_tells_only_of_some_skus_freezes_the_lines_of_the_others_and_it_is_said():
     line = b.our_addition(9, 10)
     narrow = replace(b.reading(), scope=Scope(frozenset({b.STANDARD})))
     plan = plan_company(b.facts(narrow, additions=[line], ledger=[b.recorded(line)]))
 
     assert plan.groups == ()
-    assert plan.findings == ()
+    [finding] = plan.findings
+    assert finding.kind.value == "unmapped"
+    assert "our line stands, but microsoft365 did not tell how many there are" in finding.text
+    assert "Look at the vendor" in finding.remedy
+    assert plan_company(b.facts(narrow)).findings == ()
 
 
 def test_a_source_without_subscriptions_is_taken_by_its_own_totals():
