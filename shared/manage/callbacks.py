@@ -32,7 +32,7 @@ class _Message(BaseModel):
 
     type: str = Field(alias="Type", min_length=1, max_length=40)
     id: Annotated[Id, Field(alias="ID", gt=0, lt=10**_DIGITS)]
-    message: str = Field(alias="MessageId", min_length=1, max_length=100)
+    message: Text = Field(alias="MessageId", default="", max_length=100)
     company: Text = Field(alias="CompanyId", default="")
     member: Text = Field(alias="MemberId", default="", max_length=100)
     entity: Any = Field(alias="Entity", default=None)
@@ -61,7 +61,8 @@ class CallbackReader:
         if message.company and message.company.casefold() != self._company.casefold():
             raise Refused("the callback is of another company's Manage", system=SYSTEM)
         kind = message.type.lower()
-        return Callback(message.message, kind, message.id, _company(kind, message), message.member)
+        name = message.message or hashlib.sha256(body).hexdigest()
+        return Callback(name, kind, message.id, _company(kind, message), message.member)
 
 
 def _signature(text: str) -> bytes:

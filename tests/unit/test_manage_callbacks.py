@@ -73,6 +73,13 @@ def test_fields_that_are_not_told_may_be_missing():
     assert read(content) == Callback("6b3b9f0e", "agreement", 501, None, "")
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_message_without_an_id_is_known_again_by_its_body(nothing):
+    once, again, other = body(MessageId=nothing), body(MessageId=nothing), body(MessageId=nothing, ID=502)
+    assert read(once).message == read(again).message != read(other).message
+    assert read(once).message
+
+
 def test_the_signature_is_over_the_raw_bytes_not_over_what_they_mean():
     content = body()
     same_meaning = json.dumps(json.loads(content), indent=1).encode()
@@ -156,8 +163,6 @@ BAD_BODIES = [
     body(ID=True),
     body(Type=None),
     body(Type=""),
-    body(MessageId=None),
-    body(MessageId=""),
     body(MessageId="x" * 101),
     body(Metadata=None),
     body(Metadata={}),
