@@ -80,6 +80,19 @@ def test_a_retry_starts_a_run_where_the_messages_own_has_gone_on(house):
     assert house.manage.calls["create"] == 2
 
 
+def test_a_retry_starts_a_run_where_the_watchdog_gave_the_company_to_another_message(house):
+    number, message = parked(house)
+    house.clock.pass_by(seconds=house.ports.limits.silence + 1)
+    lanes.watch(house.ports)
+    run = poison.retry(house.ports, number)
+
+    assert run != "run"
+    assert message not in house.queue.waiting
+    for each in ("run", run):
+        house.work_until_done(each)
+    assert house.manage.calls["create"] == 2
+
+
 def test_a_retry_of_the_call_for_due_companies_looks_at_them(house):
     make_due(house.ports, 3)
     house.clock.pass_by(minutes=2)
