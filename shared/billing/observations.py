@@ -179,8 +179,8 @@ def _ends_soon(agreement: Agreement, situation: Situation) -> Finding | None:
     return Finding(
         FindingKind.AGREEMENT_NOT_ACTIVE,
         f"agreement/{agreement.id}/ends",
-        f"Agreement {agreement.id} ({agreement.name}) ends on {spoken(agreement.end_date)}: after that day {len(lines)} "
-        "line(s) of ours are not billed any more.",
+        f"Agreement {agreement.id} ({agreement.name}) ends on {spoken(agreement.end_date)}; "
+        f"{len(lines)} line(s) of ours are not billed after that day.",
         "Renew the agreement in Manage, or name another one in licence links of this company.",
     )
 
