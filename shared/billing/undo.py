@@ -205,4 +205,4 @@ def _said(values: LineValues, name: str) -> str:
         return "another text"
     if isinstance(value, date):
         return spoken(value)
-    return number(value) if isinstance(value, Decimal) else repr(value) if value == "" else str(value)
+    return number(value) if isinstance(value, Decimal) else str(value or "nothing")

@@ -29,8 +29,11 @@ def waiting(ports: Ports) -> Json:
 
 
 def approved(hashes: Sequence[str], synced: Synced) -> Json:
-    """What came of approving these hashes: written, stale with the difference, or waiting for a later night."""
-    assert synced.judged is not None or synced.plan is None
+    """What came of approving these hashes.
+
+    `approved` are decided, and written now or, where that did not succeed, by a later look; `stale` are not what is
+    planned any more, with the difference; of `unknown` no group waits.
+    """
     stale = synced.judged.stale if synced.judged is not None else ()
     told = {
         each.decision.group.hash: {

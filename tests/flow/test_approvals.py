@@ -348,3 +348,39 @@ def test_killed_anywhere_an_approval_is_written_once_or_was_never_stored():
         return house.manage.said(), len(state.waiting), state.decisions, state.intents, signed
 
     killed_everywhere(work, look)
+
+
+def test_killed_anywhere_an_approval_of_many_is_written_once_or_not_decided():
+    def look(house: House) -> tuple:
+        history = house.ports.company_state.history(1, 50)
+        written = sorted(entry.change.fingerprint for entry in history if entry.signed and entry.change)
+        return house.manage.said(), house.state(1).decisions, house.state(1).intents, written
+
+    def work(house: House) -> None:
+        """A person asks until there is a run; the platform works it."""
+        for _ in range(3):
+            try:
+                approve_all(house.ports, PAT, kind=None, held=None)
+                break
+            except Killed:
+                house.revive()
+                if house._alive(house.ports.runs.open_headers):
+                    break
+        for header in house._alive(house.ports.runs.open_headers):
+            house.work_until_done(header.id)
+
+    undisturbed = a_house()
+    undisturbed.sync(1)
+    before = undisturbed.fate.steps
+    work(undisturbed)
+    steps = undisturbed.fate.steps - before
+    expected = look(undisturbed)
+    assert expected[3]
+    for step in range(1, steps + 1):
+        house = a_house()
+        house.sync(1)
+        house.fate.die_at = house.fate.steps + step
+        work(house)
+        house.revive()
+        two_nights(house)
+        assert look(house) == expected, f"killed before step {step}: {house.fate.log[-1]}"

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.choices import ChoiceKind
-from shared.billing.rules import DriftRule, FirstSync, Mode, Proration, ProrationRule
+from shared.billing.rules import Decrease, DriftRule, FirstSync, Mode, Proration, ProrationRule
 from shared.errors import Gone, Refused
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
@@ -338,3 +338,26 @@ def test_only_what_an_open_finding_offers_can_be_chosen(house):
     edit(house, quantity=D(5))
     with pytest.raises(Refused, match="say what TrueUp wrote"):
         chosen(house, ChoiceKind.RESTORE)
+
+
+def test_an_edit_of_the_product_is_left_to_a_person_also_where_edits_are_restored():
+    house = a_house(drift=DriftRule.RESTORE)
+    edit(house, product_id=89, product="M365-BS", quantity=D(7))
+    writes = house.manage.writes
+    house.sync(1)
+    assert house.kinds(1) != []
+    assert house.manage.writes == writes
+
+
+def test_where_decreases_are_credited_an_edit_cannot_be_accepted_but_restored():
+    house = House()
+    credits_ = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
+    house.rules(b.rules(b.profile(proration=credits_)))
+    house.company(1, [b.count(5)], [b.addition(11, 5)])
+    house.sync(1)
+    edit(house, quantity=D(7))
+    house.sync(1)
+    chosen(house, ChoiceKind.ACCEPT)
+    assert house.kinds(1) == ["drift"]
+    chosen(house, ChoiceKind.RESTORE)
+    assert (house.kinds(1), house.manage.lines[11].quantity) == ([], D(5))
