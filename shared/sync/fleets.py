@@ -16,15 +16,22 @@ log = logging.getLogger(__name__)
 #: So long, within its day, a stored reading is taken for what the customer has; then the customer is read alone.
 FRESH = timedelta(hours=2)
 
+#: After so long no further fleet is begun: the platform ends the job after ten minutes, and the night must start.
+ENOUGH = timedelta(minutes=4)
+
 
 def read_fleets(ports: Ports) -> None:
-    """Reads every fleet and stores its readings.
+    """Reads every fleet and stores its readings, as far as there is time.
 
-    A fleet that could not be read is no trouble yet: each of its customers is then read alone, and tells why not.
+    A fleet that was not read is no trouble yet: each of its customers is then read alone, and tells why not.
     """
     day = business_date(ports.clock)
+    begun = ports.clock.now()
     for source in ports.sources.values():
         if not isinstance(source, FleetSource):
+            continue
+        if ports.clock.now() - begun > ENOUGH:
+            log.warning("there was no time left for the fleet of %s", source.name)
             continue
         at = ports.clock.business_now()
         try:

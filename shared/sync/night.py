@@ -25,24 +25,24 @@ LONGEST_JOB = timedelta(minutes=15)
 
 
 def nightly(ports: Ports) -> str:
-    """Lists each vendor's customers, notices new and vanished ones, and starts a run over the linked companies.
+    """Starts a run over the linked companies, then lists each vendor's customers and notices new and vanished ones.
 
-    What is read for all customers at once is read before, so that the run finds it.
-
-    Beside that it tidies up: messages told long enough, callbacks heard long ago, our registration for them.
+    What is read for all customers at once is read before, so that the run finds it; all that can wait comes after, lest
+    a vendor that does not answer keep the run from starting. Beside that it tidies up: messages told long enough,
+    callbacks heard long ago, our registration for them.
 
     Companies that were ever looked at stay in it: lines of ours may stand where the links are gone. The run's id is the
     business day's, so that two ticks make one run. Answers in words what it did.
     """
     companies = ports.companies.all()
-    findings = [*notice_customers(ports, companies), *keep_registered(ports)]
-    poison.close_old(ports)
-    callbacks.forget_old(ports)
     read_fleets(ports)
-    prune_runs(ports)
     run = f"{business_date(ports.clock).isoformat()}-nightly"
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)
+    findings = [*notice_customers(ports, companies), *keep_registered(ports)]
+    poison.close_old(ports)
+    callbacks.forget_old(ports)
+    prune_runs(ports)
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import pytest
@@ -16,7 +16,7 @@ from shared.sync import night
 from shared.sync.demand import sync_now
 from shared.sync.fleets import FRESH, read_fleets
 from tests import builders as b
-from tests.fakes.house import FakeSource, House
+from tests.fakes.house import FakeSource, House, Killed
 
 COMPANIES = (250, 251, 252)
 
@@ -142,3 +142,26 @@ def test_a_failed_reading_is_not_stored(house: House) -> None:
     assert outcomes[250] is Outcome.FAILED
     assert house.ports.readings.get(b.SOURCE, "tenant-250") is None
     assert house.source.reads == {"tenant-250": 1}
+
+
+def test_a_fleet_that_takes_too_long_is_the_last_one_begun(house: House) -> None:
+    slow, late = FakeFleet("slow"), FakeFleet("late")
+    read = slow.read_fleet
+    slow.read_fleet = lambda day, known, /: (house.clock.pass_by(minutes=5), read(day, known))[1]  # type: ignore[method-assign]
+    house.ports = replace(house.ports, sources={"slow": slow, "late": late})
+
+    read_fleets(house.ports)
+
+    assert (slow.fleets, late.fleets) == (1, 0)
+
+
+def test_a_vendor_that_never_answers_the_list_of_customers_does_not_keep_the_run_from_starting(house: House) -> None:
+    def hangs() -> list:
+        raise Killed  # the platform ends the job
+
+    house.source.customers = hangs  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        night.nightly(house.ports)
+
+    house.work_until_done("2026-11-21-nightly")
+    assert house.source.fleets == 1

@@ -79,9 +79,17 @@ def go_on(house: House, until: Callable[[], bool]) -> None:
 
 
 def is_over(house: House, run: str = NIGHT) -> bool:
-    """Whether there was such a run, by id or kind, and it has ended."""
+    """Whether there was such a run, by id or kind, and it has ended, and the job that started it is done as well."""
     headers = [header for header in house.ports.runs.headers(20) if run in (header.id, header.kind)]
-    return bool(headers) and headers[0].ended is not None
+    return bool(headers) and headers[0].ended is not None and not is_job_waiting(house)
+
+
+def is_job_waiting(house: House) -> bool:
+    """Whether the nightly job is at work, was killed, or is to be started again."""
+    state = house.ports.schedules.get("nightly")
+    if state is None or state.next_due is None:
+        return False
+    return state.running_since is not None or state.next_due <= house.clock.business_now()
 
 
 @dataclass

@@ -34,9 +34,9 @@ from shared.sources.rows import Row
 
 #: A company's sync has four minutes in all, for reading and writing.
 READ_SECONDS = 100.0
-LIST_SECONDS = 300.0
-#: The night's job has fifteen minutes for the fleets of all sources.
-FLEET_SECONDS = 420.0
+LIST_SECONDS = 100.0
+#: What does not fit is read company by company: the night waits for the fleets of all sources.
+FLEET_SECONDS = 150.0
 
 
 class Pax8Source:
