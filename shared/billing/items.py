@@ -147,10 +147,7 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
     name = told[0].name if told and not several else rule.profile.name if rule.profile is not None else rule.name
     not_read = next((why for feed in rule.feeds if (why := tonight.why_unknown(feed)) is not None), None)
     not_fed = None if rule.feeds or rule.removed else "no customer of its source is linked to the company any more"
-    some = [count for feed, count in found if feed.users and not count.is_nothing]
-    contradictory = None
-    if some and rule.profile is not None and not rule.profile.quantity.bills_users:
-        contradictory = "only some users of its customer are counted here, but its profile bills what is purchased"
+    contradictory = _contradiction(rule, found)
     return BillItem(
         id=rule.id,
         name=name,
@@ -163,6 +160,18 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
         billing_unknown=(rule.unknown or contradictory) is not None,
         read_failed=any(map(tonight.failed, rule.feeds)),
     )
+
+
+def _contradiction(rule: ItemRule, found: Iterable[tuple[Feed, Count]]) -> str | None:
+    """Why the profile cannot bill what is counted."""
+    if rule.profile is None:
+        return None
+    if not rule.profile.quantity.bills_users and any(feed.users and not count.is_nothing for feed, count in found):
+        return "only some users of its customer are counted here, but its profile bills what is purchased"
+    is_named = rule.licence is not None and rule.licence.quantity is not None
+    if rule.profile.arrears is None and not is_named and any(count.level for _, count in found):
+        return "it is a level that goes up and down, which is billed with arrears: highest (or last) in its profile"
+    return None
 
 
 def _split(whole: BillItem, gone: Iterable[str]) -> list[BillItem]:

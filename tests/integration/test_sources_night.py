@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from local.sandbox.pax8.world import paid_for
+from local.sandbox.world.rules import rules_document
 from local.sandbox.world.vendors import PAX8, products_of
 from tests.integration.house import NIGHT, TWO, House, Json
 
@@ -46,6 +47,65 @@ def test_huntress_cove_and_pax8_are_billed_beside_microsoft_and_a_bad_night_chan
     assert house.writes() == 0
     assert house.additions() == before
     nothing_secret_is_logged(house)
+
+
+GB = 1024**3
+STORAGE = {
+    "id": "cove-storage",
+    "name": "Cove storage, per GB",
+    "product": "BKP-GB",
+    "agreement_types": ["Cloud Subscriptions"],
+    "quantity": {"divide_by": GB, "rounding": "up"},
+    "price": {"kind": "custom", "amount": "0.05"},
+    "arrears": "highest",
+}
+
+
+def test_a_months_highest_storage_is_billed_once_the_month_is_over(house: House) -> None:
+    rules = rules_document(house.sandbox.msp, "auto")
+    storage = {"source": "cove", "sku": "used-storage"}
+    policies = [policy for policy in rules["policies"] if policy.items() & storage.items() != storage.items()]
+    policies.append(storage | {"profile": "cove-storage"})
+    house.import_rules("auto", profiles=[*rules["profiles"], STORAGE], policies=policies)
+    house.host()
+    company, customer = one_agreement_and_a_server(house)
+    for day, used in (("2026-11-22", 40 * GB), ("2026-11-25", 75 * GB + 1), ("2026-11-28", 60 * GB)):
+        store(house, customer, used, day)
+        house.sync(company)
+        assert usage_lines(house, company) == []
+    store(house, customer, 10 * GB, "2026-12-02")
+    for _ in range(2):
+        house.sync(company)
+        assert usage_lines(house, company) == [(76, 0.05)]
+
+
+def one_agreement_and_a_server(house: House) -> tuple[int, int]:
+    """A company with one active agreement for cloud subscriptions, and its customer at Cove with a device."""
+    for company in house.companies:
+        agreements = house.sandbox.msp.records.of_parent("agreements", company)
+        cloud = [item for item in agreements if item["type"]["name"] == "Cloud Subscriptions"]
+        usual = len(cloud) == 1 and cloud[0]["agreementStatus"] == "Active" and "parentAgreement" not in cloud[0]
+        for customer in house.sandbox.msp.cove.of_company(company):
+            if usual and cloud[0]["nextInvoiceDate"].startswith("2026-12-01"):
+                house.control("PUT", "cove", {"customer": customer.id, "physical-server": 1})
+                return company, customer.id
+    raise AssertionError("no company that will do is a customer of Cove")
+
+
+def store(house: House, customer: int, used: int, day: str) -> None:
+    house.control("PUT", "cove", {"customer": customer, "used-storage": used})
+    house.clock(datetime.fromisoformat(f"{day}T02:00:00+00:00"))
+
+
+def usage_lines(house: House, company: int) -> list[tuple[float, float]]:
+    """Quantity and price of our lines for storage."""
+    return [
+        (line["quantity"], line["unitPrice"])
+        for line in house.additions()
+        if line["product"]["identifier"] == "BKP-GB"
+        and line.get("serialNumber", "").startswith("TU1-")
+        and company_of(house, line) == company
+    ]
 
 
 def night(house: House, number: int) -> None:

@@ -17,9 +17,12 @@ from shared.billing.lines import LineKey, stamp_of
 from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
+    Arrears,
     Basis,
     CompanyLink,
     LicenceLink,
+    PriceKind,
+    PriceRule,
     Proration,
     ProrationRule,
     QuantityRule,
@@ -419,3 +422,26 @@ def test_ids_of_ordinary_items_are_schema_and_never_change():
     assert item_id("microsoft365", f" {b.PREMIUM.upper()} ") == f"microsoft365/{b.PREMIUM}"
     assert item_id("microsoft365", b.PREMIUM, b.TENANT) == f"microsoft365/{b.TENANT}/{b.PREMIUM}"
     assert item_id("pushed", "Backup/GB", "50%") == "pushed/50%25/backup%2fgb"
+
+
+# --- levels --------------------------------------------------------------------------------------------------------
+
+
+def test_a_level_is_not_billed_as_if_it_stood_and_its_line_is_left_alone() -> None:
+    storage = replace(b.count(7), level=True)
+    line, row = standing(item_id(b.SOURCE, b.PREMIUM), 5)
+    plan = plan_company(b.facts(b.reading(storage), additions=[line], ledger=[row]))
+
+    assert plan.groups == ()
+    [finding] = plan.findings
+    assert finding.kind.value == "settings"
+    assert "arrears: highest" in finding.text
+
+
+def test_a_level_is_billed_in_arrears_and_a_quantity_that_a_person_named_is_billed_as_it_is() -> None:
+    storage = b.reading(replace(b.count(7), level=True))
+    in_arrears = b.rules(b.profile(arrears=Arrears.HIGHEST, price=PriceRule(PriceKind.CUSTOM, D(1))))
+    named = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, quantity=D(3)),))
+
+    assert said(plan_company(b.facts(storage, rules=in_arrears))) == []
+    assert quantities(plan_company(b.facts(storage, company=named))) == {item_id(b.SOURCE, b.PREMIUM): D(3)}
