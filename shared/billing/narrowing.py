@@ -1,7 +1,7 @@
 """A count narrowed to what feeds one of several lines: some of its users, or one of its subscriptions.
 
-What the narrowed part has of the whole is not known any more, so it is left out: the days on which the whole changed,
-and for a subscription who holds it.
+What of the whole does not hold for the part is left out: the days on which the whole changed, and who holds a
+subscription.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def held_by_some(count: Count, filters: Iterable[Users]) -> Count:
 
 
 def of_subscription(count: Count, subscription: Subscription) -> Count:
-    """The count of one subscription."""
-    return replace(count, subscriptions=(subscription,), assigned=None, holders=None, changed=())
+    """The count of one subscription, with the days on which that one changed."""
+    return replace(count, subscriptions=(subscription,), assigned=None, holders=None, changed=subscription.changed)
 
 
 def _taken(holders: tuple[Holder, ...] | None, filters: tuple[Users, ...]) -> tuple[Holder, ...] | None:

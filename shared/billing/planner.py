@@ -108,9 +108,10 @@ def plan_company(facts: Facts) -> Plan:
 
 
 def _remembered(facts: Facts) -> set[str]:
-    """What the ledger and the seat records know of; each begins with the id of a bill item."""
+    """Of what lines or seats are remembered; each begins with the id of a bill item."""
     rows = {canonical(row.key.bill_item) for row in facts.ledger}
-    return rows | {line.split("/", 2)[2] for line in facts.seats}
+    seats = {line for line, record in facts.seats.items() if record.days and record.days[-1].quantity > 0}
+    return rows | {line.split("/", 2)[2] for line in seats}
 
 
 def _standing(situation: Situation) -> Standing:

@@ -42,13 +42,16 @@ def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
 def dated_quantities(counts: Sequence[Count], rule: QuantityRule) -> tuple[tuple[date, Decimal], ...]:
     """The vendor's own days of change with the quantity of the line from each on, oldest first.
 
-    Only for what is bought and fed by one count: several counts, or users, have no one day on which they changed.
+    Only for what is bought and fed by one count: several counts, or users, have no one day on which they changed. Nor
+    where the rule leaves something out: the vendor's days are those of the whole.
     """
-    if rule.basis is not Basis.PURCHASED or len(counts) != 1:
+    if rule.basis is not Basis.PURCHASED or rule.without_subscriptions or len(counts) != 1:
         return ()
-    bought = replace(counts[0], subscriptions=None, grace=ZERO)
-    plain = replace(rule, without_subscriptions=())
-    dated = [(day, quantity_of([replace(bought, purchased=quantity)], plain)) for day, quantity in bought.changed]
+    (count,) = counts
+    if not count.changed or purchased(count, rule) != count.changed[-1][1]:
+        return ()
+    bought = replace(count, subscriptions=None, grace=ZERO)
+    dated = [(day, quantity_of([replace(bought, purchased=quantity)], rule)) for day, quantity in count.changed]
     return tuple((day, quantity) for day, quantity in dated if quantity is not None)
 
 

@@ -28,6 +28,7 @@ from shared.billing.rules import (
     QuantityRule,
     SkuPolicy,
 )
+from shared.billing.seats import SeatRecord
 from shared.billing.users import Traits, Users
 from tests import builders as b
 from tests.unit.billing.test_properties import UNGUARDED, applied
@@ -175,6 +176,28 @@ def test_a_subscription_that_only_the_seat_records_remember_is_not_forgotten():
     )
 
     assert [(item.id, item.counts == ()) for item in items] == [(f"{WHOLE}/@s1", False), (f"{WHOLE}/@s9", True)]
+
+
+def test_a_subscription_whose_seats_came_to_nothing_is_forgotten_once_no_line_of_it_stands():
+    line = f"{b.COMPANY}/{b.AGREEMENT}/{WHOLE}/@s9/standing"
+    gone = SeatRecord(line).with_reading(b.TODAY, D(3), b.NEXT_PERIOD).with_reading(b.TODAY, D(0), b.NEXT_PERIOD)
+    held = SeatRecord(line).with_reading(b.TODAY, D(3), b.NEXT_PERIOD)
+
+    def remembered(record: SeatRecord) -> list[str]:
+        plan = plan_company(b.facts(b.reading(bought(5)), rules=SPLIT, seats={line: record}))
+        return [seats.line for seats in plan.seats if "@s9" in seats.line]
+
+    assert (remembered(held), remembered(gone)) == ([line], [])
+
+
+def test_a_subscription_changes_on_the_days_of_its_own():
+    days = ((date(2026, 11, 9), D(3)),)
+    counted = bought(5, 3)
+    first, second = counted.subscriptions or ()
+    told = replace(counted, subscriptions=(first, replace(second, changed=days)), changed=((days[0][0], D(8)),))
+    items, _ = bill_items(SPLIT, b.company(), [b.reading(told)])
+
+    assert [count.changed for item in items for count in item.counts] == [(), days]
 
 
 def test_a_vanished_subscription_is_unknown_while_a_reading_failed_and_those_that_were_told_are_not():

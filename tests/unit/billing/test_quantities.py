@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.billing.counts import Count, Holder
+from shared.billing.counts import Count, Holder, SubscriptionStatus
 from shared.billing.planner import plan_company
-from shared.billing.quantities import quantity_of
+from shared.billing.quantities import dated_quantities, quantity_of
 from shared.billing.rules import Basis, QuantityRule, Rounding
 from shared.billing.users import Traits, Users, are_disjoint
 from tests import builders as b
@@ -163,6 +164,20 @@ def test_without_a_list_of_subscriptions_none_can_be_left_out():
     assert quantity_of([counted], QuantityRule()) == 15
     assert quantity_of([counted], QuantityRule(without_subscriptions=("s",))) is None
     assert quantity_of([counted], QuantityRule(Basis.GREATER, without_subscriptions=("s",))) is None
+
+
+def test_the_vendors_days_of_change_count_only_for_all_that_is_billed():
+    days = ((date(2026, 11, 3), D(5)), (date(2026, 11, 9), D(8)))
+    left = replace(b.subscription(3), id="s2")
+    counted = replace(b.count(8, subscriptions=[b.subscription(5), left]), changed=days)
+
+    assert dated_quantities([counted], QuantityRule(multiply_by=D(2))) == tuple(
+        (day, 2 * number) for day, number in days
+    )
+    assert dated_quantities([counted], QuantityRule(without_subscriptions=("s2",))) == ()
+    assert dated_quantities([counted, counted], QuantityRule()) == ()
+    suspended = replace(left, status=SubscriptionStatus.SUSPENDED)
+    assert dated_quantities([replace(counted, subscriptions=(b.subscription(5), suspended))], QuantityRule()) == ()
 
 
 # --- what of it is billed ------------------------------------------------------------------------------------------
