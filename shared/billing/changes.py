@@ -289,7 +289,8 @@ def _keeps_price(line: OwnLine) -> bool:
 
 
 def _text(target: Target, quantity: Decimal) -> str:
-    counted = [holders_counted(count, target.profile.quantity) or () for count in target.item.counts]
+    named = target.item.counts if "{users}" in target.profile.invoice_text else ()
+    counted = [holders_counted(count, target.profile.quantity) or () for count in named]
     users = {holder.id: holder.name for holders in counted for holder in holders}
     return invoice_text(target.profile.invoice_text, target.product.description, quantity, list(users.values()))
 

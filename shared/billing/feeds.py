@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from shared.billing.lines import canonical
-from shared.billing.rules import BillingProfile, CompanyLink, CompanyRules, LicenceLink, Rules, SkuPolicy
-from shared.billing.users import EVERYBODY, Users, are_disjoint
+from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, Rules, SkuPolicy
+from shared.billing.users import Users, are_disjoint
 
 #: Begins the id of a bill item that several SKUs feed; no source has this name.
 COMBINED = "combined"
@@ -67,20 +67,23 @@ def item_rules(rules: Rules, company: CompanyRules) -> list[ItemRule]:
 
     A licence link for a SKU takes it out of its policy, one for a single customer only that customer.
     """
-    found = {rule.id: rule for rule in (_of_licence(rules, company, licence) for licence in company.licences)}
+    links = _Links.of(company)
+    found = [_of_licence(rules, links, licence) for licence in company.licences]
     overridden = {_sku(licence) for licence in company.licences if licence.customer is None}
     sources = {link.source for link in company.links}
-    standing = [policy for policy in rules.policies if policy.source in sources]
-    for policy in standing:
-        if _combines(rules, policy.profile) is None and _sku(policy) not in overridden:
-            rule = _of_policy(rules, company, policy)
-            found[rule.id] = rule
-    for profile in {policy.profile: _combines(rules, policy.profile) for policy in standing}.values():
-        if profile is not None:
-            named = [policy for policy in standing if policy.profile == profile.id]
-            rule = _of_combination(profile, company, named, overridden)
-            found[rule.id] = rule
-    return [_ended_with_links(found[name], company) for name in sorted(found)]
+    combined: dict[str, list[SkuPolicy]] = {}
+    for policy in rules.policies:
+        profile = rules.profiles.get(policy.profile) if policy.profile is not None else None
+        if policy.source not in sources:
+            continue
+        if profile is not None and profile.combine:
+            combined.setdefault(profile.id, []).append(policy)
+        elif _sku(policy) not in overridden:
+            found.append(_of_policy(rules, links, policy))
+    for name, policies in combined.items():
+        found.append(_of_combination(rules.profiles[name], links, policies, overridden))
+    by_id = {rule.id: rule for rule in found}
+    return [_ended_with_links(by_id[name], company) for name in sorted(by_id)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +143,6 @@ def counted_twice(
     return found
 
 
-def _combines(rules: Rules, profile: str | None) -> BillingProfile | None:
-    """The profile of that name if it bills all of its SKUs as one item."""
-    found = rules.profiles.get(profile) if profile is not None else None
-    return found if found is not None and found.combine else None
-
-
 def _escaped(name: str) -> str:
     return canonical(name).translate(_MARKS)
 
@@ -154,42 +151,41 @@ def _sku(chosen: SkuPolicy | LicenceLink) -> tuple[str, str]:
     return (chosen.source, canonical(chosen.sku))
 
 
-def _of_licence(rules: Rules, company: CompanyRules, licence: LicenceLink) -> ItemRule:
+def _of_licence(rules: Rules, links: _Links, licence: LicenceLink) -> ItemRule:
     policy = rules.policy_for(licence.source, licence.sku)
     named = licence.profile if licence.profile is not None or policy is None else policy.profile
     wanted = canonical(licence.customer) if licence.customer is not None else None
     feeds = tuple(
         feed if licence.users.is_everybody else replace(feed, users=(*feed.users, licence.users))
-        for feed in _feeds(company, licence.source, licence.sku, apart=wanted is None)
+        for feed in links.feeds(licence.source, licence.sku, apart=wanted is None)
         if wanted is None or feed.customer == wanted
     )
+    profile, unknown = None, None
+    if not licence.do_not_bill and licence.profile is None and policy is None:
+        unknown = "neither its licence link nor a policy names a profile"
+    elif not licence.do_not_bill:
+        profile, unknown = _billing(rules, named)
+    if licence.quantity is not None and profile is not None and profile.split:
+        unknown = "its licence link fixes a quantity, which its profile would bill per subscription"
     item = item_id(licence.source, licence.sku, licence.customer, licence.part)
-    rule = ItemRule(item, licence.sku, None, feeds, licence)
-    if licence.do_not_bill:
-        return rule
-    if licence.profile is None and policy is None:
-        return replace(rule, unknown="neither its licence link nor a policy names a profile")
-    billed = _billed_by(rule, rules, named)
-    if licence.quantity is not None and billed.profile is not None and billed.profile.split:
-        return replace(
-            billed, unknown="its licence link fixes a quantity, which its profile would bill per subscription"
-        )
-    return billed
+    return ItemRule(item, licence.sku, profile, feeds, licence, unknown)
 
 
-def _of_policy(rules: Rules, company: CompanyRules, policy: SkuPolicy) -> ItemRule:
-    feeds = _feeds(company, policy.source, policy.sku, apart=True)
-    return _billed_by(ItemRule(item_id(policy.source, policy.sku), policy.sku, None, feeds), rules, policy.profile)
+def _of_policy(rules: Rules, links: _Links, policy: SkuPolicy) -> ItemRule:
+    feeds = links.feeds(policy.source, policy.sku, apart=True)
+    item = item_id(policy.source, policy.sku)
+    profile, unknown = _billing(rules, policy.profile)
+    return ItemRule(item, policy.sku, profile, feeds, unknown=unknown)
 
 
 def _of_combination(
-    profile: BillingProfile, company: CompanyRules, policies: Sequence[SkuPolicy], overridden: Set[tuple[str, str]]
+    profile: BillingProfile, links: _Links, policies: Sequence[SkuPolicy], overridden: Set[tuple[str, str]]
 ) -> ItemRule:
     """The SKUs of a combining profile as one item; once licence links took every one out of it, it is not billed."""
     item = item_id(COMBINED, profile.id)
 
     def fed(by: Iterable[SkuPolicy], *, apart: bool) -> tuple[Feed, ...]:
-        feeds = [feed for policy in by for feed in _feeds(company, policy.source, policy.sku, apart=apart)]
+        feeds = [feed for policy in by for feed in links.feeds(policy.source, policy.sku, apart=apart)]
         return tuple(sorted(feeds, key=lambda feed: feed.count))
 
     left = fed((policy for policy in policies if _sku(policy) not in overridden), apart=True)
@@ -214,26 +210,37 @@ def _ended_with_links(rule: ItemRule, company: CompanyRules) -> ItemRule:
     return replace(rule, name=name, profile=None, unknown=None, removed=True) if removed else rule
 
 
-def _billed_by(rule: ItemRule, rules: Rules, profile: str | None) -> ItemRule:
-    """By a policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing."""
+def _billing(rules: Rules, profile: str | None) -> tuple[BillingProfile | None, str | None]:
+    """A policy's or link's profile; None there means *do not bill*. One that does not exist decides nothing: why."""
     if profile is not None and profile not in rules.profiles:
-        return replace(rule, unknown=f"the rules name a profile {profile} that they do not hold")
-    return replace(rule, profile=rules.profiles[profile] if profile is not None else None)
+        return None, f"the rules name a profile {profile} that they do not hold"
+    return (rules.profiles[profile] if profile is not None else None), None
 
 
-def _feeds(company: CompanyRules, source: str, sku: str, *, apart: bool) -> tuple[Feed, ...]:
-    """The SKU at every customer of a source; `apart` leaves out those for which the SKU has an item of its own."""
-    own = {
-        canonical(licence.customer)
-        for licence in company.licences
-        if licence.customer is not None and _sku(licence) == (source, canonical(sku))
-    }
-    linked = sorted(
-        (link for link in company.linked if link.source == source), key=lambda link: canonical(link.customer)
-    )
-    return tuple(_feed(link, sku) for link in linked if not apart or canonical(link.customer) not in own)
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """A company's links by source, in the order of customers, and the customers for which a SKU has its own item."""
 
+    by_source: Mapping[str, list[tuple[str, tuple[Users, ...]]]]
+    apart: Mapping[tuple[str, str], set[str]]
 
-def _feed(link: CompanyLink, sku: str) -> Feed:
-    users = () if link.users == EVERYBODY else (link.users,)
-    return Feed(link.source, canonical(link.customer), canonical(sku), users)
+    @classmethod
+    def of(cls, company: CompanyRules) -> _Links:
+        by_source: dict[str, list[tuple[str, tuple[Users, ...]]]] = {}
+        for customer, link in sorted(
+            ((canonical(link.customer), link) for link in company.linked), key=lambda each: each[0]
+        ):
+            users = () if link.users.is_everybody else (link.users,)
+            by_source.setdefault(link.source, []).append((customer, users))
+        apart: dict[tuple[str, str], set[str]] = {}
+        for licence in company.licences:
+            if licence.customer is not None:
+                apart.setdefault(_sku(licence), set()).add(canonical(licence.customer))
+        return cls(by_source, apart)
+
+    def feeds(self, source: str, sku: str, *, apart: bool) -> tuple[Feed, ...]:
+        """The SKU at every customer of a source; `apart` leaves out those for which the SKU has an item of its own."""
+        wanted = canonical(sku)
+        own = self.apart.get((source, wanted), set()) if apart else set()
+        linked = self.by_source.get(source, [])
+        return tuple(Feed(source, customer, wanted, users) for customer, users in linked if customer not in own)

@@ -124,7 +124,7 @@ def bill_items(
     items = [
         item
         for rule in own
-        for item in _items(replace(rule, unknown=rule.unknown or twice.get(rule.id)), tonight, remembered)
+        for item in _items(replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule, tonight, remembered)
     ]
     return sorted(items, key=lambda item: item.id), _unmapped(own, tonight)
 
@@ -143,8 +143,9 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
     """The item as one line."""
     found = [(feed, count) for feed in rule.feeds if (count := tonight.by_sku.get(feed.count)) is not None]
     told = tuple(count for _, count in found)
-    several = len({(feed.source, feed.sku) for feed in rule.feeds}) > 1
-    name = told[0].name if told and not several else rule.profile.name if rule.profile is not None else rule.name
+    name = rule.profile.name if rule.profile is not None else rule.name
+    if told and all(count.sku == told[0].sku for count in told):
+        name = told[0].name
     not_read = next((why for feed in rule.feeds if (why := tonight.why_unknown(feed)) is not None), None)
     not_fed = None if rule.feeds or rule.removed else "no customer of its source is linked to the company any more"
     contradictory = _contradiction(rule, found)

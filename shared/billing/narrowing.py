@@ -6,20 +6,21 @@ subscription.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from shared.billing.counts import Count, Holder, Subscription
+from shared.billing.counts import Count, Subscription
 from shared.billing.users import Users
 
 
-def held_by_some(count: Count, filters: Iterable[Users]) -> Count:
+def held_by_some(count: Count, filters: Sequence[Users]) -> Count:
     """The count of the users whom every filter takes; holders and assigned are None where that was not told."""
-    wanted = tuple(filters)
-    if not wanted:
+    if not filters:
         return count
-    holders = _taken(count.holders, wanted)
+    holders = count.holders
+    for users in filters:
+        holders = users.among(holders) if holders is not None else None
     assigned = None if holders is None else Decimal(len(holders))
     return replace(count, holders=holders, assigned=assigned, changed=())
 
@@ -27,12 +28,3 @@ def held_by_some(count: Count, filters: Iterable[Users]) -> Count:
 def of_subscription(count: Count, subscription: Subscription) -> Count:
     """The count of one subscription, with the days on which that one changed."""
     return replace(count, subscriptions=(subscription,), assigned=None, holders=None, changed=subscription.changed)
-
-
-def _taken(holders: tuple[Holder, ...] | None, filters: tuple[Users, ...]) -> tuple[Holder, ...] | None:
-    if holders is None:
-        return None
-    answers = [(holder, [users.takes(holder) for users in filters]) for holder in holders]
-    if any(None in answer and False not in answer for _, answer in answers):
-        return None
-    return tuple(holder for holder, answer in answers if all(answer))

@@ -59,10 +59,9 @@ def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | No
     """The users who hold it and are counted; None where the source does not tell enough of them to say."""
     if count.holders is None:
         return None
-    answers = [(holder, _takes(holder, rule)) for holder in count.holders]
-    if any(taken is None for _, taken in answers):
-        return None
-    return tuple(holder for holder, taken in answers if taken)
+    if rule.basis is not Basis.ASSIGNED_ACTIVE:
+        return rule.users.among(count.holders)
+    return rule.users.among(tuple(holder for holder in count.holders if holder.enabled and not holder.guest))
 
 
 def control_difference(count: Count) -> str | None:
@@ -99,12 +98,6 @@ def _is_billed(subscription: Subscription, rule: QuantityRule) -> bool:
     names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
     wanted = names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
     return alive and ours and wanted and not subscription.trial
-
-
-def _takes(holder: Holder, rule: QuantityRule) -> bool | None:
-    if rule.basis is Basis.ASSIGNED_ACTIVE and (not holder.enabled or holder.guest):
-        return False
-    return rule.users.takes(holder)
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from shared.billing.counts import Holder
 from shared.billing.lines import canonical
@@ -21,12 +21,14 @@ class Traits:
     domains: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
-    def named(self) -> Iterator[tuple[str, frozenset[str]]]:
+    def named(self) -> list[tuple[str, frozenset[str]]]:
         """The traits that name values, with these in canonical form."""
-        for trait in fields(self):
-            values = getattr(self, trait.name)
-            if values:
-                yield trait.name, frozenset(canonical(value) for value in values)
+        given = [(trait, getattr(self, trait)) for trait in _TRAITS]
+        return [(trait, frozenset(canonical(value) for value in values)) for trait, values in given if values]
+
+
+#: What a user has of a trait.
+_TRAITS = {"departments": "department", "offices": "office", "domains": "domain", "groups": "groups"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,15 @@ class Users:
     def is_everybody(self) -> bool:
         return self == EVERYBODY
 
-    def takes(self, holder: Holder) -> bool | None:
-        """Whether a user is counted; None where that hangs on something the source did not tell of this user."""
-        told = _told(holder)
-        answers = [_has(told[trait], values) for trait, values in self.only.named()]
-        answers += [_lacks(told[trait], values) for trait, values in self.without.named()]
-        if False in answers:
-            return False
-        return None if None in answers else True
+    def among(self, holders: tuple[Holder, ...]) -> tuple[Holder, ...] | None:
+        """Those of some users who are counted; None where that hangs on something the source did not tell of one."""
+        if self.is_everybody:
+            return holders
+        only, without = self.only.named(), self.without.named()
+        answers = [(holder, _is_taken(holder, only, without)) for holder in holders]
+        if any(taken is None for _, taken in answers):
+            return None
+        return tuple(holder for holder, taken in answers if taken)
 
 
 EVERYBODY = Users()
@@ -60,7 +63,7 @@ _SINGLE = frozenset({"departments", "offices", "domains"})
 
 
 def are_disjoint(first: Iterable[Users], second: Iterable[Users]) -> bool:
-    """Whether it is certain, whoever the users are, that nobody is taken by all of the first and all of the second.
+    """Whether it is certain, whoever the users are, that nobody is among all of the first and all of the second.
 
     Proof is one trait: values that never meet, or that the one counts only and the other leaves out.
     """
@@ -80,22 +83,19 @@ def _leaves_out(users: Users, only: dict[str, frozenset[str]]) -> bool:
     return any(only[trait] <= without[trait] for trait in only.keys() & without.keys())
 
 
-def _told(holder: Holder) -> dict[str, frozenset[str] | None]:
-    return {
-        "departments": _one(holder.department),
-        "offices": _one(holder.office),
-        "domains": _one(holder.domain),
-        "groups": None if holder.groups is None else frozenset(canonical(group) for group in holder.groups),
-    }
+def _is_taken(
+    holder: Holder, only: list[tuple[str, frozenset[str]]], without: list[tuple[str, frozenset[str]]]
+) -> bool | None:
+    """None where it hangs on something that was not told; who is out anyway need not be told of."""
+    has = [_has(holder, trait, values) for trait, values in only]
+    lacks = [_has(holder, trait, values) for trait, values in without]
+    if False in has or True in lacks:
+        return False
+    return None if None in has or None in lacks else True
 
 
-def _one(value: str | None) -> frozenset[str] | None:
-    return None if value is None else frozenset({canonical(value)})
-
-
-def _has(told: frozenset[str] | None, values: frozenset[str]) -> bool | None:
-    return None if told is None else not told.isdisjoint(values)
-
-
-def _lacks(told: frozenset[str] | None, values: frozenset[str]) -> bool | None:
-    return None if told is None else told.isdisjoint(values)
+def _has(holder: Holder, trait: str, values: frozenset[str]) -> bool | None:
+    told = getattr(holder, _TRAITS[trait])
+    if told is None:
+        return None
+    return not values.isdisjoint(canonical(value) for value in ((told,) if isinstance(told, str) else told))
