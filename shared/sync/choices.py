@@ -81,7 +81,7 @@ def _choice(ports: Ports, state: CompanyState, kind: ChoiceKind, bill_item: str,
 
 def _is_open(state: CompanyState, kind: ChoiceKind, item: str) -> bool:
     """Whether a finding about the item offers this; what was stopped is resumed without one."""
-    about = [each for each, key in state.findings if key == item or key.startswith(f"{item}/")]
+    about = [each for each, key in state.findings if key == item]
     made = state.choices.get(item)
     stopped = made is not None and made.choice.kind is ChoiceKind.STOP
     return any(kind in OFFERED.get(FindingKind(each), ()) for each in about) or (kind is ChoiceKind.RESUME and stopped)

@@ -90,11 +90,11 @@ def _under_lease(
     held = tuple(group for group in guarded_plan.groups if group not in groups)
     if not groups:
         return Undone(own_run, (), dict(plan.refused), held, nothing=not (plan.refused or held))
-    ports.companies.at_most(lease.company.id, Mode.APPROVE)
     watch = Watch(ports, facts, guarded_plan, groups)
     moved = watch.moved()
     if moved:
         return Undone(own_run, (), dict(plan.refused), held, tuple(finding.text for finding in moved))
+    ports.companies.at_most(lease.company.id, Mode.APPROVE)
     note, signed = f"undo of run {run}", sign(ports, person)
     record_note(ports, lease.company.id, own_run, signed, note, watch.notes(writing=True))
     errand = Errand(own_run, person.name, note, signed, plan.undoes)
