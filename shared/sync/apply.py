@@ -163,7 +163,15 @@ class _Writer:
         standing = manage.additions_stamped(agreement, change.after.serial_number)
         if standing:
             raise Refused(f"addition {standing[0].id} already carries the stamp of the line to create", system="Manage")
-        return manage.create_addition(agreement, change.fields())
+        made = manage.create_addition(agreement, change.fields())
+        if not manage.additions_stamped(agreement, change.after.serial_number):
+            raise OutcomeUnknown(
+                f"Manage answered with addition {made.id}, but does not list it",
+                system="Manage",
+                request_id=manage.last_request_id,
+                remedy="Nothing to do: it is looked for again before it is made again.",
+            )
+        return made
 
     def _written(
         self, intent: Intent, addition: Addition | None, approved: Decision | None = None, note: str = ""

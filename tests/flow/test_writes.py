@@ -161,6 +161,25 @@ def test_a_change_of_which_manage_took_nothing_leaves_no_trace_in_the_ledger(hou
     assert len(house.ports.company_state.history(2, 10)) == 1
 
 
+def test_a_line_that_manage_answered_with_and_did_not_make_is_looked_for_and_made_later(house):
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("after", "create"):
+            house.manage.fault = lambda *_: None
+            house.manage.lines.popitem()
+
+    house.manage.fault = fault
+    synced = house.sync(2)
+    assert synced.report.outcome is Outcome.FAILED
+    assert "does not list it" in synced.report.note
+    assert (house.manage.lines.keys(), recorded(house, 2)) == ({11}, [])
+
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    assert house.sync(2).report.written == {"created": 1}
+    assert [quantity for _, quantity in recorded(house, 2)] == [D(5)]
+    assert house.kinds(2) == []
+    assert house.sync(2).report.outcome is Outcome.UNCHANGED
+
+
 def test_a_delete_of_what_is_gone_is_done(house):
     house.sync(2)
     (line,) = (line for line in house.manage.lines.values() if line.agreement_id == 1002)

@@ -1,4 +1,7 @@
-"""Faults of the outside systems: nothing is written that was not known, the outcome says why, the next sync repairs."""
+"""Faults of the outside systems: nothing is written that was not known, the outcome says why, the next sync repairs.
+
+What is expected stands in `fault_matrix`, which tries every fault at every call; here some of them meet a whole house.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 
 from local.sandbox.world.rules import rules_document
 from local.sandbox.world.skus import CLOUD, SKUS
+from tests.integration.fault_matrix import as_expected
 from tests.integration.house import House, Json, a_house
 from tests.integration.waiting import eventually
 
@@ -95,7 +99,11 @@ def no_faults(house: House) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    "fault", ["502-html", "500-timeout", "429:120", "truncated", "html-200", "empty-body", "endless", "reset-after"]
+    "fault",
+    as_expected(
+        *("additions", "not"),
+        *("502-html", "500-timeout", "429:120", "truncated", "html-200", "empty-body", "endless", "reset-after"),
+    ),
 )
 def test_nothing_is_written_while_manage_cannot_be_read(growing: Growing, fault: str) -> None:
     wanted = growing.grow()
@@ -112,14 +120,14 @@ def test_a_read_that_fails_once_is_repeated(growing: Growing, fault: str) -> Non
     repaired(growing, wanted)
 
 
-@pytest.mark.parametrize("fault", ["short-page", "empty-page"])
+@pytest.mark.parametrize("fault", as_expected("additions", "ok", "short-page", "empty-page"))
 def test_odd_pages_are_read_to_their_end(growing: Growing, fault: str) -> None:
     wanted = growing.grow()
     growing.house.faults({"system": "manage", "method": "GET", "route": ADDITIONS, "fault": fault})
     repaired(growing, wanted)
 
 
-@pytest.mark.parametrize("fault", ["truncated", "html-200", "empty-body", "endless"])
+@pytest.mark.parametrize("fault", as_expected("batch", "not", "truncated", "html-200", "empty-body", "endless"))
 def test_nothing_is_written_while_graph_says_what_cannot_be(growing: Growing, fault: str) -> None:
     wanted = growing.grow()
     growing.house.faults({"system": "graph", "fault": fault})
@@ -157,7 +165,7 @@ def repaired(growing: Growing, wanted: int) -> None:
     assert not {"read-failed", "write-failed"} & set(growing.findings())
 
 
-@pytest.mark.parametrize("fault", ["no-effect", "429:120"])
+@pytest.mark.parametrize("fault", as_expected("update", "not", "no-effect", "429:120"))
 def test_a_write_that_was_not_done_is_done_by_the_next_sync(growing: Growing, fault: str) -> None:
     wanted = growing.grow()
     growing.house.faults({"system": "manage", "method": "PATCH", "route": ADDITION, "fault": fault})
@@ -168,7 +176,11 @@ def test_a_write_that_was_not_done_is_done_by_the_next_sync(growing: Growing, fa
     repaired(growing, wanted)
 
 
-@pytest.mark.parametrize("fault", ["502-html", "truncated", "html-200", "reset-after", "late-commit:1500"])
+@pytest.mark.parametrize(
+    "fault",
+    as_expected("update", "unknown", "502-html")
+    + as_expected("update", "done", "truncated", "html-200", "reset-after", "late-commit:1500"),
+)
 def test_a_write_of_which_nobody_knows_is_looked_for_before_it_is_done_again(growing: Growing, fault: str) -> None:
     wanted = growing.grow()
     growing.house.faults({"system": "manage", "method": "PATCH", "route": ADDITION, "fault": fault})
@@ -187,7 +199,11 @@ def settled(growing: Growing, wanted: int) -> None:
     assert len(growing.house.additions()) == lines
 
 
-@pytest.mark.parametrize("fault", ["reset-after", "500-timeout", "truncated", "late-commit:1500"])
+@pytest.mark.parametrize(
+    "fault",
+    as_expected("create", "unknown", "500-timeout", "no-effect")
+    + as_expected("create", "done", "reset-after", "truncated", "late-commit:1500"),
+)
 def test_a_new_line_of_which_nobody_knows_is_made_once(growing: Growing, fault: str) -> None:
     house = growing.house
     before = set(house.stamps())

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.pipeline import PipelineResponse
+from azure.core.pipeline.policies import RetryPolicy
 from azure.identity import (
     CertificateCredential,
     ClientAssertionCredential,
@@ -24,7 +26,17 @@ from shared.sources.microsoft365.failures import SYSTEM, token_error
 from shared.sources.microsoft365.settings import MicrosoftSettings
 
 SCOPE = "https://graph.microsoft.com/.default"
+#: A wait longer than this, in seconds, is left to the next look.
+LONGEST_WAIT = 10.0
 _EXCHANGE_SCOPE = "api://AzureADTokenExchange/.default"
+
+
+class _Brief(RetryPolicy[Any, Any]):
+    """Repeats what passes by itself, but does not sit on a company for as long as Entra asks it to wait."""
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        wait = self.get_retry_after(response)
+        return (wait is None or wait <= LONGEST_WAIT) and super().is_retry(settings, response)
 
 
 class Tokens:
@@ -76,6 +88,7 @@ def _options(settings: MicrosoftSettings) -> dict[str, Any]:
         "connection_timeout": 10,
         "read_timeout": 30,
         "retry_total": 2,
+        "retry_policy_class": _Brief,
     }
     if settings.ca_file:
         options["connection_verify"] = settings.ca_file
