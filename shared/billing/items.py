@@ -70,7 +70,9 @@ class BillItem:
         """The rule that holds for its price: the licence link's own price before the profile's."""
         rule = self.profile.price if self.profile is not None else PriceRule()
         if self.licence is not None and self.licence.price is not None:
-            return PriceRule(PriceKind.CUSTOM, self.licence.price, write_cost=rule.write_cost)
+            return PriceRule(
+                PriceKind.CUSTOM, self.licence.price, write_cost=rule.write_cost, below_cost=rule.below_cost
+            )
         return rule
 
 

@@ -20,6 +20,7 @@ from shared.billing.lines import LedgerRow, LineValues, is_adopted
 from shared.billing.matching import OwnLine, why_not_adoptable, why_not_even_chosen
 from shared.billing.one_offs import charged_once, one_offs
 from shared.billing.plan import Change, ChangeKind
+from shared.billing.pricing import refuse_below_cost
 from shared.billing.rules import FirstSync
 from shared.billing.schedule import planned_quantities, refuse_rivals, standing_from, takes_effect, without_copies
 from shared.billing.seats import SeatRecord
@@ -232,6 +233,7 @@ def _adopted(target: Target, found: Addition, quantity: Decimal, record: SeatRec
             "was invoiced already; taken over, it would be billed the difference for its last invoiced period as well.",
             "Correct its quantity by hand, or end it at a period's end: a line of ours then goes on.",
         )
+    refuse_below_cost(target, found.unit_price)
     begun, _ = of_first_sync(record, target, found, situation)
     first = max(target.first_uninvoiced, target.current)
     change = adoption(target, found, quantity, first)

@@ -11,9 +11,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from shared.billing.agreements import Addition
 from shared.billing.counts import Money
 from shared.billing.findings import FindingKind
-from shared.billing.rules import BillOption, PriceKind, PricePeriod, PriceRule
+from shared.billing.rules import BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
 from shared.billing.situation import Doubt, Target
 from shared.billing.tiers import band_reached
+from shared.billing.wording import money
 
 _HUNDRED = Decimal(100)
 
@@ -23,6 +24,12 @@ def unit_price(target: Target, standing: Addition | None, *, keeps: bool) -> Dec
 
     `keeps`: an adopted line keeps the price that a person gave it, unless the licence link names one.
     """
+    price = _asked_for(target, standing, keeps=keeps)
+    refuse_below_cost(target, price)
+    return price
+
+
+def _asked_for(target: Target, standing: Addition | None, *, keeps: bool) -> Decimal:
     rule = target.item.price_rule
     own_price = target.item.licence is not None and target.item.licence.price is not None
     if standing is not None and (rule.kind is PriceKind.KEEP or (keeps and not own_price)):
@@ -33,6 +40,22 @@ def unit_price(target: Target, standing: Addition | None, *, keeps: bool) -> Dec
     return price
 
 
+def refuse_below_cost(target: Target, price: Decimal) -> None:
+    """Raises `Doubt` for a billed price below the known cost where the profile refuses it; a cost of 0 is not known."""
+    refuses = target.item.price_rule.below_cost is BelowCost.REFUSE
+    if not refuses or target.profile.bill_option is not BillOption.BILLABLE:
+        return
+    cost = known_cost(target)
+    if price < cost:
+        raise Doubt(
+            FindingKind.PRICE,
+            target.item.id,
+            f"{target.item.name}: its price of {money(price)} is below its cost of {money(cost)}; nothing is written.",
+            "Raise the price of the line, product, profile or licence link; or let the profile bill it all the same "
+            "with below_cost: allow.",
+        )
+
+
 def unit_cost(target: Target) -> Decimal | None:
     """The vendor's cost where the profile says that it is written, else None. Raises `Doubt` where it is not usable."""
     rule = target.item.price_rule
@@ -41,14 +64,14 @@ def unit_cost(target: Target) -> Decimal | None:
 
 def known_cost(target: Target) -> Decimal:
     """What a unit costs the MSP, as far as known: by the vendor if it tells that in this agreement's terms, or by the
-    catalog.
+    catalog; 0 where nobody knows. What the catalog says is for what its price is for.
     """
     costs = {count.cost for count in target.item.counts}
-    money = costs.pop() if len(costs) == 1 else None
-    if money is None or money.currency != target.agreement.currency:
-        return target.product.cost
-    amount = _per_cycle_of(money, target.calendar.months, target.item.price_rule)
-    return target.product.cost if amount is None else amount
+    told = costs.pop() if len(costs) == 1 else None
+    amount = None
+    if told is not None and told.currency == target.agreement.currency:
+        amount = _per_cycle_of(told, target.calendar.months, target.item.price_rule)
+    return _per_cycle(target.product.cost, target) if amount is None else amount
 
 
 def _by_rule(rule: PriceRule, target: Target) -> Decimal:
@@ -66,7 +89,12 @@ def _by_rule(rule: PriceRule, target: Target) -> Decimal:
             amount = rule.amount
         case _:
             amount = target.product.price
-    return amount * target.calendar.months if rule.per is PricePeriod.MONTH else amount
+    return _per_cycle(amount, target)
+
+
+def _per_cycle(amount: Decimal, target: Target) -> Decimal:
+    """An amount of the profile or the catalog, of which the profile says what it is for."""
+    return amount * target.calendar.months if target.item.price_rule.per is PricePeriod.MONTH else amount
 
 
 def _rounded(price: Decimal, rule: PriceRule) -> Decimal:
@@ -80,21 +108,21 @@ def _told(target: Target, told: list[Money | None], what: str, rule: PriceRule) 
         raise _doubt(target, f"the vendor does not tell its {what}")
     if len(amounts) > 1:
         raise _doubt(target, f"the {what} is not the same for all that it is fed by")
-    money = amounts.pop()
-    assert money is not None
+    one = amounts.pop()
+    assert one is not None
     billed_in = target.agreement.currency
-    if money.currency != billed_in:
+    if one.currency != billed_in:
         raise Doubt(
             FindingKind.CURRENCY,
             target.item.id,
-            f"{target.item.name}: its {what} is in {money.currency or 'a currency that the vendor does not tell'}, "
+            f"{target.item.name}: its {what} is in {one.currency or 'a currency that the vendor does not tell'}, "
             f"agreement {target.agreement.id} is billed in {billed_in or 'one that Manage does not tell'}; "
             "nothing is written.",
             "Give the profile a price of its own, in the agreement's currency.",
         )
-    amount = _per_cycle_of(money, target.calendar.months, rule)
+    amount = _per_cycle_of(one, target.calendar.months, rule)
     if amount is None:
-        period = f"for a {money.period}" if money.period != "unknown" else "for a period that the vendor does not tell"
+        period = f"for a {one.period}" if one.period != "unknown" else "for a period that the vendor does not tell"
         months = target.calendar.months
         billed = "monthly" if months == 1 else f"every {months} months"
         raise _doubt(target, f"its {what} is {period}, the agreement is billed {billed}")

@@ -56,6 +56,13 @@ class PricePeriod(StrEnum):
     MONTH = "month"
 
 
+class BelowCost(StrEnum):
+    """What becomes of a line whose price is below what a unit costs the MSP: it is written, or left alone and told."""
+
+    ALLOW = "allow"
+    REFUSE = "refuse"
+
+
 class BillOption(StrEnum):
     """Manage's `billCustomer`."""
 
@@ -127,7 +134,7 @@ class PriceRule:
     `per` says what the amounts here, the product's price and the vendor's monthly prices are for; a line's unit price
     is per billing cycle of its agreement, and a month is multiplied only where `per` is `month`. `markup` is in percent
     of the vendor's cost, `decimals` are those of the unit price. `write_cost` also writes the vendor's cost as the
-    line's unit cost. `bands` are in ascending order, the last one open.
+    line's unit cost. `bands` are in ascending order, the last one open. `below_cost` says what a billed price may be.
     """
 
     kind: PriceKind = PriceKind.KEEP
@@ -137,6 +144,7 @@ class PriceRule:
     per: PricePeriod = PricePeriod.CYCLE
     decimals: int = 2
     write_cost: bool = False
+    below_cost: BelowCost = BelowCost.ALLOW
 
 
 class ProrationRule(StrEnum):

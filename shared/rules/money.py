@@ -34,6 +34,7 @@ class Price(Part):
     per: rules.PricePeriod = PriceRule().per
     decimals: Annotated[int, Field(ge=0, le=5)] = PriceRule().decimals
     write_cost: YesOrNo = PriceRule().write_cost
+    below_cost: rules.BelowCost = PriceRule().below_cost
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from shared.billing.counts import FailureKind
-from shared.billing.rules import CompanyLink, CompanyRules, Mode
+from shared.billing.rules import BelowCost, CompanyLink, CompanyRules, Mode, PriceKind, PriceRule
 from shared.errors import OutcomeUnknown, Refused
 from shared.queues import SyncMessage
 from shared.state.company_state import MSP
@@ -133,3 +135,22 @@ def test_what_is_told_of_a_message_closes_a_week_later_unless_its_run_is_open(ho
     house.clock.pass_by(days=1)
     night.nightly(house.ports)
     assert poison_keys(house) == ["open/1"]
+
+
+def test_a_price_below_cost_is_told_and_written_once_it_is_raised_or_allowed(house):
+    refuses = PriceRule(PriceKind.CUSTOM, Decimal("19.00"), below_cost=BelowCost.REFUSE)
+    house.count(1, b.count(5, customer=TENANT))
+    house.rules(b.rules(b.profile(price=refuses)))
+    for _ in range(2):
+        house.sync(1)
+        assert house.kinds(1) == ["price"]
+    assert house.manage.writes == 0
+
+    house.rules(b.rules(b.profile(price=replace(refuses, amount=Decimal("20.00")))))
+    house.sync(1)
+    assert house.kinds(1) == []
+    assert [line.unit_price for line in house.manage.lines.values()] == [Decimal("20.00")]
+
+    house.rules(b.rules(b.profile(price=replace(refuses, below_cost=BelowCost.ALLOW))))
+    house.sync(1)
+    assert [line.unit_price for line in house.manage.lines.values()] == [Decimal("19.00")]

@@ -57,7 +57,7 @@ QUANTITY = st.tuples(COUNTED, st.fixed_dictionaries(CHARGED), ROUNDED).map(
     lambda parts: {**parts[0], **parts[1], **parts[2]}
 )
 PRICE = st.sampled_from([{"kind": "keep"}, {"kind": "product"}]) | NUMBER.map(
-    lambda amount: {"kind": "custom", "amount": amount}
+    lambda amount: {"kind": "custom", "amount": amount, "below_cost": "refuse"}
 )
 PRORATION = st.fixed_dictionaries(
     {

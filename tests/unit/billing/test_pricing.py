@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import Count, Money
-from shared.billing.plan import Plan
+from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import plan_company
-from shared.billing.rules import Band, LicenceLink, PriceKind, PricePeriod, PriceRule
+from shared.billing.rules import Band, BelowCost, BillOption, LicenceLink, PriceKind, PricePeriod, PriceRule
 from tests import builders as b
 
 D = Decimal
@@ -181,3 +181,77 @@ def test_the_margin_of_a_change_is_known_by_the_vendors_cost_or_the_catalogs():
     (by_catalog,) = first_line(PriceRule(PriceKind.CUSTOM, D("30.00"))).changes
 
     assert (by_vendor.margin, by_catalog.margin) == (D("40.00"), D("50.00"))
+
+
+# ---- a price below cost
+
+REFUSED = PriceRule(PriceKind.CUSTOM, D("19.00"), below_cost=BelowCost.REFUSE)
+BELOW = "price: Business Premium: its price of 19.00 is below its cost of {}; nothing is written."
+
+
+def test_a_price_below_cost_is_a_finding_only_where_the_profile_refuses_it():
+    assert doubts(first_line(REFUSED)) == [BELOW.format("20.00")]
+    assert prices(first_line(replace(REFUSED, below_cost=BelowCost.ALLOW))) == [D("19.00")]
+    assert prices(first_line(replace(REFUSED, amount=D("20.00")))) == [D("20.00")]
+
+
+def test_the_vendors_cost_goes_before_the_catalogs_where_it_is_in_the_agreements_terms():
+    assert doubts(first_line(REFUSED, told(cost=Money(D("22.50"), "month", "USD")))) == [BELOW.format("22.50")]
+    assert prices(first_line(REFUSED, told(cost=Money(D("18.00"), "month", "USD")))) == [D("19.00")]
+    assert doubts(first_line(REFUSED, told(cost=Money(D("18.00"), "month", "EUR")))) == [BELOW.format("20.00")]
+
+
+def test_a_cost_for_a_month_is_compared_over_the_whole_cycle():
+    monthly = replace(REFUSED, per=PricePeriod.MONTH)
+    assert doubts(first_line(monthly, **QUARTERLY)) == [
+        "price: Business Premium: its price of 57.00 is below its cost of 60.00; nothing is written."
+    ]
+    assert prices(first_line(replace(monthly, amount=D("21.00")), **QUARTERLY)) == [D("63.00")]
+
+
+def test_a_cost_that_nobody_knows_refuses_nothing():
+    free = replace(b.product(), cost=D(0))
+    rules = b.rules(b.profile(price=REFUSED))
+    assert prices(plan_company(b.facts(b.reading(told()), rules=rules, products=[free]))) == [D("19.00")]
+
+
+def test_what_is_not_charged_may_have_any_price():
+    rules = b.rules(b.profile(price=REFUSED, bill_option=BillOption.NO_CHARGE))
+    assert prices(plan_company(b.facts(b.reading(told()), rules=rules))) == [D("19.00")]
+
+
+def test_a_licence_links_own_price_is_refused_below_cost_too():
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, price=D("19.00"))
+    rules = b.rules(b.profile(price=PriceRule(below_cost=BelowCost.REFUSE)))
+    facts = b.facts(b.reading(told()), rules=rules, company=b.company(licences=(licence,)))
+
+    assert doubts(plan_company(facts)) == [BELOW.format("20.00")]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_standing_line_below_cost_stays_as_it_is(ours):
+    line = (b.our_addition if ours else b.addition)(9, 4, unit_price=D("19.00"))
+    keeps = PriceRule(below_cost=BelowCost.REFUSE)
+    facts = b.facts(
+        b.reading(told()),
+        additions=[line],
+        ledger=[b.recorded(line)] if ours else [],
+        rules=b.rules(b.profile(price=keeps)),
+    )
+
+    plan = plan_company(facts)
+
+    assert doubts(plan) == [BELOW.format("20.00")]
+    assert plan.frozen == {f"{b.SOURCE}/{b.PREMIUM}"}
+    allowed = replace(facts, rules=b.rules(b.profile(price=replace(keeps, below_cost=BelowCost.ALLOW))))
+    assert len(plan_company(allowed).groups) == 1
+
+
+def test_a_line_below_cost_of_which_nothing_is_counted_any_more_ends():
+    line = b.our_addition(9, 5, unit_price=D("19.00"))
+    rules = b.rules(b.profile(price=PriceRule(below_cost=BelowCost.REFUSE)))
+    (change,) = plan_company(
+        b.facts(b.reading(told(0)), additions=[line], ledger=[b.recorded(line)], rules=rules)
+    ).changes
+
+    assert change.kind is ChangeKind.END
