@@ -13,6 +13,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -238,3 +239,34 @@ def test_told_that_changes_are_retroactive_a_new_price_is_a_new_line_from_the_fi
     ]
     company.invoice(date(2026, 3, 1))
     assert [made["lines"][0]["amount"] for made in company.invoices()[1:]] == [250.0, 270.0]
+
+
+def prorated_by_manage(*, included: bool, prorates: bool = True) -> SandboxCompany:
+    """January is invoiced for five seats; seats that come are left to Manage to prorate."""
+    switches = Switches(prorate_start_day_included=included)
+    contract = Contract(date(2026, 1, 1), prorates=prorates)
+    company = SandboxCompany(contract, profile(Proration(ProrationRule.MANAGE), D("31.00")), switches, switches)
+    company.night(date(2026, 1, 1), 5)
+    company.invoice(date(2026, 1, 1))
+    return company
+
+
+@pytest.mark.parametrize(("included", "share", "days"), [(True, "15.00", 15), (False, "14.00", 14)])
+def test_manage_prorates_what_is_told_by_its_own_day_count(included: bool, share: str, days: int) -> None:
+    company = prorated_by_manage(included=included)
+    once, _ = company.night(date(2026, 1, 17), 6).changes
+    company.invoice(date(2026, 2, 1))
+
+    assert (once.after.effective_date, once.after.cancelled_date) == (date(2026, 1, 17), date(2026, 1, 31))
+    assert (once.after.unit_price, once.one_off) == (D("31.00"), D(share))
+    assert f"{days} of 31 days × 31.00 = {share} each" in once.sentence
+    assert once.sentence.endswith("prorated by Manage on its next invoice.")
+    assert company.billed() == 5 * D("31.00") + D(share) + 6 * D("31.00")
+
+
+def test_on_an_agreement_that_does_not_prorate_nothing_is_left_to_manage() -> None:
+    company = prorated_by_manage(included=True, prorates=False)
+    plan = company.night(date(2026, 1, 17), 6)
+
+    assert plan.changes == ()
+    assert [finding.kind for finding in plan.findings] == [FindingKind.PRORATE_UNAVAILABLE]
