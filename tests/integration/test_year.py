@@ -40,6 +40,22 @@ ALL_INVOICED = date(2028, 6, 30)
 BEFORE = -1  # the order of what happened before the first night
 SEED = 2027
 
+#: This Manage is not the one that is believed in: it leaves cancelled days free, which its setting says, and stands
+#: otherwise in every other way that needs none.
+SWITCHES = {
+    "cancelled_day_billed": False,
+    "zero_lines_printed": True,
+    "prorate_start_day_included": False,
+    "cancellation_prorated": True,
+    "invoiced_delete_refused": True,
+    "derived_writes_refused": True,
+    "effective_date_today": False,
+    "unset_dates_empty": True,
+    "addition_status_reported": True,
+    "product_id_filter_refused": True,
+}
+SETTINGS = {"TRUEUP_MANAGE_CANCELLED_DAY": "free"}
+
 #: Additions as Manage answers them, by id.
 Lines = dict[int, dict[str, Any]]
 
@@ -264,7 +280,7 @@ def year() -> Year:
     lived = Year()
     options = Options(companies=len(CALENDARS), seed=6, now=datetime(2026, 11, 21, 2, tzinfo=UTC))
     with running_azurite() as azurite, SandboxThread(options) as sandbox, requests.Session() as controls:
-        settings = load_settings({**sandbox.settings(), "AzureWebJobsStorage": azurite.connection_string})
+        settings = load_settings({**sandbox.settings(), **SETTINGS, "AzureWebJobsStorage": azurite.connection_string})
         queue = _Queue()
         # Nobody closes connections to Graph that are kept alive; pytest would find one and complain.
         transport = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
@@ -276,6 +292,7 @@ def year() -> Year:
 
 def set_up(year: Year, house: House) -> None:
     """The rules with several ways to prorate, agreements with several calendars, and what will be billed where."""
+    house.call("PUT", "switches", **SWITCHES)
     document = rules_document(house.sandbox.msp, "auto")
     document["guards"] = {
         "all_to_zero": False,

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.calendar import BillingCalendar, Period
-from shared.billing.owed import lines_billed, settled_at_first_sync, settled_since, still_owed
+from shared.billing.owed import lines_billed, settled_at_first_sync, settled_since, still_owed, still_owed_or_credited
 from shared.billing.proration import Share, share_of
 from shared.billing.rules import FirstSync, Proration, ProrationRule, StartDay
 from shared.billing.seats import KEPT_DAYS, SeatDay, SeatRecord, Settled
@@ -54,6 +54,11 @@ def test_a_day_is_kept_only_where_something_changed():
 def test_that_a_period_was_invoiced_is_a_change_of_its_own():
     invoiced = record((1, 5)).with_reading(january(2), D(5), FEBRUARY.start)
     assert [entry.first_uninvoiced for entry in invoiced.days] == [JANUARY.start, FEBRUARY.start]
+
+
+def test_of_one_days_readings_of_one_count_the_last_tells_what_was_invoiced():
+    invoiced = record((1, 5)).with_reading(january(1), D(5), FEBRUARY.start)
+    assert invoiced.days == (SeatDay(january(1), D(5), FEBRUARY.start),)
 
 
 def test_an_older_reading_changes_nothing():
@@ -206,7 +211,7 @@ def test_a_line_bills_in_the_periods_that_it_touches():
     assert [lines_billed([line])(period) for period in (JANUARY, FEBRUARY, MARCH)] == [4, 4, 0]
     assert lines_billed([b.addition(9, 4, effective_date=None)])(JANUARY) == 4
     assert lines_billed([b.addition(9, 4, effective_date=FEBRUARY.start)])(JANUARY) == 0
-    assert str(lines_billed([])(JANUARY)) == "0"
+    assert isinstance(lines_billed([])(JANUARY), Decimal)
 
 
 def test_a_period_that_was_invoiced_since_takes_what_the_lines_say_and_keeps_what_was_waived():
@@ -231,3 +236,27 @@ def test_a_period_whose_invoice_was_undone_is_open_again():
     assert settled_since(found, uninvoiced_from(JANUARY), billed, january(20)) == [
         Settled(JANUARY.start, JANUARY.end, None, D(2))
     ]
+
+
+def credited(found: SeatRecord, **values: object) -> list[tuple]:
+    arguments = {"planned": {}, "net": {}, "as_of": january(31), **values}
+    return [
+        (item.day.day, int(item.quantity), item.share.days, item.billed_in)
+        for item in still_owed_or_credited(found, uninvoiced_from(FEBRUARY), COMPUTED, **arguments)
+    ]
+
+
+def test_where_seats_that_go_are_credited_each_day_owes_or_is_owed_the_difference():
+    found = record((1, 5), (10, 3), (20, 4)).with_periods([Settled(JANUARY.start, JANUARY.end, D(5))])
+    assert credited(found) == [(10, -2, 21, FEBRUARY), (20, 1, 11, FEBRUARY)]
+    assert credited(found, planned={JANUARY.start: D(9)}) == [(10, -2, 21, FEBRUARY), (20, 1, 11, FEBRUARY)]
+    assert credited(found, net={january(10): D(-2)}) == [(20, 1, 11, FEBRUARY)]
+    assert credited(found, net={january(10): D(-2), january(20): D(1)}) == []
+
+
+def test_what_is_planned_stands_for_a_period_that_is_not_invoiced_and_what_was_waived_counts_as_charged():
+    open_again = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, None)])
+    assert credited(open_again, planned={JANUARY.start: D(4)}) == [(1, 1, 31, FEBRUARY)]
+    assert credited(open_again) == [(1, 5, 31, FEBRUARY)]
+    waived = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, D(3), D(2))])
+    assert credited(waived) == []
