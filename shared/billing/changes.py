@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, FieldValue
@@ -133,7 +134,8 @@ def ending_of_another(target: Target, line: Addition, start: Period) -> Change:
     after = before.changed(quantity=Decimal(0)) if begins_later else before.changed(cancelled_date=start.day_before)
     kind = ChangeKind.UPDATE if begins_later else ChangeKind.END
     sentence = ended(target.item, before, ENDED_FOR_OURS, None if begins_later else start.day_before)
-    return _on_line(kind, target.key, line, (before, after), ENDED_FOR_OURS, sentence)
+    there = replace(target.key, agreement=line.agreement_id)
+    return _on_line(kind, there, line, (before, after), ENDED_FOR_OURS, sentence)
 
 
 def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change | None:

@@ -109,7 +109,8 @@ def _facts(ports: Ports, lease: Lease, state: CompanyState) -> tuple[Facts, Comp
     as_of = business_date(ports.clock)
     company: CompanyRules = company_rules(lease.company, state)
     agreements = tuple(ports.manage.agreements(company.company))
-    wanted = {row.key.agreement for row in state.ledger.values()}
+    wanted = {agreement.id for agreement in agreements if agreement.agreement_status == "Active"}
+    wanted |= {row.key.agreement for row in state.ledger.values()}
     wanted |= {intent.change.key.agreement for intent in state.intents.values()}
     known = {agreement.id for agreement in agreements}
     additions = {number: tuple(ports.manage.additions(number)) for number in sorted(wanted & known)}

@@ -15,6 +15,7 @@ from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
 from shared.sync.choices import choose
 from shared.sync.company import Synced
+from shared.sync.undo import undo
 from tests import builders as b
 from tests.fakes.house import House, Killed
 
@@ -229,6 +230,39 @@ def test_the_others_end_where_ours_begins_and_never_become_ours():
     assert ends == {11: date(2026, 11, 30), 12: date(2026, 11, 30), ours.id: None}
     assert [row.addition_id for row in house.state(1).ledger.values()] == [ours.id]
     assert house.sync(1).report.outcome is Outcome.UNCHANGED
+
+
+def test_a_line_on_another_agreement_ends_there_and_an_undo_takes_that_back():
+    house = House()
+    house.rules(b.rules())
+    house.manage.agreements_[2001] = b.agreement(2001, company_id=1, type="Hardware")
+    house.company(1, [b.count(5)])
+    house.manage.lines[12] = b.addition(12, 4, on=2001)
+    house.sync(1)
+    assert house.kinds(1) == ["blocked-create"]
+    before = house.manage.said()
+
+    assert chosen(house, ChoiceKind.END_OTHER, 12).report.written == {"ended": 1, "created": 1}
+    other = house.manage.lines[12]
+    assert (other.cancelled_date, other.quantity, other.serial_number) == (date(2026, 11, 30), D(4), "")
+    run = house.ports.company_state.history(1, 1)[0].run
+    held = undo(house.ports, 1, run, PAT).held
+    assert undo(house.ports, 1, run, PAT, confirmed=[group.hash for group in held]).refused == {}
+    assert house.manage.said() == before
+    assert house.state(1).ledger == {}
+
+
+def test_a_line_on_an_agreement_with_other_periods_is_not_ended_inside_one_of_them():
+    house = House()
+    house.rules(b.rules())
+    yearly = {"billing_cycle": "Yearly", "next_invoice_date": date(2027, 1, 1)}
+    house.manage.agreements_[2001] = b.agreement(2001, company_id=1, type="Hardware", **yearly)
+    house.company(1, [b.count(5)])
+    house.manage.lines[12] = b.addition(12, 4, on=2001)
+    house.sync(1)
+    writes = house.manage.writes
+    chosen(house, ChoiceKind.END_OTHER, 12)
+    assert (house.kinds(1), house.manage.writes) == (["blocked-create"], writes)
 
 
 def test_ours_is_created_beside_the_lines_that_were_named_and_beside_no_other():
