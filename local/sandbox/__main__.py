@@ -29,7 +29,7 @@ async def _serve(options: Options) -> None:
 
 
 def _options() -> Options:
-    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description="Plays Manage, Entra, Graph and Pax8.")
+    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description="Plays Manage and the vendors.")
     parser.add_argument("--port", type=int, default=0, help="plain HTTP; 0 picks a free port")
     parser.add_argument("--tls-port", type=int, default=0, help="TLS; 0 picks a free port")
     parser.add_argument("--companies", type=int, default=40)
