@@ -48,7 +48,9 @@ def lines_leaving(item: BillItem, staying: Collection[LineKey], situation: Situa
             continue
         ended, last_day = _ended(item, line, situation, reason, [day for day in begun if day is not None])
         changes += ended
-        if last_day is not None and line.addition.quantity > 0:
+        # One that was set to 0 before it began still says from when on another line goes on.
+        begins = line.addition.effective_date
+        if last_day is not None and (line.addition.quantity > 0 or (begins is not None and begins > situation.as_of)):
             last[last_day] = last.get(last_day, Decimal(0)) + line.addition.quantity
     return Leaving(tuple(changes), *max(last.items(), default=(None, Decimal(0))))
 
@@ -75,5 +77,6 @@ def _ended(
     if taken_over:
         start = Period(min(taken_over), min(taken_over))
         reason = TAKEN_OVER_ALREADY
-    billed = None if begins is not None and begins >= start.start else start.day_before
+    # What comes before a line that has not begun yet is charged by one-off lines already.
+    billed = start.day_before if begins is None or begins < start.start else begins - timedelta(days=1)
     return ending(item, line, start, reason), billed

@@ -984,3 +984,46 @@ def test_seats_that_go_within_a_commitment_are_billed_to_its_last_day_also_when_
     assert night(date(2026, 12, 19), 0).groups == ()
     (ending,) = night(date(2026, 12, 21), 0).changes
     assert ending.after.cancelled_date == date(2026, 12, 31)
+
+
+# ---- rules that change while lines stand
+
+
+@st.composite
+def switches(draw):
+    """Other ways to bill, each from some night on."""
+    kinds = [PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME]
+    found = {}
+    for night in draw(st.lists(st.integers(1, 24), max_size=3, unique=True)):
+        rule = draw(st.sampled_from(list(ProrationRule)))
+        credits = rule is ProrationRule.COMPUTED and draw(st.booleans())
+        proration = Proration(
+            rule,
+            draw(st.sampled_from(list(StartDay))),
+            always_split=draw(st.booleans()),
+            decrease=Decrease.CREDIT if credits else Decrease.KEEP,
+        )
+        arrears = draw(st.sampled_from([None, None, None, *Arrears]))
+        found[night] = (proration, PriceKind.CUSTOM if arrears else draw(st.sampled_from(kinds)), arrears)
+    return found
+
+
+@given(scenarios(), switches(), st.lists(st.booleans(), min_size=25, max_size=25))
+@settings(max_examples=200, deadline=None)
+def test_whatever_rules_change_no_seat_is_billed_twice_for_a_period_and_plans_converge(scenario, changes, runs):
+    agreement, nights, _ = scenario
+    for number, (day, quantity) in enumerate(nights):
+        if number in changes:
+            agreement.proration, agreement.kind, agreement.arrears = changes[number]
+        agreement.night(day, quantity)
+        assert agreement.plan(day, quantity).groups == ()
+        while runs[number] and agreement.periods[agreement.invoiced][0] <= day:
+            agreement.invoice()
+    for _ in range(2):
+        agreement.invoice()
+
+    most = D(0)
+    for first, last in agreement.periods[: agreement.invoiced]:
+        carried = [count for day, count in nights if day < first][-1:]
+        most += max([0, *carried, *(count for day, count in nights if first <= day <= last)]) * agreement.price
+    assert agreement.total() <= most
