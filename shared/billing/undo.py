@@ -13,8 +13,11 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition, FieldValue
 from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.invariants import Standing, sound
+from shared.billing.invoiced import is_watched, why_in_doubt
 from shared.billing.lines import LineValues, canonical
-from shared.billing.plan import Change, ChangeKind, Group
+from shared.billing.matching import OwnLine
+from shared.billing.plan import Change, ChangeKind, Group, Plan
 from shared.billing.planner import Facts
 from shared.billing.wording import number, signed, spoken
 
@@ -65,7 +68,23 @@ def plan_undo(run: str, done: Sequence[Done], facts: Facts) -> UndoPlan:
         ordered = sorted(changes, key=lambda change: change.kind is not ChangeKind.DELETE)
         if ordered:
             groups.append(Group(item, tuple(ordered)))
-    return UndoPlan(tuple(groups), undoes, refused)
+    checked = sound(Plan(facts.company.company, tuple(groups)), _what_stands(done, facts))
+    refused |= {group.bill_item: f"afterwards {group.held}" for group in checked.groups if group.held is not None}
+    return UndoPlan(checked.applicable, undoes, refused)
+
+
+def _what_stands(done: Iterable[Done], facts: Facts) -> Standing:
+    """What the result is checked against: our lines by the ledger; beside them only what the run wrote is written."""
+    rows = {(row.key.agreement, row.addition_id): row for row in facts.ledger}
+    lines = (line for additions in facts.additions.values() for line in additions)
+    known = ((line, rows.get((line.agreement_id, line.id))) for line in lines)
+    return Standing(
+        tuple(OwnLine(line, row.key, row) for line, row in known if row is not None),
+        facts.ledger,
+        {agreement.id: agreement for agreement in facts.agreements},
+        {},
+        frozenset(each.addition for each in done if each.addition is not None),
+    )
 
 
 class _Refusal(Exception):
@@ -130,6 +149,10 @@ def _calendar(write: Done, facts: Facts) -> BillingCalendar:
     calendar = calendar_of(agreement, facts.as_of, facts.company.billed_through.get(agreement.id))
     if isinstance(calendar, Unsupported):
         raise _Refusal(f"agreement {number_} {calendar.reason}")
+    if is_watched(facts.company, number_):
+        odd = why_in_doubt(calendar, facts.invoiced.get(number_), facts.guards.invoiced_at_once)
+        if odd is not None:
+            raise _Refusal(f"agreement {number_} is left alone until somebody says what was billed, because {odd}")
     return calendar
 
 

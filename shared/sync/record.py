@@ -130,7 +130,8 @@ def record_verdicts(
 ) -> tuple[CompanyState, tuple[str, ...]]:
     """What a person decided about waiting groups, before anything is written because of it.
 
-    Gives the state with the decisions, and the hashes of which nothing waits; those change nothing. Safe to repeat.
+    Gives the state with the decisions, and the hashes of which nothing waits; those change nothing. What waits only
+    since after the signature was not seen by who signed, and what was decided after it stands. Safe to repeat.
     """
     groups = {group.hash: group for group in (state.plan.groups if state.plan is not None else ())}
     expire_days = ports.rules.load().approvals.expire_days
@@ -140,8 +141,13 @@ def record_verdicts(
         standing, waiting = state.decisions.get(hash_), state.waiting.get(hash_)
         if standing is not None and standing.verdict is verdict:
             continue
-        fresh = waiting is not None and not is_expired(waiting, ports.clock.now(), expire_days)
-        if hash_ in groups and (fresh or (standing is not None and not standing.written)):
+        seen = (
+            waiting is not None
+            and waiting.since <= signed.at
+            and not is_expired(waiting, ports.clock.now(), expire_days)
+        )
+        turned = standing is not None and not standing.written and standing.signed.at <= signed.at
+        if hash_ in groups and (seen or turned):
             made[hash_] = Decision(verdict, groups[hash_], signed, run, why)
         else:
             unknown.append(hash_)

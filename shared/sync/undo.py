@@ -6,7 +6,7 @@ night does again what a person has just taken back before somebody approves it.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from shared.billing.guards import guarded
@@ -142,7 +142,7 @@ def _guarded(plan: UndoPlan, facts: Facts) -> Plan:
 def _writes_of(ports: Ports, company: int, run: str, bill_item: str | None) -> list[Done]:
     """The run's writes that are not undone yet, oldest first, each with the run that came after it, if any."""
     entries = _history_back_to(ports, company, run)
-    undone = {each for entry in entries for each in entry.undoes}
+    undone = _undone(entries)
     later: dict[tuple[int, int], str] = {}
     found: list[Done] = []
     for entry in entries:  # newest first
@@ -156,6 +156,19 @@ def _writes_of(ports: Ports, company: int, run: str, bill_item: str | None) -> l
         elif bill_item is None or canonical(change.key.bill_item) == canonical(bill_item):
             found.append(Done(entry.id, change, entry.addition, entry.uninvoiced_from, later.get(target)))
     return found[::-1]
+
+
+def _undone(entries: Iterable[HistoryEntry]) -> set[str]:
+    """The ids of entries that are undone; an undo that was undone itself takes nothing back."""
+    undone_by: dict[str, list[str]] = {}
+    for entry in entries:
+        for each in entry.undoes:
+            undone_by.setdefault(each, []).append(entry.id)
+
+    def is_undone(entry: str) -> bool:
+        return any(not is_undone(by) for by in undone_by.get(entry, ()))
+
+    return {entry for entry in undone_by if is_undone(entry)}
 
 
 def _history_back_to(ports: Ports, company: int, run: str) -> list[HistoryEntry]:

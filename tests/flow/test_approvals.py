@@ -12,11 +12,13 @@ from shared.errors import Busy, Gone, Refused, Retryable
 from shared.state.records import Outcome, Verdict
 from shared.sync import lanes
 from shared.sync.approvals import Person, approve, approve_all, reject
+from shared.sync.undo import undo
 from tests import builders as b
 from tests.fakes.house import House, Killed
 
 D = Decimal
 PAT = Person("pat@birchline.example", "203.0.113.7")
+KIM = Person("kim@birchline.example")
 
 
 def a_house() -> House:
@@ -59,6 +61,10 @@ def hashes(house: House, company: int = 1) -> list[str]:
     """What waits, the plan's order."""
     state = house.state(company)
     return [group.hash for group in (state.plan.groups if state.plan else ()) if group.hash in state.waiting]
+
+
+def killed(*args: object) -> None:
+    raise Killed
 
 
 def quantities(house: House, company: int) -> list[tuple[str, Decimal]]:
@@ -296,6 +302,39 @@ def test_what_changed_after_it_was_approved_with_many_is_stale(house):
     (row,) = house.ports.runs.rows(run)
     assert (row.report.stale, row.report.waiting) == (1, 1)
     assert sorted(quantities(house, 1))[0] == ("M365-BP", D(5))
+
+
+def test_what_was_rejected_after_it_was_approved_with_many_stays_out(house):
+    house.sync(1)
+    waiting = hashes(house)
+    run = approve_all(house.ports, PAT, companies=[1], kind=None, held=None)
+    house.clock.pass_by(seconds=20)
+    reject(house.ports, 1, waiting, KIM)
+    writes = house.manage.writes
+    house.work_until_done(run)
+
+    (row,) = house.ports.runs.rows(run)
+    assert (row.report.stale, house.manage.writes) == (2, writes)
+    assert {decision.verdict for decision in house.state(1).decisions.values()} == {Verdict.REJECTED}
+
+
+def test_an_approval_delivered_again_does_not_write_what_was_undone_and_waits_anew(house):
+    house.sync(1)
+    waiting = hashes(house)
+    run = approve_all(house.ports, PAT, companies=[1], kind=None, held=None)
+    house.ports.runs.finish_and_claim = killed  # everything is written, and nothing says so yet
+    with pytest.raises(Killed):
+        house._one_step()
+    house.revive()
+    house.clock.pass_by(minutes=6)
+    assert undo(house.ports, 1, run, PAT).groups
+    house.clock.pass_by(minutes=1)
+    house.sync(1, run="night")
+    assert hashes(house) == waiting
+
+    writes = house.manage.writes
+    house.work_until_done(run)
+    assert (hashes(house), house.manage.writes) == (waiting, writes)
 
 
 # ---- killed anywhere

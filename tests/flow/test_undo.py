@@ -224,6 +224,56 @@ def test_a_line_of_which_an_invoice_covers_days_is_set_to_nothing_instead_of_del
     assert (after.quantity, after.cancelled_date) == (D(0), date(2026, 10, 1))
 
 
+def test_an_ended_line_does_not_come_back_beside_one_that_a_later_run_made(house):
+    house.clock.pass_by(days=15)
+    invoiced(house, date(2027, 1, 1))
+    house.sync(1, run="quiet")
+    counted(house, premium=8)
+    house.sync(1, run="third")
+    house.clock.pass_by(days=1)
+    counted(house, premium=8, standard=2)
+    house.sync(1, run="fourth")
+    said = house.manage.said()
+
+    done = undone(house, "third")
+    assert "two lines would bill the same days" in done.refused[OTHER]
+    assert (done.groups, house.manage.said(), mode(house)) == ((), said, Mode.AUTO)
+
+
+def test_while_nobody_knows_what_was_billed_nothing_is_undone():
+    house = a_house()
+    house.sync(1, run="second")
+    invoiced(house, date(2027, 1, 1))
+    house.clock.pass_by(days=15)
+    house.sync(1, run="quiet")
+    invoiced(house, date(2026, 12, 1))
+    house.sync(1, run="doubtful")
+    assert house.kinds(1) == ["period-moved"]
+
+    writes = house.manage.writes
+    refused = undone(house).refused
+    assert "invoices were undone" in refused[ITEM]
+    assert (set(refused), house.manage.writes) == ({ITEM, OTHER}, writes)
+
+
+def test_a_run_whose_undo_was_undone_counts_again_as_a_later_one():
+    house = a_house()
+    for count, run in ((4, "second"), (3, "third")):
+        house.clock.pass_by(days=1)
+        counted(house, premium=count)
+        house.sync(1, run=run)
+    house.clock.pass_by(minutes=1)
+    own = undone(house, "third").run
+    house.clock.pass_by(minutes=1)
+    assert undone(house, own).refused == {}
+    assert house.manage.lines[11].quantity == D(3)
+
+    house.clock.pass_by(minutes=1)
+    assert "run third" in undone(house, "second").refused[ITEM]
+    assert [group.bill_item for group in undone(house, "third").groups] == [ITEM]
+    assert house.manage.lines[11].quantity == D(4)
+
+
 def test_what_a_guard_holds_is_undone_only_when_it_is_confirmed():
     house = a_house()
     counted(house, premium=5)

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.agreements import Addition
+from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LineValues
 from shared.billing.plan import OWN_COPY, Change, ChangeKind
 from shared.billing.undo import Done, UndoPlan, plan_undo
@@ -18,6 +19,11 @@ D = Decimal
 ITEM = f"{b.SOURCE}/{b.PREMIUM}"
 LINE = b.our_addition(11, 8)
 WAS = LineValues.of(b.our_addition(11, 5))
+
+
+ENDED = b.our_addition(11, 8, cancelled_date=date(2026, 11, 30))
+OPEN = LineValues.of(LINE)
+NEXT = b.our_addition(12, 3, effective_date=b.NEXT_PERIOD)
 
 
 def change(
@@ -88,6 +94,12 @@ def test_a_copy_that_was_removed_does_not_come_back():
     assert planned(done(copy)) == UndoPlan(())
 
 
+def test_an_invoice_is_no_riddle_where_a_person_says_how_far_is_billed():
+    seen = {b.AGREEMENT: Invoiced(b.AGREEMENT, date(2027, 1, 1))}
+    told = b.company(billed_through={b.AGREEMENT: date(2026, 11, 30)})
+    assert planned(done(), company=told, invoiced=seen).refused == {}
+
+
 @pytest.mark.parametrize(
     ("writes", "facts", "reason"),
     [
@@ -101,6 +113,8 @@ def test_a_copy_that_was_removed_does_not_come_back():
         ([done()], {"agreements": [b.agreement(agreement_status="Expired")]}, "agreement 501 is not active any more"),
         ([done()], {"agreements": [b.agreement(billing_cycle="Weekly")]}, "is billed Weekly"),
         ([done()], {"ledger": [replace(b.recorded(LINE), values=WAS)]}, "quantity is 8, TrueUp wrote 5"),
+        ([done()], {"invoiced": {b.AGREEMENT: Invoiced(b.AGREEMENT, date(2027, 1, 1))}}, "invoices were undone"),
+        ([done(change(OPEN, LineValues.of(ENDED)))], {"lines": (ENDED, NEXT)}, "two lines would bill the same days"),
     ],
 )
 def test_what_cannot_be_undone_says_why(writes, facts, reason):
