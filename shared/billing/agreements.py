@@ -18,7 +18,11 @@ Fields = Mapping[str, FieldValue]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A contract. `billing_cycle` is Manage's billing option (Monthly, Quarterly, …), None if it is not known."""
+    """A contract. `billing_cycle` is Manage's billing option (Monthly, Quarterly, …), None if it is not known.
+
+    `bill_amount` is a flat amount beside the additions. `invoices_work`: time, expenses or products of tickets go on
+    its invoice too.
+    """
 
     id: int
     name: str
@@ -35,6 +39,20 @@ class Agreement:
     parent_agreement_id: int | None = None
     prorate_flag: bool = False
     currency: str | None = None
+    bill_amount: Decimal = Decimal(0)
+    taxable: bool = False
+    invoices_work: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recap:
+    """Manage's own forecast of an agreement's next invoice. `next_invoice_amount` None where it does not say."""
+
+    id: int
+    name: str
+    next_invoice_date: date | None
+    next_invoice_amount: Decimal | None
+    unbilled_periods: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ class Plan:
     of rows to forget, `frozen` the bill items that are left alone because something is not certain. `unread` are active
     agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
     to remember anew of how far agreements are invoiced. `sources` feed each bill item, by its id.
+    Whether Manage's forecast of their next invoice agrees is not known of the agreements `not_compared`.
     """
 
     company: int
@@ -195,6 +196,7 @@ class Plan:
     frozen: frozenset[str] = frozenset()
     unread: frozenset[int] = frozenset()
     needs_all: bool = False
+    not_compared: frozenset[int] = frozenset()
     choices: tuple[Choice, ...] = ()
     spent: frozenset[str] = frozenset()
     invoiced: tuple[Invoiced, ...] = ()

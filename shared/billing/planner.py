@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from shared.billing.agreements import Addition, Agreement, Product
+from shared.billing.agreements import Addition, Agreement, Product, Recap
 from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.choices import Choices, chosen_to_write, ignored, spent
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.forecast import compared
 from shared.billing.guards import guarded
 from shared.billing.invariants import Standing, sound
 from shared.billing.invoiced import Invoiced, seen_tonight
@@ -40,7 +41,7 @@ class Facts:
     SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded),
     `last_subscriptions` likewise its subscriptions, nothing where that was not remembered. `sharing` are the rules of
     other companies that are linked to one of the same customers.
-    `invoiced` is how far each agreement was invoiced at the last look.
+    `invoiced` is how far each agreement was invoiced at the last look, `recaps` Manage's forecasts of next invoices.
     `retroactive`: a line that is changed after it was invoiced is billed so for its last invoiced period as well, with
     the next invoice. No invoiced line is then changed in what it bills: a new one goes on from the first uninvoiced
     period, as with `always_split`, also where only its price or bill option changes, and a line of somebody else's is
@@ -63,6 +64,7 @@ class Facts:
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     sharing: tuple[CompanyRules, ...] = ()
     choices: Choices = field(default_factory=dict)
+    recaps: Mapping[int, Recap] = field(default_factory=dict)
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
 
@@ -79,7 +81,8 @@ def plan_company(facts: Facts) -> Plan:
     )
     situation = _situation(facts, items)
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
-    findings += on_agreements(situation)
+    mismatches, not_compared = compared(situation)
+    findings += [*on_agreements(situation), *mismatches]
     results = [plan_item(item, situation) for item in items]
     plan = Plan(
         company=facts.company.company,
@@ -91,6 +94,7 @@ def plan_company(facts: Facts) -> Plan:
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
         unread=situation.additions.unread,
         needs_all=any(result.needs_all for result in results),
+        not_compared=not_compared,
         sources={item.id: item.sources for item in items},
         choices=tuple(choice for result in results for choice in result.choices),
         spent=_spent(situation, items) | {subject for result in results for subject in result.spent},
@@ -161,6 +165,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         guards=facts.guards,
         last_subscriptions=facts.last_subscriptions,
         choices=facts.choices,
+        recaps=facts.recaps,
         retroactive=facts.retroactive,
         prorate_start_day=facts.prorate_start_day,
     )

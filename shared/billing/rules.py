@@ -325,13 +325,24 @@ class IncreaseLimit:
     small: Decimal = Decimal(25)
 
 
+class CompareForecast(StrEnum):
+    """Which agreements' next invoices are compared with Manage's own forecast.
+
+    That its forecast is without taxes is not documented: `untaxed` leaves agreements out that charge them.
+    """
+
+    NONE = "none"
+    UNTAXED = "untaxed"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """What holds a plan for a person to look at.
 
     More than `changes_per_day` changes of one company in one business day, those written already included, are held.
     So is an agreement of which more than `invoiced_at_once` periods were invoiced between two looks. An agreement with
-    lines of ours is told of `ends_within_days` before it ends.
+    lines of ours is told of `ends_within_days` before it ends. `compare_forecast` holds nothing either: it only tells.
     """
 
     reduction: ReductionLimit = ReductionLimit()
@@ -340,6 +351,7 @@ class Guards:
     changes_per_day: int = 200
     invoiced_at_once: int = 1
     ends_within_days: int = 30
+    compare_forecast: CompareForecast = CompareForecast.UNTAXED
 
 
 @dataclass(frozen=True, slots=True)

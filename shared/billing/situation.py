@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from shared.billing.agreements import Addition, Agreement, Product
+from shared.billing.agreements import Addition, Agreement, Product, Recap
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.choices import Choice, Choices
 from shared.billing.feeds import Feed
@@ -32,7 +32,8 @@ class Situation:
     `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
     `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
-    `retroactive` and `prorate_start_day` mean what they mean in `Facts`.
+    `recaps` are Manage's forecasts, as far as they were read. `retroactive` and `prorate_start_day` mean what they mean
+    in `Facts`.
     """
 
     as_of: date
@@ -54,6 +55,7 @@ class Situation:
     guards: Guards
     last_subscriptions: Mapping[tuple[str, str], frozenset[str]]
     choices: Choices
+    recaps: Mapping[int, Recap]
     retroactive: bool
     prorate_start_day: StartDay
 

@@ -7,15 +7,16 @@ Reads raise `Retryable`, `NotPermitted`, `Gone` or `Incomplete`; writes also `Re
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from shared.billing.agreements import Addition, Agreement, Company, Fields, Product
+from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.lines import canonical
 from shared.callbacks import CallbackEntry
-from shared.errors import Gone, NoEffect, NotPermitted
+from shared.errors import Gone, NoEffect, NotPermitted, TrueUpError
 from shared.http.wire import Transport
 from shared.manage import conditions, readers
 from shared.manage.cache import Cache
@@ -29,6 +30,7 @@ from shared.manage.writing import callback_body, create_body, patch_body, unlike
 COMPANIES = "/company/companies"
 AGREEMENTS = "/finance/agreements"
 AGREEMENT = "/finance/agreements/{agreement}"
+RECAPS = "/finance/agreementrecap/"
 ADDITIONS = "/finance/agreements/{agreement}/additions"
 ADDITION = "/finance/agreements/{agreement}/additions/{addition}"
 BILLING_CYCLES = "/finance/billingCycles"
@@ -42,6 +44,8 @@ _NOT_FOUND = 404
 
 #: Catalog items and billing cycles change seldom; every company of a night needs the same ones.
 KEPT_SECONDS = 600.0
+#: Manage's forecasts are only compared: no company waits for them any longer.
+RECAP_SECONDS = 30.0
 
 RowT = TypeVar("RowT", Company, Product)
 
@@ -61,6 +65,8 @@ class ManageClient:
         self._session = Session(settings, transport=transport, pause=pause, clock=clock)
         self._products: Cache[str, Product | None] = Cache(KEPT_SECONDS, clock)
         self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)
+        self._recaps: tuple[str, dict[int, Recap]] = ("", {})
+        self._reading_recaps = threading.Lock()
 
     @property
     def last_request_id(self) -> str | None:
@@ -95,6 +101,16 @@ class ManageClient:
         condition = conditions.equals("serialNumber", stamp)
         call = Call("GET", ADDITIONS, {"agreement": agreement_id}, params={"conditions": condition})
         return [item for item in self._additions(call, agreement_id) if item.serial_number.strip() == stamp]
+
+    def recaps(self, night: str) -> Mapping[int, Recap]:
+        """Manage's forecasts for active agreements, by agreement; asked for once a night, whatever comes of it.
+
+        Empty where they cannot be read: not every role may, and not every Manage answers.
+        """
+        with self._reading_recaps:
+            if self._recaps[0] != night:
+                self._recaps = (night, self._read_recaps())
+        return self._recaps[1]
 
     def products(self, identifiers: Collection[str]) -> dict[str, Product]:
         """Catalog items by the identifier asked for, whatever its case; those that do not exist are left out.
@@ -150,6 +166,15 @@ class ManageClient:
 
     def _additions(self, call: Call, agreement_id: int) -> list[Addition]:
         return read_all(self._session, call, lambda row: self._addition(agreement_id, row))
+
+    def _read_recaps(self) -> dict[int, Recap]:
+        call = Call("GET", RECAPS, params={"conditions": conditions.equals("agreementStatus", "Active")})
+        try:
+            with self.deadline(RECAP_SECONDS):
+                return {recap.id: recap for recap in read_all(self._session, call, readers.recap)}
+        except TrueUpError as error:
+            log.info("no forecasts of next invoices to compare with tonight: %s", error)
+            return {}
 
     def _options_by_cycle(self) -> dict[int, str | None]:
         known = self._billing_options.fresh([BILLING_CYCLES])

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from shared.billing.agreements import Addition, Agreement, Company, Product
+from shared.billing.agreements import Addition, Agreement, Company, Product, Recap
 from shared.callbacks import CallbackEntry
 from shared.manage.settings import CancelledDay
 
@@ -65,6 +65,10 @@ def _number_or_zero(value: Any) -> Any:
     return Decimal(0) if value is None or value == "" else _number(value)
 
 
+def _number_or_none(value: Any) -> Any:
+    return None if value is None or value == "" else _number(value)
+
+
 def _day(value: Any) -> date | None:
     """The first ten characters, never converted between zones."""
     if value is None or value == "":
@@ -85,6 +89,7 @@ Text = Annotated[str, BeforeValidator(_text)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Number = Annotated[Decimal, BeforeValidator(_number)]
 NumberOrZero = Annotated[Decimal, BeforeValidator(_number_or_zero)]
+NumberOrNone = Annotated[Decimal | None, BeforeValidator(_number_or_none)]
 Id = Annotated[int, BeforeValidator(_number)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 
@@ -131,6 +136,19 @@ class _AgreementRow(_Row):
     parent_agreement: Reference = None
     prorate_flag: Flag = False
     currency: Currency = None
+    bill_amount: NumberOrZero = Decimal(0)
+    taxable: Flag = False
+    billable_time_invoice: Flag = False
+    billable_expense_invoice: Flag = False
+    billable_product_invoice: Flag = False
+
+
+class _RecapRow(_Row):
+    id: Id
+    name: Text = ""
+    next_invoice_date: Day = None
+    next_invoice_amount: NumberOrNone = None
+    unbilled_periods: NumberOrZero = Decimal(0)
 
 
 class _AdditionRow(_Row):
@@ -213,7 +231,16 @@ def agreement(row: Any, billing_options: Mapping[int, str | None]) -> Agreement:
         parent_agreement_id=it.parent_agreement.id if it.parent_agreement else None,
         prorate_flag=it.prorate_flag,
         currency=it.currency.shown if it.currency else None,
+        bill_amount=it.bill_amount,
+        taxable=it.taxable,
+        invoices_work=it.billable_time_invoice or it.billable_expense_invoice or it.billable_product_invoice,
     )
+
+
+def recap(row: Any) -> Recap:
+    """Manage's forecast of an agreement's next invoice."""
+    it = _validated(_RecapRow, row, "agreement recap")
+    return Recap(it.id, it.name, it.next_invoice_date, it.next_invoice_amount, int(it.unbilled_periods))
 
 
 def addition(row: Any, agreement_id: int, cancelled_day: CancelledDay = CancelledDay.BILLED) -> Addition:

@@ -113,6 +113,7 @@ class Guards(Part):
     changes_per_day: Whole = rules.Guards().changes_per_day
     invoiced_at_once: Whole = rules.Guards().invoiced_at_once
     ends_within_days: Whole = rules.Guards().ends_within_days
+    compare_forecast: rules.CompareForecast = rules.Guards().compare_forecast
 
 
 class CompanyReduction(Part):
@@ -140,6 +141,7 @@ class CompanyGuards(Part):
     changes_per_day: Whole | None = None
     invoiced_at_once: Whole | None = None
     ends_within_days: Whole | None = None
+    compare_forecast: rules.CompareForecast | None = None
 
 
 class Fleet(Part):

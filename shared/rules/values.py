@@ -26,6 +26,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
         changes_per_day=document.guards.changes_per_day,
         invoiced_at_once=document.guards.invoiced_at_once,
         ends_within_days=document.guards.ends_within_days,
+        compare_forecast=document.guards.compare_forecast,
     )
     return (
         rules.Rules(

@@ -17,7 +17,8 @@ _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.e
 
 #: What stands above each section.
 _SECTIONS = {
-    "guards": "What holds a plan until a person has looked: a reduction or an increase beyond its limits.",
+    "guards": "What holds a plan until a person has looked: a reduction or an increase beyond its limits.\n"
+    "# compare_forecast only tells: none | untaxed | all agreements are compared with Manage's forecast.",
     "fleet": "Once more than percent of the companies of a run (after or more) reduce, the rest is only planned.",
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",

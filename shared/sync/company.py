@@ -25,7 +25,7 @@ from shared.sync.decisions import Judged, judge
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.invoicing import Watch
-from shared.sync.observe import Observation, company_rules, observe, unread_active
+from shared.sync.observe import Observation, company_rules, night_of, observe, unread_active
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan, record_verdicts
 
@@ -181,7 +181,9 @@ def _sync(
 ) -> Synced:
     """`before` are the run's writes of earlier looks."""
     as_of = business_date(ports.clock)
-    observation = observe(ports, company, state, ports.rules.load(order.rules), as_of, live=order.live)
+    night = order.run if order.run == night_of(as_of) and not (order.again or before or state.intents) else None
+    rules = ports.rules.load(order.rules)
+    observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     seen = observation.facts
     ledger, seats = resumed(resolution.ledger, seen.seats, seen.additions, seen.choices, as_of)

@@ -14,6 +14,7 @@ from shared.sync import callbacks, poison
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.msp import notice_customers
+from shared.sync.observe import night_of
 from shared.sync.ports import Ports
 from shared.sync.registration import keep_registered
 from shared.sync.retention import prune_runs
@@ -36,7 +37,7 @@ def nightly(ports: Ports) -> str:
     """
     companies = ports.companies.all()
     read_fleets(ports)
-    run = f"{business_date(ports.clock).isoformat()}-nightly"
+    run = night_of(business_date(ports.clock))
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)
     findings = [*notice_customers(ports, companies), *keep_registered(ports)]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from shared.billing.agreements import Addition, Agreement
+from shared.billing.agreements import Addition, Agreement, Recap
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
-from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.billing.rules import CompanyLink, CompanyRules, CompareForecast, Guards, Rules
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.sync.fleets import read_customer
@@ -42,12 +42,25 @@ def company_rules(row: CompanyRow, state: CompanyState) -> CompanyRules:
     )
 
 
+def night_of(day: date) -> str:
+    """The id of the run that is the night of a business day."""
+    return f"{day.isoformat()}-nightly"
+
+
 def observe(
-    ports: Ports, company: CompanyRules, state: CompanyState, rules: Rules, as_of: date, *, live: bool
+    ports: Ports,
+    company: CompanyRules,
+    state: CompanyState,
+    rules: Rules,
+    as_of: date,
+    *,
+    live: bool,
+    night: str | None,
 ) -> Observation:
     """Reads every linked source, then Manage. A source that fails is a failed reading; Manage failing raises.
 
-    `live` asks every source now; else what the night has read of a fleet will do.
+    `live` asks every source now; else what the night has read of a fleet will do. `night` names the night's run at its
+    first look at the company, when Manage's forecasts can be compared: later ones know what the run wrote meanwhile.
     """
     readings = tuple(_read(ports, link, as_of, live=live) for link in company.linked)
     agreements = tuple(ports.manage.agreements(company.company))
@@ -66,6 +79,7 @@ def observe(
         invoiced=state.invoiced,
         last_subscriptions=_last_subscriptions(state),
         sharing=tuple(ports.companies.company_rules(other) for other in state.sharing),
+        recaps=_recaps(ports, company.guards or rules.guards, night),
         choices={subject: made.choice for subject, made in state.choices.items()},
         retroactive=ports.retroactive,
         prorate_start_day=ports.prorate_start_day,
@@ -80,6 +94,12 @@ def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]
     return {
         agreement: tuple(ports.manage.additions(agreement)) for agreement in missing if agreement not in facts.additions
     }
+
+
+def _recaps(ports: Ports, guards: Guards, night: str | None) -> Mapping[int, Recap]:
+    if night is None or guards.compare_forecast is CompareForecast.NONE:
+        return {}
+    return ports.manage.recaps(night)
 
 
 def _read(ports: Ports, link: CompanyLink, as_of: date, *, live: bool) -> Reading | ReadFailure:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from shared.billing.agreements import Addition, Agreement, Fields, Product
+from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
 from shared.billing.rules import StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
@@ -41,6 +41,9 @@ class Manage(Protocol):
     def additions(self, agreement_id: int) -> list[Addition]: ...
 
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]: ...
+
+    def recaps(self, night: str) -> Mapping[int, Recap]:
+        """Manage's forecasts by agreement, asked for once a night; empty where they cannot be read, never an error."""
 
     def products(self, identifiers: Collection[str]) -> dict[str, Product]: ...
 

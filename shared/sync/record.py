@@ -9,6 +9,7 @@ from datetime import date
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.forecast import subject_of_forecast
 from shared.billing.invoiced import Invoiced
 from shared.billing.lines import canonical
 from shared.billing.plan import Group, Plan
@@ -286,10 +287,11 @@ def _opened(ports: Ports, state: CompanyState, finding: Finding) -> Put:
 
 
 def _not_looked_at(observation: Observation, plan: Plan) -> list[str]:
-    """Customers that could not be read, and bill items that were left alone without a word about why."""
+    """Customers that could not be read, bill items that were left alone without a word about why, and forecasts."""
     failed = [reading for reading in observation.facts.readings if isinstance(reading, ReadFailure)]
     silent = [item for item in plan.frozen if not any(_is_about(finding, [item]) for finding in plan.findings)]
-    return [*(f"{reading.source}/{canonical(reading.customer)}" for reading in failed), *silent]
+    forecasts = [subject_of_forecast(agreement) for agreement in plan.not_compared]
+    return [*(f"{reading.source}/{canonical(reading.customer)}" for reading in failed), *silent, *forecasts]
 
 
 def _is_about(finding: Finding, subjects: Iterable[str]) -> bool:

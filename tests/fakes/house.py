@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from shared.billing.agreements import Addition, Agreement, Fields, Product
+from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
@@ -176,6 +176,8 @@ class FakeManage:
         self.catalog: dict[str, Product] = {item.identifier: item for item in catalog}
         self.calls: Counter[str] = Counter()
         self.entries: dict[int, CallbackEntry] = {}
+        self.recaps_: dict[int, Recap] = {}
+        self._nights: dict[str, dict[int, Recap]] = {}
         self.fault: Callable[[str, str], None] = lambda moment, method: None
 
     @contextmanager
@@ -194,6 +196,12 @@ class FakeManage:
 
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
         return self._call("look", lambda: [a for a in self.lines.values() if a.serial_number == stamp])
+
+    def recaps(self, night: str) -> dict[int, Recap]:
+        """As they are when a night first asks."""
+        if night not in self._nights:
+            self._nights[night] = self._call("recaps", lambda: dict(self.recaps_))
+        return self._nights[night]
 
     def products(self, identifiers) -> dict[str, Product]:
         return {name: item for name, item in self.catalog.items() if name in identifiers}

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.agreements import Addition, Fields
+from shared.billing.agreements import Addition, Fields, Recap
 from shared.errors import Gone, Incomplete, NoEffect, NotPermitted, OutcomeUnknown, Refused
 from shared.http.wire import Answer, NoAnswer
 from shared.manage.client import KEPT_SECONDS
@@ -321,3 +321,32 @@ def test_a_deadline_holds_for_every_call_inside_it() -> None:
     with client.deadline(12):
         client.agreements(250)
     assert [request.timeout for request in transport.requests] == [12, 12]
+
+
+def recap_row(number: int = 501, **values: object) -> dict[str, object]:
+    known = {"name": f"Agreement {number}", "nextInvoiceDate": "2026-12-01T00:00:00Z", "unbilledPeriods": 0}
+    return {"id": number, **known, "nextInvoiceAmount": 275.5, "lastInvoiceAmount": "250.00", **values}
+
+
+def test_forecasts_of_next_invoices_are_asked_for_once_a_night() -> None:
+    rows = [recap_row(), recap_row(502, nextInvoiceAmount="", nextInvoiceDate=None, unbilledPeriods=2)]
+    client, transport = client_of(FakeManage({"/finance/agreementrecap/": rows}))
+    for _ in range(3):
+        assert client.recaps("one night") == {
+            501: Recap(501, "Agreement 501", date(2026, 12, 1), Decimal("275.5")),
+            502: Recap(502, "Agreement 502", None, None, 2),
+        }
+    assert len(transport.requests) == 1
+    assert transport.requests[0].query["conditions"] == 'agreementStatus = "Active"'
+    rows.pop()
+    assert client.recaps("the next night").keys() == {501}
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize("refusal", [no(403), no(404, "NotFound"), answer("<html>"), answer([{"id": "x"}]), RESET])
+def test_forecasts_that_cannot_be_read_are_none_for_the_night_and_no_error(refusal: Answer | NoAnswer) -> None:
+    client, transport = client_of(lambda request: refusal)
+    assert client.recaps("one night") == {}
+    asked = len(transport.requests)
+    assert client.recaps("one night") == {}
+    assert len(transport.requests) == asked

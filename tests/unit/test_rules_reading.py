@@ -15,6 +15,7 @@ from shared.billing.rules import (
     Basis,
     BillOption,
     CompanyLink,
+    CompareForecast,
     Guards,
     IncreaseLimit,
     LicenceLink,
@@ -117,7 +118,13 @@ def test_a_company_inherits_the_guards_it_does_not_name():
     increase = IncreaseLimit(Decimal(10), Decimal(50))
     assert msp.guards.changes_per_day == 200
     assert companies[1].guards == Guards(
-        limit, increase, all_to_zero=False, changes_per_day=300, invoiced_at_once=3, ends_within_days=60
+        limit,
+        increase,
+        all_to_zero=False,
+        changes_per_day=300,
+        invoiced_at_once=3,
+        ends_within_days=60,
+        compare_forecast=CompareForecast.NONE,
     )
 
 
