@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement
@@ -17,12 +18,12 @@ from shared.billing.findings import Finding
 from shared.billing.history import with_tonight
 from shared.billing.items import BillItem
 from shared.billing.leaving import lines_leaving
-from shared.billing.lines import LineKey
+from shared.billing.lines import LineKey, names_usage
 from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
 from shared.billing.proration import Share
-from shared.billing.rules import Arrears, BillingProfile
+from shared.billing.rules import Arrears, BillingProfile, Mode
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 
@@ -33,7 +34,7 @@ _ZERO = Decimal(0)
 
 def has_usage(item: BillItem, situation: Situation) -> bool:
     """Whether usage of an item was ever read: its last period is billed although nothing is counted any more."""
-    return any(line.endswith(f"/{item.id}/usage") for line in situation.seats)
+    return any(names_usage(line, item.id) for line in situation.seats)
 
 
 def plan_usage(
@@ -49,6 +50,8 @@ def plan_usage(
     usage = replace(key, kind="usage")
     existing = quantity if item.not_before is None or item.not_before <= situation.as_of else _ZERO
     record = with_tonight(usage, None, existing, situation)
+    is_observed = situation.company.mode is Mode.OBSERVE
+    record = replace(record, observed=situation.as_of) if is_observed else record
     try:
         calendar = calendar_for(item, agreement, situation)
         product = product_for(profile.product, situation)
@@ -67,7 +70,7 @@ def _owed(target: Target, record: SeatRecord, situation: Situation) -> Iterable[
     calendar = target.calendar
     billed = lines_billed(line.addition for line in situation.standing_lines(target.item))
     charged = charged_once(target, situation).seats
-    for period in _over(target, record):
+    for period in _over(target, record, situation):
         used = _used(record, period, target.profile.arrears)
         owing = used - billed(period) - charged.get(period.start, _ZERO)
         if owing > 0:
@@ -75,13 +78,18 @@ def _owed(target: Target, record: SeatRecord, situation: Situation) -> Iterable[
             yield Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of))
 
 
-def _over(target: Target, record: SeatRecord) -> list[Period]:
-    """The last periods that ended before today and in which the usage was read."""
+def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
+    """The last periods that ended before today and in which the usage was read, but those that a company that is
+    billed now was only observed in: others billed them.
+    """
+    begun = record.days[0].day
+    if record.observed is not None and situation.company.mode is not Mode.OBSERVE:
+        begun = max(begun, record.observed + timedelta(days=1))
     periods: list[Period] = []
     period = target.current
     for _ in range(_PERIODS_BACK):
         period = target.calendar.period_of(period.day_before)
-        if record.days[0].day <= period.end:
+        if begun <= period.end:
             periods.insert(0, period)
     return periods
 

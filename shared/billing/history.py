@@ -11,10 +11,10 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
-from shared.billing.lines import LineKey, names_standing_line
+from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.rules import FirstSync, Mode
-from shared.billing.seats import SeatDay, SeatRecord
+from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, Situation, Target
 
 #: Days without a reading after which nobody can say what was there meanwhile: nothing is owed for them.
@@ -52,7 +52,8 @@ def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
     One that is counted and comes to nothing is remembered too, so that it is known to rise from 0 later.
     """
     nothing = SeatDay(situation.as_of, _ZERO, None)
-    lines = {line for line in situation.seats if names_standing_line(line, item.id)}
+    seats = situation.seats
+    lines = {line for line in seats if names_standing_line(line, item.id) or names_usage(line, item.id)}
     if item.profile is not None and item.counts:
         lines.add(str(LineKey(situation.company.company, NOWHERE_YET, item.id)))
     return tuple(SeatRecord(line, (nothing,), situation.as_of) for line in sorted(lines))
@@ -80,7 +81,7 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
             f"{target.item.name}: invoices of agreement {target.agreement.id} were undone; its lines are left alone.",
             "Invoice the agreement again, or name the last invoiced day under billed_through.",
         )
-    return record.with_periods(settled_since(record, target.calendar, billed, target.as_of))
+    return record.with_periods(_settled_since(record, target, billed))
 
 
 def of_first_sync(
@@ -111,7 +112,7 @@ def of_first_sync(
             begun = replace(begun, days=(began, replace(begun.days[-1], day=target.as_of)))
         return replace(begun, from_zero=True), FirstSync.PRORATE
     if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
-        return record.with_periods(settled_since(record, target.calendar, billed, target.as_of)), FirstSync.PRORATE
+        return record.with_periods(_settled_since(record, target, billed)), FirstSync.PRORATE
     if adopted is None and (_rose_from_zero(record, target.item, situation) or _has_just_begun(target)):
         rose = _since_zero(record)
         begun = _begun(record, target, FirstSync.PRORATE, billed, since=rose[0].day)
@@ -169,6 +170,11 @@ def _has_just_begun(target: Target) -> bool:
     return start is not None and target.current.start < start <= target.as_of
 
 
+def _settled_since(record: SeatRecord, target: Target, billed: Billed) -> list[Settled]:
+    credits = target.profile.proration.credits
+    return settled_since(record, target.calendar, billed, target.as_of, credits=credits)
+
+
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:
     """A record goes on while it is billed by, was read lately, and the agreement's periods stay the same."""
     if not record.periods or situation.company.mode is Mode.OBSERVE:
@@ -187,5 +193,6 @@ def _begun(
     quantity, as_of = record.days[-1].quantity, target.as_of
     day = target.current.start if first_sync is FirstSync.FULL_PERIOD else min(since or as_of, as_of)
     begun = SeatDay(day, quantity, target.first_uninvoiced.start)
-    periods = settled_at_first_sync(target.calendar, first_sync, billed, quantity, day, as_of)
+    credits = target.profile.proration.credits
+    periods = settled_at_first_sync(target.calendar, first_sync, billed, quantity, day, as_of, credits=credits)
     return SeatRecord(record.line, (begun,), as_of, tuple(periods))

@@ -107,12 +107,14 @@ class _ItemPlanner:
         targets: list[Target] = []
         try:
             leaving = lines_leaving(self.item, [self._key(tier) for tier in tiers], self.situation, "it moves")
-            if leaving.begins_after(self.situation.as_of):
+            waits = leaving.begins_after(self.situation.as_of)
+            if waits:
                 records = [self._tonight(tier, begun=False) for tier in tiers]
             targets = [self._target(tier) for tier in tiers]
             # What was invoiced meanwhile is remembered also on a night that ends in a doubt.
             for number, target in enumerate(targets):
-                records[number] = of_standing_lines(records[number], target, self.situation)
+                record = of_standing_lines(records[number], target, self.situation)
+                records[number] = record.without_credits() if waits else record
             if self.quantity > 0:
                 refuse_paused(self.item, self.situation)
             plans = [

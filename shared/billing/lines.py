@@ -74,6 +74,11 @@ def names_standing_line(line: str, bill_item: str) -> bool:
     return name == whole or name.startswith(f"{whole}/")
 
 
+def names_usage(line: str, bill_item: str) -> bool:
+    """Whether a line key, as text, is that of a bill item's usage in arrears, wherever it is billed."""
+    return line.split("/", 2)[2] == f"{canonical(bill_item)}/usage"
+
+
 def stamp_of(key: LineKey, product_id: int, effective: date, kind: LineKind = LineKind.STANDING) -> str:
     """The serial number of the standing line with this identity (39 characters; Manage allows 50).
 

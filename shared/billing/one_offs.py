@@ -14,7 +14,7 @@ from shared.billing.lines import LineValues, stamped_date
 from shared.billing.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.plan import Change
 from shared.billing.pricing import unit_price
-from shared.billing.rules import Decrease, ProrationRule
+from shared.billing.rules import ProrationRule
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target
 
@@ -74,11 +74,11 @@ def one_offs(
     """What periods owe beyond the standing line. `prices` are those of invoiced periods and of the others."""
     proration = target.profile.proration
     charged = charged_once(target, situation)
-    if proration.decrease is Decrease.CREDIT and proration.rule is ProrationRule.COMPUTED:
-        owed = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
-        return _written(target, record, owed, prices, charged.numbers, waives=False)
+    credited = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
     owed = still_owed(record, target.calendar, proration, planned, charged.seats, target.as_of)
-    return _written(target, record, owed, prices, charged.numbers, waives=True)
+    inside = _written(target, record, credited, prices, charged.numbers, waives=False)
+    rest = _written(target, record, owed, prices, charged.numbers, waives=True)
+    return OneOffs((*inside.changes, *rest.changes), (*inside.untimely, *rest.untimely), rest.record)
 
 
 def written_once(target: Target, record: SeatRecord, owing: Iterable[Owed], situation: Situation) -> OneOffs:

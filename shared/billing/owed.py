@@ -9,7 +9,7 @@ charged for that period when the plan is applied, even if it goes away before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -47,13 +47,14 @@ def still_owed(
     """What is neither charged nor waived yet, oldest period first; with `none` at a share of nothing.
 
     `planned` is the standing quantity of periods not yet invoiced, `one_off` the seats that one-off lines already
-    charge; both by the first day of the period they are for.
+    charge; both by the first day of the period they are for. Periods whose seats are credited are left out.
     """
     owed: list[Owed] = []
     for settled in record.periods:
+        if credits_in(settled, proration):
+            continue
         period = Period(settled.start, settled.end)
-        standing = settled.standing if settled.standing is not None else planned.get(period.start, _ZERO)
-        charged = standing + settled.waived + one_off.get(period.start, _ZERO)
+        charged = _standing(settled, planned) + settled.waived + one_off.get(period.start, _ZERO)
         target = billed_in(calendar, period, as_of)
         for slot in record.slots(period):
             quantity = slot.upto - max(slot.below, charged)
@@ -70,23 +71,37 @@ def still_owed_or_credited(
     net: Mapping[date, Decimal],
     as_of: date,
 ) -> list[Owed]:
-    """The same where the rest of a period is credited for seats that go: a credit frees the seat to be charged anew.
+    """The same of periods whose rest is credited for seats that go: a credit frees the seat to be charged anew.
 
     Every day on which the quantity changed owes or is owed the difference, less what one-off lines of that day say
-    (`net`, seats by day, credited ones below 0). A credit never comes before the seat was charged.
+    (`net`, seats by day, credited ones below 0). A credit never comes before the seat was charged: seats that were
+    waived go first and come back first.
     """
     owed: list[Owed] = []
     for settled in record.periods:
+        if not credits_in(settled, proration):
+            continue
         period = Period(settled.start, settled.end)
-        standing = settled.standing if settled.standing is not None else planned.get(period.start, _ZERO)
         target = billed_in(calendar, period, as_of)
-        before = standing + settled.waived
+        before, waived = _standing(settled, planned), _ZERO
         for day, quantity in record.levels(period):
             difference = quantity - before - net.get(day, _ZERO)
+            more = min(max(difference, -waived), settled.waived - waived)
+            waived += more
+            difference -= more
             if difference:
                 owed.append(Owed(period, day, difference, _share(proration, period, day), target))
             before = quantity
     return owed
+
+
+def credits_in(settled: Settled, proration: Proration) -> bool:
+    """Whether seats that go within a period are credited: by the rule it began with, while that is computed."""
+    return settled.credits and proration.rule is ProrationRule.COMPUTED
+
+
+def _standing(settled: Settled, planned: Mapping[date, Decimal]) -> Decimal:
+    return settled.standing if settled.standing is not None else planned.get(settled.start, _ZERO)
 
 
 def _share(proration: Proration, period: Period, day: date) -> Share:
@@ -98,41 +113,51 @@ Billed = Callable[[Period], Decimal]
 
 
 def settled_at_first_sync(
-    calendar: BillingCalendar, first_sync: FirstSync, billed: Billed, quantity: Decimal, since: date, as_of: date
+    calendar: BillingCalendar,
+    first_sync: FirstSync,
+    billed: Billed,
+    quantity: Decimal,
+    since: date,
+    as_of: date,
+    *,
+    credits: bool = False,
 ) -> list[Settled]:
     """How the periods from that of `since` to today's and up to the first uninvoiced one begin, at a first sync.
 
-    `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
-    with `next-period`.
+        `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
+    XX
     """
     first = calendar.first_uninvoiced
     end = max(first, calendar.after(calendar.period_of(as_of)))
     settled: list[Settled] = []
     for period in calendar.from_until(calendar.period_of(since), end):
-        if period >= first:
-            settled.append(Settled(period.start, period.end, None))
-            continue
         standing = billed(period)
+        gives_back = credits and standing <= quantity
+        if period >= first:
+            settled.append(Settled(period.start, period.end, None, credits=gives_back))
+            continue
         waived = max(quantity - standing, _ZERO) if first_sync is FirstSync.NEXT_PERIOD else _ZERO
-        settled.append(Settled(period.start, period.end, standing, waived))
+        settled.append(Settled(period.start, period.end, standing, waived, gives_back))
     return settled
 
 
-def settled_since(record: SeatRecord, calendar: BillingCalendar, billed: Billed, as_of: date) -> list[Settled]:
+def settled_since(
+    record: SeatRecord, calendar: BillingCalendar, billed: Billed, as_of: date, *, credits: bool = False
+) -> list[Settled]:
     """What has changed since the last reading: periods that were invoiced, and today's, if it is new.
 
-    What our standing lines say now, before anything is written tonight, is what the invoice took from them.
+    What our standing lines say now, before anything is written tonight, is what the invoice took from them. `credits`
+    is what the rule says tonight; it holds for periods that are new.
     """
     first = calendar.first_uninvoiced
     current = calendar.period_of(as_of)
     oldest = calendar.period_of(record.periods[0].start)
     changed: list[Settled] = []
     for period in calendar.from_until(oldest, max(first, calendar.after(current))):
-        known = record.settled(period)
-        waived = known.waived if known is not None else _ZERO
+        known = record.settled(period) or Settled(period.start, period.end, None, credits=credits)
         invoiced = period < first
-        if known is None or (known.standing is None) is invoiced:
-            changed.append(Settled(period.start, period.end, billed(period) if invoiced else None, waived))
+        if record.settled(period) is None or (known.standing is None) is invoiced:
+            changed.append(replace(known, standing=billed(period) if invoiced else None))
     return changed
 
 

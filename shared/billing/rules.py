@@ -214,6 +214,11 @@ class Proration:
     always_split: bool = False
     decrease: Decrease = Decrease.KEEP
 
+    @property
+    def credits(self) -> bool:
+        """Whether the rest of a period is credited for seats that go, in periods that begin while this holds."""
+        return self.decrease is Decrease.CREDIT and self.rule is ProrationRule.COMPUTED
+
 
 @dataclass(frozen=True, slots=True)
 class BillingProfile:

@@ -37,13 +37,15 @@ class Settled:
     """What one period, first to last day, has been charged beside one-off lines.
 
     `standing` is what the standing line said when the period was invoiced, None while it is not. `waived` are seats
-    that are not charged for it: those that stood before the item's first sync.
+    that are not charged for it: those that stood before the item's first sync. `credits`: seats that go within it are
+    credited, which is decided when the period begins.
     """
 
     start: date
     end: date
     standing: Decimal | None
     waived: Decimal = _ZERO
+    credits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class SeatRecord:
     A new day only where the quantity or the first uninvoiced period changed. `seen` is the day of the newest reading.
     A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
     count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
+    `observed` is the last day on which the company of usage in arrears was only observed.
     """
 
     line: str
@@ -78,6 +81,7 @@ class SeatRecord:
     periods: tuple[Settled, ...] = ()
     from_zero: bool = False
     commitment: Commitment | None = None
+    observed: date | None = None
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -109,6 +113,10 @@ class SeatRecord:
             replace(entry, waived=entry.waived + seats[entry.start]) for entry in self.periods if entry.start in seats
         ]
         return self.with_periods(more)
+
+    def without_credits(self) -> SeatRecord:
+        """The record of a line whose seats another one still bills: none of its periods gives anything back."""
+        return replace(self, periods=tuple(replace(period, credits=False) for period in self.periods))
 
     def highest_since(self, day: date) -> Decimal:
         """The highest quantity in force on any day from `day` on; 0 when nothing is known."""

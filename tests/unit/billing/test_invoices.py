@@ -83,6 +83,7 @@ class Agreement:
     seats: dict = field(default_factory=dict)
     counted: frozenset = frozenset()
     licences: tuple[LicenceLink, ...] = ()
+    mode: Mode = Mode.AUTO
     numbers: int = 9000
     invoiced_lines: set[int] = field(default_factory=set)
 
@@ -151,7 +152,7 @@ class Agreement:
             seats=self.seats,
             as_of=day,
             last_counted={(b.SOURCE, b.TENANT): self.counted},
-            company=b.company(licences=self.licences),
+            company=b.company(licences=self.licences, mode=self.mode),
         )
 
     def plan(self, day: date, quantity: int) -> Plan:
@@ -419,6 +420,45 @@ def test_what_was_waived_is_neither_charged_nor_given_back():
     assert [line.quantity for line in agreement.lines] == [D(10)]
 
 
+CREDITED = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
+
+
+def test_a_rule_that_turns_to_credits_gives_nothing_back_of_what_went_before():
+    agreement = monthly()
+    for month in range(1, 7):
+        agreement.night(date(2026, month, 1), 100)
+        agreement.invoice()
+        agreement.night(date(2026, month, 10), 20)
+    agreement.proration = CREDITED
+    assert once(agreement.night(date(2026, 6, 15), 20)) == []
+    assert once(agreement.night(date(2026, 6, 20), 19)) == []
+    agreement.night(date(2026, 7, 1), 19)
+    agreement.invoice()
+    (credit,) = once(agreement.night(date(2026, 7, 11), 18))
+    assert credit == (D(1), -amount(D("25.00"), (20, 31)))
+
+
+def test_a_rule_that_turns_from_credits_charges_a_seat_anew_that_it_has_given_back_in_that_period():
+    agreement = monthly()
+    agreement.proration = CREDITED
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    assert once(agreement.night(date(2026, 1, 10), 8)) == [(D(2), -amount(D("25.00"), (21, 31)))]
+    agreement.proration = COMPUTED
+    assert once(agreement.night(date(2026, 1, 16), 10)) == [(D(2), amount(D("25.00"), (15, 31)))]
+
+
+def test_seats_that_stood_before_the_first_sync_are_not_given_back_when_they_go():
+    agreement = monthly()
+    agreement.proration = CREDITED
+    agreement.invoice()
+    agreement.counted = frozenset({b.PREMIUM})
+    assert once(agreement.night(date(2026, 1, 10), 10)) == []
+    assert once(agreement.night(date(2026, 1, 15), 8)) == []
+    assert once(agreement.night(date(2026, 1, 16), 10)) == []
+    assert once(agreement.night(date(2026, 1, 17), 11)) == [(D(1), amount(D("25.00"), (14, 31)))]
+
+
 def test_seats_that_came_while_they_were_waived_are_charged_from_the_next_period_on():
     agreement = monthly()
     agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, waive_until=date(2026, 1, 12)),)
@@ -513,6 +553,30 @@ def test_usage_that_ended_is_still_billed_for_its_last_period():
 
     assert [change.after.quantity for change in plan.changes] == [D(180)]
     assert agreement.night(date(2026, 3, 1), 0).groups == ()
+
+
+def test_usage_of_months_in_which_it_was_not_to_be_billed_is_not_billed_afterwards():
+    agreement = monthly()
+    agreement.arrears = Arrears.HIGHEST
+    agreement.night(date(2026, 1, 5), 30)
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),)
+    agreement.night(date(2026, 1, 25), 30)
+    agreement.night(date(2026, 3, 5), 30)
+    agreement.licences = ()
+    assert once(agreement.night(date(2026, 3, 6), 20)) == []
+    assert once(agreement.night(date(2026, 4, 1), 10)) == [(D(20), D("25.00"))]
+
+
+def test_usage_of_months_in_which_a_company_was_only_observed_is_not_billed_afterwards():
+    agreement = monthly()
+    agreement.arrears, agreement.mode = Arrears.HIGHEST, Mode.OBSERVE
+    agreement.night(date(2026, 1, 5), 30, applies=False)
+    assert once(agreement.night(date(2026, 2, 5), 30, applies=False)) == [(D(30), D("25.00"))]
+    agreement.night(date(2026, 3, 1), 50, applies=False)
+    agreement.night(date(2026, 3, 5), 20, applies=False)
+    agreement.mode = Mode.AUTO
+    assert once(agreement.night(date(2026, 3, 6), 20)) == []
+    assert once(agreement.night(date(2026, 4, 1), 10)) == [(D(50), D("25.00"))]
 
 
 def test_a_profile_that_turns_to_arrears_does_not_bill_a_period_twice():

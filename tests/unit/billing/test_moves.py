@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from shared.billing.agreements import Addition
 from shared.billing.lines import LineKey, stamp_of
 from shared.billing.plan import ChangeKind, Plan
@@ -13,6 +15,7 @@ from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
     Band,
     CompanyLink,
+    Decrease,
     FirstSync,
     LicenceLink,
     PriceKind,
@@ -20,12 +23,14 @@ from shared.billing.rules import (
     Proration,
     ProrationRule,
 )
+from shared.billing.seats import Settled
 from tests import builders as b
 
 D = Decimal
 NOVEMBER_ENDS = date(2026, 11, 30)
 ELSEWHERE = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
 COMPUTED = Proration(ProrationRule.COMPUTED)
+CREDITED = replace(COMPUTED, decrease=Decrease.CREDIT)
 
 
 def dates(plan: Plan) -> list[tuple[str, int, Decimal | None, date | None, date | None]]:
@@ -166,17 +171,52 @@ def test_a_profile_that_names_another_product_goes_on_with_a_line_of_that_produc
     assert new.serial_number != line.serial_number
 
 
+def test_a_move_gives_nothing_back_of_the_period_that_the_old_line_still_bills():
+    # Nobody read for ten days, so that it is not known to go on.
+    facts = moved(b.our_addition(9, 10), to=b.agreement(502), rules=b.rules(b.profile(proration=CREDITED)))
+    plan = plan_company(replace(facts, seats=b.seats_with(10, date(2026, 11, 11))))
+
+    assert dates(plan) == [
+        ("create", 502, D(10), date(2026, 12, 1), None),
+        ("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS),
+    ]
+
+
+def test_an_item_that_moves_back_gives_nothing_back_of_the_period_that_its_line_still_bills():
+    line = b.our_addition(9, 10, cancelled_date=NOVEMBER_ENDS)
+    there = b.our_addition(10, 10, on=502, effective_date=date(2026, 12, 1))
+    november = Settled(date(2026, 11, 1), NOVEMBER_ENDS, D(10), credits=True)
+    record = replace(b.seats_with(10, date(2026, 11, 10))[str(b.key())], periods=(november,))
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[line, there],
+            ledger=[b.recorded(line), b.recorded(there)],
+            agreements=[b.agreement(501), b.agreement(502)],
+            rules=b.rules(b.profile(proration=CREDITED)),
+            company=b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=501),)),
+            seats={record.line: record},
+        )
+    )
+
+    assert dates(plan) == [
+        ("create", 501, D(10), date(2026, 12, 1), None),
+        ("update", 502, D(0), date(2026, 12, 1), None),
+    ]
+
+
 TIERED = PriceRule(PriceKind.TIERED, bands=(Band(D(4), D("25.00")), Band(None, D("20.00"), "M365-MORE")))
 
 
-def test_a_price_that_becomes_tiered_goes_on_in_one_line_per_band_when_the_old_line_has_ended():
+@pytest.mark.parametrize("proration", [COMPUTED, CREDITED])
+def test_a_price_that_becomes_tiered_goes_on_in_one_line_per_band_when_the_old_line_has_ended(proration):
     line = b.our_addition(9, 10)
     plan = plan_company(
         b.facts(
             b.reading(b.count(10)),
             additions=[line],
             ledger=[b.recorded(line)],
-            rules=b.rules(b.profile(price=TIERED)),
+            rules=b.rules(b.profile(price=TIERED, proration=proration)),
             products=[b.product(), b.product("M365-MORE", 99)],
         )
     )

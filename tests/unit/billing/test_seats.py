@@ -247,7 +247,7 @@ def credited(found: SeatRecord, **values: object) -> list[tuple]:
 
 
 def test_where_seats_that_go_are_credited_each_day_owes_or_is_owed_the_difference():
-    found = record((1, 5), (10, 3), (20, 4)).with_periods([Settled(JANUARY.start, JANUARY.end, D(5))])
+    found = record((1, 5), (10, 3), (20, 4)).with_periods([Settled(JANUARY.start, JANUARY.end, D(5), credits=True)])
     assert credited(found) == [(10, -2, 21, FEBRUARY), (20, 1, 11, FEBRUARY)]
     assert credited(found, planned={JANUARY.start: D(9)}) == [(10, -2, 21, FEBRUARY), (20, 1, 11, FEBRUARY)]
     assert credited(found, net={january(10): D(-2)}) == [(20, 1, 11, FEBRUARY)]
@@ -255,8 +255,31 @@ def test_where_seats_that_go_are_credited_each_day_owes_or_is_owed_the_differenc
 
 
 def test_what_is_planned_stands_for_a_period_that_is_not_invoiced_and_what_was_waived_counts_as_charged():
-    open_again = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, None)])
+    open_again = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, None, credits=True)])
     assert credited(open_again, planned={JANUARY.start: D(4)}) == [(1, 1, 31, FEBRUARY)]
     assert credited(open_again) == [(1, 5, 31, FEBRUARY)]
-    waived = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, D(3), D(2))])
+    waived = record((1, 5)).with_periods([Settled(JANUARY.start, JANUARY.end, D(3), D(2), credits=True)])
     assert credited(waived) == []
+
+
+def test_waived_seats_go_first_without_a_credit_and_come_back_first_without_a_charge():
+    settled = Settled(JANUARY.start, JANUARY.end, D(3), D(2), credits=True)
+    found = record((1, 5), (5, 4), (10, 2), (20, 6)).with_periods([settled])
+    assert credited(found) == [(10, -1, 21, FEBRUARY), (20, 2, 11, FEBRUARY)]
+    assert credited(found, net={january(10): D(-1), january(20): D(2)}) == []
+
+
+@pytest.mark.parametrize(("billed", "credits"), [(5, True), (6, False)])
+def test_a_first_sync_gives_nothing_back_of_a_period_in_which_lines_billed_more_than_is_counted(billed, credits):
+    arguments = (FirstSync.NEXT_PERIOD, lambda _: D(billed), D(5), january(10), january(10))
+    for first in (JANUARY, FEBRUARY):
+        (settled,) = settled_at_first_sync(uninvoiced_from(first), *arguments, credits=True)
+        assert settled.credits is credits
+
+
+def test_a_period_gives_back_what_goes_in_it_by_the_rule_that_it_began_with():
+    found = record((1, 5), (10, 3)).with_periods([Settled(JANUARY.start, JANUARY.end, D(5))])
+    assert credited(found) == []
+    credits = found.with_periods([Settled(JANUARY.start, JANUARY.end, D(5), credits=True)])
+    later = settled_since(credits, uninvoiced_from(MARCH), lambda _: D(5), FEBRUARY.start)
+    assert [(settled.start, settled.credits) for settled in later] == [(FEBRUARY.start, False)]
