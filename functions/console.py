@@ -6,11 +6,14 @@ from functools import cache
 
 import azure.functions as func
 
-from functions.answers import failed
+from functions.answers import answer, failed
 from shared.bootstrap import access, ports
 from shared.errors import TrueUpError
 
 blueprint = func.Blueprint()
+
+#: Bytes: some times the longest list of companies. The app reads a body before it asks who sent it.
+LARGEST = 256 * 1024
 
 
 @blueprint.route(
@@ -18,6 +21,8 @@ blueprint = func.Blueprint()
 )
 async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Everything below /console. Who may do what is decided there, by the platform's sign-in."""
+    if len(request.get_body()) > LARGEST:
+        return answer({"error": f"the body has more than {LARGEST:,} bytes", "remedy": "Send less at once."}, 413)
     try:
         middleware = _middleware()
     except TrueUpError as error:

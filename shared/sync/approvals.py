@@ -115,12 +115,17 @@ def known_and_not_observed(ports: Ports, company: int) -> CompanyRow:
     row = ports.companies.get(company)
     if row is None:
         raise Gone(f"company {company} is not known", remedy="Add the company to the rules and import them.")
+    not_observed(row)
+    return row
+
+
+def not_observed(row: CompanyRow) -> None:
+    """Raises `Refused` when the company is only observed."""
     if row.mode is Mode.OBSERVE:
         raise Refused(
-            f"company {company} is only observed: nothing of it is written or waits for a person",
+            f"company {row.id} is only observed: nothing of it is written or waits for a person",
             remedy="Put the company into mode approve or auto first.",
         )
-    return row
 
 
 def sign(ports: Ports, person: Person) -> Signature:

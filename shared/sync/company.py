@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 
 from shared.billing.choices import resumed
@@ -229,9 +230,19 @@ def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
     if not plan.applicable:
         return plan
     limit = facts.guards.changes_per_day
-    newest = ports.company_state.history(plan.company, limit) if limit else []
-    written = sum(entry.day == facts.as_of and entry.change is not None and entry.change.is_guarded for entry in newest)
-    return within_a_day(plan, limit, written)
+    return within_a_day(plan, limit, _written_on(ports, plan.company, facts.as_of, limit))
+
+
+def _written_on(ports: Ports, company: int, day: date, enough: int) -> int:
+    """Writes of a business day that guards count, until `enough` are found: decisions and texts stand between them."""
+    written, before = 0, None
+    while written < enough:
+        page = ports.company_state.history(company, enough, before)
+        written += sum(entry.day == day and entry.change is not None and entry.change.is_guarded for entry in page)
+        if len(page) < enough or page[-1].day != day:
+            break
+        before = page[-1].at, page[-1].id
+    return written
 
 
 def _written_before(ports: Ports, order: Order, lease: Lease) -> list[Change]:

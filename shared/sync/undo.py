@@ -21,7 +21,7 @@ from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry
 from shared.sync.apply import Applied, Errand, apply_plan
-from shared.sync.approvals import Person, known_and_not_observed, new_run, sign
+from shared.sync.approvals import Person, known_and_not_observed, new_run, not_observed, sign
 from shared.sync.decisions import Judged
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
@@ -67,6 +67,7 @@ def undo(
     own_run = new_run(ports, "undo")
     lease = ports.companies.take_lease(company, own_run, ports.limits.lease, ports.clock.now(), run=own_run)
     try:
+        not_observed(lease.company)
         with ports.manage.deadline(ports.limits.company_deadline):
             return _under_lease(ports, lease, run, own_run, person, bill_item, confirmed)
     finally:

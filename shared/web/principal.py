@@ -62,12 +62,12 @@ def _read(header: str) -> Principal | None:
     try:
         told = json.loads(base64.b64decode(header, validate=True))
         claims = [(str(claim["typ"]), str(claim["val"])) for claim in told["claims"]]
-    except (binascii.Error, ValueError, TypeError, KeyError):
+    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):
         return None
     names = [told.get("name_typ"), *_NAMES]
     name = next((value for wanted in names for kind, value in claims if kind == wanted and value.strip()), None)
     if name is None:
         return None
-    role_kinds = {told.get("role_typ"), *_ROLES}
+    role_kinds = [told.get("role_typ"), *_ROLES]
     given = {value for kind, value in claims if kind in role_kinds}
     return Principal(name.strip(), frozenset(role for role in Role if role.value in given))

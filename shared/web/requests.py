@@ -41,7 +41,7 @@ def our_own(request: Request) -> None:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send application/json")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() not in _hosts(request):
+    if origin is not None and _host_of(origin) not in _hosts(request):
         raise HTTPException(403, "the request comes from another site")
     if request.headers.get("sec-fetch-site", "none") not in _OUR_OWN:
         raise HTTPException(403, "the request comes from another site")
@@ -51,6 +51,13 @@ def person(principal: Principal, request: Request) -> Person:
     """Who decides and from where: the last address that the platform's front end has added."""
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
     return Person(principal.name, forwarded[:64])
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _hosts(request: Request) -> set[str]:

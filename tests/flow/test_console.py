@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+import azure.functions as func
 import pytest
 
+from functions import console
 from shared.billing.rules import Mode
 from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
@@ -84,7 +87,8 @@ def test_only_an_approver_decides(house, path):
 
 
 @pytest.mark.parametrize(
-    "told", ["", "no json", "[]", '{"claims": 7}', '{"claims": [{"typ": "roles"}]}', '{"claims": []}']
+    "told",
+    ["", "no json", "[]", '{"claims": 7}', '{"claims": [{"typ": "roles"}]}', '{"claims": []}', "[" * 40_000],
 )
 def test_a_principal_that_is_not_whole_is_nobody(house, told):
     assert client(house).get(GETS[0], headers=header(told)).status_code == 401
@@ -116,6 +120,7 @@ def test_roles_are_read_from_the_claim_type_that_the_platform_names(house):
     [
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "https://[trueup.example"}, 403),
         ({"Origin": "https://trueup.example.evil.example"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
@@ -271,3 +276,15 @@ def test_the_history_is_read_page_by_page(house):
 def test_the_openapi_document_names_every_route(house):
     paths = client(house).get("/console/api/openapi.json", headers=READER).json()["paths"]
     assert {"/console/api/approve", "/console/api/waiting"} <= set(paths)
+
+
+# ---- how much at once
+
+
+def test_a_body_that_is_too_large_is_refused_before_anybody_looks_at_it():
+    app = func.FunctionApp()
+    app.register_functions(console.blueprint)
+    (handler,) = [item.get_user_function() for item in app.get_functions()]
+    request = func.HttpRequest("POST", "/console/api/approve", body=b" " * (console.LARGEST + 1))
+    answer = asyncio.run(handler(request, None))
+    assert (answer.status_code, json.loads(answer.get_body())["error"]) == (413, "the body has more than 262,144 bytes")

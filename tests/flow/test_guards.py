@@ -12,7 +12,9 @@ import pytest
 from shared.billing.rules import Guards, Proration, ProrationRule, SkuPolicy
 from shared.errors import Retryable
 from shared.state.records import Outcome
+from shared.sync.approvals import Person, sign
 from shared.sync.lanes import start_run
+from shared.sync.record import record_note
 from tests import builders as b
 from tests.fakes.house import House, Killed
 
@@ -69,6 +71,18 @@ def test_what_was_written_earlier_in_the_day_counts_and_on_the_next_day_no_more(
     house.clock.pass_by(days=1)
     assert house.sync(1).report.written == {"created": 2}
     assert house.kinds(1) == []
+
+
+def test_what_people_decide_meanwhile_hides_no_change_of_the_day(house):
+    for many in range(1, 4):
+        house.count(1, *counted(many))
+        assert house.sync(1).report.written == {"created": 1}
+        for note in range(3):
+            house.clock.pass_by(seconds=1)
+            signed = sign(house.ports, Person("pat@birchline.example"))
+            record_note(house.ports, 1, f"note-{many}-{note}", signed, "looked at it")
+    house.count(1, *counted(4))
+    assert house.sync(1).report.outcome is Outcome.HELD
 
 
 def test_a_company_may_have_a_limit_of_its_own_and_none_means_none(house):

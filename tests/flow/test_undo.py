@@ -299,6 +299,22 @@ def test_only_what_a_run_wrote_can_be_undone_and_only_where_writing_is_allowed(h
         undone(house)
 
 
+def test_a_company_that_is_put_into_observe_at_the_last_moment_keeps_its_lines(house):
+    taken = house.ports.companies.take_lease
+
+    def take_lease(*args: object, **how: object) -> object:
+        rules = house.ports.companies.company_rules(1)
+        house.ports.companies.put_rules(replace(rules, mode=Mode.OBSERVE))
+        return taken(*args, **how)
+
+    house.ports.companies.take_lease = take_lease
+    writes = house.manage.writes
+    with pytest.raises(Refused, match="only observed"):
+        undone(house)
+    assert house.manage.writes == writes
+    assert house.ports.companies.get(1).lease_until is None
+
+
 # ---- killed anywhere
 
 
