@@ -1,4 +1,4 @@
-// The function app, on Flex Consumption. Its settings are the names of docs/settings.md; secrets are vault references.
+// The function app, on Flex Consumption, and who may sign in to its console. settings.bicep tells it everything else.
 
 @description('Name of the plan; it holds this one app.')
 param planName string
@@ -10,50 +10,14 @@ param name string
 @description('Name of the identity that the app is.')
 param identityName string
 
-@description('Name of the Application Insights component.')
-param insightsName string
-
 @description('Name of the storage account.')
 param storageName string
 
 @description('Name of the blob container that holds the deployed package.')
 param packageContainerName string
 
-@description('Name of the vault with the secrets manage-public-key and manage-private-key.')
-param vaultName string
-
-@description('Site whose API base is looked up; or empty.')
-param manageSite string
-
-@description('Base URL of the Manage API; or empty.')
-param manageBaseUrl string
-
-@description('What is typed as Company at the Manage login.')
-param manageCompany string
-
-@description('Client id from the ConnectWise developer network.')
-param manageClientId string
-
-@description('API version to pin; or empty.')
-param manageApiVersion string
-
-@description('Client id of the multi-tenant app registration.')
-param microsoftClientId string
-
-@description('Partner tenants, separated by commas; or empty.')
-param microsoftPartnerTenants string
-
-@description('Direct tenants, separated by commas; or empty.')
-param microsoftDirectTenants string
-
-@description('IANA time zone of readings and schedules.')
-param timeZone string
-
-@description('Address under which Manage tells of changes; or empty.')
-param callbackUrl string
-
-@description('Companies worked on at once in a run.')
-param lanes int
+@description('Client id of the single-tenant app registration by which people sign in to /console. Empty: nobody.')
+param consoleClientId string
 
 @description('Memory of one instance.')
 param instanceMemoryMB int
@@ -61,7 +25,7 @@ param instanceMemoryMB int
 @description('Most instances of one group of functions.')
 param maximumInstanceCount int
 
-@description('HTTP requests at once in one instance, and threads to work on them.')
+@description('HTTP requests at once in one instance.')
 param httpConcurrency int
 
 @description('Azure region.')
@@ -74,16 +38,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' 
   name: identityName
 }
 
-resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
-  name: insightsName
-}
-
 resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' existing = {
   name: storageName
-}
-
-resource vault 'Microsoft.KeyVault/vaults@2023-07-01' existing = {
-  name: vaultName
 }
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
@@ -148,31 +104,42 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+// Anonymous requests come through: machines bring their keys, and the console turns away who is not signed in.
+// The registration knows no secret: it trusts the identity, as the platform is told by the name of this setting.
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(consoleClientId)) {
   parent: app
-  name: 'appsettings'
+  name: 'authsettingsV2'
   properties: {
-    AzureWebJobsStorage__accountName: storage.name
-    AzureWebJobsStorage__credential: 'managedidentity'
-    AzureWebJobsStorage__clientId: identity.properties.clientId
-    APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
-    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
-    PYTHON_THREADPOOL_THREAD_COUNT: string(httpConcurrency)
-    MANAGE_SITE: manageSite
-    MANAGE_BASE_URL: manageBaseUrl
-    MANAGE_COMPANY: manageCompany
-    MANAGE_PUBLIC_KEY: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/manage-public-key)'
-    MANAGE_PRIVATE_KEY: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/manage-private-key)'
-    MANAGE_CLIENT_ID: manageClientId
-    MANAGE_API_VERSION: manageApiVersion
-    MICROSOFT_PARTNER_TENANTS: microsoftPartnerTenants
-    MICROSOFT_DIRECT_TENANTS: microsoftDirectTenants
-    MICROSOFT_CLIENT_ID: microsoftClientId
-    MICROSOFT_CREDENTIAL: 'managed-identity'
-    MICROSOFT_IDENTITY_CLIENT_ID: identity.properties.clientId
-    TRUEUP_TIME_ZONE: timeZone
-    TRUEUP_CALLBACK_URL: callbackUrl
-    TRUEUP_LANES: string(lanes)
+    platform: {
+      enabled: true
+    }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+    }
+    httpSettings: {
+      requireHttps: true
+    }
+    login: {
+      tokenStore: {
+        enabled: false
+      }
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: consoleClientId
+          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: {
+          allowedAudiences: [
+            consoleClientId
+          ]
+        }
+      }
+    }
   }
 }
 

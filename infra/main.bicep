@@ -33,16 +33,98 @@ param manageClientId string
 @description('API version to pin, such as 2025.16. Empty: the version that the server offers.')
 param manageApiVersion string = ''
 
-@description('Client id of the multi-tenant app registration that reads the customers.')
-@minLength(36)
+@description('Certificate authority of a self-hosted Manage: a PEM file of the package. Empty: the public ones.')
+param manageCaFile string = ''
+
+@description('Calls to Manage at once from one process.')
+@minValue(1)
+@maxValue(64)
+param manageCallsInFlight int = 4
+
+@description('Whether Manage bills a line on its cancelled date: find out with docs/calibration.md.')
+@allowed([
+  'billed'
+  'free'
+])
+param manageCancelledDay string = 'billed'
+
+@description('How Manage bills a line that is changed: find out with docs/calibration.md.')
+@allowed([
+  'next-invoice'
+  'retroactive'
+])
+param manageChangedLine string = 'next-invoice'
+
+@description('Whether Manage bills the first day of a line that it prorates: find out with docs/calibration.md.')
+@allowed([
+  'included'
+  'excluded'
+])
+param manageProrateStartDay string = 'included'
+
+@description('Client id of the multi-tenant app registration that reads customers. Empty: not connected.')
 @maxLength(36)
-param microsoftClientId string
+param microsoftClientId string = ''
 
 @description('Partner tenants whose customers are read, separated by commas. This or microsoftDirectTenants, or both.')
 param microsoftPartnerTenants string = ''
 
 @description('Customer tenants read without a partner relationship, separated by commas.')
 param microsoftDirectTenants string = ''
+
+@description('Where Microsoft tokens come from. Empty: the public cloud.')
+param microsoftAuthority string = ''
+
+@description('Microsoft Graph. Empty: the public cloud.')
+param microsoftGraphUrl string = ''
+
+@description('Certificate authority for these two: a PEM file of the package. Empty: the public ones.')
+param microsoftCaFile string = ''
+
+@description('Microsoft CSV of product names: an https URL or a file of the package. Empty: known names only.')
+param microsoftSkuNames string = ''
+
+@description('Client id of the Pax8 API credentials; the vault holds pax8-client-secret. Empty: not connected.')
+param pax8ClientId string = ''
+
+@description('Statuses whose subscriptions count, separated by commas. Empty: what Pax8 charges for.')
+param pax8BillableStatuses string = ''
+
+@description('Pax8 API. Empty: the public one.')
+param pax8Url string = ''
+
+@description('Where Pax8 tokens come from. Empty: the public one.')
+param pax8TokenUrl string = ''
+
+@description('Audience of Pax8 tokens. Empty: the partner API.')
+param pax8Audience string = ''
+
+@description('API key of the Huntress account; the vault holds huntress-private-key. Empty: not connected.')
+param huntressPublicKey string = ''
+
+@description('Huntress API; of the account where the keys are a reseller\'s. Empty: the public one.')
+param huntressUrl string = ''
+
+@description('Own customer name at Cove, exactly as its console shows it.')
+param covePartner string = ''
+
+@description('Login name of the API user at Cove; the vault holds cove-token. Empty: not connected.')
+param coveUsername string = ''
+
+@description('JSON-RPC of Cove. Empty: the public one.')
+param coveUrl string = ''
+
+@description('Whether counts are pushed to the app; if so, the vault holds pushed-keys.')
+@allowed([
+  'no'
+  'yes'
+])
+param pushedCounts string = 'no'
+
+@description('How many hours a push is believed.')
+@minValue(1)
+@maxValue(744)
+param pushedHours int = 26
 
 @description('IANA time zone of readings and schedules, such as America/Chicago.')
 @minLength(1)
@@ -55,6 +137,15 @@ param callbackUrl string = ''
 @minValue(1)
 @maxValue(64)
 param lanes int = 8
+
+@description('Seconds that a company is leased to a worker; below the functionTimeout of host.json.')
+@minValue(30)
+@maxValue(540)
+param leaseSeconds int = 300
+
+@description('Client id of the single-tenant app registration by which people sign in to /console. Empty: nobody.')
+@maxLength(36)
+param consoleClientId string = ''
 
 @description('Memory of one instance. The Graph library does not fit well into the smallest size of 512 MB.')
 @allowed([
@@ -159,26 +250,61 @@ module app 'app.bicep' = {
     planName: 'plan-trueup-${token}'
     name: 'func-trueup-${token}'
     identityName: identity.outputs.name
-    insightsName: monitoring.outputs.insightsName
     storageName: storage.outputs.name
     packageContainerName: storage.outputs.packageContainerName
-    vaultName: vault.outputs.name
-    manageSite: manageSite
-    manageBaseUrl: manageBaseUrl
-    manageCompany: manageCompany
-    manageClientId: manageClientId
-    manageApiVersion: manageApiVersion
-    microsoftClientId: microsoftClientId
-    microsoftPartnerTenants: microsoftPartnerTenants
-    microsoftDirectTenants: microsoftDirectTenants
-    timeZone: timeZone
-    callbackUrl: callbackUrl
-    lanes: lanes
+    consoleClientId: consoleClientId
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     httpConcurrency: httpConcurrency
     location: location
     tags: tags
+  }
+}
+
+module settings 'settings.bicep' = {
+  name: 'settings'
+  scope: group
+  params: {
+    appName: app.outputs.name
+    identityName: identity.outputs.name
+    insightsName: monitoring.outputs.insightsName
+    storageName: storage.outputs.name
+    vaultName: vault.outputs.name
+    httpConcurrency: httpConcurrency
+    manageSite: manageSite
+    manageBaseUrl: manageBaseUrl
+    manageCompany: manageCompany
+    manageClientId: manageClientId
+    manageApiVersion: manageApiVersion
+    manageCaFile: manageCaFile
+    manageCallsInFlight: manageCallsInFlight
+    manageCancelledDay: manageCancelledDay
+    manageChangedLine: manageChangedLine
+    manageProrateStartDay: manageProrateStartDay
+    microsoftClientId: microsoftClientId
+    microsoftPartnerTenants: microsoftPartnerTenants
+    microsoftDirectTenants: microsoftDirectTenants
+    microsoftAuthority: microsoftAuthority
+    microsoftGraphUrl: microsoftGraphUrl
+    microsoftCaFile: microsoftCaFile
+    microsoftSkuNames: microsoftSkuNames
+    pax8ClientId: pax8ClientId
+    pax8BillableStatuses: pax8BillableStatuses
+    pax8Url: pax8Url
+    pax8TokenUrl: pax8TokenUrl
+    pax8Audience: pax8Audience
+    huntressPublicKey: huntressPublicKey
+    huntressUrl: huntressUrl
+    covePartner: covePartner
+    coveUsername: coveUsername
+    coveUrl: coveUrl
+    pushedCounts: pushedCounts
+    pushedHours: pushedHours
+    timeZone: timeZone
+    callbackUrl: callbackUrl
+    lanes: lanes
+    leaseSeconds: leaseSeconds
+    consoleClientId: consoleClientId
   }
 }
 

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.settings import load_settings, setting_names
+from shared.web.principal import Role
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -34,6 +35,30 @@ PLATFORM_SETTINGS = {
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "PYTHON_THREADPOOL_THREAD_COUNT",
+    "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
+}
+
+#: What the code reads and a deployment is never told, and why.
+NOT_DEPLOYED = {
+    "AzureWebJobsStorage": "a connection string holds a key",
+    "AzureWebJobsStorage__tableServiceUri": "the account's name gives it",
+    "AzureWebJobsStorage__queueServiceUri": "the account's name gives it",
+    "MICROSOFT_CERTIFICATE_FILE": "the identity stands for the registration",
+    "MICROSOFT_CERTIFICATE": "the identity stands for the registration",
+    "MICROSOFT_CLIENT_SECRET": "the identity stands for the registration",
+    "TRUEUP_LOCAL_PERSON": "refused on Azure",
+    "TRUEUP_CLOCK_URL": "refused on Azure",
+}
+
+#: A group of settings that is there while its vendor is connected: what says so, and its secret in the vault.
+GROUPS = {
+    "always": (None, {"manage-public-key", "manage-private-key"}),
+    "microsoft": ("empty(microsoftClientId)", set()),
+    "pax8": ("empty(pax8ClientId)", {"pax8-client-secret"}),
+    "huntress": ("empty(huntressPublicKey)", {"huntress-private-key"}),
+    "cove": ("empty(coveUsername)", {"cove-token"}),
+    "pushed": ("pushedCounts == 'no'", {"pushed-keys"}),
+    "signIn": ("empty(consoleClientId)", set()),
 }
 
 #: Built-in roles, by template: what the identity may do, on the resource that the template makes.
@@ -69,7 +94,7 @@ def resources(template: str) -> dict[str, dict[str, Any]]:
     for symbol, resource in parsed(template).get("resources", {}).items():
         if not resource["existing"]:
             config = resource["config"]
-            made[symbol] = {"type": resource["type"], **(config["config"] if "loop_type" in config else config)}
+            made[symbol] = {"type": resource["type"], **(config.get("config", config))}
     return made
 
 
@@ -82,25 +107,44 @@ def names_used_in(template: str) -> set[str]:
     )
     code = re.sub(r"\[for \w+ in (\w+):", r"[\1,", code)
     code = re.sub(r"'((?:\\'|[^'])*)'", _interpolated, code)
-    return set(re.findall(r"(?<![.\w])([A-Za-z]\w*)\b(?![:(\w])", code)) - {"true", "false"}
+    return set(re.findall(r"(?<![.\w])([A-Za-z]\w*)\b(?![:(\w])", code)) - {"true", "false", "if"}
 
 
 def _interpolated(string: re.Match[str]) -> str:
     return " ".join(re.findall(r"\$\{([^}]*)\}", string[1])) or "0"
 
 
-def app_settings() -> dict[str, str]:
-    """The app settings of the template: name and expression."""
-    block = text_of("app.bicep").partition("name: 'appsettings'\n  properties: {\n")[2].partition("\n  }")[0]
-    return dict(re.findall(r"^    (\w+): (.+)$", block, flags=re.MULTILINE))
+def settings_groups() -> dict[str, tuple[str | None, dict[str, str]]]:
+    """The groups of app settings of the template: what leaves a group out, and its names and expressions."""
+    found = re.findall(r"^var (\w+) = (?:([^\n]+) \? {} : )?{\n(.*?)^}", text_of("settings.bicep"), re.M | re.S)
+    return {name: (unless or None, dict(re.findall(r"^  (\w+): (.+)$", block, re.M))) for name, unless, block in found}
 
 
-def deployed_settings() -> dict[str, str]:
-    """The settings as an instance would see them, with the examples of the code where a person or Azure decides."""
-    examples = {setting.name: setting.example for setting in SETTINGS} | {"MANAGE_BASE_URL": ""}
+def app_settings(*groups: str) -> dict[str, str]:
+    """The app settings of some groups, of all when none is named: name and expression."""
     return {
-        name: "a-key" if "KeyVault" in value else value[1:-1] if value.startswith("'") else examples[name]
-        for name, value in app_settings().items()
+        name: value
+        for group, (_, settings) in settings_groups().items()
+        if not groups or group in groups
+        for name, value in settings.items()
+    }
+
+
+def deployed_settings(*groups: str) -> dict[str, str]:
+    """The settings as an instance would see them, with the examples of the code where a person or Azure decides."""
+    examples = {setting.name: setting.example for setting in SETTINGS} | {
+        "MANAGE_BASE_URL": "",
+        "MANAGE_CA_FILE": "",
+        "MICROSOFT_CA_FILE": "",
+        "MICROSOFT_SKU_NAMES": "https://names.example/skus.csv",
+    }
+    return {
+        name: "a=key-of-24-characters-or-more"
+        if "KeyVault" in value
+        else value[1:-1]
+        if value.startswith("'")
+        else examples[name]
+        for name, value in app_settings(*groups).items()
         if name not in PLATFORM_SETTINGS
     }
 
@@ -108,7 +152,7 @@ def deployed_settings() -> dict[str, str]:
 def parameters_file() -> dict[str, str]:
     """Parameter and azd variable, as main.parameters.json puts them together."""
     given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
-    return {name: re.fullmatch(r"\$\{(\w+)(=\w+)?\}", each["value"])[1] for name, each in given.items()}
+    return {name: re.fullmatch(r"\$\{(\w+)(=[\w-]+)?\}", each["value"])[1] for name, each in given.items()}
 
 
 # --- The templates are whole ---
@@ -192,23 +236,86 @@ def test_what_the_app_cannot_do_without_is_set(name):
         load_settings(without)
 
 
-def test_no_setting_is_given_that_nobody_reads():
-    assert set(app_settings()) - set(setting_names()) - PLATFORM_SETTINGS == set()
+def test_every_setting_that_the_code_reads_can_be_given_and_none_else():
+    assert set(app_settings()) == set(setting_names()) - set(NOT_DEPLOYED) | PLATFORM_SETTINGS
+
+
+def test_the_whole_list_is_written_group_by_group():
+    written = re.search(r"properties: union\((.*)\)", text_of("settings.bicep"))
+
+    assert written is not None
+    assert written[1].split(", ") == list(settings_groups()) == list(GROUPS)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_vendor_that_is_not_connected_leaves_no_setting_and_no_reference_behind(group):
+    unless, settings = settings_groups()[group]
+    secrets = set(re.findall(r"secrets/([\w-]+)\)", " ".join(settings.values())))
+
+    assert (unless, secrets) == GROUPS[group]
+
+
+@pytest.mark.parametrize("group", set(GROUPS) - {"always", "signIn"})
+def test_one_connected_vendor_is_sound_by_itself(group):
+    settings = load_settings(deployed_settings("always", group) | {"WEBSITE_SITE_NAME": "func-trueup"})
+    connected = {
+        "microsoft": settings.microsoft,
+        "pax8": settings.pax8,
+        "huntress": settings.huntress,
+        "cove": settings.cove,
+        "pushed": settings.pushed.keys,
+    }
+
+    assert [name for name, found in connected.items() if found] == [group]
+
+
+def test_a_number_or_choice_of_the_templates_is_one_that_the_app_takes():
+    parameters, told = parsed("main.bicep")["parameters"], app_settings()
+    passed = {re.sub(r"string\((\w+)\)", r"\1", value): name for name, value in told.items()}
+    tried = 0
+    for parameter, setting in passed.items():
+        if parameter not in parameters or setting in PLATFORM_SETTINGS:
+            continue
+        for decorator in parameters[parameter]["decorators"]:
+            if decorator["type"] in ("min_value", "max_value", "allowed"):
+                argument = decorator["argument"]
+                for value in argument if isinstance(argument, list) else [argument]:
+                    load_settings(deployed_settings() | {setting: str(value)})
+                    tried += 1
+
+    assert tried == 4 * 2 + 3 * 2
 
 
 def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
-    settings, passed = app_settings(), parsed("main.bicep")["modules"]["app"]["config"]["params"]
+    settings, passed = app_settings(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
     told = {name: variable for name, variable in parameters_file().items() if variable in setting_names()}
 
-    assert len(told) == 10
+    assert len(told) == 28
     assert {settings[variable]: passed[name] for name, variable in told.items()} == {name: name for name in told}
 
 
-def test_the_vendors_keys_are_references_to_the_vault():
-    keys = {name: value for name, value in app_settings().items() if name.endswith(("_KEY", "_SECRET"))}
+def test_secrets_are_references_to_the_vault():
+    secrets = {setting.name for setting in SETTINGS if "(secret)" in setting.meaning} - set(NOT_DEPLOYED)
+    references = {name for name, value in app_settings().items() if "KeyVault" in value}
 
-    assert set(keys) == {"MANAGE_PUBLIC_KEY", "MANAGE_PRIVATE_KEY"}
-    assert all(value.startswith("'@Microsoft.KeyVault(SecretUri=${vault.") for value in keys.values())
+    assert references == secrets | {"MANAGE_PUBLIC_KEY"}
+    assert all(app_settings()[name].startswith("'@Microsoft.KeyVault(SecretUri=${vault.") for name in references)
+
+
+def test_people_sign_in_with_an_account_of_this_tenant_and_everybody_else_comes_through():
+    sign_in = resources("app.bicep")["signIn"]["properties"]
+    entra = sign_in["identityProviders"]["azureActiveDirectory"]
+
+    assert sign_in["platform"]["enabled"] is True
+    assert sign_in["globalValidation"] == {
+        "requireAuthentication": False,
+        "unauthenticatedClientAction": "AllowAnonymous",
+    }
+    assert sign_in["httpSettings"]["requireHttps"] is True
+    assert sign_in["login"]["tokenStore"]["enabled"] is False
+    assert "${tenant().tenantId}/v2.0" in entra["registration"]["openIdIssuer"]
+    assert entra["registration"]["clientSecretSettingName"] in app_settings("signIn")
+    assert app_settings("signIn") == {"OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID": "identity.properties.clientId"}
 
 
 # --- Nothing opens with a key ---
@@ -417,5 +524,15 @@ def test_the_guide_sets_variables_and_secrets_that_the_templates_know():
 
     required = {"ALERT_EMAIL", "MANAGE_SITE", "MANAGE_COMPANY", "MANAGE_CLIENT_ID", "MICROSOFT_CLIENT_ID"}
     assert required <= variables <= set(parameters_file().values())
-    assert secrets == set(re.findall(r"secrets/([\w-]+)\)", text_of("app.bicep")))
+    assert secrets == set(re.findall(r"secrets/([\w-]+)\)", text_of("settings.bicep")))
     assert set(re.findall(r"azd env get-value (\w+)", guide)) <= outputs
+
+
+def test_the_guide_makes_the_roles_that_the_console_knows_each_with_an_id_of_its_own():
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    made = re.search(r"--app-roles '(\[.*?\])'", guide, re.DOTALL)
+
+    assert made is not None
+    roles = json.loads(made[1])
+    assert [role["value"] for role in roles] == list(Role)
+    assert len({role["id"] for role in roles}) == len(Role)
