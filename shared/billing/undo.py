@@ -133,7 +133,7 @@ def _standing(write: Done, facts: Facts) -> Addition:
         raise _Refusal(f"addition {write.addition} is not on agreement {agreement} any more")
     row = next((row for row in facts.ledger if (row.key.agreement, row.addition_id) == (agreement, addition.id)), None)
     now = LineValues.of(addition)
-    wrote = row.values if row is not None else now.changed(**write.change.fields())
+    wrote = row.values if row is not None else write.change.after or now
     edits = [name for name in LineValues.__slots__ if getattr(now, name) != getattr(wrote, name)]
     if edits:
         told = "; ".join(f"{name} is {_said(now, name)}, TrueUp wrote {_said(wrote, name)}" for name in edits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from shared.billing.lines import LedgerRow, stamped_date
 from shared.billing.rules import UNDO_DAYS
@@ -43,8 +43,13 @@ def prune_runs(ports: Ports) -> None:
 
 def _prune_history(ports: Ports, company: int | str) -> None:
     with _harmless(f"the history of company {company}"):
-        before = ports.clock.now() - _days(ports.rules.load().retention.history_days)
+        before = history_kept_since(ports)
         ports.company_state.prune_history(company, before, _MOST_ENTRIES)
+
+
+def history_kept_since(ports: Ports) -> datetime:
+    """All that was done since then (UTC) is kept; of what is older some may be gone already."""
+    return ports.clock.now() - _days(ports.rules.load().retention.history_days)
 
 
 def is_outlived(record: SeatRecord, as_of: date) -> bool:

@@ -16,7 +16,7 @@ from shared.billing.planner import Facts
 from shared.billing.rules import CompanyRules, Mode
 from shared.billing.undo import Done, UndoPlan, plan_undo
 from shared.clock import business_date
-from shared.errors import Gone
+from shared.errors import Gone, Refused
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry
@@ -28,6 +28,7 @@ from shared.sync.invoicing import Watch
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.record import record_note, record_resolution
+from shared.sync.retention import history_kept_since
 
 #: So many history entries are read at once, and so many at most to find a run.
 _PAGE, _MOST = 500, 20_000
@@ -61,7 +62,8 @@ def undo(
     """Undoes a run's writes to a company (or one bill item of it), as far as nothing has come on top of them.
 
     What a guard holds is undone only when its hash is among `confirmed`. Raises `Busy`, `Gone` for a company or a run
-    that is not known there, `Refused` when the company is only observed, and what Manage's client raises.
+    that is not known there, `Refused` when the company is only observed or the run too old, and what Manage's client
+    raises.
     """
     known_and_not_observed(ports, company)
     own_run = new_run(ports, "undo")
@@ -173,7 +175,10 @@ def _undone(entries: Iterable[HistoryEntry]) -> set[str]:
 
 
 def _history_back_to(ports: Ports, company: int, run: str) -> list[HistoryEntry]:
-    """The company's history from the newest entry back to the oldest one of a run. Raises `Gone` where none is."""
+    """The company's history from the newest entry back to the oldest one of a run.
+
+    Raises `Gone` where none is, `Refused` when the history may have holes by then.
+    """
     entries: list[HistoryEntry] = []
     seen = False
     while len(entries) < _MOST:
@@ -186,4 +191,10 @@ def _history_back_to(ports: Ports, company: int, run: str) -> list[HistoryEntry]
             break
     if not seen:
         raise Gone(f"run {run} wrote nothing to company {company}", remedy="The company's history names its runs.")
+    kept_since = history_kept_since(ports)
+    if any(entry.run == run and entry.at < kept_since for entry in entries):
+        raise Refused(
+            f"run {run} is so old that not all that came after it may be remembered",
+            remedy="Correct the lines in Manage; what the company is billed for is counted anew every night.",
+        )
     return entries

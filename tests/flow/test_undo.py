@@ -274,6 +274,12 @@ def test_a_run_whose_undo_was_undone_counts_again_as_a_later_one():
     assert house.manage.lines[11].quantity == D(4)
 
 
+def test_a_run_is_not_undone_when_what_came_after_it_may_be_forgotten(house):
+    house.clock.pass_by(days=731)
+    with pytest.raises(Refused, match="not all that came after it"):
+        undone(house)
+
+
 def test_what_a_guard_holds_is_undone_only_when_it_is_confirmed():
     house = a_house()
     counted(house, premium=5)

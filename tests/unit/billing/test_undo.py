@@ -114,6 +114,7 @@ def test_an_invoice_is_no_riddle_where_a_person_says_how_far_is_billed():
         ([done()], {"agreements": [b.agreement(billing_cycle="Weekly")]}, "is billed Weekly"),
         ([done()], {"ledger": [replace(b.recorded(LINE), values=WAS)]}, "quantity is 8, TrueUp wrote 5"),
         ([done()], {"invoiced": {b.AGREEMENT: Invoiced(b.AGREEMENT, date(2027, 1, 1))}}, "invoices were undone"),
+        ([done()], {"ledger": [], "lines": (replace(LINE, unit_price=D(9)),)}, "unit_price is 9, TrueUp wrote 25"),
         ([done(change(OPEN, LineValues.of(ENDED)))], {"lines": (ENDED, NEXT)}, "two lines would bill the same days"),
     ],
 )
