@@ -71,7 +71,7 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
         return record
     billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
-        return _begun(record, target, FirstSync.NEXT_PERIOD, billed)
+        return _priced(_begun(record, target, FirstSync.NEXT_PERIOD, billed), lines)
     first = target.first_uninvoiced.start
     undone = any(period.standing is not None and period.start >= first for period in record.periods)
     if undone and not target.profile.proration.always_split:
@@ -81,7 +81,7 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
             f"{target.item.name}: invoices of agreement {target.agreement.id} were undone; its lines are left alone.",
             "Invoice the agreement again, or name the last invoiced day under billed_through.",
         )
-    return record.with_periods(_settled_since(record, target, billed))
+    return _priced(record.with_periods(_settled_since(record, target, billed)), lines)
 
 
 def of_first_sync(
@@ -173,6 +173,17 @@ def _has_just_begun(target: Target) -> bool:
 def _settled_since(record: SeatRecord, target: Target, billed: Billed) -> list[Settled]:
     credits = target.profile.proration.credits
     return settled_since(record, target.calendar, billed, target.as_of, credits=credits)
+
+
+def _priced(record: SeatRecord, lines: list[Addition]) -> SeatRecord:
+    """The record with the price at which each period was invoiced, looked at before a new price is written tonight."""
+    oldest_first = sorted(lines, key=lambda line: (line.effective_date or date.min, line.id))
+    periods: list[Settled] = []
+    for settled in record.periods:
+        begun = [line for line in oldest_first if (line.effective_date or date.min) <= settled.end]
+        price = (begun[-1:] or oldest_first)[0].unit_price if settled.price is None else settled.price
+        periods.append(replace(settled, price=price if settled.standing is not None else None))
+    return replace(record, periods=tuple(periods))
 
 
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from shared.billing.calendar import Period
 from shared.billing.changes import one_off
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineValues, stamped_date
 from shared.billing.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.plan import Change
 from shared.billing.pricing import unit_price
-from shared.billing.rules import ProrationRule
+from shared.billing.rules import PriceKind, ProrationRule
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target
 
@@ -106,7 +107,7 @@ def _written(
     waived: defaultdict[date, Decimal] = defaultdict(Decimal)
     pending: set[date] = set()
     for owed in owing:
-        price = prices[0] if owed.period < target.first_uninvoiced else prices[1]
+        price = _price(target, record, owed.period, prices)
         _refuse_where_manage_does_not_prorate(target, owed)
         change = one_off(target, owed, price, numbers[owed.day] + 1)
         timely = target.calendar.is_whole_inside(owed.billed_in)
@@ -121,6 +122,15 @@ def _written(
     # Seats are counted from the first one up: none may pass for charged while one before it is only planned.
     settled = {start: quantity for start, quantity in waived.items() if start not in pending}
     return OneOffs(tuple(changes), tuple(untimely), record.waiving(settled) if waives else record)
+
+
+def _price(target: Target, record: SeatRecord, period: Period, prices: tuple[Decimal, Decimal]) -> Decimal:
+    """A period that is invoiced keeps its price, but for volume prices: there the band reached says it."""
+    if period >= target.first_uninvoiced:
+        return prices[1]
+    settled = record.settled(period)
+    by_volume = target.item.price_rule.kind is PriceKind.VOLUME
+    return prices[0] if by_volume or settled is None or settled.price is None else settled.price
 
 
 def _is_charged(target: Target, owed: Owed) -> bool:

@@ -38,7 +38,8 @@ class Settled:
 
     `standing` is what the standing line said when the period was invoiced, None while it is not. `waived` are seats
     that are not charged for it: those that stood before the item's first sync. `credits`: seats that go within it are
-    credited, which is decided when the period begins.
+    credited, which is decided when the period begins. `price` is that of a unit when the period was invoiced, None
+    while it is not or where that is not known.
     """
 
     start: date
@@ -46,6 +47,7 @@ class Settled:
     standing: Decimal | None
     waived: Decimal = _ZERO
     credits: bool = False
+    price: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

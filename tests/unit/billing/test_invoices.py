@@ -925,6 +925,30 @@ def test_the_invoiced_part_of_a_rise_keeps_the_price_that_it_was_invoiced_at():
     assert once(agreement.night(date(2026, 1, 10), 7)) == [(D(2), amount(D("25.00"), (21, 31)))]
 
 
+@pytest.mark.parametrize("first_night", [1, 5])
+def test_what_comes_after_a_new_price_was_written_is_charged_for_the_invoiced_period_at_its_old_one(first_night):
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 10 if first_night == 1 else 0)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 5), 10)
+    agreement.night(date(2026, 1, 6), 10)
+    agreement.price = D("100.00")
+    agreement.night(date(2026, 1, 10), 10)
+    assert once(agreement.night(date(2026, 1, 12), 11)) == [(D(1), amount(D("25.00"), (19, 31)))]
+    agreement.invoice()
+    assert once(agreement.night(date(2026, 2, 10), 12)) == [(D(1), amount(D("100.00"), (18, 28)))]
+
+
+def test_what_goes_after_a_new_price_was_written_is_given_back_at_the_price_that_was_charged():
+    agreement = monthly()
+    agreement.proration = CREDITED
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.price = D("100.00")
+    agreement.night(date(2026, 1, 10), 10)
+    assert once(agreement.night(date(2026, 1, 14), 9)) == [(D(1), -amount(D("25.00"), (17, 31)))]
+
+
 def test_a_line_is_not_taken_over_while_a_period_that_is_over_is_not_invoiced():
     facts = b.facts(
         b.reading(b.count(12)),
