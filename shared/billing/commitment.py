@@ -1,7 +1,7 @@
 """The floor of a commitment: until its last day a subscription is billed for at least what was committed to.
 
 The vendor charges the MSP until then, also for seats or a whole subscription that went away before. What was committed
-to is the highest quantity read within the commitment.
+to is the highest quantity read within the commitment; one that gets a later last day begins anew.
 """
 
 from __future__ import annotations
@@ -33,4 +33,7 @@ def commitment_of(
     ]
     if not told:
         return standing
-    return Commitment(max(quantity, standing.quantity if standing is not None else Decimal(0)), max(told))
+    until = max(told)
+    if standing is None or until > standing.until:  # new, or renewed for as many as are read from then on
+        return Commitment(quantity, until)
+    return Commitment(max(quantity, standing.quantity), until)

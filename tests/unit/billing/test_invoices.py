@@ -1073,6 +1073,25 @@ def test_seats_that_go_within_a_commitment_are_billed_to_its_last_day_also_when_
     assert ending.after.cancelled_date == date(2026, 12, 31)
 
 
+def test_a_commitment_that_is_renewed_for_fewer_seats_is_billed_for_those():
+    first = plan_company(committed(date(2026, 11, 1), 10, date(2026, 12, 20)))
+    (created,) = [change for change in first.changes if change.key.is_standing]
+    line = b.addition(9, 10, serial_number=created.after.serial_number, effective_date=created.after.effective_date)
+    # The vendor tells the new term on the last day of the old one already.
+    renewed = replace(
+        committed(date(2026, 12, 20), 6, date(2027, 12, 20)),
+        additions={b.AGREEMENT: (line,)},
+        ledger=(replace(b.recorded(line), key=created.key),),
+        seats={record.line: record for record in first.seats},
+    )
+
+    changes = plan_company(renewed).changes
+    assert [(change.kind, change.after.quantity) for change in changes] == [
+        (ChangeKind.CREATE, D(6)),
+        (ChangeKind.END, D(10)),
+    ]
+
+
 # ---- rules that change while lines stand
 
 
