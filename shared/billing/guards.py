@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.plan import Change, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group, Plan
 from shared.billing.rules import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import money, number
@@ -93,7 +93,7 @@ def _held(group: Group, guards: Guards, emptied: Sequence[str], seats: Mapping[s
     if moved.after < moved.before and emptied:
         return replace(group, held=f"every count of {' and of '.join(emptied)} is zero tonight")
     held = _too_few(moved, guards.reduction) or _too_many(moved, guards.increase)
-    return replace(group, held=held or _too_much_money(changes, guards.reduction))
+    return replace(group, held=held or _too_much_money(changes, guards.reduction) or _too_much_credit(group, guards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +145,13 @@ def _too_much_money(changes: list[Change], limit: ReductionLimit) -> str | None:
     if lost > limit.money:
         return f"it takes {money(lost)} from each invoice, more than {money(limit.money)}"
     return None
+
+
+def _too_much_credit(group: Group, guards: Guards) -> str | None:
+    """What is given back once is measured like what is taken from each invoice."""
+    credits = -sum(
+        (change.one_off for change in group.changes if change.kind is ChangeKind.CREATE and change.one_off < 0),
+        Decimal(0),
+    )
+    limit = guards.reduction.money
+    return f"it credits {money(credits)}, more than {money(limit)}" if credits > limit else None

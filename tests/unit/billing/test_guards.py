@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -9,7 +10,8 @@ import pytest
 
 from shared.billing.guards import REMEMBERED_DAYS, within_a_day
 from shared.billing.planner import plan_company
-from shared.billing.rules import BillOption, Guards, ReductionLimit, SkuPolicy
+from shared.billing.rules import BillOption, Decrease, Guards, Proration, ProrationRule, ReductionLimit, SkuPolicy
+from shared.billing.seats import Settled
 from tests import builders as b
 
 D = Decimal
@@ -81,6 +83,27 @@ def test_the_guard_on_everything_at_zero_can_be_switched_off():
 
     assert plan.held == ()
     assert len(plan.applicable) == 1
+
+
+@pytest.mark.parametrize(("limit", "held"), [("75.00", False), ("74.99", True)])
+def test_what_is_given_back_at_once_is_measured_in_money_too(limit, held):
+    # 30 days of November, 9 of them left: 10 seats at 25.00 give back 7.50 each, and take 25.00 from each invoice.
+    line = b.our_addition(9, 110)
+    november = Settled(date(2026, 11, 1), date(2026, 11, 30), D(110), credits=True)
+    record = replace(b.seats_with(110, date(2026, 11, 20))[str(b.key())], periods=(november,))
+    credited = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(100)),
+            additions=[replace(line, quantity=D(100))],
+            ledger=[b.recorded(replace(line, quantity=D(100)))],
+            rules=b.rules(b.profile(proration=credited), guards=Guards(reduction=replace(LOOSE, money=D(limit)))),
+            seats={record.line: record},
+        )
+    )
+
+    assert [change.one_off for change in plan.changes] == [D("-75.00")]
+    assert bool(plan.held) is held
 
 
 def test_a_change_of_the_bill_option_alone_is_measured_in_money():
