@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
-from shared.billing.agreements import Addition
+from shared.billing.agreements import Addition, Agreement
 from shared.billing.lines import LedgerRow, LineValues, canonical, names_standing_line
 from shared.billing.matching import OwnLine
 from shared.billing.seats import SeatRecord
@@ -22,7 +22,8 @@ class ChoiceKind(StrEnum):
 
     Of an edited line: `restore` or `accept` it until the count or a rule changes. Of one that a person ended or
     deleted: `resume` billing or `stop`. Of lines that stand in the way of ours: `adopt` one, `end-other` where ours
-    begins, `create-anyway` beside them. Of a stray: `adopt` or `ignore`.
+    begins, `create-anyway` beside them. Of a stray: `adopt` or `ignore`. Of an agreement that is billed in another
+    currency now: `confirm` it.
     """
 
     RESTORE = "restore"
@@ -33,6 +34,7 @@ class ChoiceKind(StrEnum):
     END_OTHER = "end-other"
     CREATE_ANYWAY = "create-anyway"
     IGNORE = "ignore"
+    CONFIRM = "confirm"
 
 
 #: Choices about lines that stand in the way of a new one of ours.
@@ -42,10 +44,12 @@ ABOUT_EDITS = frozenset({ChoiceKind.RESTORE, ChoiceKind.ACCEPT})
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One choice. `subject` is a bill item's id, or `addition/N` for a stray that is ignored.
+    """One choice. `subject` is a bill item's id, or `addition/N` for a stray that is ignored, `agreement/N` for a
+    currency.
 
     `additions` are the lines that it is about, `seen` what edited lines said when it was made, by addition. `wanted`
-    is what TrueUp would have written over an accepted edit, empty until the planner has said so.
+    is what TrueUp would have written over an accepted edit, empty until the planner has said so. `currency` is the one
+    that is confirmed, empty where Manage tells none.
     """
 
     kind: ChoiceKind
@@ -53,6 +57,7 @@ class Choice:
     additions: tuple[int, ...] = ()
     seen: Mapping[int, LineValues] = field(default_factory=dict)
     wanted: str = ""
+    currency: str = ""
 
 
 Choices = Mapping[str, Choice]
@@ -64,6 +69,24 @@ def subject_of(bill_item: str) -> str:
 
 def subject_of_stray(addition: int) -> str:
     return f"addition/{addition}"
+
+
+def subject_of_agreement(agreement: int) -> str:
+    return f"agreement/{agreement}"
+
+
+def agreement_of_subject(subject: str) -> int | None:
+    """The agreement that a subject names; None for a bill item or an addition."""
+    kind, _, number = subject.partition("/")
+    return int(number) if kind == "agreement" and number.isdecimal() else None
+
+
+def is_confirmed(choices: Choices, agreement: Agreement) -> bool:
+    """Whether a person confirmed the very currency that the agreement is billed in now."""
+    choice = choices.get(subject_of_agreement(agreement.id))
+    if choice is None or choice.kind is not ChoiceKind.CONFIRM:
+        return False
+    return choice.currency == (agreement.currency or "")
 
 
 def chosen_about_others(choices: Choices, item: str, *kinds: ChoiceKind) -> frozenset[int]:

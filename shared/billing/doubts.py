@@ -11,7 +11,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
 from shared.billing.matching import OwnLine
-from shared.billing.observations import jumped
+from shared.billing.observations import in_other_currency, jumped
 from shared.billing.rules import BillingProfile, PriceKind
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import number, spoken
@@ -118,9 +118,9 @@ def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> 
             "Correct this company's lines by hand, or bill them on an agreement that is invoiced monthly, quarterly, "
             "half-yearly or yearly.",
         )
-    jump = jumped(agreement, calendar, situation)
-    if jump is not None:
-        raise Doubt(jump.kind, jump.key, jump.text, jump.remedy)
+    odd = jumped(agreement, calendar, situation) or in_other_currency(agreement, situation)
+    if odd is not None:
+        raise Doubt(odd.kind, odd.key, odd.text, odd.remedy)
     return calendar
 
 

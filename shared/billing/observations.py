@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.choices import subject_of_agreement
 from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.invoiced import is_watched, why_in_doubt
+from shared.billing.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
@@ -148,13 +149,30 @@ def jumped(agreement: Agreement, calendar: BillingCalendar, situation: Situation
     )
 
 
+def in_other_currency(agreement: Agreement, situation: Situation) -> Finding | None:
+    """An agreement with lines of ours whose prices were meant in another currency."""
+    if agreement.id not in situation.billed_agreements:
+        return None
+    seen = situation.invoiced.get(agreement.id)
+    odd = why_other_currency(agreement, seen, situation.company, situation.choices)
+    if odd is None:
+        return None
+    return Finding(
+        FindingKind.CURRENCY,
+        subject_of_agreement(agreement.id),
+        f"Nothing is written on agreement {agreement.id} ({agreement.name}), because {odd}.",
+        "Look at the prices of its lines, and at those that profiles and licence links name for them; then confirm the "
+        "currency with the choice confirm about this finding.",
+    )
+
+
 def on_agreements(situation: Situation) -> list[Finding]:
     """What a person should know of the active agreements that lines of ours stand on, whatever is counted."""
     found: list[Finding | None] = []
     for agreement in situation.agreements.values():
         if agreement.agreement_status != "Active":
             continue
-        found.append(_ends_soon(agreement, situation))
+        found += [_ends_soon(agreement, situation), in_other_currency(agreement, situation)]
         calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
         if not isinstance(calendar, Unsupported):
             found.append(jumped(agreement, calendar, situation))

@@ -105,6 +105,7 @@ def plan_company(facts: Facts) -> Plan:
             facts.invoiced,
             facts.guards.invoiced_at_once,
             facts.as_of,
+            facts.choices,
         ),
     )
     plan = sound(plan, _standing(situation)) if plan.groups else plan

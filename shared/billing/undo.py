@@ -14,7 +14,7 @@ from decimal import Decimal
 from shared.billing.agreements import Addition, FieldValue
 from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
 from shared.billing.invariants import Standing, sound
-from shared.billing.invoiced import is_watched, why_in_doubt
+from shared.billing.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.lines import LineValues, canonical
 from shared.billing.matching import OwnLine
 from shared.billing.plan import Change, ChangeKind, Group, Plan
@@ -146,6 +146,9 @@ def _calendar(write: Done, facts: Facts) -> BillingCalendar:
     agreement = next((agreement for agreement in facts.agreements if agreement.id == number_), None)
     if agreement is None or agreement.agreement_status != "Active":
         raise _Refusal(f"agreement {number_} is not active any more")
+    odd = why_other_currency(agreement, facts.invoiced.get(agreement.id), facts.company, facts.choices)
+    if odd is not None:
+        raise _Refusal(f"agreement {agreement.id} is left alone: {odd}")
     calendar = calendar_of(agreement, facts.as_of, facts.company.billed_through.get(agreement.id))
     if isinstance(calendar, Unsupported):
         raise _Refusal(f"agreement {number_} {calendar.reason}")

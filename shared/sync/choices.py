@@ -9,6 +9,7 @@ from shared.billing.choices import (
     ABOUT_OTHERS,
     Choice,
     ChoiceKind,
+    agreement_of_subject,
     subject_of,
     subject_of_stray,
 )
@@ -23,13 +24,21 @@ from shared.sync.ports import Ports
 from shared.sync.record import record_note
 
 #: What can be chosen where one of these findings is open.
-OFFERED: Mapping[FindingKind, tuple[ChoiceKind, ...]] = {
+_OFFERED: Mapping[FindingKind, tuple[ChoiceKind, ...]] = {
     FindingKind.DRIFT: (ChoiceKind.RESTORE, ChoiceKind.ACCEPT),
     FindingKind.PAUSED: (ChoiceKind.RESUME, ChoiceKind.STOP),
     FindingKind.BLOCKED_CREATE: (ChoiceKind.ADOPT, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY),
     FindingKind.CANDIDATES: (ChoiceKind.ADOPT, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY),
     FindingKind.STRAY: (ChoiceKind.IGNORE,),
+    FindingKind.CURRENCY: (ChoiceKind.CONFIRM,),
 }
+
+
+def offered(finding: FindingKind, key: str) -> tuple[ChoiceKind, ...]:
+    """What can be chosen about an open finding; of a currency only whether an agreement is billed in it."""
+    if finding is FindingKind.CURRENCY and agreement_of_subject(key) is None:
+        return ()
+    return _OFFERED.get(finding, ())
 
 
 def choose(
@@ -43,7 +52,8 @@ def choose(
 ) -> Synced:
     """Stores the choice and syncs the company with it: what it leads to is planned, and waits or is written.
 
-    `bill_item` is the item of the finding; `additions` the other lines that it is about, or the stray to ignore.
+    `bill_item` is the item of the finding, or its key where it is about an agreement; `additions` the other lines that
+    it is about, or the stray to ignore.
     Raises `Busy`, `Gone` for a company that is not known, and `Refused` where there is nothing to choose like this.
     """
     if ports.companies.get(company) is None:
@@ -53,7 +63,7 @@ def choose(
     try:
         with ports.manage.deadline(ports.limits.company_deadline):
             state = ports.company_state.load(company)
-            choice = _choice(ports, state, kind, bill_item, tuple(sorted(set(additions))))
+            choice = _choice(ports, company, state, kind, bill_item, tuple(sorted(set(additions))))
             signed = sign(ports, person)
             ports.company_state.commit(company, [Put(StateKind.CHOICE, choice.subject, ChoiceMade(choice, signed))])
             record_note(ports, company, run, signed, _told(choice))
@@ -62,7 +72,9 @@ def choose(
     return sync_company(ports, Order(company, run, run, actor=person.name, live=True))
 
 
-def _choice(ports: Ports, state: CompanyState, kind: ChoiceKind, bill_item: str, additions: tuple[int, ...]) -> Choice:
+def _choice(
+    ports: Ports, company: int, state: CompanyState, kind: ChoiceKind, bill_item: str, additions: tuple[int, ...]
+) -> Choice:
     item = subject_of(bill_item)
     if kind is ChoiceKind.IGNORE:
         if len(additions) != 1 or (FindingKind.STRAY.value, subject_of_stray(additions[0])) not in state.findings:
@@ -70,6 +82,8 @@ def _choice(ports: Ports, state: CompanyState, kind: ChoiceKind, bill_item: str,
         return Choice(kind, subject_of_stray(additions[0]), additions)
     if not item or not _is_open(state, kind, item):
         raise _nothing_to_choose(kind, "name the bill item of an open finding that offers it")
+    if kind is ChoiceKind.CONFIRM:
+        return Choice(kind, item, currency=_currency(ports, company, item))
     if kind in ABOUT_EDITS:
         return Choice(kind, item, seen=_edited(ports, state, item))
     if kind in ABOUT_OTHERS:
@@ -79,12 +93,21 @@ def _choice(ports: Ports, state: CompanyState, kind: ChoiceKind, bill_item: str,
     return Choice(kind, item)
 
 
+def _currency(ports: Ports, company: int, subject: str) -> str:
+    """What the agreement is billed in now: the choice holds for exactly this."""
+    wanted = agreement_of_subject(subject)
+    found = next((agreement for agreement in ports.manage.agreements(company) if agreement.id == wanted), None)
+    if found is None:
+        raise _nothing_to_choose(ChoiceKind.CONFIRM, "the agreement is not there any more")
+    return found.currency or ""
+
+
 def _is_open(state: CompanyState, kind: ChoiceKind, item: str) -> bool:
     """Whether a finding about the item offers this; what was stopped is resumed without one."""
     about = [each for each, key in state.findings if key == item]
     made = state.choices.get(item)
     stopped = made is not None and made.choice.kind is ChoiceKind.STOP
-    return any(kind in OFFERED.get(FindingKind(each), ()) for each in about) or (kind is ChoiceKind.RESUME and stopped)
+    return any(kind in offered(FindingKind(each), item) for each in about) or (kind is ChoiceKind.RESUME and stopped)
 
 
 def _edited(ports: Ports, state: CompanyState, item: str) -> dict[int, LineValues]:
@@ -104,6 +127,7 @@ def _edited(ports: Ports, state: CompanyState, item: str) -> dict[int, LineValue
 
 def _told(choice: Choice) -> str:
     about = f" (additions {', '.join(map(str, choice.additions))})" if choice.additions else ""
+    about += f" ({choice.currency or 'no currency'})" if choice.kind is ChoiceKind.CONFIRM else ""
     return f"chose {choice.kind.value} for {choice.subject}{about}"
 
 

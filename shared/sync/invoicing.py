@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.billing.agreements import Agreement
 from shared.billing.findings import Finding, FindingKind
@@ -39,7 +39,7 @@ class Watch:
         """How far these agreements are invoiced, with the word that lines are about to be written, or were."""
         seen = {**self.facts.invoiced, **{note.agreement: note for note in self.plan.invoiced}}
         known = [number for number in self._agreements if number in seen]
-        return [Invoiced(number, seen[number].first_uninvoiced, writing) for number in known]
+        return [replace(seen[number], writing=writing) for number in known]
 
     @property
     def _agreements(self) -> list[int]:

@@ -18,7 +18,7 @@ from shared.errors import Gone
 from shared.state.company_state import MSP, CompanyState
 from shared.state.records import ChoiceMade, CompanyReport, OpenFinding
 from shared.state.runs import RunHeader, RunRow
-from shared.sync.choices import OFFERED
+from shared.sync.choices import offered
 from shared.sync.company import Synced
 from shared.sync.poison import shown
 from shared.sync.ports import Ports
@@ -202,7 +202,7 @@ def _finding(open_: OpenFinding) -> Json:
         "key": finding.key,
         "text": finding.text,
         "remedy": finding.remedy,
-        "choices": [kind.value for kind in OFFERED.get(finding.kind, ())],
+        "choices": [kind.value for kind in offered(finding.kind, finding.key)],
         "opened": _time(open_.opened),
     }
 

@@ -9,11 +9,12 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.choices import ChoiceKind
+from shared.billing.findings import FindingKind
 from shared.billing.rules import Decrease, DriftRule, FirstSync, Mode, Proration, ProrationRule
 from shared.errors import Gone, Refused
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
-from shared.sync.choices import choose
+from shared.sync.choices import choose, offered
 from shared.sync.company import Synced
 from shared.sync.undo import undo
 from tests import builders as b
@@ -395,3 +396,51 @@ def test_where_decreases_are_credited_an_edit_cannot_be_accepted_but_restored():
     assert house.kinds(1) == ["drift"]
     chosen(house, ChoiceKind.RESTORE)
     assert (house.kinds(1), house.manage.lines[11].quantity) == ([], D(5))
+
+
+# ---- an agreement in another currency
+
+
+def bill_in(house: House, currency: str) -> None:
+    house.manage.agreements_[1001] = replace(house.manage.agreements_[1001], currency=currency)
+
+
+def test_an_agreement_in_another_currency_is_left_alone_until_somebody_confirms_it(house):
+    bill_in(house, "USD")
+    house.sync(1)
+    bill_in(house, "CAD")
+    counted(house, 6)
+    for _ in range(2):
+        next_day(house)
+        writes = house.manage.writes
+        assert house.sync(1).report.written == {}
+        assert house.kinds(1) == ["currency"]
+        assert house.manage.writes == writes
+    assert undo(house.ports, 1, "run", PAT).refused == {
+        ITEM: "agreement 1001 is left alone: it was billed in USD and now is in CAD"
+    }
+
+    synced = chosen(house, ChoiceKind.CONFIRM, item="agreement/1001")
+    assert synced.report.written == {"created": 1, "updated": 1}
+    assert (house.kinds(1), house.state(1).choices) == ([], {})
+    assert house.state(1).invoiced[1001].currency == "CAD"
+    notes = [entry.note for entry in house.ports.company_state.history(1, 20)]
+    assert "chose confirm for agreement/1001 (CAD)" in notes
+
+    next_day(house)
+    assert house.sync(1).report.outcome is Outcome.UNCHANGED
+    with pytest.raises(Refused):
+        chosen(house, ChoiceKind.CONFIRM, item="agreement/1001")
+
+
+def test_only_an_agreements_currency_can_be_confirmed_and_only_while_the_agreement_is_there(house):
+    bill_in(house, "USD")
+    house.sync(1)
+    bill_in(house, "CAD")
+    house.sync(1)
+    assert offered(FindingKind.CURRENCY, "agreement/1001") == (ChoiceKind.CONFIRM,)
+    assert offered(FindingKind.CURRENCY, ITEM) == ()
+
+    del house.manage.agreements_[1001]
+    with pytest.raises(Refused, match="the agreement is not there any more"):
+        chosen(house, ChoiceKind.CONFIRM, item="agreement/1001")

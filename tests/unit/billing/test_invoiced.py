@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from shared.billing.choices import Choice, ChoiceKind
 from shared.billing.invoiced import Invoiced
 from shared.billing.planner import plan_company
 from shared.billing.rules import Guards, Mode
@@ -158,3 +159,62 @@ def test_an_agreement_that_ends_without_a_line_of_ours_is_nobodys_matter():
     for lines in ([], [b.addition(8, 5, product="BACKUP-GB", product_id=300)], [ended]):
         plan = plan_company(b.facts(b.reading(), additions=lines, agreements=[ends]))
         assert [finding for finding in plan.findings if finding.key.endswith("/ends")] == []
+
+
+# ---- the currency of an agreement
+
+
+def billed_in(now: str | None, seen: str | None, **values):
+    """The same company, whose agreement was billed in one currency at the last look and is in another now."""
+    facts = looked_at(b.NEXT_PERIOD, next_invoice=b.NEXT_PERIOD, **values)
+    note = Invoiced(b.AGREEMENT, b.NEXT_PERIOD, currency=seen)
+    agreement = b.agreement(currency=now)
+    return replace(facts, agreements=(agreement,), invoiced={b.AGREEMENT: note})
+
+
+def confirmed(currency: str) -> dict[str, Choice]:
+    subject = f"agreement/{b.AGREEMENT}"
+    return {subject: Choice(ChoiceKind.CONFIRM, subject, currency=currency)}
+
+
+@pytest.mark.parametrize(("seen", "now"), [("USD", "USD"), (None, "USD"), (None, None)])
+def test_a_currency_that_is_as_it_was_or_was_not_known_is_remembered_and_nothing_more(seen, now):
+    plan = plan_company(billed_in(now, seen))
+
+    assert (len(plan.changes), plan.findings) == (1, ())
+    assert plan.invoiced == (() if seen == now else (Invoiced(b.AGREEMENT, b.NEXT_PERIOD, currency=now),))
+
+
+@pytest.mark.parametrize(
+    ("now", "told"), [("CAD", "it was billed in USD and now is in CAD"), (None, "a currency that Manage does not tell")]
+)
+def test_lines_stay_as_they_are_when_their_agreement_is_billed_in_another_currency(now, told):
+    facts = billed_in(now, "USD")
+    plan = plan_company(facts)
+
+    (finding,) = plan.findings
+    assert (plan.changes, len(plan.frozen)) == ((), 1)
+    assert (finding.kind.value, finding.key) == ("currency", f"agreement/{b.AGREEMENT}")
+    assert told in finding.text
+
+    invoiced = replace(facts, agreements=(b.agreement(currency=now, next_invoice_date=date(2027, 1, 1)),))
+    assert plan_company(invoiced).invoiced == (Invoiced(b.AGREEMENT, date(2027, 1, 1), currency="USD"),)
+
+
+def test_confirming_the_currency_lets_the_agreement_go_on_and_is_then_dealt_with():
+    facts = billed_in("CAD", "USD")
+    assert plan_company(replace(facts, choices=confirmed("EUR"))).changes == ()
+
+    plan = plan_company(replace(facts, choices=confirmed("CAD")))
+    assert (len(plan.changes), plan.findings) == (1, ())
+    assert plan.invoiced == (Invoiced(b.AGREEMENT, b.NEXT_PERIOD, currency="CAD"),)
+    assert plan.spent == {f"agreement/{b.AGREEMENT}"}
+
+
+def test_a_currency_may_change_where_nothing_of_ours_is_written():
+    observed = billed_in("CAD", "USD", company=b.company(mode=Mode.OBSERVE))
+    assert len(plan_company(observed).changes) == 1
+    without = b.facts(b.reading(b.count(7)), agreements=observed.agreements, invoiced=observed.invoiced)
+    assert len(plan_company(without).changes) == 1
+    other = Choice(ChoiceKind.STOP, f"agreement/{b.AGREEMENT}")
+    assert plan_company(replace(billed_in("CAD", "USD"), choices={other.subject: other})).changes == ()
