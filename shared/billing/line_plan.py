@@ -48,7 +48,7 @@ def plan_line(
     """What to write so that the line says `quantity`, and what periods owe beyond it. Raises `Doubt`."""
     lines = [line for line in situation.standing_lines(target.item) if line.key == target.key]
     if lines:
-        return _up_to_date(target, lines, quantity, record, situation)
+        return _up_to_date(target, lines, quantity, record, leaving, situation)
     if quantity == 0:
         return LinePlan(record)
     if situation.additions.unread:
@@ -73,7 +73,7 @@ def _waits(target: Target) -> bool:
 
 
 def _up_to_date(
-    target: Target, lines: list[OwnLine], quantity: Decimal, record: SeatRecord, situation: Situation
+    target: Target, lines: list[OwnLine], quantity: Decimal, record: SeatRecord, leaving: Leaving, situation: Situation
 ) -> LinePlan:
     """A line of ours stands, or stood: it is brought up to date, and what periods owe beyond it is added."""
     item = target.item
@@ -89,7 +89,7 @@ def _up_to_date(
     once = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(once)[1]
     charged = charged_once(target, situation).seats
-    standing = standing_from(target, stands, quantity, reason, charged_once=charged)
+    standing = standing_from(target, stands, quantity, reason, charged, billed_until=leaving.last_day)
     owed = one_offs(target, record, standing.planned, standing.prices, situation)
     removals = [change for copy in copies for change in removal(target, copy)]
     ends = [end for start in _created(standing.changes, target) for end in _ends_others(target, start, situation)]

@@ -48,12 +48,18 @@ def takes_effect(calendar: BillingCalendar, proration: Proration, as_of: date, *
 
 
 def standing_from(
-    target: Target, lines: list[OwnLine], quantity: Decimal, reason: str, charged_once: Mapping[date, Decimal]
+    target: Target,
+    lines: list[OwnLine],
+    quantity: Decimal,
+    reason: str,
+    charged_once: Mapping[date, Decimal],
+    billed_until: date | None = None,
 ) -> Standing:
     """Brings our lines (oldest first, at least one) to say `quantity` from when on it takes effect.
 
     `charged_once` are seats that one-off lines charge, by the first day of the period: the standing line of such a
-    period is not raised over them.
+    period is not raised over them. `billed_until` is the last day that a line which the item leaves bills: none that
+    has ended here goes on before.
     """
     last = lines[-1]
     overlapping = _overlaps_ended(target.item, lines)
@@ -64,6 +70,8 @@ def standing_from(
         start = max(start, target.calendar.after(target.current))
     if ended is not None:
         start = max(start, target.calendar.after(target.calendar.period_of(ended)))
+        while billed_until is not None and start.start <= billed_until:
+            start = target.calendar.after(start)
     elif last.addition.effective_date is not None:
         start = max(start, target.calendar.period_of(last.addition.effective_date))
     changes = _last_line(target, last, quantity, start, reason)

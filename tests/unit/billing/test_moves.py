@@ -208,6 +208,29 @@ def test_an_item_that_moves_back_gives_nothing_back_of_the_period_that_its_line_
 TIERED = PriceRule(PriceKind.TIERED, bands=(Band(D(4), D("25.00")), Band(None, D("20.00"), "M365-MORE")))
 
 
+def test_an_item_that_moves_back_goes_on_after_the_line_that_it_leaves():
+    old = b.our_addition(9, 10, cancelled_date=date(2026, 9, 30))
+    there = b.our_addition(10, 10, on=502, effective_date=date(2026, 10, 15))
+    contract = b.agreement(
+        502, invoicing_cycle="ContractYear", bill_start_date=date(2024, 1, 15), next_invoice_date=date(2026, 12, 15)
+    )
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[old, there],
+            ledger=[b.recorded(old), b.recorded(there)],
+            agreements=[b.agreement(501), contract],
+            company=b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=501),)),
+        )
+    )
+
+    assert dates(plan) == [
+        ("create", 501, D(10), date(2027, 1, 1), None),
+        ("end", 502, D(10), date(2026, 10, 15), date(2026, 12, 14)),
+    ]
+    assert [group.held for group in plan.groups] == [None]
+
+
 @pytest.mark.parametrize("proration", [COMPUTED, CREDITED])
 def test_a_price_that_becomes_tiered_goes_on_in_one_line_per_band_when_the_old_line_has_ended(proration):
     line = b.our_addition(9, 10)
