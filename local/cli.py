@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
     _add_sources(commands.add_parser("sources", help="whether every source can be read"))
+    _add_doctor(commands.add_parser("doctor", help="what stands in the way of a night"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
@@ -92,6 +93,15 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.description = "Asks every source of the settings something small, and says what is wrong; writes nothing."
     _add_settings(parser)
     parser.set_defaults(run=_sources)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Checks settings, storage, Manage, every source, schedules, the last night and messages left over; says "
+        "what is wrong and what to do. Nothing is changed. Exit code 0 only if everything is in order."
+    )
+    _add_settings(parser)
+    parser.set_defaults(run=_doctor)
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -154,9 +164,15 @@ def _rules(options: argparse.Namespace) -> int:
 
 
 def _sources(options: argparse.Namespace) -> int:
-    from local.commands.sources import check
+    from local.commands.doctor import sources
 
-    return check(options.settings)
+    return sources(options.settings)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from local.commands.doctor import doctor
+
+    return doctor(options.settings)
 
 
 def _check(_: argparse.Namespace) -> int:

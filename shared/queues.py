@@ -78,6 +78,9 @@ class Queue(Protocol):
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         """Parks a message that can never be worked on; told after `delay` seconds."""
 
+    def check(self) -> None:
+        """Raises as sending does where the queue cannot be asked. Puts nothing; a missing queue is in order."""
+
 
 class StorageQueue:
     """Azure Storage queues, as plain text: the trigger hands every message to us, and one that nobody can read is told.
@@ -99,6 +102,15 @@ class StorageQueue:
 
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         self._put(POISON_QUEUE, text, delay)
+
+    def check(self) -> None:
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        try:
+            with suppress(ResourceNotFoundError):
+                self._client().get_queue_client(SYNC_QUEUE).get_queue_properties()
+        except AzureError as error:
+            raise _our_error(SYNC_QUEUE, error) from error
 
     def _put(self, name: str, text: str, delay: int) -> None:
         from azure.core.exceptions import AzureError, ResourceExistsError

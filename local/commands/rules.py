@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from local.commands.settings import emulator_answers, read_settings, wants_emulator
+from local.commands.settings import read_settings, require_emulator
 from shared.bootstrap import make_ports
 from shared.errors import Refused
 from shared.settings import load_settings
@@ -49,10 +49,5 @@ def _read(file: str) -> str:
 def _ports(settings_file: Path) -> Ports:
     settings = read_settings(settings_file)
     loaded = load_settings(settings)
-    if wants_emulator(settings) and not emulator_answers():
-        raise Refused(
-            "the storage emulator does not answer",
-            system="storage",
-            remedy="Run `python dev.py start` in another terminal: it starts the emulator.",
-        )
+    require_emulator(settings)
     return make_ports(loaded)

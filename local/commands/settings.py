@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.azurite import DEFAULT_PORTS
 from local.host.settings import add_local_settings
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Refused
 from shared.settings import PLATFORM_MARKS
 
 _EXAMPLE = "local.settings.example.json"
@@ -35,3 +35,13 @@ def emulator_answers() -> bool:
     with socket.socket() as probe:
         probe.settimeout(2)
         return probe.connect_ex(("127.0.0.1", DEFAULT_PORTS[-1])) == 0
+
+
+def require_emulator(settings: Mapping[str, str]) -> None:
+    """Raises `Refused` where the settings name the storage emulator and it does not answer."""
+    if wants_emulator(settings) and not emulator_answers():
+        raise Refused(
+            "the storage emulator does not answer",
+            system="storage",
+            remedy="Run `python dev.py start` in another terminal: it starts the emulator.",
+        )

@@ -117,6 +117,10 @@ class FakeQueue:
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         self.poison.append(text)
 
+    def check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
     @contextmanager
     def next_message(self) -> Iterator[tuple[SyncMessage, int]]:
         """The next message, waiting for it if need be; it comes back unless the block ends by itself."""

@@ -1,0 +1,158 @@
+"""Whether everything stands as a night needs it: asks the store, Manage and every source something small.
+
+Nothing is written: neither to Manage nor to a vendor nor to the store, where only a table that is missing is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.billing.rules import Schedule
+from shared.errors import NotPermitted, TrueUpError
+from shared.sync.night import JOBS, LONGEST_JOB
+from shared.sync.ports import Ports
+
+#: Ticks come every few minutes: a job that is due for so long has nobody who starts it.
+LATE = timedelta(minutes=30)
+#: A night a day, with two hours to spare for a long one.
+NIGHT_EVERY = timedelta(hours=26)
+
+_FORBIDDEN = 403
+_NEWEST = 50
+#: No catalog item is called so; asking for it shows whether the catalog may be read.
+_NO_PRODUCT = "trueup-doctor"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at. `problems` are sentences that say what is wrong and what to do; none: in order."""
+
+    name: str
+    problems: tuple[str, ...] = ()
+
+
+def check_up(ports: Ports) -> Iterator[Check]:
+    """Every check in turn. Where the store cannot be read, what stands in it is not looked at."""
+    store = _store(ports)
+    yield store
+    yield _manage(ports, in_store=not store.problems)
+    yield from check_sources(ports)
+    if not store.problems:
+        yield _stored("schedules", _schedules, ports)
+        yield _stored("last night", _last_night, ports)
+        yield _stored("poison", _poison, ports)
+
+
+def check_sources(ports: Ports) -> Iterator[Check]:
+    """One check for each source, by its name."""
+    for name in sorted(ports.sources):
+        yield Check(name, tuple(ports.sources[name].check()))
+
+
+def _store(ports: Ports) -> Check:
+    problems = []
+    for ask in (ports.companies.all, ports.queue.check):
+        try:
+            ask()
+        except TrueUpError as error:
+            problems.append(_told(error))
+    return Check("storage", tuple(problems))
+
+
+def _stored(name: str, look: Callable[[Ports], Iterator[str]], ports: Ports) -> Check:
+    try:
+        return Check(name, tuple(look(ports)))
+    except TrueUpError as error:
+        return Check(name, (_told(error),))
+
+
+def _told(error: TrueUpError) -> str:
+    return f"{error}. {error.remedy}".strip()
+
+
+def _manage(ports: Ports, *, in_store: bool) -> Check:
+    """Each permission that reading takes. Whether lines may be added and edited shows only when one is."""
+    problems = []
+    for ask in _questions(ports, in_store):
+        try:
+            ask()
+        except NotPermitted as error:
+            problems.append(_told(error))
+            if error.status != _FORBIDDEN:
+                break  # nobody lets us in, so the other questions would say the same
+        except TrueUpError as error:
+            problems.append(_told(error))
+            break
+    return Check("ConnectWise Manage", tuple(dict.fromkeys(problems)))
+
+
+def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:
+    """Agreements and their lines of the first company (or of none), the catalog, and the callbacks if there are any."""
+    known = ports.companies.all() if in_store else []
+    company = min((row.id for row in known), default=1)
+
+    def lines() -> None:
+        for agreement in ports.manage.agreements(company)[:1]:
+            ports.manage.additions(agreement.id)
+
+    yield lines
+    yield lambda: ports.manage.products([_NO_PRODUCT])
+    if ports.callback_url is not None:
+        yield ports.manage.callbacks
+
+
+def _schedules(ports: Ports) -> Iterator[str]:
+    schedules = ports.rules.load().schedules
+    if not any(schedule.job == "nightly" for schedule in schedules):
+        yield "No schedule has the job nightly, so no night runs. Add one to the rules and import them."
+    for schedule in schedules:
+        yield from _schedule(ports, schedule)
+
+
+def _schedule(ports: Ports, schedule: Schedule) -> Iterator[str]:
+    state = ports.schedules.get(schedule.id)
+    if schedule.job not in JOBS:
+        yield f"{schedule.id}: there is no job {schedule.job}. Name one of {', '.join(sorted(JOBS))} in the rules."
+    elif state is None or state.next_due is None or state.cron != schedule.cron:
+        yield f"{schedule.id}: no tick has seen these times yet. If it stays so for minutes, the app is not running."
+    elif state.running_since is not None:
+        if ports.clock.now() - state.running_since > LONGEST_JOB:
+            yield f"{schedule.id}: runs since {_at(state.running_since)}. It was killed; the next tick starts it again."
+    elif ports.clock.business_now() - state.next_due > LATE:
+        yield f"{schedule.id}: was due at {_at(state.next_due)} and nobody started it. Is the app running? See its log."
+    elif (state.last_outcome or "").startswith("failed"):
+        yield f"{schedule.id}: {state.last_outcome}. Correct what it names; it is tried again at its next time."
+
+
+def _last_night(ports: Ports) -> Iterator[str]:
+    night = next((header for header in ports.runs.headers(_NEWEST) if header.kind == "nightly"), None)
+    if night is None:
+        yield "No night has run yet. Import rules with a schedule, and wait for its time or ask for a run."
+        return
+    age = ports.clock.now() - night.started
+    if age > NIGHT_EVERY:
+        yield f"The last one began at {_at(night.started)}, more than {_hours(NIGHT_EVERY)} ago. Look at the schedules."
+    if night.ended is None and age > NIGHT_EVERY:
+        yield f"{night.id} has not ended. The watchdog ends it; if it does not, the app is not running."
+    if failed := night.outcomes.get("failed", 0):
+        yield f"{night.id}: {failed} of {night.companies} companies failed. See /api/runs/{night.id}."
+    if night.stopped:
+        sources = ", ".join(night.stopped)
+        yield f"{night.id}: only planned for {sources}, whose counts moved too much. Approve its plans."
+
+
+def _poison(ports: Ports) -> Iterator[str]:
+    messages = ports.poison.all()
+    if messages:
+        oldest = _at(messages[0].since)
+        yield f"{len(messages)} could not be worked on, the oldest since {oldest}. Try them again or dismiss them."
+
+
+def _at(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _hours(span: timedelta) -> str:
+    return f"{span // timedelta(hours=1)} hours"
