@@ -115,7 +115,13 @@ def _cpu(ports: Ports, company: int) -> Measured:
 def _plan(ports: Ports, company: int) -> Measured:
     row = ports.companies.company_rules(company)
     facts = observe(
-        ports, row, ports.company_state.load(company), ports.rules.load(), business_date(ports.clock), live=False
+        ports,
+        row,
+        ports.company_state.load(company),
+        ports.rules.load(),
+        business_date(ports.clock),
+        live=False,
+        night=None,
     ).facts
     seconds = []
     for _ in range(_PLANS):

@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from operator import attrgetter
 
 from shared.billing.agreements import Addition, FieldValue
 
@@ -59,14 +60,16 @@ class LineKey:
         return self.kind == "standing"
 
     def for_one_off(self) -> LineKey:
-        return replace(self, kind="one-off")
+        return LineKey(self.company, self.agreement, self.bill_item, "one-off", self.band)
 
 
+@lru_cache(maxsize=65536)
 def canonical(text: str) -> str:
     """Ids are compared and hashed trimmed and case-folded."""
     return text.strip().casefold()
 
 
+@lru_cache(maxsize=65536)
 def names_standing_line(line: str, bill_item: str) -> bool:
     """Whether a line key, as text, is that of a standing line of a bill item, wherever it stands."""
     _, _, name = line.split("/", 2)
@@ -74,6 +77,7 @@ def names_standing_line(line: str, bill_item: str) -> bool:
     return name == whole or name.startswith(f"{whole}/")
 
 
+@lru_cache(maxsize=65536)
 def names_usage(line: str, bill_item: str) -> bool:
     """Whether a line key, as text, is that of a bill item's usage in arrears, wherever it is billed."""
     return line.split("/", 2)[2] == f"{canonical(bill_item)}/usage"
@@ -156,7 +160,7 @@ class LineValues:
 
     @classmethod
     def of(cls, addition: Addition) -> LineValues:
-        return cls(**{item.name: getattr(addition, item.name) for item in fields(cls)})
+        return cls(*_said_by(addition))
 
     @property
     def is_ours(self) -> bool:
@@ -177,6 +181,10 @@ def difference(before: LineValues | None, after: LineValues) -> dict[str, FieldV
     if before is None:
         return {name: value for name in names if (value := getattr(after, name)) not in (None, "")}
     return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+
+
+#: What an addition says of each of these values, in their order.
+_said_by = attrgetter(*(item.name for item in fields(LineValues)))
 
 
 @dataclass(frozen=True, slots=True)
