@@ -124,8 +124,7 @@ def settled_at_first_sync(
 ) -> list[Settled]:
     """How the periods from that of `since` to today's and up to the first uninvoiced one begin, at a first sync.
 
-        `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
-    XX
+    `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
     """
     first = calendar.first_uninvoiced
     end = max(first, calendar.after(calendar.period_of(as_of)))

@@ -27,7 +27,7 @@ from shared.billing.matching import Additions, OwnLine, others_by_product, own_l
 from shared.billing.observations import on_agreements, orphans
 from shared.billing.plan import Plan
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import CompanyRules, Guards, Rules, StartDay
+from shared.billing.rules import BillingProfile, CompanyRules, Guards, Rules, StartDay
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
 
@@ -157,7 +157,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         counted=frozenset(
             product.casefold()
             for item in items
-            if item.profile is not None and _is_counted(item)
+            if item.profile is not None and _is_counted(item, item.profile)
             for product in item.profile.products
         ),
         in_doubt=facts.in_doubt,
@@ -185,21 +185,19 @@ def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) ->
     wanted = [
         product
         for item in items
-        if item.profile is not None and not owned[item.id] and _is_counted(item)
+        if item.profile is not None and not owned[item.id] and _is_counted(item, item.profile)
         for product in {product.casefold() for product in item.profile.products}
     ]
     return frozenset(product for product in wanted if wanted.count(product) > 1)
 
 
-def _is_counted(item: BillItem) -> bool:
+def _is_counted(item: BillItem, profile: BillingProfile) -> bool:
     """Whether the item will want a line, as far as is known."""
-    if item.profile is None:
-        return False
     if item.unknown is not None:
         return True
     if item.licence is not None and item.licence.quantity is not None:
         return item.licence.quantity > 0
-    return quantity_of(item.counts, item.profile.quantity) != 0
+    return quantity_of(item.counts, profile.quantity) != 0
 
 
 def _failures(readings: Iterable[Reading | ReadFailure]) -> list[Finding]:

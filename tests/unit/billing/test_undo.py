@@ -139,3 +139,11 @@ def test_one_reason_keeps_the_whole_item_and_no_other():
     plan = plan_undo("night", writes, b.facts(additions=[LINE, second], ledger=[b.recorded(LINE), row]))
     assert [group.bill_item for group in plan.groups] == ["microsoft365/other"]
     assert list(plan.refused) == [ITEM]
+
+
+def test_a_text_that_somebody_changed_keeps_the_line_from_being_undone_and_is_not_shown():
+    texted = replace(LINE, invoice_description="for somebody's desk")
+    plan = planned_with([done()], (texted,), {"ledger": [b.recorded(LINE)]})
+    assert plan.groups == ()
+    assert "invoice_description is another text" in plan.refused[ITEM]
+    assert "somebody's desk" not in plan.refused[ITEM]

@@ -1,0 +1,326 @@
+"""What seldom happens to a company's lines, and what a clerk would expect then."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.calendar import Period
+from shared.billing.changes import ending
+from shared.billing.counts import Money
+from shared.billing.items import bill_items
+from shared.billing.lines import LedgerRow, LineKind, one_off_stamp
+from shared.billing.matching import OwnLine
+from shared.billing.plan import ChangeKind, GroupKind, Plan
+from shared.billing.planner import Facts, plan_company
+from shared.billing.rules import (
+    Arrears,
+    CompanyLink,
+    LicenceLink,
+    PriceKind,
+    PriceRule,
+    Proration,
+    ProrationRule,
+)
+from shared.billing.seats import SeatRecord
+from tests import builders as b
+
+D = Decimal
+OTHER_TENANT = "9c1f2e60-3d84-4b7a-8e15-d06a7f53b902"
+YESTERDAY = date(2026, 11, 20)
+#: November is not invoiced yet although it is the 21st.
+LATE = date(2026, 11, 1)
+
+
+def wrote(plan: Plan) -> list[tuple[str, str, Decimal, date | None, date | None]]:
+    """Per change: what it does, to which kind of line, and the line's quantity and days afterwards."""
+    return [
+        (change.kind.value, change.key.kind, after.quantity, after.effective_date, after.cancelled_date)
+        for change in plan.changes
+        if (after := change.after) is not None
+    ]
+
+
+def kinds(plan: Plan) -> list[str]:
+    return [finding.kind.value for finding in plan.findings]
+
+
+def charged_once(number: int, quantity: int, day: date) -> tuple[object, LedgerRow]:
+    """A one-off line for seats that came on a day of November, invoiced with December."""
+    line = b.addition(
+        number,
+        quantity,
+        serial_number=one_off_stamp(b.key(), 88, day, 1),
+        unit_price=D("16.67"),
+        effective_date=date(2026, 12, 1),
+        cancelled_date=date(2026, 12, 31),
+    )
+    return line, replace(b.recorded(line), key=b.key().for_one_off())
+
+
+def test_a_company_without_any_agreement_is_told_once_and_not_per_item():
+    plan = plan_company(b.facts(b.reading(b.count(5)), agreements=[]))
+
+    assert plan.groups == ()
+    assert [(finding.key, finding.text) for finding in plan.findings] == [
+        ("company", "Manage has no agreement of company 250.")
+    ]
+
+
+# ---- usage
+
+
+def usage(**values: object) -> Facts:
+    key = replace(b.key(), kind="usage")
+    seats = SeatRecord(str(key)).with_reading(date(2026, 10, 5), D(30), None)
+    return b.facts(
+        b.reading(b.count(20)),
+        rules=b.rules(b.profile(arrears=Arrears.HIGHEST)),
+        seats={str(key): seats},
+        **values,
+    )
+
+
+def test_a_month_of_usage_alone_is_a_one_off_group_of_so_much():
+    (group,) = plan_company(usage()).groups
+
+    assert (group.kind, group.monthly, group.one_off) == (GroupKind.ONE_OFF, D(0), D("750.00"))
+
+
+def test_usage_of_a_product_that_is_not_in_the_catalog_is_not_billed_and_not_forgotten():
+    plan = plan_company(usage(products=[]))
+
+    assert (plan.groups, kinds(plan)) == ((), ["product-missing"])
+    assert [(entry.day, entry.quantity) for entry in plan.seats[0].days] == [
+        (date(2026, 10, 5), D(30)),
+        (b.TODAY, D(20)),
+    ]
+
+
+# ---- costs
+
+
+def test_what_two_customers_pay_different_prices_for_has_no_one_price_on_one_line():
+    link = (CompanyLink(b.SOURCE, b.TENANT), CompanyLink(b.SOURCE, OTHER_TENANT))
+    price = PriceRule(PriceKind.COST, markup=D(20))
+    here = replace(b.count(5), cost=Money(D("20.00"), "month", "USD"))
+    there = replace(b.count(2, customer=OTHER_TENANT), cost=Money(D("21.00"), "month", "USD"))
+    facts = b.facts(
+        b.reading(here),
+        b.reading(there, customer=OTHER_TENANT),
+        agreements=[b.agreement(currency="USD")],
+        company=b.company(links=link),
+        rules=b.rules(b.profile(price=price)),
+    )
+
+    plan = plan_company(facts)
+    assert plan.groups == ()
+    assert "the cost is not the same for all that it is fed by" in plan.findings[0].text
+    same = replace(there, cost=here.cost)
+    (change,) = plan_company(replace(facts, readings=(b.reading(here), b.reading(same, customer=OTHER_TENANT)))).changes
+    assert (change.after.quantity, change.after.unit_price) == (D(7), D("24.00"))
+
+
+def test_a_seat_that_came_within_a_month_costs_its_share_of_the_vendors_cost():
+    price = PriceRule(PriceKind.PRODUCT, write_cost=True)
+    counted = replace(b.count(5), cost=Money(D("20.00"), "month", "USD"))
+    plan = plan_company(
+        b.facts(
+            b.reading(counted),
+            agreements=[b.agreement(currency="USD")],
+            rules=b.rules(b.profile(price=price)),
+            seats=b.seats_with(0, YESTERDAY),
+        )
+    )
+
+    # 9 of November's 30 days are left after the 21st.
+    assert [(change.after.unit_price, change.after.unit_cost) for change in plan.changes] == [
+        (D("7.50"), D("6.00")),
+        (D("25.00"), D("20.00")),
+    ]
+
+
+def test_the_margin_of_a_line_whose_cost_manage_does_not_tell_is_not_known():
+    line = b.our_addition(9, 5, unit_cost=None)
+    known = replace(line, unit_cost=D("20.00"))
+
+    def margin(of):
+        (change,) = plan_company(b.facts(b.reading(b.count(7)), additions=[of], ledger=[b.recorded(of)])).changes
+        return change.margin
+
+    assert (margin(line), margin(known)) == (None, D("10.00"))
+
+
+# ---- lines of ours
+
+
+def test_a_line_that_people_kept_passes_on_its_tax_and_its_text_where_every_change_is_a_new_line():
+    line = b.our_addition(
+        9, 5, kind=LineKind.ADOPTED, taxable_flag=True, invoice_description="As agreed", unit_price=D("22.00")
+    )
+    split = b.profile(proration=Proration(always_split=True), taxable=False)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(7)),
+            additions=[line],
+            ledger=[b.recorded(line, keeps_price=True)],
+            rules=b.rules(split),
+        )
+    )
+
+    new = next(change.after for change in plan.changes if change.kind is ChangeKind.CREATE)
+    assert (new.unit_price, new.taxable_flag, new.invoice_description) == (D("22.00"), True, "As agreed")
+
+
+def test_a_line_of_ours_without_a_first_day_is_raised_in_place():
+    line = b.our_addition(9, 5, effective_date=None)
+    (change,) = plan_company(b.facts(b.reading(b.count(7)), additions=[line], ledger=[b.recorded(line)])).changes
+
+    assert (change.kind, change.addition, change.fields()) == (ChangeKind.UPDATE, 9, {"quantity": D(7)})
+
+
+def test_where_a_change_bills_an_invoiced_period_again_a_new_price_gets_a_new_line():
+    line = b.our_addition(9, 5)
+    facts = b.facts(
+        b.reading(b.count(5)),
+        additions=[line],
+        ledger=[b.recorded(line)],
+        rules=b.rules(b.profile(price=PriceRule(PriceKind.CUSTOM, D("26.00")))),
+    )
+
+    assert wrote(plan_company(facts)) == [("update", "standing", D(5), date(2025, 1, 1), None)]
+    plan = plan_company(replace(facts, retroactive=True))
+    assert wrote(plan) == [
+        ("create", "standing", D(5), b.NEXT_PERIOD, None),
+        ("end", "standing", D(5), date(2025, 1, 1), date(2026, 11, 30)),
+    ]
+    assert plan.changes[0].after.unit_price == D("26.00")
+
+
+def test_where_a_change_bills_an_invoiced_period_again_a_line_is_adopted_only_as_it_is():
+    def plan(counted: int) -> Plan:
+        return plan_company(b.facts(b.reading(b.count(counted)), additions=[b.addition(9, 10)], retroactive=True))
+
+    assert (plan(12).groups, kinds(plan(12))) == ((), ["blocked-create"])
+    assert wrote(plan(10)) == [("update", "standing", D(10), date(2025, 1, 1), None)]
+
+
+def test_our_line_that_ended_is_followed_by_no_other_before_every_agreement_was_looked_at():
+    ended = b.our_addition(9, 5, cancelled_date=date(2026, 10, 31))
+    facts = b.facts(
+        b.reading(b.count(5)),
+        additions=[ended],
+        ledger=[b.recorded(ended)],
+        agreements=[b.agreement(501), b.agreement(502)],
+    )
+    assert wrote(plan_company(facts)) == [("create", "standing", D(5), b.NEXT_PERIOD, None)]
+
+    plan = plan_company(replace(facts, additions={501: (ended,)}))
+    assert (plan.groups, plan.needs_all) == ((), True)
+
+
+def test_in_a_month_that_is_invoiced_late_only_the_line_that_stands_in_it_counts():
+    ended = b.our_addition(8, 5, cancelled_date=date(2026, 10, 31))
+    line = b.our_addition(9, 6, effective_date=LATE)
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(8)),
+            additions=[ended, line],
+            ledger=[b.recorded(ended), b.recorded(line)],
+            agreements=[b.agreement(next_invoice_date=LATE)],
+        )
+    )
+
+    assert wrote(plan) == [
+        ("create", "one-off", D(2), LATE, date(2026, 11, 30)),
+        ("create", "standing", D(8), b.NEXT_PERIOD, None),
+        ("end", "standing", D(6), LATE, date(2026, 11, 30)),
+    ]
+
+
+# ---- seats that were charged once
+
+
+def test_a_standing_line_is_not_raised_over_a_month_whose_seats_are_charged_once_already():
+    line = b.our_addition(9, 5)
+    once, row = charged_once(20, 2, date(2026, 11, 10))
+    full = b.profile(proration=Proration(ProrationRule.FULL))
+    facts = b.facts(
+        b.reading(b.count(7)),
+        additions=[line, once],
+        ledger=[b.recorded(line), row],
+        agreements=[b.agreement(next_invoice_date=LATE)],
+        rules=b.rules(full),
+    )
+
+    assert wrote(plan_company(facts)) == [
+        ("create", "standing", D(7), b.NEXT_PERIOD, None),
+        ("end", "standing", D(5), date(2025, 1, 1), date(2026, 11, 30)),
+    ]
+    alone = replace(facts, additions={501: (line,)}, ledger=(b.recorded(line),))
+    assert wrote(plan_company(alone)) == [("update", "standing", D(7), date(2025, 1, 1), None)]
+
+
+def test_a_one_off_line_whose_serial_number_somebody_emptied_is_charged_once_all_the_same():
+    line = b.our_addition(9, 7)
+    once, row = charged_once(20, 2, date(2026, 11, 10))
+    full = b.profile(proration=Proration(ProrationRule.FULL))
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(7)),
+            additions=[line, replace(once, serial_number="")],
+            ledger=[b.recorded(line), row],
+            rules=b.rules(full),
+        )
+    )
+
+    assert (plan.groups, plan.findings) == ((), ())
+
+
+def test_seats_that_rose_from_none_are_owed_from_the_day_on_which_they_came():
+    line = str(b.key())
+    record = SeatRecord(line).with_reading(date(2026, 11, 9), D(0), b.NEXT_PERIOD)
+    record = record.with_reading(date(2026, 11, 20), D(0), b.NEXT_PERIOD)
+    plan = plan_company(b.facts(b.reading(b.count(2)), seats={line: record}))
+
+    # 9 of November's 30 days are left after the 21st.
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes] == [
+        (D(2), D("7.50")),
+        (D(2), D("25.00")),
+    ]
+
+
+def test_an_item_that_moves_is_followed_by_its_own_seats_and_not_by_another_items():
+    line = b.our_addition(9, 10)
+    strange = b.seats_with(10, YESTERDAY, b.key(b.STANDARD))
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(10)),
+            additions=[line],
+            ledger=[b.recorded(line)],
+            agreements=[b.agreement(501), b.agreement(502)],
+            company=b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=502),)),
+            seats={**strange, **b.seats_with(10, YESTERDAY)},
+        )
+    )
+
+    assert wrote(plan) == [
+        ("create", "standing", D(10), b.NEXT_PERIOD, None),
+        ("end", "standing", D(10), date(2025, 1, 1), date(2026, 11, 30)),
+    ]
+
+
+def test_a_line_that_has_an_end_keeps_it_whatever_asks_for_another():
+    ended = b.our_addition(9, 5, cancelled_date=date(2026, 10, 31))
+    (item,), _ = bill_items(b.rules(), b.company(), (b.reading(b.count(5)),))
+    own = OwnLine(ended, b.key(), b.recorded(ended))
+
+    assert ending(item, own, Period(b.NEXT_PERIOD, date(2026, 12, 31)), "it moves") == []
+    (end,) = ending(
+        item,
+        replace(own, addition=replace(ended, cancelled_date=None), recorded=None),
+        Period(b.NEXT_PERIOD, date(2026, 12, 31)),
+        "it moves",
+    )
+    assert end.after.cancelled_date == date(2026, 11, 30)
