@@ -127,3 +127,14 @@ def test_a_source_that_cannot_be_reached_is_named_with_what_to_do(
 def test_without_a_source_there_is_nothing_wrong_with_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["sources", "--settings", str(settings_file(tmp_path, **COMPLETE))]) == 0
     assert capsys.readouterr().out == "The settings connect no source.\n"
+
+
+def test_the_doctor_names_every_problem_of_the_settings_and_shows_no_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = COMPLETE | {"MANAGE_COMPANY": "", "PUSHED_KEYS": "rmm=hush-hush"}
+    assert cli.main(["doctor", "--settings", str(settings_file(tmp_path, **settings))]) == 2
+    told = capsys.readouterr()
+    assert "MANAGE_COMPANY: is missing" in told.err
+    assert "PUSHED_KEYS: must hold names" in told.err
+    assert "hush-hush" not in told.out + told.err
