@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
+    commands.add_parser("cover", help="the branches of the money core").set_defaults(run=_cover)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
     commands.add_parser("test", help="the tests; further arguments are pytest's", add_help=False)
     return parser
@@ -181,6 +182,13 @@ def _check(_: argparse.Namespace) -> int:
     return max(
         [subprocess.run([sys.executable, "-m", *tool], cwd=REPOSITORY, check=False).returncode for tool in tools]
     )
+
+
+def _cover(_: argparse.Namespace) -> int:
+    """Fails unless the examples alone take every branch: what only a random one reached would come and go."""
+    examples = ["tests/unit/billing", "tests/flow/test_choices.py", "tests/flow/test_undo.py", "-m", "not hypothesis"]
+    report = ["--cov=shared/billing", "--cov-branch", "--cov-report=term-missing:skip-covered", "--cov-fail-under=100"]
+    return _test([*examples, *report])
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -125,6 +125,7 @@ def settled_at_first_sync(
     """How the periods from that of `since` to today's and up to the first uninvoiced one begin, at a first sync.
 
     `billed` tells what lines of the product have billed there, whoever kept them. What they did not bill is waived
+    with `next-period`. `credits`: seats that go are credited in periods where lines bill no more than `quantity`.
     """
     first = calendar.first_uninvoiced
     end = max(first, calendar.after(calendar.period_of(as_of)))

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from shared.billing.calendar import Period
 from shared.billing.changes import ending
 from shared.billing.counts import Money
@@ -324,3 +326,53 @@ def test_a_line_that_has_an_end_keeps_it_whatever_asks_for_another():
         "it moves",
     )
     assert end.after.cancelled_date == date(2026, 11, 30)
+
+
+def test_an_item_whose_lines_stand_on_two_agreements_is_left_alone_until_one_is_named():
+    lines = [b.our_addition(9, 5), b.our_addition(10, 5, on=502)]
+    facts = b.facts(
+        b.reading(b.count(7)),
+        additions=lines,
+        ledger=[b.recorded(line) for line in lines],
+        agreements=[b.agreement(501), b.agreement(502)],
+    )
+
+    plan = plan_company(facts)
+    assert (plan.groups, kinds(plan)) == ((), ["ambiguous-agreement"])
+    assert "lines of ours stand on agreement 501, 502" in plan.findings[0].text
+    named = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=502),))
+    assert (9, ChangeKind.END) in {
+        (change.addition, change.kind) for change in plan_company(replace(facts, company=named)).changes
+    }
+
+
+def test_seats_that_came_on_several_days_since_the_companys_start_are_each_owed_from_their_own():
+    record = SeatRecord(str(b.key())).with_reading(date(2026, 11, 12), D(2), b.NEXT_PERIOD)
+    record = record.with_reading(YESTERDAY, D(2), b.NEXT_PERIOD)
+    start = LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 11, 10))
+    plan = plan_company(
+        b.facts(b.reading(b.count(5)), company=b.company(licences=(start,)), seats={record.line: record})
+    )
+
+    # 18 of November's 30 days are left after the 12th, 9 after the 21st.
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes] == [
+        (D(2), D("15.00")),
+        (D(3), D("7.50")),
+        (D(5), D("25.00")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (b.addition(9, 7), GroupKind.ADOPTION),
+        (b.our_addition(9, 5), GroupKind.INCREASE),
+        (b.our_addition(9, 8), GroupKind.REDUCTION),
+        (b.our_addition(9, 7, taxable_flag=False), GroupKind.CORRECTION),
+    ],
+)
+def test_a_group_is_named_for_what_it_does_to_the_invoices(line, kind):
+    rows = [b.recorded(line)] if line.serial_number else []
+    taxed = b.rules(b.profile(taxable=True))
+    (group,) = plan_company(b.facts(b.reading(b.count(7)), additions=[line], ledger=rows, rules=taxed)).groups
+    assert group.kind is kind
