@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+# pytest would import it for its summary, after everything; on Python 3.11 the interpreter may refuse that by then.
+import hypothesis  # noqa: F401
 import pytest
 
 from local.azurite import Azurite, running_azurite

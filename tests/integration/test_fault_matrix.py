@@ -114,9 +114,18 @@ def world() -> Iterator[World]:
         # Without proration a seat more changes one line and adds none: one write per look to go wrong.
         plain = [profile | {"proration": {"rule": "none"}} for profile in document["profiles"]]
         text = io.StringIO()
-        YAML().dump(document | {"profiles": plain}, text)
+        companies = [_of_microsoft(each) for each in document["companies"]]
+        YAML().dump(document | {"profiles": plain, "companies": companies}, text)
         rulebook.import_rules(made.ports(), text.getvalue())
         yield made
+
+
+def _of_microsoft(company: dict[str, Any]) -> dict[str, Any]:
+    """The company with its Microsoft 365 alone: the other vendors are not connected here."""
+    return company | {
+        name: [each for each in company.get(name, ()) if each["source"] == "microsoft365"]
+        for name in ("links", "licences")
+    }
 
 
 @pytest.fixture(scope="module")
