@@ -6,18 +6,19 @@ goes on the next invoice, less what its one-off lines charge already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement
 from shared.billing.calendar import Period
+from shared.billing.choices import ChoiceKind, chosen_about_others
 from shared.billing.doubts import calendar_for, product_for
 from shared.billing.findings import Finding
 from shared.billing.history import with_tonight
 from shared.billing.items import BillItem
 from shared.billing.leaving import lines_leaving
+from shared.billing.line_plan import refuse_beside_others
 from shared.billing.lines import LineKey, names_usage
 from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
@@ -57,7 +58,12 @@ def plan_usage(
         product = product_for(profile.product, situation)
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
         leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
-        owed = written_once(target, record, _owed(target, record, situation), situation)
+        owing = _owed(target, record, situation)
+        if owing and situation.additions.unread:
+            return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
+        if owing:
+            refuse_beside_others(target, situation)
+        owed = written_once(target, record, owing, situation)
     except Doubt as doubt:
         return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
     changes = (*owed.changes, *leaving.changes)
@@ -65,17 +71,25 @@ def plan_usage(
     return ItemPlan(group, (*observed, *owed.untimely), (record,))
 
 
-def _owed(target: Target, record: SeatRecord, situation: Situation) -> Iterable[Owed]:
-    """What the periods that are over used, less what was charged for them, oldest first."""
+def _owed(target: Target, record: SeatRecord, situation: Situation) -> list[Owed]:
+    """What the periods that are over used, less what was charged for them, oldest first.
+
+    Lines that people kept have charged them too, but those beside which a person wants ours.
+    """
     calendar = target.calendar
-    billed = lines_billed(line.addition for line in situation.standing_lines(target.item))
+    beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
+    others = situation.others.get(target.product.identifier.casefold(), ())
+    lines = [line.addition for line in situation.standing_lines(target.item)]
+    billed = lines_billed([*lines, *(line for line in others if line.id not in beside)])
     charged = charged_once(target, situation).seats
+    owed: list[Owed] = []
     for period in _over(target, record, situation):
         used = _used(record, period, target.profile.arrears)
         owing = used - billed(period) - charged.get(period.start, _ZERO)
         if owing > 0:
             share = Share(period.days, period.days)
-            yield Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of))
+            owed.append(Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of)))
+    return owed
 
 
 def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:

@@ -85,7 +85,7 @@ def _up_to_date(
     if quantity > 0 and stands[-1].addition.cancelled_date is not None:
         if situation.additions.unread:
             return LinePlan(record, needs_all=True)
-        _refuse_beside_others(target, situation)
+        refuse_beside_others(target, situation)
     once = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(once)[1]
     charged = charged_once(target, situation).seats
@@ -254,8 +254,8 @@ def _beginning(
     return LinePlan(owed.record, (*owed.changes, change), owed.untimely)
 
 
-def _refuse_beside_others(target: Target, situation: Situation) -> None:
-    """After a line of ours has ended somebody may have begun one by hand: nothing is created beside it."""
+def refuse_beside_others(target: Target, situation: Situation) -> None:
+    """Nothing is created beside a line that somebody keeps by hand, also where one of ours stood before."""
     _refuse_strays(target, situation)
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY)
     for line in _open_others(target, situation):
@@ -264,8 +264,8 @@ def _refuse_beside_others(target: Target, situation: Situation) -> None:
         raise Doubt(
             FindingKind.BLOCKED_CREATE,
             target.item.id,
-            f"{target.item.name}: addition {line.id} ({number(line.quantity)} × {line.product}) bills this since our "
-            "line ended; no line is created beside it.",
+            f"{target.item.name}: addition {line.id} ({number(line.quantity)} × {line.product}) bills this and is "
+            "not ours; no line is created beside it.",
             "End that line where ours begins, create ours beside it, or say that this item is not billed.",
         )
 

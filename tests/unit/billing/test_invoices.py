@@ -547,6 +547,30 @@ def test_usage_is_billed_when_its_period_is_over_by_its_last_value_or_its_highes
     assert agreement.plan(date(2026, 2, 1), 130).groups == ()
 
 
+def test_usage_is_not_billed_beside_a_line_that_a_person_keeps_nor_for_what_that_line_has_billed():
+    agreement = Agreement(
+        "Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("25.00"), arrears=Arrears.LAST
+    )
+    by_hand = b.addition(77, 5, effective_date=date(2025, 1, 1))
+    agreement.lines = [by_hand]
+    agreement.night(date(2026, 1, 5), 8)
+    agreement.invoice()
+    blocked = agreement.night(date(2026, 2, 2), 8)
+    assert blocked.groups == ()
+    assert [finding.kind.value for finding in blocked.findings] == ["blocked-create"]
+
+    agreement.lines = [replace(by_hand, cancelled_date=date(2026, 1, 31))]
+    plan = agreement.night(date(2026, 2, 3), 8)
+    assert [(change.after.quantity, change.after.unit_price) for change in plan.changes] == [(D(3), D("25.00"))]
+
+
+def test_usage_is_billed_only_after_every_agreement_was_looked_at():
+    agreement = used(Arrears.LAST)
+    facts = agreement.facts(date(2026, 2, 1), 130)
+    unread = replace(facts, agreements=(*facts.agreements, b.agreement(502, type="Other")))
+    assert plan_company(unread).needs_all
+
+
 def test_usage_that_ended_is_still_billed_for_its_last_period():
     agreement = used(Arrears.HIGHEST)
     plan = agreement.night(date(2026, 2, 1), 0)
