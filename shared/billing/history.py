@@ -175,6 +175,12 @@ def _settled_since(record: SeatRecord, target: Target, billed: Billed) -> list[S
     return settled_since(record, target.calendar, billed, target.as_of, credits=credits)
 
 
+def at_price(record: SeatRecord, price: Decimal) -> SeatRecord:
+    """The record of a line that begins at this price; it holds for periods that were invoiced before it came, too."""
+    priced = [replace(each, price=price) for each in record.periods if each.standing is not None and each.price is None]
+    return record.with_periods(priced)
+
+
 def _priced(record: SeatRecord, lines: list[Addition]) -> SeatRecord:
     """The record with the price at which each period was invoiced, looked at before a new price is written tonight."""
     oldest_first = sorted(lines, key=lambda line: (line.effective_date or date.min, line.id))

@@ -13,7 +13,7 @@ from shared.billing.changes import adoption, creation, ending_of_another, remova
 from shared.billing.choices import ABOUT_OTHERS, ChoiceKind, chosen_about_others
 from shared.billing.doubts import calendar_for
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.history import goes_on_from, of_first_sync
+from shared.billing.history import at_price, goes_on_from, of_first_sync
 from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving
 from shared.billing.lines import LedgerRow, LineValues, is_adopted
@@ -250,7 +250,7 @@ def _beginning(
     situation: Situation,
 ) -> LinePlan:
     planned = planned_quantities(target, [], quantity, first)
-    owed = one_offs(target, begun, planned, (price, price), situation)
+    owed = one_offs(target, at_price(begun, price), planned, (price, price), situation)
     return LinePlan(owed.record, (*owed.changes, change), owed.untimely)
 
 
