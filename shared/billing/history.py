@@ -12,6 +12,7 @@ from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LineKey, names_standing_line, names_usage
+from shared.billing.one_offs import charged_once
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.rules import FirstSync, Mode
 from shared.billing.seats import SeatDay, SeatRecord, Settled
@@ -71,7 +72,8 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
         return record
     billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
-        return _priced(_begun(record, target, FirstSync.NEXT_PERIOD, billed), lines)
+        begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
+        return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
     first = target.first_uninvoiced.start
     undone = any(period.standing is not None and period.start >= first for period in record.periods)
     if undone and not target.profile.proration.always_split:
@@ -173,6 +175,21 @@ def _has_just_begun(target: Target) -> bool:
 def _settled_since(record: SeatRecord, target: Target, billed: Billed) -> list[Settled]:
     credits = target.profile.proration.credits
     return settled_since(record, target.calendar, billed, target.as_of, credits=credits)
+
+
+def _owing_nothing_yet(begun: SeatRecord, target: Target, lines: list[Addition], situation: Situation) -> SeatRecord:
+    """Where lines are the baseline, seats that one of them bills from a later period on are waived before: nobody knows
+    since when they are there.
+    """
+    billed, once = lines_billed(lines), charged_once(target, situation).seats
+    held = max((line.quantity for line in lines if line.cancelled_date is None), default=_ZERO)
+    known = min(held, begun.days[-1].quantity)
+    lacking = {
+        each.start: known - billed(Period(each.start, each.end)) - once.get(each.start, _ZERO)
+        for each in begun.periods
+        if each.standing is None
+    }
+    return begun.waiving({start: seats for start, seats in lacking.items() if seats > 0})
 
 
 def at_price(record: SeatRecord, price: Decimal) -> SeatRecord:

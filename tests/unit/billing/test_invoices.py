@@ -1157,3 +1157,15 @@ def test_whatever_rules_change_no_seat_is_billed_twice_for_a_period_and_plans_co
         carried = [count for day, count in nights if day < first][-1:]
         most += max([0, *carried, *(count for day, count in nights if first <= day <= last)]) * agreement.price
     assert agreement.total() <= most
+
+
+def test_with_the_store_lost_a_month_under_way_owes_nothing_beside_a_line_that_begins_later():
+    line = b.our_addition(9, 5, effective_date=date(2026, 12, 1))
+    own = b.rules(b.profile(proration=COMPUTED))
+    november_not_invoiced = [b.agreement(next_invoice_date=date(2026, 11, 1))]
+    facts = b.facts(b.reading(b.count(5)), additions=[line], agreements=november_not_invoiced, rules=own)
+    plan = plan_company(facts)
+    assert plan.groups == ()
+
+    again = replace(facts, seats={record.line: record for record in plan.seats}, ledger=plan.ledger)
+    assert plan_company(again).groups == ()
