@@ -1,32 +1,37 @@
 """Usage in arrears: one one-off line for each period that is over, none that bills ahead.
 
 What a period used is known when a reading was made after its last day. A value that comes late, or rises afterwards,
-goes on the next invoice, less what its one-off lines charge already.
+goes on the next invoice, less what its one-off lines charge already. A period in which nothing was read is not billed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from shared.billing.agreements import Agreement
+from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import Period
+from shared.billing.changes import removal
 from shared.billing.choices import ChoiceKind, chosen_about_others
 from shared.billing.doubts import calendar_for, product_for
-from shared.billing.findings import Finding
+from shared.billing.findings import Finding, FindingKind
 from shared.billing.history import with_tonight
 from shared.billing.items import BillItem
 from shared.billing.leaving import lines_leaving
 from shared.billing.line_plan import refuse_beside_others
 from shared.billing.lines import LineKey, names_usage
+from shared.billing.matching import OwnLine
 from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
 from shared.billing.proration import Share
 from shared.billing.rules import Arrears, BillingProfile, Mode
+from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
+from shared.billing.wording import spoken
 
 #: So many periods back a late value is still billed.
 _PERIODS_BACK = 2
@@ -51,6 +56,9 @@ def plan_usage(
     usage = replace(key, kind="usage")
     existing = quantity if item.not_before is None or item.not_before <= situation.as_of else _ZERO
     record = with_tonight(usage, None, existing, situation)
+    before = situation.seats.get(str(usage))
+    if before is not None and before.seen is not None:
+        record = record.with_gap(before.seen, situation.as_of)
     is_observed = situation.company.mode is Mode.OBSERVE
     record = replace(record, observed=situation.as_of) if is_observed else record
     try:
@@ -58,32 +66,58 @@ def plan_usage(
         product = product_for(profile.product, situation)
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
         leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
-        owing = _owed(target, record, situation)
-        if owing and situation.additions.unread:
-            return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
-        if owing:
+        if _owed(target, record, situation):
+            if situation.additions.unread:
+                return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
             refuse_beside_others(target, situation)
+        owing = _owed(target, record, situation, _kept_by_others(target, situation))
         owed = written_once(target, record, owing, situation)
+        copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
     except Doubt as doubt:
         return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
-    changes = (*owed.changes, *leaving.changes)
+    changes = (*copies, *owed.changes, *leaving.changes)
     group = Group(item.id, changes) if changes else None
-    return ItemPlan(group, (*observed, *owed.untimely), (record,))
+    return ItemPlan(group, (*observed, *owed.untimely, *_not_read(target, record, situation)), (record,))
 
 
-def _owed(target: Target, record: SeatRecord, situation: Situation) -> list[Owed]:
-    """What the periods that are over used, less what was charged for them, oldest first.
+def _copies(target: Target, situation: Situation) -> list[OwnLine]:
+    """Second copies of our own one-off lines: of two with one identity one bills too much."""
+    once = [line for line in situation.owned[target.item.id] if line.key == target.key.for_one_off()]
+    return without_copies(once)[1]
 
-    Lines that people kept have charged them too, but those beside which a person wants ours.
-    """
-    calendar = target.calendar
+
+def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
+    """What a period used of which nothing was read nobody knows: a person has to look."""
+    return [
+        Finding(
+            FindingKind.READ_FAILED,
+            f"{target.item.id}/{period.start.isoformat()}",
+            f"{target.item.name}: its usage was not read on any day from {spoken(period.start)} to "
+            f"{spoken(period.end)}; nothing is billed for that period.",
+            "Look the usage up at its vendor and bill it by hand.",
+        )
+        for period in _over(target, record, situation)
+        if not record.was_read_in(period)
+    ]
+
+
+def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
+    """Lines that people kept have charged it too, but those beside which a person wants ours."""
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
     others = situation.others.get(target.product.identifier.casefold(), ())
+    return [line for line in others if line.id not in beside]
+
+
+def _owed(target: Target, record: SeatRecord, situation: Situation, kept: Sequence[Addition] = ()) -> list[Owed]:
+    """What the periods that are over used, less what our lines and `kept` ones charge for them, oldest first."""
+    calendar = target.calendar
     lines = [line.addition for line in situation.standing_lines(target.item)]
-    billed = lines_billed([*lines, *(line for line in others if line.id not in beside)])
+    billed = lines_billed([*lines, *kept])
     charged = charged_once(target, situation).seats
     owed: list[Owed] = []
     for period in _over(target, record, situation):
+        if not record.was_read_in(period):
+            continue
         used = _used(record, period, target.profile.arrears)
         owing = used - billed(period) - charged.get(period.start, _ZERO)
         if owing > 0:
@@ -93,8 +127,8 @@ def _owed(target: Target, record: SeatRecord, situation: Situation) -> list[Owed
 
 
 def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
-    """The last periods that ended before today and in which the usage was read, but those that a company that is
-    billed now was only observed in: others billed them.
+    """The last periods that ended before today, since the first reading; none in which a company that is billed now was
+    only observed: others billed those.
     """
     begun = record.days[0].day
     if record.observed is not None and situation.company.mode is not Mode.OBSERVE:

@@ -175,7 +175,7 @@ class Decrease(StrEnum):
 
 
 class Arrears(StrEnum):
-    """Usage is billed once a period is over: by what was counted on its last day, or by the most on any day."""
+    """Usage is billed once a period is over: by what was read last in it, or by the most on any day."""
 
     LAST = "last"
     HIGHEST = "highest"

@@ -16,6 +16,8 @@ from shared.billing.calendar import Period
 
 #: How long days are remembered: the longest billing period (a year), read a month late.
 KEPT_DAYS = 400
+#: Days of the shortest billing period.
+SHORTEST_PERIOD = 28
 _ZERO = Decimal(0)
 
 
@@ -74,7 +76,8 @@ class SeatRecord:
     A new day only where the quantity or the first uninvoiced period changed. `seen` is the day of the newest reading.
     A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
     count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
-    `observed` is the last day on which the company of usage in arrears was only observed.
+    `observed` is the last day on which the company of usage in arrears was only observed. `gaps` are long times in
+    which usage was not read: the days of the readings before and after.
     """
 
     line: str
@@ -84,6 +87,7 @@ class SeatRecord:
     from_zero: bool = False
     commitment: Commitment | None = None
     observed: date | None = None
+    gaps: tuple[tuple[date, date], ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -134,6 +138,18 @@ class SeatRecord:
                 slots.append(Slot(day, highest, entry.quantity))
                 highest = entry.quantity
         return slots
+
+    def with_gap(self, before: date, after: date) -> SeatRecord:
+        """The record after nothing was read between two days; gaps too short for a whole period are left out."""
+        if (after - before).days <= SHORTEST_PERIOD:
+            return self
+        oldest = after - timedelta(days=KEPT_DAYS)
+        kept = (gap for gap in self.gaps if gap[1] >= oldest)
+        return replace(self, gaps=(*kept, (before, after)))
+
+    def was_read_in(self, period: Period) -> bool:
+        """Whether any reading was made on a day of a period, as far as is known."""
+        return not any(before < period.start and period.end < after for before, after in self.gaps)
 
     def in_force(self, period: Period) -> list[SeatDay]:
         """The entries in force on any day of a period, oldest first."""

@@ -80,13 +80,16 @@ def test_a_months_highest_storage_is_billed_once_the_month_is_over(house: House)
 
 
 def one_agreement_and_a_server(house: House) -> tuple[int, int]:
-    """A company with one active agreement for cloud subscriptions, and its customer at Cove with a device."""
+    """A company with one active agreement for cloud subscriptions and no line for storage, and its customer at Cove
+    with a device.
+    """
+    by_hand = {company_of(house, line) for line in house.additions() if line["product"]["identifier"] == "BKP-GB"}
     for company in house.companies:
         agreements = house.sandbox.msp.records.of_parent("agreements", company)
         cloud = [item for item in agreements if item["type"]["name"] == "Cloud Subscriptions"]
         usual = len(cloud) == 1 and cloud[0]["agreementStatus"] == "Active" and "parentAgreement" not in cloud[0]
         for customer in house.sandbox.msp.cove.of_company(company):
-            if usual and cloud[0]["nextInvoiceDate"].startswith("2026-12-01"):
+            if usual and company not in by_hand and cloud[0]["nextInvoiceDate"].startswith("2026-12-01"):
                 house.control("PUT", "cove", {"customer": customer.id, "physical-server": 1})
                 return company, customer.id
     raise AssertionError("no company that will do is a customer of Cove")

@@ -514,7 +514,8 @@ def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_we
 
     last_night, wanted = nights[-1][0], 0
     for first, last in agreement.periods:
-        if nights[0][0] <= last < last_night:
+        was_read = any(first <= day <= last for day, _ in nights)
+        if was_read and last < last_night:
             carried = [count for day, count in nights if day < first][-1:]
             begins = [count for day, count in nights if day == first]
             told = (begins or carried) + [count for day, count in nights if first < day <= last]
@@ -569,6 +570,38 @@ def test_usage_is_billed_only_after_every_agreement_was_looked_at():
     facts = agreement.facts(date(2026, 2, 1), 130)
     unread = replace(facts, agreements=(*facts.agreements, b.agreement(502, type="Other")))
     assert plan_company(unread).needs_all
+
+
+def test_a_month_in_which_no_usage_was_read_is_not_billed_but_told_and_the_month_before_it_is():
+    agreement = used(Arrears.HIGHEST)
+    plan = agreement.night(date(2026, 3, 1), 130)
+
+    assert [change.after.invoice_description for change in plan.changes] == ["M365-BP licence - 01/01/2026-01/31/2026"]
+    (finding,) = plan.findings
+    assert finding.kind.value == "read-failed"
+    assert "not read on any day from 1 Feb 2026 to 28 Feb 2026; nothing is billed" in finding.text
+    assert agreement.night(date(2026, 3, 2), 130).groups == ()
+
+
+@pytest.mark.parametrize(("read_on", "billed"), [(date(2026, 2, 1), [D(140)]), (date(2026, 2, 28), [D(140)])])
+def test_one_reading_on_the_first_or_last_day_of_a_month_is_enough_to_bill_it(read_on, billed):
+    agreement = used(Arrears.LAST)
+    agreement.night(read_on, 140)
+    plan = agreement.night(date(2026, 3, 1), 150)
+
+    assert [change.after.quantity for change in plan.changes] == billed
+
+
+def test_a_second_copy_of_a_line_for_usage_is_removed():
+    agreement = used(Arrears.HIGHEST)
+    agreement.night(date(2026, 2, 1), 130)
+    (line,) = agreement.lines
+    agreement.lines.append(replace(line, id=line.id + 1))
+    plan = agreement.night(date(2026, 2, 2), 130)
+
+    assert [(change.kind, change.addition) for change in plan.changes] == [(ChangeKind.DELETE, line.id + 1)]
+    assert agreement.lines == [line]
+    assert agreement.plan(date(2026, 2, 2), 130).groups == ()
 
 
 def test_usage_that_ended_is_still_billed_for_its_last_period():
