@@ -12,6 +12,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from shared.calls import count_call
 from shared.errors import Misconfigured
 
 _CHUNK_BYTES = 64 * 1024
@@ -76,6 +77,7 @@ class RequestsTransport:
     def send(self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float) -> Answer:
         """`timeout` is in seconds: for the connection, for each wait on the socket, and between two chunks."""
         ends = time.monotonic() + timeout
+        count_call(self._system)
         try:
             response = self._session(url).request(
                 method,

@@ -141,6 +141,7 @@ class CompanyReport:
 
     `waiting` counts groups that wait for a person, `stale` approved ones that are no longer what is planned. `fleet`
     has the sources that were read, True where the company reduces or is held; empty where it does not apply by itself.
+    `calls` counts the requests that were sent to other systems, by system.
     """
 
     company: int
@@ -154,3 +155,4 @@ class CompanyReport:
     waiting: int = 0
     stale: int = 0
     fleet: dict[str, bool] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)

@@ -26,10 +26,10 @@ class RunHeader:
     """One run. Times are UTC.
 
     `mode` is the most that the run may do, None when every company's own mode counts. `filled` says that every company
-    has its row, `companies` how many there are. Once the run has ended, `outcomes` counts companies by outcome and
-    `written` the changes that reached Manage by kind: a quiet night leaves none. `signed` is who approved what the rows
-    of an approval's run carry. For the sources in `stopped` the run only plans from then on; for those in `released` it
-    goes on whatever is counted.
+    has its row, `companies` how many there are. Once the run has ended, `outcomes` counts companies by outcome,
+    `written` the changes that reached Manage by kind (a quiet night leaves none), and `calls` the requests that looking
+    at its companies took. `signed` is who approved what the rows of an approval's run carry. For the sources in
+    `stopped` the run only plans from then on; for those in `released` it goes on whatever is counted.
     """
 
     id: str
@@ -46,6 +46,7 @@ class RunHeader:
     stopped: tuple[str, ...] = ()
     released: tuple[str, ...] = ()
     written: dict[str, int] = field(default_factory=dict)
+    calls: int = 0
 
 
 _DOCUMENT = Document("run", RunHeader)

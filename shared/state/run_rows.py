@@ -16,7 +16,7 @@ from shared.state.tallies import Tally
 #: What a report counts as written.
 _WRITTEN = ("created", "updated", "ended")
 #: The properties in which a done row repeats what its report counts, so that the whole run is added up cheaply.
-COUNTED = ("outcome", *_WRITTEN)
+COUNTED = ("outcome", "calls", *_WRITTEN)
 
 
 class Stage(StrEnum):
@@ -83,7 +83,8 @@ def inserted(row: RunRow) -> InsertRow:
 def _counted(report: CompanyReport | None) -> dict[str, Value]:
     if report is None:
         return {}
-    return {"outcome": report.outcome.value, **{kind: report.written.get(kind, 0) for kind in _WRITTEN}}
+    written = {kind: report.written.get(kind, 0) for kind in _WRITTEN}
+    return {"outcome": report.outcome.value, "calls": sum(report.calls.values()), **written}
 
 
 def written_in(rows: Iterable[Values]) -> dict[str, int]:
@@ -92,6 +93,11 @@ def written_in(rows: Iterable[Values]) -> dict[str, int]:
     for values in rows:
         total.update({kind: count for kind in _WRITTEN if isinstance(count := values.get(kind), int) and count})
     return dict(total)
+
+
+def calls_in(rows: Iterable[Values]) -> int:
+    """Requests that were sent to other systems; rows of before they were counted have none."""
+    return sum(count for values in rows if isinstance(count := values.get("calls"), int))
 
 
 def read_row(row: Row) -> RunRow:

@@ -20,6 +20,7 @@ from shared.state.run_rows import (
     RunRow,
     Stage,
     as_read,
+    calls_in,
     claimed_row,
     done_row,
     encoded,
@@ -227,10 +228,14 @@ class RunStore:
         first, before = stage_range(Stage.DONE)
         done = list(self._tables.query(TABLE, escape(run), first=first, before=before, select=COUNTED))
         outcomes = dict(Counter(str(row.values["outcome"]) for row in done))
-        written = written_in(row.values for row in done)
-        return self._headers.update(
-            run, lambda open_: None if open_.ended else replace(open_, ended=now, outcomes=outcomes, written=written)
-        )
+        written, calls = written_in(row.values for row in done), calls_in(row.values for row in done)
+
+        def ended(header: RunHeader) -> RunHeader | None:
+            if header.ended is not None:
+                return None
+            return replace(header, ended=now, outcomes=outcomes, written=written, calls=calls)
+
+        return self._headers.update(run, ended)
 
     def prune(self, before: datetime, most: int) -> int:
         """Removes ended runs that began before that time, each with all its rows; gives how many runs.

@@ -16,6 +16,7 @@ from shared.billing.guards import within_a_day
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
+from shared.calls import counting
 from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
@@ -93,8 +94,9 @@ def sync_company(ports: Ports, order: Order) -> Synced:
         if lease.company.deaths >= MOST_DEATHS:
             synced = Synced(worker_died(order.company))
         else:
-            with ports.manage.deadline(ports.limits.company_deadline):
+            with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
                 synced = _under_lease(ports, order, lease)
+            synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
         judged = synced.judged

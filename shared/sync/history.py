@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +13,7 @@ from shared.errors import Gone, Refused
 from shared.state.records import HistoryEntry
 from shared.sync import views
 from shared.sync.ports import Ports
+from shared.sync.sheets import Sheet
 
 Json = dict[str, Any]
 
@@ -41,10 +40,6 @@ _CHANGE = (
     "sentence",
 )
 COLUMNS = ("when", "run", "actor", "signed by", "addition", *_CHANGE, "request id", "note")
-#: A spreadsheet takes text that begins with one of these for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-#: Without it spreadsheets read UTF-8 as something else.
-_MARK = "\ufeff"
 
 #: Where an entry stands in the history.
 Place = tuple[datetime, str]
@@ -77,19 +72,16 @@ def table(ports: Ports, company: int, before: str | None, most: int | None = Non
     Raises `Gone` and `Refused` as `page` does.
     """
     _known(ports, company)
-    text = io.StringIO()
-    text.write(_MARK)
-    rows = csv.writer(text)
-    rows.writerow(COLUMNS)
+    sheet = Sheet(COLUMNS)
     last: HistoryEntry | None = None
     for number, entry in enumerate(_entries(ports, company, _place(before))):
         if number == (most or TABLE_ENTRIES) and last is not None:
             following = _named(last)
-            rows.writerow([f"The history goes on: ask for it again with before={following}"])
-            return Table(text.getvalue(), following)
-        rows.writerow([_harmless(cell) for cell in _row(entry)])
+            sheet.add([f"The history goes on: ask for it again with before={following}"])
+            return Table(sheet.text, following)
+        sheet.add(_row(entry))
         last = entry
-    return Table(text.getvalue(), None)
+    return Table(sheet.text, None)
 
 
 def _known(ports: Ports, company: int) -> None:
@@ -173,8 +165,3 @@ def _of_change(change: Change | None) -> list[object]:
 
 def _both(name: str, before: LineValues | None, after: LineValues | None) -> list[object]:
     return [getattr(values, name) if values is not None else None for values in (before, after)]
-
-
-def _harmless(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula gets an apostrophe; numbers may be below zero."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

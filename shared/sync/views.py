@@ -62,7 +62,8 @@ def run(ports: Ports, run_id: str) -> Json:
     header = ports.runs.header(run_id)
     if header is None:
         raise Gone(f"there is no run {run_id}", remedy="GET /api/runs lists the newest runs.")
-    return {**_run(header), "rows": [_row(row) for row in ports.runs.rows(run_id)]}
+    names = {row.id: row.name for row in ports.companies.all()}
+    return {**_run(header), "rows": [_row(row, names.get(row.company, "")) for row in ports.runs.rows(run_id)]}
 
 
 def poison(ports: Ports) -> Json:
@@ -108,16 +109,18 @@ def _run(header: RunHeader) -> Json:
         "mode": header.mode,
         "started": _time(header.started),
         "ended": _time(header.ended),
+        "seconds": (header.ended - header.started).total_seconds() if header.ended is not None else None,
         "companies": header.companies,
         "outcomes": header.outcomes,
         "written": header.written,
+        "calls": header.calls,
         "note": header.note,
     }
 
 
-def _row(row: RunRow) -> Json:
+def _row(row: RunRow, name: str) -> Json:
     done = _report(row.report) if row.report is not None else {"company": row.company, "outcome": None}
-    return {**done, "stage": row.stage.value, "attempts": row.attempts}
+    return {**done, "name": name, "stage": row.stage.value, "attempts": row.attempts}
 
 
 def _report(report: CompanyReport) -> Json:
@@ -130,6 +133,7 @@ def _report(report: CompanyReport) -> Json:
         "findings": report.findings,
         "monthly_delta": float(report.monthly_delta),
         "seconds": report.seconds,
+        "calls": report.calls,
         "waiting": report.waiting,
         "stale": report.stale,
     }

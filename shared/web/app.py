@@ -13,6 +13,7 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import approvals
 from shared.web.answers import told
+from shared.web.api import reports
 from shared.web.principal import Access
 from shared.web.requests import Reader
 
@@ -25,6 +26,7 @@ def make_app(ports: Ports, access: Access) -> FastAPI:
     app.state.ports = ports
     app.state.access = access
     app.include_router(approvals.router, prefix="/console/api")
+    app.include_router(reports.router, prefix="/console/api")
     app.add_api_route("/console/api/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(TrueUpError, _failed)
     app.add_exception_handler(HTTPException, _refused)

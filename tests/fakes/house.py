@@ -18,6 +18,7 @@ from shared.billing.agreements import Addition, Agreement, Fields, Product, Reca
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
+from shared.calls import count_call
 from shared.errors import Gone, Refused, TrueUpError
 from shared.queues import SyncMessage
 from shared.state.callbacks import CallbackStore
@@ -162,6 +163,7 @@ class FakeSource:
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         self.reads[customer] += 1
+        count_call("Microsoft 365")
         if customer in self.failing:
             return ReadFailure(self.name, customer, self.failing[customer], "It did not answer.", "Wait.", "req-7")
         return Reading(self.name, customer, day, self.counts.get(customer, ()))
@@ -275,6 +277,7 @@ class FakeManage:
     def _call(self, method: str, work):
         self._fate.step(f"manage.{method}")
         self.calls[method] += 1
+        count_call("ConnectWise Manage")
         self.fault("before", method)
         result = work()
         self.fault("after", method)

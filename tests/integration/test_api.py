@@ -27,12 +27,13 @@ OUTCOME = {
     "findings",
     "monthly_delta",
     "seconds",
+    "calls",
     "waiting",
     "stale",
     "again_in",
     "plan",
 }
-RUN = {"id", "kind", "mode", "started", "ended", "companies", "outcomes", "written", "note"}
+RUN = {"id", "kind", "mode", "started", "ended", "seconds", "companies", "outcomes", "written", "calls", "note"}
 GROUP = {"hash", "bill_item", "kind", "held", "monthly", "one_off", "changes"}
 CHANGE = {"kind", "agreement", "addition", "product", "before", "after", "reason", "sentence", "monthly", "one_off"}
 

@@ -25,6 +25,7 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 from kiota_http.middleware.options import ResponseHandlerOption
 from msgraph import GraphRequestAdapter
 
+from shared.calls import count_call
 from shared.errors import Incomplete, Retryable
 from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.settings import MicrosoftSettings
@@ -127,6 +128,7 @@ class GraphClient:
     ) -> Answer:
         """Raises `Retryable` when no whole answer came back in time."""
         allowed = min(CALL_SECONDS, seconds)
+        count_call(SYSTEM)
         try:
             response = _background.run(self._adapted(method, url, token, headers, content), allowed)
         except (httpx.HTTPError, TimeoutError) as error:

@@ -1,0 +1,1 @@
+"""The JSON routes below /console/api: the same flows as the pages, for programs."""

@@ -1,0 +1,46 @@
+"""The JSON routes of the reports, and their tables for a spreadsheet. Everybody with a role may read them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Response
+
+from shared.sync import views
+from shared.sync.reports.runs import run_sheet, runs_sheet
+from shared.web.principal import Role
+from shared.web.requests import House, allows
+
+router = APIRouter(dependencies=[Depends(allows(Role.READER))])
+
+RunId = Annotated[str, Path(min_length=1, max_length=200)]
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
+
+
+@router.get("/runs")
+def runs(ports: House) -> dict[str, Any]:
+    """The newest runs, the last one first."""
+    return views.runs(ports)
+
+
+@router.get("/runs.csv", response_class=Response, responses=_CSV)
+def runs_table(ports: House) -> Response:
+    """The newest runs as CSV."""
+    return csv("runs.csv", runs_sheet(ports))
+
+
+@router.get("/runs/{run}")
+def run(ports: House, run: RunId) -> dict[str, Any]:
+    """One run with a row per company: outcome, what was planned and written, calls, seconds, why it failed."""
+    return views.run(ports, run)
+
+
+@router.get("/runs/{run}/rows.csv", response_class=Response, responses=_CSV)
+def run_table(ports: House, run: RunId) -> Response:
+    """The rows of one run as CSV."""
+    return csv("run.csv", run_sheet(ports, run))
+
+
+def csv(name: str, text: str) -> Response:
+    """A table to be saved under this name."""
+    return Response(text, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
