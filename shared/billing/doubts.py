@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement, Product
-from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
@@ -108,7 +108,7 @@ def _active(item: BillItem, agreement: Agreement | None, named: int) -> Agreemen
 
 def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> BillingCalendar:
     """The agreement's periods. Raises `Doubt` where they cannot be relied on."""
-    calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
+    calendar = situation.calendars[agreement.id]
     if isinstance(calendar, Unsupported):
         raise Doubt(
             FindingKind.CALENDAR_UNSUPPORTED,

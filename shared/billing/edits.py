@@ -143,8 +143,10 @@ def _accepted(line: OwnLine) -> LedgerRow:
 def _with_row(item: BillItem, row: LedgerRow, situation: Situation) -> Situation:
     """The situation in which the ledger says of one line what the person made of it."""
     own = [replace(line, recorded=row) if _is_of(row, line) else line for line in situation.owned[item.id]]
-    ledger = tuple(row if _same(row, each) else each for each in situation.ledger)
-    return replace(situation, owned={**situation.owned, item.id: own}, ledger=ledger, choices={})
+    rows = tuple(row if _same(row, each) else each for each in situation.rows.get(item.id, ()))
+    return replace(
+        situation, owned={**situation.owned, item.id: own}, rows={**situation.rows, item.id: rows}, choices={}
+    )
 
 
 def _is_of(row: LedgerRow, line: OwnLine) -> bool:

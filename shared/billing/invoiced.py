@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from shared.billing.agreements import Agreement
-from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.choices import Choices, is_confirmed
 from shared.billing.rules import CompanyRules, Mode
 from shared.billing.wording import spoken
@@ -74,9 +74,9 @@ def seen_tonight(
     agreements: Iterable[Agreement],
     company: CompanyRules,
     billed: Iterable[int],
+    calendars: Mapping[int, BillingCalendar | Unsupported],
     seen: Mapping[int, Invoiced],
     at_once: int,
-    as_of: date,
     choices: Choices,
 ) -> tuple[Invoiced, ...]:
     """What is new to remember, by agreement. `billed` are the agreements that lines of ours stand on.
@@ -86,7 +86,7 @@ def seen_tonight(
     ours = set(billed)
     found: list[Invoiced] = []
     for agreement in sorted(agreements, key=lambda agreement: agreement.id):
-        calendar = calendar_of(agreement, as_of, company.billed_through.get(agreement.id))
+        calendar = calendars[agreement.id]
         if isinstance(calendar, Unsupported) or agreement.agreement_status != "Active":
             continue
         before = seen.get(agreement.id)

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from shared.billing.agreements import Agreement
 from shared.billing.arrears import has_usage, plan_usage
-from shared.billing.calendar import Unsupported, calendar_of
+from shared.billing.calendar import Unsupported
 from shared.billing.choices import ChoiceKind
 from shared.billing.commitment import commitment_of
 from shared.billing.doubts import Edited, agreement_for, calendar_for, is_paused, product_for, refuse_paused
@@ -174,8 +174,7 @@ class _ItemPlanner:
 
     def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
         """The record with tonight's reading, also where the agreement's calendar cannot be read."""
-        overridden = self.situation.company.billed_through.get(self.agreement.id)
-        read = calendar_of(self.agreement, self.situation.as_of, overridden)
+        read = self.situation.calendars[self.agreement.id]
         calendar = None if isinstance(read, Unsupported) else read
         if not (begun and has_begun(self.item, self.situation.as_of)):
             return with_tonight(self._key(tier), calendar, Decimal(0), self.situation)

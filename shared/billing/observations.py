@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement
-from shared.billing.calendar import BillingCalendar, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.choices import subject_of_agreement
 from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
@@ -117,7 +117,7 @@ def orphans(situation: Situation) -> list[Finding]:
     """Lines of ours that stand while no rule mentions their bill item any more."""
     known = situation.owned.keys()
     standing = {}
-    for row in (row for row in situation.ledger if row.key.is_standing):
+    for row in (row for rows in situation.rows.values() for row in rows if row.key.is_standing):
         line = situation.additions.get(row.key.agreement, row.addition_id)
         if canonical(row.key.bill_item) not in known and line is not None and line.is_open(situation.as_of):
             standing[row.key.bill_item] = row.product
@@ -173,7 +173,7 @@ def on_agreements(situation: Situation) -> list[Finding]:
         if agreement.agreement_status != "Active":
             continue
         found += [_ends_soon(agreement, situation), in_other_currency(agreement, situation)]
-        calendar = calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
+        calendar = situation.calendars[agreement.id]
         if not isinstance(calendar, Unsupported):
             found.append(jumped(agreement, calendar, situation))
     return [finding for finding in found if finding is not None]

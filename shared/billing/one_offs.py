@@ -46,7 +46,7 @@ class OneOffs:
 def charged_once(target: Target, situation: Situation) -> ChargedOnce:
     """What our one-off lines charge. One that a person changed or deleted has been dealt with: what we wrote counts."""
     key = target.key.for_one_off()
-    rows = {row.stamp: row.values for row in situation.ledger if row.key == key}
+    rows = {row.stamp: row.values for row in situation.rows.get(target.item.id, ()) if row.key == key}
     for line in situation.owned[target.item.id]:
         if line.key == key:
             rows.setdefault(line.addition.serial_number.strip(), LineValues.of(line.addition))

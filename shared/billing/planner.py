@@ -6,6 +6,7 @@ plan, and facts that already agree give an empty one.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -102,9 +103,9 @@ def plan_company(facts: Facts) -> Plan:
             facts.agreements,
             facts.company,
             situation.billed_agreements,
+            situation.calendars,
             facts.invoiced,
             facts.guards.invoiced_at_once,
-            facts.as_of,
             facts.choices,
         ),
     )
@@ -121,15 +122,11 @@ def _remembered(facts: Facts) -> set[str]:
 
 def _standing(situation: Situation) -> Standing:
     """What the result of a plan is checked against."""
-    calendars = {
-        agreement.id: calendar_of(agreement, situation.as_of, situation.company.billed_through.get(agreement.id))
-        for agreement in situation.agreements.values()
-    }
     return Standing(
         tuple(line for lines in situation.owned.values() for line in lines),
-        situation.ledger,
+        tuple(row for rows in situation.rows.values() for row in rows),
         situation.agreements,
-        {agreement: found for agreement, found in calendars.items() if isinstance(found, BillingCalendar)},
+        {agreement: found for agreement, found in situation.calendars.items() if isinstance(found, BillingCalendar)},
         chosen_to_write(situation.choices),
     )
 
@@ -141,17 +138,26 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     ours = {line.addition.id for lines in owned.values() for line in lines}
     ours |= {row.addition_id for row in facts.ledger if not row.key.is_standing}
     left_out = ignored(facts.choices)
+    rows: defaultdict[str, list[LedgerRow]] = defaultdict(list)
+    for row in facts.ledger:
+        rows[canonical(row.key.bill_item)].append(row)
+    billed = {line.key.agreement for lines in owned.values() for line in lines}
     return Situation(
         as_of=facts.as_of,
         company=facts.company,
         marks=facts.rules.adoptable_marks,
         agreements={agreement.id: agreement for agreement in facts.agreements},
+        calendars={
+            agreement.id: calendar_of(agreement, facts.as_of, facts.company.billed_through.get(agreement.id))
+            for agreement in facts.agreements
+        },
+        billed_agreements=frozenset(billed | {row.key.agreement for row in facts.ledger}),
         products={identifier.casefold(): product for identifier, product in facts.products.items()},
         additions=additions,
         owned=owned,
         others=others_by_product(additions, active, ours | left_out),
         strays=tuple(line for line in strays(additions, owned, facts.ledger, facts.as_of) if line.id not in left_out),
-        ledger=facts.ledger,
+        rows={item: tuple(found) for item, found in rows.items()},
         seats=facts.seats,
         contested=_contested(items, owned),
         counted=frozenset(

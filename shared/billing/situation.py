@@ -8,13 +8,13 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product, Recap
-from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.calendar import BillingCalendar, Period, Unsupported
 from shared.billing.choices import Choice, Choices
 from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
 from shared.billing.items import BillItem
-from shared.billing.lines import LedgerRow, LineKey, canonical
+from shared.billing.lines import LedgerRow, LineKey
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
 from shared.billing.rules import BillingProfile, CompanyRules, Guards, StartDay
@@ -26,10 +26,11 @@ from shared.billing.tiers import Tier
 class Situation:
     """One company tonight, prepared for its bill items.
 
-    `products` are keyed by case-folded identifier. `owned` are our lines by bill item id, `others` the lines on active
-    agreements that belong to no bill item, by case-folded product. `contested` are products
-    (case-folded) that several bill items want to find a line for, `counted` those that something is counted for.
-    `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
+    `products` are keyed by case-folded identifier, `calendars` by agreement. `owned` are our lines by bill item id,
+    `rows` what the ledger knows of them, `others` the lines on active agreements that belong to no bill item, by
+    case-folded product. `billed_agreements` are those that lines of ours stand on, or stood on. `contested` are
+    products (case-folded) that several bill items want to find a line for, `counted` those that something is counted
+    for. `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
     `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
     `recaps` are Manage's forecasts, as far as they were read. `retroactive` and `prorate_start_day` mean what they mean
@@ -40,12 +41,14 @@ class Situation:
     company: CompanyRules
     marks: tuple[str, ...]
     agreements: Mapping[int, Agreement]
+    calendars: Mapping[int, BillingCalendar | Unsupported]
+    billed_agreements: frozenset[int]
     products: Mapping[str, Product]
     additions: Additions
     owned: Mapping[str, list[OwnLine]]
     others: Mapping[str, list[Addition]]
     strays: tuple[Addition, ...]
-    ledger: tuple[LedgerRow, ...]
+    rows: Mapping[str, tuple[LedgerRow, ...]]
     seats: Mapping[str, SeatRecord]
     contested: frozenset[str]
     counted: frozenset[str]
@@ -73,19 +76,12 @@ class Situation:
         last = self.last_subscriptions.get((feed.source, feed.customer))
         return last is not None and subscription not in last
 
-    @property
-    def billed_agreements(self) -> frozenset[int]:
-        """The agreements that lines of ours stand on, or stood on."""
-        rows = {row.key.agreement for row in self.ledger}
-        return frozenset(rows | {line.key.agreement for lines in self.owned.values() for line in lines})
-
     def standing_lines(self, item: BillItem) -> list[OwnLine]:
         return [line for line in self.owned[item.id] if line.key.is_standing]
 
     def standing_rows(self, item: BillItem) -> list[LedgerRow]:
         """What the ledger knows of the item's standing lines, wherever they stand."""
-        rows = [row for row in self.ledger if row.key.is_standing]
-        return [row for row in rows if canonical(row.key.bill_item) == item.id]
+        return [row for row in self.rows.get(item.id, ()) if row.key.is_standing]
 
     def open_lines(self, products: Collection[str], day: date) -> list[Addition]:
         """Lines of these products on any active agreement that are not ours and still bill on a day."""
