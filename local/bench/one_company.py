@@ -20,6 +20,7 @@ from local.demo.performance import FOLDER, OPENING
 from local.demo.stage import Stage, set_up
 from local.sandbox.world import Msp, Tenant, make_msp
 from local.sandbox.world.model import Consent
+from local.sandbox.world.rules import SOURCE
 from local.sandbox.world.skus import SKUS
 from shared.billing.planner import plan_company
 from shared.billing.rules import Mode
@@ -69,8 +70,8 @@ def one_company(_: int) -> Iterator[Measured]:
     with set_up(_COMPANIES, SEED, OPENING, FOLDER.with_name("bench")) as stage:
         msp = make_msp(_COMPANIES, SEED, OPENING.date())
         Director(stage, msp, lambda *_: None).put_rules_in_force(Mode.AUTO)
-        yield _tables(stage.ports)
         company = _ordinary_company(stage, msp)
+        yield _tables(stage.ports)
         yield _cpu(stage.ports, company)
         yield _plan(stage.ports, company)
 
@@ -133,10 +134,14 @@ def _plan(ports: Ports, company: int) -> Measured:
 
 
 def _ordinary_company(stage: Stage, msp: Msp) -> int:
-    """A company with nine SKUs, fifty users and two agreements, synced until it is unchanged."""
+    """A company with nine SKUs, fifty users and two agreements, synced until it is unchanged.
+
+    It is no customer of other vendors: their SKUs would come on top of the nine.
+    """
     for linked in msp.linked:
         tenant = msp.tenants[linked.tenant]
         if _can_be_ordinary(tenant) and len(stage.ports.manage.agreements(linked.company)) == AGREEMENTS:
+            _link_only(stage.ports, linked.company, SOURCE)
             for sku in _nine_skus(tenant):
                 enabled = USERS if sku == SKUS["M365-BP"].id else USERS // 5
                 stage.sandbox.set_seats(tenant.id, sku, enabled=enabled, consumed=enabled)
@@ -144,6 +149,11 @@ def _ordinary_company(stage: Stage, msp: Msp) -> int:
                 if _sync(stage.ports, linked.company) is Outcome.UNCHANGED:
                     return linked.company
     raise Refused("the sandbox has no company that can be made ordinary", system="bench", remedy="Try another seed.")
+
+
+def _link_only(ports: Ports, company: int, source: str) -> None:
+    rules = ports.companies.company_rules(company)
+    ports.companies.put_rules(replace(rules, links=tuple(link for link in rules.links if link.source == source)))
 
 
 def _can_be_ordinary(tenant: Tenant) -> bool:

@@ -203,10 +203,12 @@ def _priced(record: SeatRecord, lines: list[Addition]) -> SeatRecord:
     oldest_first = sorted(lines, key=lambda line: (line.effective_date or date.min, line.id))
     periods: list[Settled] = []
     for settled in record.periods:
-        begun = [line for line in oldest_first if (line.effective_date or date.min) <= settled.end]
-        price = (begun[-1:] or oldest_first)[0].unit_price if settled.price is None else settled.price
-        periods.append(replace(settled, price=price if settled.standing is not None else None))
-    return replace(record, periods=tuple(periods))
+        if settled.standing is None:
+            periods.append(replace(settled, price=None))
+        elif settled.price is None:
+            begun = [line for line in oldest_first if (line.effective_date or date.min) <= settled.end]
+            periods.append(replace(settled, price=(begun[-1:] or oldest_first)[0].unit_price))
+    return record.with_periods(periods)
 
 
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:

@@ -133,12 +133,14 @@ def bill_items(
 
 def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str]) -> list[BillItem]:
     whole = _whole(rule, tonight)
+    if rule.profile is not None and not rule.profile.split:
+        return [whole]
     prefix = subscription_id(rule.id)
     gone = {prefix + name[len(prefix) :].split("/", 1)[0] for name in known if name.startswith(prefix)}
-    if rule.profile is not None and rule.profile.split:
+    if rule.profile is not None:
         return _split(whole, gone)
     # Lines of single subscriptions end with the item that is not billed; a profile that splits no more is a person's.
-    return [whole, *(replace(whole, id=name) for name in sorted(gone) if rule.profile is None)]
+    return [whole, *(replace(whole, id=name) for name in sorted(gone))]
 
 
 def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:

@@ -107,8 +107,9 @@ class SeatRecord:
 
     def with_periods(self, periods: Iterable[Settled]) -> SeatRecord:
         """The record with these periods settled anew."""
-        settled = {period.start: period for period in (*self.periods, *periods)}
-        return replace(self, periods=tuple(settled[start] for start in sorted(settled)))
+        before = {period.start: period for period in self.periods}
+        settled = before | {period.start: period for period in periods}
+        return self if settled == before else replace(self, periods=tuple(settled[start] for start in sorted(settled)))
 
     def settled(self, period: Period) -> Settled | None:
         return next((entry for entry in self.periods if entry.start == period.start), None)
