@@ -116,7 +116,7 @@ class _Writer:
             try:
                 addition = self._send(change)
             except TrueUpError as error:
-                self._not_written(group, intent, error)
+                self._after_failure(group, intent, error)
                 return
             approved = approved.having_written(change) if approved is not None else None
             self._written(intent, addition, approved)
@@ -196,7 +196,7 @@ class _Writer:
         with self.remembering():
             record_write(self.ports, self.state, intent, entry, addition, approved)
 
-    def _not_written(self, group: Group, intent: Intent, error: TrueUpError) -> None:
+    def _after_failure(self, group: Group, intent: Intent, error: TrueUpError) -> None:
         """What is left of an intent after Manage's call failed, and whether other items may still be written."""
         if isinstance(error, OutcomeUnknown):
             self._left_open(intent, error)

@@ -4,42 +4,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
 
 from shared.billing.choices import resumed
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.guards import within_a_day
-from shared.billing.plan import Change, ChangeKind, Plan
-from shared.billing.planner import Facts, plan_company, with_everything_read
+from shared.billing.plan import Change, Plan
+from shared.billing.planner import plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.calls import counting
 from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
-from shared.state.records import CompanyReport, HistoryEntry, Outcome, Signature, Verdict
+from shared.state.records import CompanyReport, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, Errand, apply_plan
 from shared.sync.decisions import Judged, judge
+from shared.sync.earlier import changes_of, plan_within_a_day, written_by
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
-from shared.sync.intents import Resolution, resolve_intents
+from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
-from shared.sync.observe import Observation, company_rules, night_of, observe, unread_active
+from shared.sync.observe import company_rules, night_of, observe, unread_active
+from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, report_of, worker_died
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan, record_verdicts
 
 log = logging.getLogger(__name__)
 
-
-#: A company whose worker died so often in one run is recorded as failed, and the run goes on.
-MOST_DEATHS = 3
 #: The system named in errors of the store.
 _STORE = ("storage", "state")
-#: Of so many writes to one company a run still reports all.
-_MOST_WRITES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +100,13 @@ def sync_company(ports: Ports, order: Order) -> Synced:
     return replace(synced, report=report)
 
 
-def worker_died(company: int) -> CompanyReport:
-    """What is recorded of a company that killed its workers."""
-    return CompanyReport(company, Outcome.FAILED, f"its worker died {MOST_DEATHS} times; the other companies went on")
-
-
 def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     state = ports.company_state.load(order.company)
     company = company_rules(lease.company, state)
     if not company.links and _is_forgotten(state):
         return Synced(CompanyReport(order.company, Outcome.SKIPPED, "no customer of any source is linked"))
-    before = _written_before(ports, order, lease)
+    # By looks that put the company back, and by those whose worker died.
+    before = written_by(ports, order.company, order.run) if order.again or lease.company.deaths else []
     try:
         state, unknown = _approved(ports, order, state)
         synced = _sync(ports, order, lease, company, state, before)
@@ -162,7 +150,7 @@ def _failed(
     Without the lease not even that is recorded: another worker may be at it by now. Nor while the store does not
     answer, which may have taken half of what was to be recorded: then the company is looked at again.
     """
-    report = CompanyReport(order.company, Outcome.FAILED, str(error), written=_counted(_kinds(before)))
+    report = CompanyReport(order.company, Outcome.FAILED, str(error), written=counted(kinds_of(before)))
     if _ran_out(ports, lease) or (isinstance(error, Retryable) and error.system in _STORE):
         return Synced(report, again_in=ports.limits.busy_delay)
     finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
@@ -195,7 +183,7 @@ def _sync(
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
-    plan = _within_a_day(ports, facts, plan)
+    plan = plan_within_a_day(ports, facts, plan)
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
@@ -210,102 +198,11 @@ def _sync(
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
     if watch.groups and not moved:
         applied = apply_plan(ports, Errand(order.run, order.actor), lease, state, judged, watch)
-    earlier = [*before, *_changes(resolution.done)]
-    synced = _synced(order, observation, resolution, judged, applied, [*_kinds(earlier), *applied.written])
-    report = replace(synced.report, fleet=counted_for_fleet(facts, judged, earlier, mode))
+    earlier = [*before, *changes_of(resolution.done)]
+    reached = [*kinds_of(earlier), *applied.written]
+    report = report_of(order.company, observation, resolution, judged, applied, reached)
+    report = replace(report, fleet=counted_for_fleet(facts, judged, earlier, mode))
     if len(watch.groups) < len(groups):
         report = replace(report, note="; ".join(filter(None, (report.note, only_planned(stopped)))))
-    return replace(synced, report=report)
-
-
-def _changes(entries: Iterable[HistoryEntry]) -> list[Change]:
-    """What was done to additions; what only a person decided is no write."""
-    return [entry.change for entry in entries if entry.change is not None]
-
-
-def _kinds(changes: Iterable[Change]) -> list[ChangeKind]:
-    return [change.kind for change in changes]
-
-
-def _within_a_day(ports: Ports, facts: Facts, plan: Plan) -> Plan:
-    """The plan under the guard that counts what was written today; asked only where something is to be written."""
-    if not plan.applicable:
-        return plan
-    limit = facts.guards.changes_per_day
-    return within_a_day(plan, limit, _written_on(ports, plan.company, facts.as_of, limit))
-
-
-def _written_on(ports: Ports, company: int, day: date, enough: int) -> int:
-    """Writes of a business day that guards count, until `enough` are found: decisions and texts stand between them."""
-    written, before = 0, None
-    while written < enough:
-        page = ports.company_state.history(company, enough, before)
-        written += sum(entry.day == day and entry.change is not None and entry.change.is_guarded for entry in page)
-        if len(page) < enough or page[-1].day != day:
-            break
-        before = page[-1].at, page[-1].id
-    return written
-
-
-def _written_before(ports: Ports, order: Order, lease: Lease) -> list[Change]:
-    """What earlier looks of the same run wrote: those that put the company back, and those whose worker died."""
-    if not order.again and lease.company.deaths == 0:
-        return []
-    newest = ports.company_state.history(order.company, _MOST_WRITES)
-    return _changes(entry for entry in newest if entry.run == order.run)
-
-
-def _synced(
-    order: Order,
-    observation: Observation,
-    resolution: Resolution,
-    judged: Judged,
-    applied: Applied,
-    reached: list[ChangeKind],
-) -> Synced:
-    """`reached` are the run's writes that reached Manage, also those that only a later look found done."""
-    plan = judged.plan
-    failures = [*observation.failures, *_doubts(resolution), *applied.failures]
-    findings = [*plan.findings, *applied.findings]
-    report = CompanyReport(
-        company=order.company,
-        outcome=_outcome(failures, judged, reached),
-        note="; ".join(failures),
-        planned=_counted(change.kind for change in plan.changes),
-        written=_counted(reached),
-        findings=dict(Counter(finding.kind.value for finding in findings)),
-        monthly_delta=str(sum((group.monthly for group in plan.groups), Decimal(0))),
-        waiting=len(judged.waiting),
-        stale=len(judged.stale),
-    )
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
     return Synced(report, judged, max(waits, default=None))
-
-
-def _doubts(resolution: Resolution) -> list[str]:
-    """Bill items that were left alone because nobody knows yet what an earlier write did."""
-    if not resolution.in_doubt:
-        return []
-    items = ", ".join(sorted(resolution.in_doubt))
-    return [f"what an earlier write did is not known yet: {items}; it is looked for in {resolution.again_in} s"]
-
-
-def _outcome(failures: list[str], judged: Judged, reached: list[ChangeKind]) -> Outcome:
-    if failures:
-        return Outcome.FAILED
-    if judged.held:
-        return Outcome.HELD
-    if reached:
-        return Outcome.APPLIED
-    return Outcome.PLANNED if judged.is_open else Outcome.UNCHANGED
-
-
-def _counted(kinds: Iterable[ChangeKind]) -> dict[str, int]:
-    """Changes by what they do to an addition; a removed copy ends."""
-    names = {
-        ChangeKind.CREATE: "created",
-        ChangeKind.UPDATE: "updated",
-        ChangeKind.END: "ended",
-        ChangeKind.DELETE: "ended",
-    }
-    return dict(Counter(names[kind] for kind in kinds))

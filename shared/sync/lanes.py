@@ -26,8 +26,9 @@ from shared.queues import SyncMessage
 from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
-from shared.sync.company import MOST_DEATHS, Order, Synced, sync_company, worker_died
+from shared.sync.company import Order, Synced, sync_company
 from shared.sync.fleet import close_healed, released_sources
+from shared.sync.outcomes import MOST_DEATHS, worker_died
 from shared.sync.ports import Ports
 from shared.sync.retention import prune_history
 
