@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Recap
 from shared.billing.calendar import BillingCalendar, Period, Unsupported, calendar_of
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.preview import billed_in, in_cents, units_of
 from shared.billing.rules import BillOption, CompareForecast
 from shared.billing.situation import Situation
 from shared.billing.wording import money, spoken
@@ -65,17 +66,15 @@ def _forecast(agreement: Agreement, additions: Iterable[Addition], situation: Si
     if isinstance(calendar, Unsupported) or _holds_more(agreement, calendar, situation):
         return None
     period = calendar.first_uninvoiced
-    lines = [line for line in additions if line.bill_customer == BillOption.BILLABLE and _units(line) != 0]
+    lines = [line for line in additions if line.bill_customer == BillOption.BILLABLE and units_of(line) != 0]
     if agreement.prorate_flag and any(_is_prorated(line, calendar) for line in lines):
         return None
-    billed = [line for line in lines if _start(line) <= period.end and line.is_open(period.start)]
-    taxed = agreement.taxable or any(line.taxable_flag for line in billed)
+    billed = billed_in(lines, period)
+    taxed = agreement.taxable or any(line.taxable_flag for line, _ in billed)
     if taxed and situation.guards.compare_forecast is CompareForecast.UNTAXED:
         return None
-    exact = [_units(line) * line.unit_price for line in billed]
-    cents = [amount.quantize(_CENT, ROUND_HALF_UP) for amount in exact]
-    off = sum((abs(whole - amount) for whole, amount in zip(cents, exact, strict=True)), Decimal(0))
-    return _Forecast(period, sum(cents, Decimal(0)), off)
+    off = sum((abs(in_cents(amount) - amount) for _, amount in billed), Decimal(0))
+    return _Forecast(period, sum((in_cents(amount) for _, amount in billed), Decimal(0)), off)
 
 
 def _holds_more(agreement: Agreement, calendar: BillingCalendar, situation: Situation) -> bool:
@@ -96,11 +95,6 @@ def _is_prorated(line: Addition, calendar: BillingCalendar) -> bool:
 
 def _start(line: Addition) -> date:
     return line.effective_date or date.min
-
-
-def _units(line: Addition) -> Decimal:
-    """What is billed of the quantity: what is included in the agreement is not."""
-    return max(line.quantity - line.less_included, Decimal(0)) if line.less_included else line.quantity
 
 
 def _amount(recap: Recap | None, agreement: Agreement) -> Decimal | None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
@@ -177,6 +178,30 @@ def _digest(content: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """How one bill item is billed.
+
+    `feeds` are the counts that it takes: source, customer and SKU in canonical form. `profile` is the id of the one
+    that bills it, None where it is not billed or nobody knows how; `own`: the company's own licence link says so, else
+    a policy does. `quantity` is what its count comes to in billed units and `agreement` where it is billed, None where
+    that is not certain tonight. `not_before` is the first day on which it may be billed. `unknown` says why nothing
+    certain is known of it. `lines` are our standing additions for it.
+    """
+
+    item: str
+    name: str
+    feeds: tuple[tuple[str, str, str], ...]
+    profile: str | None = None
+    own: bool = False
+    quantity: Decimal | None = None
+    agreement: int | None = None
+    not_before: date | None = None
+    unknown: str | None = None
+    read_failed: bool = False
+    lines: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one company's additions should become, and what a person should know.
 
@@ -184,7 +209,8 @@ class Plan:
     of rows to forget, `frozen` the bill items that are left alone because something is not certain. `unread` are active
     agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
     to remember anew of how far agreements are invoiced. `sources` feed each bill item, by its id.
-    Whether Manage's forecast of their next invoice agrees is not known of the agreements `not_compared`.
+    Whether Manage's forecast of their next invoice agrees is not known of the agreements `not_compared`. `billed` tells
+    people how each bill item is billed.
     """
 
     company: int
@@ -201,6 +227,7 @@ class Plan:
     spent: frozenset[str] = frozenset()
     invoiced: tuple[Invoiced, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    billed: tuple[Billed, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

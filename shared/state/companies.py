@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.errors import Busy, Gone
 from shared.state.company_state import CompanyStateStore, OwnRules, Put, StateKind
 from shared.state.documents import Document
+from shared.state.overview import Summary
 from shared.state.rows import AlreadyThere, Changed, Row
 from shared.state.tables import TableAccess
 
@@ -27,6 +28,7 @@ class CompanyRow:
     `lease_token` grows with every lease and never falls: of two holders the one with the lower token is stale.
     `deaths` counts leases of `lease_run` in a row that ran out because their worker died. `waiting` counts groups that
     wait for a person, `decided` those that one decided about and that are not done with.
+    `summary` is as of the last look.
     """
 
     id: int
@@ -43,6 +45,7 @@ class CompanyRow:
     deaths: int = 0
     waiting: int = 0
     decided: int = 0
+    summary: Summary = field(default_factory=Summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,12 @@ class CompanyStore:
         run: str | None,
         now: datetime,
         groups: tuple[int, int] | None = None,
+        summary: Summary | None = None,
     ) -> None:
         """Gives the company back and records how the sync ended (`outcome` None: it did nothing worth recording).
 
-        `groups`: how many wait for a person and how many were decided about; None where nobody looked.
+        `groups`: how many wait for a person and how many were decided about; None where nobody looked, as
+        with `summary`.
 
         Raises `Busy` when somebody else took the company after this lease had run out; nothing is written then.
         Safe to repeat.
@@ -154,7 +159,8 @@ class CompanyStore:
 
         def released(company: CompanyRow) -> CompanyRow:
             waiting, decided = groups or (company.waiting, company.decided)
-            return replace(_released(company, outcome, run, now), waiting=waiting, decided=decided)
+            free = _released(company, outcome, run, now)
+            return replace(free, waiting=waiting, decided=decided, summary=summary or company.summary)
 
         try:
             self._tables.replace(TABLE, row, _DOCUMENT.encode(released(lease.company)))

@@ -16,6 +16,7 @@ from shared.billing.rules import Guards, LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
+from shared.state.overview import Overview
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Waiting
 from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
@@ -70,6 +71,7 @@ class StateKind(StrEnum):
     DECISION = "decision"  # Decision; key: the group's hash
     CHOICE = "choice"  # ChoiceMade; key: its subject
     INVOICED = "invoiced"  # Invoiced; key: the agreement
+    OVERVIEW = "overview"  # Overview; key ""
 
 
 StateValue = (
@@ -84,6 +86,7 @@ StateValue = (
     | Decision
     | Invoiced
     | ChoiceMade
+    | Overview
 )
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
@@ -100,6 +103,7 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.DECISION: Document("decision", Decision),
     StateKind.CHOICE: Document("choice", ChoiceMade),
     StateKind.INVOICED: Document("agreement's invoices", Invoiced),
+    StateKind.OVERVIEW: Document("overview", Overview),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 _HISTORY = "~history"
@@ -141,7 +145,7 @@ class CompanyState:
     `sharing` are the other companies that are linked to one of its customers. `readings` by (source, customer), `seats`
     by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
     or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices` by subject,
-    `invoiced` by agreement.
+    `invoiced` by agreement. `overview` is what the last look saw, for people.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -159,6 +163,7 @@ class CompanyState:
     decisions: dict[str, Decision] = field(default_factory=dict)
     choices: dict[str, ChoiceMade] = field(default_factory=dict)
     invoiced: dict[int, Invoiced] = field(default_factory=dict)
+    overview: Overview = field(default_factory=Overview)
 
 
 class CompanyStateStore:
@@ -190,6 +195,7 @@ class CompanyStateStore:
             decisions=found[StateKind.DECISION],
             choices=found[StateKind.CHOICE],
             invoiced={note.agreement: note for note in found[StateKind.INVOICED].values()},
+            overview=found[StateKind.OVERVIEW].get("", Overview()),
         )
 
     def own_rules(self, company: int) -> OwnRules:

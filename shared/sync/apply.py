@@ -21,6 +21,7 @@ from shared.state.company_state import CompanyState
 from shared.state.records import Decision, HistoryEntry, Intent, Signature
 from shared.sync.decisions import Judged
 from shared.sync.invoicing import Watch
+from shared.sync.overview import Effect
 from shared.sync.ports import Ports
 from shared.sync.record import close_intent, open_intent, record_applied, record_write
 
@@ -32,6 +33,7 @@ class Applied:
     """What reached Manage and what went wrong. `again_in`: seconds until the company should be looked at again."""
 
     written: list[ChangeKind] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
@@ -73,7 +75,7 @@ def apply_plan(
     _look_after_writing(ports, watch, applied)
     unmoved = watch.notes(writing=False) if applied.again_in is None else []
     with suppress(_Stop), writer.remembering():
-        record_applied(ports, state, judged.plan, applied.findings, applied.done, unmoved)
+        record_applied(ports, state, judged.plan, applied.findings, applied.done, applied.effects, unmoved)
     return applied
 
 
@@ -177,6 +179,7 @@ class _Writer:
         self, intent: Intent, addition: Addition | None, approved: Decision | None = None, note: str = ""
     ) -> None:
         self.applied.written.append(intent.change.kind)
+        self.applied.effects.append((intent.change, addition))
         number = addition.id if addition is not None else intent.change.addition
         request = self.ports.manage.last_request_id
         entry = HistoryEntry(

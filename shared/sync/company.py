@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from shared.billing.choices import resumed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.plan import Change, Plan
-from shared.billing.planner import plan_company, with_everything_read
+from shared.billing.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.calls import counting
 from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
+from shared.state.overview import Summary
 from shared.state.records import CompanyReport, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, Errand, apply_plan
 from shared.sync.decisions import Judged, judge
@@ -25,6 +26,7 @@ from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.observe import company_rules, night_of, observe, unread_active
 from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, report_of, worker_died
+from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan, record_verdicts
 
@@ -60,13 +62,14 @@ class Order:
 class Synced:
     """What came of it. `again_in`: seconds after which the company must be looked at again, None if it is done.
 
-    `unknown` are hashes just approved of which no group waits.
+    `unknown` are hashes just approved of which no group waits. `summary` is what lists show, None where it stays.
     """
 
     report: CompanyReport
     judged: Judged | None = None
     again_in: int | None = None
     unknown: tuple[str, ...] = ()
+    summary: Summary | None = None
 
     @property
     def plan(self) -> Plan | None:
@@ -94,7 +97,12 @@ def sync_company(ports: Ports, order: Order) -> Synced:
         judged = synced.judged
         counts = (len(judged.waiting), len(judged.decisions)) if judged is not None else None
         ports.companies.release(
-            lease, outcome=report.outcome.value, run=order.run, now=ports.clock.now(), groups=counts
+            lease,
+            outcome=report.outcome.value,
+            run=order.run,
+            now=ports.clock.now(),
+            groups=counts,
+            summary=synced.summary,
         )
     log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
     return replace(synced, report=report)
@@ -155,7 +163,9 @@ def _failed(
         return Synced(report, again_in=ports.limits.busy_delay)
     finding = Finding(FindingKind.READ_FAILED, error.system or "trueup", f"{error}.", error.remedy or "Try again.")
     record_failure(ports, order.company, state, finding)
-    return Synced(replace(report, findings={finding.kind.value: 1}))
+    findings = {*state.findings, (finding.kind.value, finding.key)}
+    summary = replace(lease.company.summary, findings=by_kind(findings))
+    return Synced(replace(report, findings={finding.kind.value: 1}), summary=summary)
 
 
 def _ran_out(ports: Ports, lease: Lease) -> bool:
@@ -205,4 +215,13 @@ def _sync(
     if len(watch.groups) < len(groups):
         report = replace(report, note="; ".join(filter(None, (report.note, only_planned(stopped)))))
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
-    return Synced(report, judged, max(waits, default=None))
+    return Synced(report, judged, max(waits, default=None), summary=_summary(state, facts, judged, applied))
+
+
+def _summary(state: CompanyState, facts: Facts, judged: Judged, applied: Applied) -> Summary:
+    """What lists show of the company after this look and its writes."""
+    left = [group for group in judged.plan.groups if group.bill_item not in applied.done]
+    healed = {(FindingKind.WRITE_FAILED.value, item) for item in applied.done}
+    opened = {(finding.kind.value, finding.key) for finding in applied.findings}
+    findings = (state.findings.keys() - healed) | opened
+    return summary_of(with_effects(state.overview, applied.effects), left, findings, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind, ReadFailure, Reading
@@ -28,6 +29,7 @@ from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, Ope
 from shared.sync.decisions import Judged, is_expired
 from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
+from shared.sync.overview import Effect, seen, with_effects
 from shared.sync.ports import Ports
 from shared.sync.retention import is_outlived, outlived_one_offs
 
@@ -49,8 +51,9 @@ def record_plan(
     """Before the first write: readings, seat records, resolved intents, findings, the plan and what waits of it.
 
     One transaction where the service takes it as one. Where it does not, an intent goes only after what it did stands
-    in the ledger and the history; the rest is worked out again by the next look. Gives the state with the ledger as it
-    now is. `writing` are the agreements on which lines are about to be written.
+    in the ledger and the history; the rest is worked out again by the next look. Gives the state as it now is: ledger,
+    what waits and was decided, findings and overview. `writing` are the agreements on which lines are about to be
+    written.
     """
     plan = judged.plan
     as_of = observation.facts.as_of
@@ -71,7 +74,11 @@ def record_plan(
     notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
     changes += [_note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
     changes += [Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)]
-    changes += _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
+    findings = _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
+    changes += findings
+    overview = seen(observation.facts, plan, state.overview)
+    if overview != state.overview:
+        changes.append(Put(StateKind.OVERVIEW, "", overview))
     kept = _kept(plan, plan.groups)
     if (state.plan or _kept(plan, ())) != kept:
         changes.append(Put(StateKind.PLAN, "", kept))
@@ -80,7 +87,14 @@ def record_plan(
     changes += _row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan))
     if changes:
         ports.company_state.commit(company, changes)
-    return replace(state, ledger=ledger, waiting=dict(judged.waiting), decisions=dict(judged.decisions))
+    return replace(
+        state,
+        ledger=ledger,
+        waiting=dict(judged.waiting),
+        decisions=dict(judged.decisions),
+        findings=_findings_after(state, findings),
+        overview=overview,
+    )
 
 
 def _choices(ports: Ports, state: CompanyState, plan: Plan) -> dict[str, ChoiceMade]:
@@ -184,17 +198,22 @@ def record_applied(
     plan: Plan,
     failed: Sequence[Finding],
     done: Collection[str],
+    effects: Iterable[Effect],
     unmoved: Iterable[Invoiced] = (),
 ) -> None:
     """After the last write: what is left of the plan, and which writes failed. `done` are bill items written whole,
-    `unmoved` agreements that were not invoiced meanwhile.
+    `effects` what was written, `unmoved` agreements that were not invoiced meanwhile.
     """
     left = tuple(group for group in plan.groups if group.bill_item not in done)
     written = {(FindingKind.WRITE_FAILED.value, bill_item) for bill_item in done}
     healed = [Drop(StateKind.FINDING, key) for key in sorted(written & state.findings.keys())]
     opened = [_opened(ports, state, finding) for finding in failed]
     notes = [_note_of(note) for note in unmoved]
-    ports.company_state.commit(plan.company, [Put(StateKind.PLAN, "", _kept(plan, left)), *notes, *healed, *opened])
+    shown = [
+        Put(StateKind.PLAN, "", _kept(plan, left)),
+        Put(StateKind.OVERVIEW, "", with_effects(state.overview, effects)),
+    ]
+    ports.company_state.commit(plan.company, [*shown, *notes, *healed, *opened])
 
 
 def open_intent(ports: Ports, company: int, intent: Intent) -> None:
@@ -276,6 +295,17 @@ def _finding_changes(
         if key not in current and not unseen and not tried_again:
             changes.append(Drop(StateKind.FINDING, key))
     return changes
+
+
+def _findings_after(state: CompanyState, changes: Iterable[StateChange]) -> dict[tuple[str, str], OpenFinding]:
+    findings: dict[Any, Any] = dict(state.findings)
+    for change in changes:
+        match change:
+            case Put(_, key, value):
+                findings[key] = value
+            case Drop(_, key):
+                findings.pop(key, None)
+    return findings
 
 
 def _opened(ports: Ports, state: CompanyState, finding: Finding) -> Put:
