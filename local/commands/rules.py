@@ -34,6 +34,10 @@ def import_from(file: str, settings_file: Path) -> int:
     if imported.left:
         left = ", ".join(map(str, imported.left))
         print(f"Not in the document any more, so no longer synced: companies {left}.")
+    if imported.careful:
+        careful = ", ".join(map(str, imported.careful))
+        print(f"Companies {careful} stay in the mode into which an undo has put them.")
+        print("Write that mode into the document and import it; what the document says after that counts again.")
     return 0
 
 

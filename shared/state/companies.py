@@ -27,8 +27,9 @@ class CompanyRow:
 
     `lease_token` grows with every lease and never falls: of two holders the one with the lower token is stale.
     `deaths` counts leases of `lease_run` in a row that ran out because their worker died. `waiting` counts groups that
-    wait for a person, `decided` those that one decided about and that are not done with.
-    `summary` is as of the last look.
+    wait for a person, `decided` those that one decided about and that are not done with. `before_undo` is the mode from
+    which an undo took the company to a more careful one, until a person changes the mode on purpose. `summary` is as of
+    the last look.
     """
 
     id: int
@@ -46,6 +47,7 @@ class CompanyRow:
     waiting: int = 0
     decided: int = 0
     summary: Summary = field(default_factory=Summary)
+    before_undo: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,11 @@ class CompanyStore:
         row = self._tables.get(TABLE, _PARTITION, _row_key(company))
         return None if row is None else _DOCUMENT.decode(row.values)
 
-    def put_rules(self, rules: CompanyRules, sharing: Collection[int] = ()) -> None:
+    def put_rules(self, rules: CompanyRules, sharing: Collection[int] = (), *, keep_mode: bool = False) -> None:
         """Stores a company's rules, and the company when it is new; lease and last outcome stay.
 
-        `sharing` are the other companies that are linked to one of its customers.
+        `sharing` are the other companies that are linked to one of its customers. `keep_mode`: a company that is known
+        keeps the mode that it has.
 
         What its sync reads under the lease is written first: a company is never listed before its rules are there.
         """
@@ -88,12 +91,15 @@ class CompanyStore:
             rules.licences, rules.adopt_marked, rules.guards, dict(rules.billed_through), tuple(sorted(sharing))
         )
         self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
-        self._update(
-            rules.company,
-            lambda company: replace(
-                company or CompanyRow(rules.company, rules.name), name=rules.name, mode=rules.mode, links=rules.links
-            ),
-        )
+
+        def ruled(standing: CompanyRow | None) -> CompanyRow:
+            company = standing or CompanyRow(rules.company, rules.name)
+            told = replace(company, name=rules.name, links=rules.links)
+            if standing is not None and keep_mode:
+                return told
+            return replace(told, mode=rules.mode, before_undo=None)
+
+        self._update(rules.company, ruled)
 
     def company_rules(self, company: int) -> CompanyRules:
         """The rules as they were put. Raises `Gone` for a company that is not known."""
@@ -106,12 +112,18 @@ class CompanyStore:
         )
 
     def at_most(self, company: int, mode: Mode) -> None:
-        """Makes the company's mode this one, unless it is more careful already. Raises `Gone` when it is not known."""
+        """Makes the company's mode this one for an undo, unless it is more careful already.
+
+        What it was before is remembered. Raises `Gone` when the company is not known.
+        """
 
         def careful(standing: CompanyRow | None) -> CompanyRow:
             if standing is None:
                 raise _unknown(company)
-            return replace(standing, mode=standing.mode.at_most(mode))
+            careful_mode = standing.mode.at_most(mode)
+            if careful_mode is standing.mode:
+                return standing
+            return replace(standing, mode=careful_mode, before_undo=standing.before_undo or standing.mode)
 
         self._update(company, careful)
 

@@ -13,6 +13,7 @@ from shared.errors import Gone, Refused
 from shared.state.company_state import Put, StateKind
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
+from shared.sync.rulebook import export_rules, import_rules
 from shared.sync.undo import Undone, undo
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -99,6 +100,20 @@ def test_the_night_after_plans_the_same_again_and_waits_and_an_approval_writes_i
 
     approve(house.ports, 1, list(house.state(1).waiting), PAT)
     assert house.manage.said() == said
+
+
+def test_an_import_of_the_same_rules_does_not_end_what_an_undo_began_but_another_mode_does(house):
+    document = export_rules(house.ports)
+    undone(house)
+    imported = import_rules(house.ports, document)
+    assert (imported.careful, mode(house)) == ((1,), Mode.APPROVE)
+    writes = house.manage.writes
+    house.sync(1, run="night")
+    assert house.manage.writes == writes
+
+    asking = document.replace("mode: auto", "mode: approve")
+    assert (import_rules(house.ports, asking).careful, mode(house)) == ((), Mode.APPROVE)
+    assert (import_rules(house.ports, document).careful, mode(house)) == ((), Mode.AUTO)
 
 
 def test_undone_once_it_is_not_undone_again(house):
