@@ -14,6 +14,8 @@ blueprint = func.Blueprint()
 
 #: Bytes: some times the longest list of companies. The app reads a body before it asks who sent it.
 LARGEST = 256 * 1024
+#: Bytes: some times a workbook of every link and policy of a large MSP.
+LARGEST_UPLOAD = 4 * 1024 * 1024
 
 
 @blueprint.route(
@@ -21,8 +23,10 @@ LARGEST = 256 * 1024
 )
 async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Everything below /console. Who may do what is decided there, by the platform's sign-in."""
-    if len(request.get_body()) > LARGEST:
-        return answer({"error": f"the body has more than {LARGEST:,} bytes", "remedy": "Send less at once."}, 413)
+    upload = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    largest = LARGEST_UPLOAD if upload else LARGEST
+    if len(request.get_body()) > largest:
+        return answer({"error": f"the body has more than {largest:,} bytes", "remedy": "Send less at once."}, 413)
     try:
         middleware = _middleware()
     except TrueUpError as error:

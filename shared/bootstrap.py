@@ -72,6 +72,7 @@ def make_ports(settings: Settings) -> Ports:
         limits=Limits(lanes=settings.lanes, lease=settings.lease_seconds),
         retroactive=settings.changed_line is ChangedLine.RETROACTIVE,
         prorate_start_day=settings.prorate_start_day,
+        time_zone=settings.time_zone,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.billing.rules import Schedule
-from shared.errors import NotPermitted, TrueUpError
+from shared.errors import Gone, NotPermitted, TrueUpError
 from shared.sync.night import JOBS, LONGEST_JOB
 from shared.sync.ports import Ports
 
@@ -18,6 +18,11 @@ from shared.sync.ports import Ports
 LATE = timedelta(minutes=30)
 #: A night a day, with two hours to spare for a long one.
 NIGHT_EVERY = timedelta(hours=26)
+
+#: The connections that there always are.
+STORAGE = "storage"
+MANAGE = "ConnectWise Manage"
+_TITLES = {"microsoft365": "Microsoft 365", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
 
 _FORBIDDEN = 403
 _NEWEST = 50
@@ -48,7 +53,27 @@ def check_up(ports: Ports) -> Iterator[Check]:
 def check_sources(ports: Ports) -> Iterator[Check]:
     """One check for each source, by its name."""
     for name in sorted(ports.sources):
-        yield Check(name, tuple(ports.sources[name].check()))
+        yield _source(ports, name)
+
+
+def connections(ports: Ports) -> dict[str, str]:
+    """What is connected and can be checked by itself: id and name."""
+    return {"storage": STORAGE, "manage": MANAGE, **{name: _TITLES.get(name, name) for name in sorted(ports.sources)}}
+
+
+def check_connection(ports: Ports, connection: str) -> Check:
+    """The check of one connection by its id. Raises `Gone` for one that the settings do not make."""
+    if connection == "storage":
+        return _store(ports)
+    if connection == "manage":
+        return _manage(ports, in_store=not _store(ports).problems)
+    if connection not in ports.sources:
+        raise Gone(f"{connection} is not connected", remedy="Name one of those that the first steps show.")
+    return _source(ports, connection)
+
+
+def _source(ports: Ports, name: str) -> Check:
+    return Check(name, tuple(ports.sources[name].check()))
 
 
 def _store(ports: Ports) -> Check:
@@ -58,7 +83,7 @@ def _store(ports: Ports) -> Check:
             ask()
         except TrueUpError as error:
             problems.append(_told(error))
-    return Check("storage", tuple(problems))
+    return Check(STORAGE, tuple(problems))
 
 
 def _stored(name: str, look: Callable[[Ports], Iterator[str]], ports: Ports) -> Check:
@@ -85,7 +110,7 @@ def _manage(ports: Ports, *, in_store: bool) -> Check:
         except TrueUpError as error:
             problems.append(_told(error))
             break
-    return Check("ConnectWise Manage", tuple(dict.fromkeys(problems)))
+    return Check(MANAGE, tuple(dict.fromkeys(problems)))
 
 
 def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
 from shared.billing.rules import StartDay
@@ -115,7 +116,7 @@ class Ports:
     """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not.
 
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
-    `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`).
+    `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`). `time_zone` is the MSP's own.
     """
 
     clock: Clock
@@ -139,3 +140,4 @@ class Ports:
     limits: Limits = Limits()
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))

@@ -1,36 +1,51 @@
-"""The ASGI app below /console: its JSON routes and their OpenAPI document."""
+"""The ASGI app below /console: its pages, its JSON routes and their OpenAPI document."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException as RoutingError
 
 from shared.errors import TrueUpError
 from shared.sync.ports import Ports
-from shared.web import approvals
+from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import reports
+from shared.web.api import approvals, reports
+from shared.web.envelope import Envelope, Message, Receive, Send
+from shared.web.pages import setup
+from shared.web.pages.errors import error_page
+from shared.web.pages.frame import places
 from shared.web.principal import Access
 from shared.web.requests import Reader
 
 log = logging.getLogger(__name__)
 
+API = "/console/api"
+
+_API_ROUTERS = (approvals.router, reports.router)
+_PAGE_ROUTERS = (setup.router,)
+
 
 def make_app(ports: Ports, access: Access) -> FastAPI:
-    """Every route needs a signed-in person with a role; FastAPI's own pages are off for that reason."""
-    app = FastAPI(title="TrueUp", openapi_url=None, docs_url=None, redoc_url=None)
+    """Every route but the stylesheet's needs a signed-in person with a role; FastAPI's own pages are off therefore."""
+    app = FastAPI(title="TrueUp", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.ports = ports
     app.state.access = access
-    app.include_router(approvals.router, prefix="/console/api")
-    app.include_router(reports.router, prefix="/console/api")
-    app.add_api_route("/console/api/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
+    for router in _API_ROUTERS:
+        app.include_router(router, prefix=API)
+    app.add_api_route(f"{API}/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
+    app.include_router(assets.router)
+    for router in _PAGE_ROUTERS:
+        app.include_router(router)
+    app.state.places = places(_PAGE_ROUTERS)
     app.add_exception_handler(TrueUpError, _failed)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RoutingError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Envelope, broken=_broken)
     return app
 
 
@@ -39,20 +54,39 @@ def _openapi(request: Request, who: Reader) -> dict[str, Any]:
     return document
 
 
-def _failed(request: Request, error: Exception) -> JSONResponse:
+def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, TrueUpError)
     log.warning("%s %s: %s", request.method, request.url.path, error)
     status, body, headers = told(error)
-    return JSONResponse(body, status, headers)
+    return _answer(request, status, body, headers)
 
 
-def _refused(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail, "remedy": ""}, error.status_code)
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RoutingError)
+    return _answer(request, error.status_code, {"error": error.detail, "remedy": ""})
 
 
-def _invalid(request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     """Where the body or the query is wrong, without repeating what was sent."""
     assert isinstance(error, RequestValidationError)
     problems = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
-    return JSONResponse({"error": "; ".join(problems), "remedy": "GET /console/api/openapi.json says how."}, 422)
+    remedy = f"GET {API}/openapi.json says how." if _is_api(request) else "Go back and correct it."
+    return _answer(request, 422, {"error": "; ".join(problems), "remedy": remedy})
+
+
+async def _broken(scope: Message, receive: Receive, send: Send) -> None:
+    """For an error that is ours: it stands in the log, and nothing of it goes out."""
+    request = Request(scope, receive)
+    error, remedy = "TrueUp itself failed at this; the log says where", "Try it again; if it stays, report it."
+    await _answer(request, 500, {"error": error, "remedy": remedy})(scope, receive, send)
+
+
+def _answer(request: Request, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """An error as its caller reads it: a program JSON, a person a page."""
+    if _is_api(request):
+        return JSONResponse(body, status, headers)
+    return error_page(request, status, body["error"], body["remedy"], body.get("problems", ()), headers)
+
+
+def _is_api(request: Request) -> bool:
+    return request.url.path.startswith(f"{API}/")

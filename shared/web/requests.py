@@ -37,9 +37,14 @@ def allows(role: Role) -> Callable[[Request], Principal]:
 
 
 def our_own(request: Request) -> None:
-    """A dependency of everything that changes something: JSON, and no other site's form or script behind it."""
+    """A dependency of JSON that changes something: no other site's form or script is behind it."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send application/json")
+    same_site(request)
+
+
+def same_site(request: Request) -> None:
+    """A dependency of everything that changes something: what browsers say of where a request was started."""
     origin = request.headers.get("origin")
     if origin is not None and _host_of(origin) not in _hosts(request):
         raise HTTPException(403, "the request comes from another site")

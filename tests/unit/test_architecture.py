@@ -65,7 +65,7 @@ THIRD_PARTY = {
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
     "shared/sync": ("croniter",),
-    "shared/web": ("fastapi", "pydantic"),
+    "shared/web": ("fastapi", "starlette", "jinja2", "markupsafe", "pydantic"),
     "functions": ("azure.functions", "pydantic"),
     "function_app.py": ("azure.functions",),
 }

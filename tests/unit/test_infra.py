@@ -495,11 +495,11 @@ def test_the_package_holds_what_runs_and_nothing_else(path, shipped):
     assert is_shipped(path) is shipped
 
 
-def test_no_module_of_the_app_is_left_out_of_the_package():
-    modules = [path for room in ("functions", "shared") for path in (ROOT / room).rglob("*.py")]
+def test_no_module_template_or_stylesheet_of_the_app_is_left_out_of_the_package():
+    files = [path for room in ("functions", "shared") for path in (ROOT / room).rglob("*.*") if path.suffix != ".pyc"]
 
-    assert len(modules) > 50
-    assert [path for path in modules if not is_shipped(path.relative_to(ROOT).as_posix())] == []
+    assert {".py", ".html", ".css", ".js"} == {path.suffix for path in files if path.is_file()}
+    assert [path for path in files if not is_shipped(path.relative_to(ROOT).as_posix())] == []
 
 
 def is_shipped(path: str) -> bool:

@@ -1,0 +1,44 @@
+"""How pages write numbers, money, dates and times."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+
+MINUS = "−"
+
+
+def number(value: Decimal | float | int | None) -> str:
+    """A quantity as people write it: `1,200`, `−3`, `12.5`; a dash for none."""
+    if value is None:
+        return "–"
+    exact = Decimal(str(value))
+    text = f"{exact.normalize():,f}"
+    return text.replace("-", MINUS)
+
+
+def money(value: Decimal | float | int | None, currency: str = "") -> str:
+    """An amount with at least two decimals and its currency: `1,234.50 USD`; a dash for none."""
+    if value is None:
+        return "–"
+    exact = Decimal(str(value))
+    decimals = max(2, -int(exact.normalize().as_tuple().exponent))
+    text = f"{exact:,.{decimals}f}".replace("-", MINUS)
+    return f"{text} {currency}".strip()
+
+
+def day(value: date | datetime | str | None) -> str:
+    """A calendar date, never moved between zones: `17 Feb 2021`; a dash for none."""
+    if value is None or value == "":
+        return "–"
+    found = date.fromisoformat(value[:10]) if isinstance(value, str) else value
+    return f"{found.day} {found:%b %Y}"
+
+
+def moment(value: datetime | str | None, zone: tzinfo) -> str:
+    """A time in the MSP's zone: `17 Feb 2021, 02:00 CET`; a dash for none."""
+    if value is None or value == "":
+        return "–"
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    local = found.astimezone(zone)
+    return f"{day(local)}, {local:%H:%M %Z}"
