@@ -1,14 +1,16 @@
 """Usage in arrears: one one-off line for each period that is over, none that bills ahead.
 
-What a period used is known when a reading was made after its last day. A value that comes late, or rises afterwards,
-goes on the next invoice, less what its one-off lines charge already. A period in which nothing was read is not billed.
+What a period used is known when a reading was made after its last day. Readings between two syncs count as those of a
+sync do, each on its own day. A value that comes late, or rises afterwards, goes on the next invoice, less what its
+one-off lines charge already. A period in which nothing was read is not billed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement
@@ -17,12 +19,12 @@ from shared.billing.changes import removal
 from shared.billing.choices import ChoiceKind, chosen_about_others
 from shared.billing.doubts import calendar_for, product_for
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.history import with_tonight
-from shared.billing.items import BillItem
+from shared.billing.items import BillItem, at_moment
 from shared.billing.leaving import lines_leaving
 from shared.billing.line_plan import refuse_beside_others
 from shared.billing.lines import LineKey, names_usage
 from shared.billing.matching import OwnLine
+from shared.billing.observations import measured
 from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
@@ -54,11 +56,7 @@ def plan_usage(
     """One line for each period that is over and not charged yet; standing lines of the item end."""
     key = LineKey(situation.company.company, agreement.id, item.id)
     usage = replace(key, kind="usage")
-    existing = quantity if item.not_before is None or item.not_before <= situation.as_of else _ZERO
-    record = with_tonight(usage, None, existing, situation)
-    before = situation.seats.get(str(usage))
-    if before is not None and before.seen is not None:
-        record = record.with_gap(before.seen, situation.as_of)
+    record = _with_readings(str(usage), item, profile, quantity, situation)
     is_observed = situation.company.mode is Mode.OBSERVE
     record = replace(record, observed=situation.as_of) if is_observed else record
     try:
@@ -78,6 +76,34 @@ def plan_usage(
     changes = (*copies, *owed.changes, *leaving.changes)
     group = Group(item.id, changes) if changes else None
     return ItemPlan(group, (*observed, *owed.untimely, *_not_read(target, record, situation)), (record,))
+
+
+def _with_readings(
+    line: str, item: BillItem, profile: BillingProfile, quantity: Decimal, situation: Situation
+) -> SeatRecord:
+    """The record with what was read since the last sync, then with tonight's reading. A new one begins tonight."""
+    record = situation.seats.get(line, SeatRecord(line))
+    if record.seen is not None:
+        for day, then in _told_since(record.seen, item, profile, situation):
+            record = _with_reading(record, day, then, item)
+    return _with_reading(record, situation.as_of, quantity, item)
+
+
+def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillItem) -> SeatRecord:
+    existing = quantity if item.not_before is None or item.not_before <= day else _ZERO
+    record = record if record.seen is None else record.with_gap(record.seen, day)
+    return record.with_reading(day, existing, None)
+
+
+def _told_since(
+    day: date, item: BillItem, profile: BillingProfile, situation: Situation
+) -> Iterator[tuple[date, Decimal]]:
+    """What each moment from a day on told of the item; none that did not tell all of it or contradicts itself."""
+    for moment in situation.moments:
+        then = at_moment(item, moment.readings) if moment.day >= day else None
+        if then is not None:
+            with suppress(Doubt):
+                yield moment.day, measured(then, profile)
 
 
 def _copies(target: Target, situation: Situation) -> list[OwnLine]:

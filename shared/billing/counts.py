@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -128,6 +128,15 @@ class Reading:
     day: date
     counts: tuple[Count, ...]
     scope: Scope = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What customers of one company had at a moment between two syncs: one reading of each, all of the same day."""
+
+    at: datetime
+    day: date
+    readings: tuple[Reading, ...]
 
 
 class FailureKind(StrEnum):

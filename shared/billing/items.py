@@ -131,6 +131,19 @@ def bill_items(
     return sorted(items, key=lambda item: item.id), _unmapped(own, tonight)
 
 
+def at_moment(item: BillItem, readings: Iterable[Reading]) -> BillItem | None:
+    """The item as it was counted when these readings were made; None where they do not tell all that feeds it.
+
+    Of a single subscription only a sync's own reading tells.
+    """
+    then = _Readings.of_tonight(readings)
+    if item.subscription is not None or any(then.why_unknown(feed) is not None for feed in item.feeds):
+        return None
+    found = [(feed, count) for feed in item.feeds if (count := then.by_sku.get(feed.count)) is not None]
+    counts = tuple(held_by_some(count, feed.users) for feed, count in found)
+    return replace(item, counts=counts, told=tuple(count for _, count in found))
+
+
 def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str]) -> list[BillItem]:
     whole = _whole(rule, tonight)
     if rule.profile is not None and not rule.profile.split:

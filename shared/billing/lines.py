@@ -83,6 +83,11 @@ def names_usage(line: str, bill_item: str) -> bool:
     return line.split("/", 2)[2] == f"{canonical(bill_item)}/usage"
 
 
+def is_usage(line: str) -> bool:
+    """Whether a line key, as text, is that of any bill item's usage in arrears."""
+    return line.endswith("/usage")
+
+
 def stamp_of(key: LineKey, product_id: int, effective: date, kind: LineKind = LineKind.STANDING) -> str:
     """The serial number of the standing line with this identity (39 characters; Manage allows 50).
 

@@ -15,7 +15,7 @@ from shared.billing.agreements import Addition, Agreement, Product, Recap
 from shared.billing.billed import how_billed
 from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.choices import Choices, chosen_to_write, ignored, spent
-from shared.billing.counts import ReadFailure, Reading
+from shared.billing.counts import Moment, ReadFailure, Reading
 from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.forecast import compared
@@ -48,7 +48,8 @@ class Facts:
     the next invoice. No invoiced line is then changed in what it bills: a new one goes on from the first uninvoiced
     period, as with `always_split`, also where only its price or bill option changes, and a line of somebody else's is
     taken over only with the quantity that it has. `prorate_start_day`: whether Manage, where it prorates itself, bills
-    the day on which a line starts.
+    the day on which a line starts. `moments` are what was read between the last sync and tonight, oldest first; only
+    usage in arrears takes it.
     """
 
     as_of: date
@@ -69,6 +70,7 @@ class Facts:
     recaps: Mapping[int, Recap] = field(default_factory=dict)
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
+    moments: tuple[Moment, ...] = ()
 
     @property
     def guards(self) -> Guards:
@@ -177,6 +179,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         recaps=facts.recaps,
         retroactive=facts.retroactive,
         prorate_start_day=facts.prorate_start_day,
+        moments=facts.moments,
     )
 
 

@@ -379,11 +379,12 @@ class FleetLimit:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A job and when it runs: five cron fields in the MSP's own time zone."""
+    """A job and when it runs: five cron fields in the MSP's own time zone. `sources` are those that it reads."""
 
     id: str
     job: str
     cron: str
+    sources: tuple[str, ...] = ()
 
 
 #: What was done in so many days can be undone: no less is kept.

@@ -10,6 +10,7 @@ from decimal import Decimal
 from shared.billing.agreements import Addition, Agreement, Product, Recap
 from shared.billing.calendar import BillingCalendar, Period, Unsupported
 from shared.billing.choices import Choice, Choices
+from shared.billing.counts import Moment
 from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
@@ -33,8 +34,8 @@ class Situation:
     for. `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
     `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
-    `recaps` are Manage's forecasts, as far as they were read. `retroactive` and `prorate_start_day` mean what they mean
-    in `Facts`.
+    `recaps` are Manage's forecasts, as far as they were read. `retroactive`, `prorate_start_day` and `moments` mean
+    what they mean in `Facts`.
     """
 
     as_of: date
@@ -61,6 +62,7 @@ class Situation:
     recaps: Mapping[int, Recap]
     retroactive: bool
     prorate_start_day: StartDay
+    moments: tuple[Moment, ...]
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none.

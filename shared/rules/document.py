@@ -32,8 +32,9 @@ from shared.rules.scalars import (
 
 #: The sources that rules can name, and the jobs that schedules can start.
 SOURCES = ("microsoft365", "pax8", "huntress", "cove")
-JOBS = ("nightly",)
+JOBS = ("nightly", "hourly")
 
+_TENANT_BY_TENANT = "microsoft365"
 #: What the settings name `rmm` for pushed counts is `pushed:rmm` in the rules.
 _PUSHED = re.compile(r"pushed:[a-z0-9][a-z0-9-]{0,30}")
 SOURCE_WORDS = f"{', '.join(SOURCES)}, pushed:<name>"
@@ -157,6 +158,17 @@ class Schedule(Part):
     id: Text = Field(description="a short name of your own")
     job: Annotated[Text, AfterValidator(_job)] = Field(description=f"one of {', '.join(JOBS)}")
     cron: Annotated[Text, AfterValidator(_cron)] = Field(description="five cron fields such as 0 2 * * *")
+    sources: tuple[Source, ...] = ()
+
+    @model_validator(mode="after")
+    def _reads_what_is_named(self) -> Self:
+        if self.job == "hourly" and not self.sources:
+            raise wrong("needs sources: the ones that it reads, such as [cove]")
+        if self.job != "hourly" and self.sources:
+            raise wrong("has sources, which only the job hourly takes")
+        if _TENANT_BY_TENANT in self.sources:
+            raise wrong(f"names {_TENANT_BY_TENANT}, which is read tenant by tenant and at night only")
+        return self
 
 
 class Profile(Part):

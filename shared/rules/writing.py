@@ -23,7 +23,10 @@ _SECTIONS = {
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
     "retention": "For how many days the history of companies and the runs are kept, 60 at least.",
-    "schedules": f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}.",
+    "schedules": (
+        f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}. hourly only reads its sources,\n"
+        "# for what is billed in arrears."
+    ),
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
         "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import date, timedelta
 
 from shared.billing.counts import ReadFailure, Reading
@@ -33,14 +34,20 @@ def read_fleets(ports: Ports) -> None:
         if ports.clock.now() - begun > ENOUGH:
             log.warning("there was no time left for the fleet of %s", source.name)
             continue
-        at = ports.clock.business_now()
         try:
-            found = source.read_fleet(day, ports.readings.of(source.name))
+            found = read_fleet(ports, source, day)
         except TrueUpError as error:
             log.warning("the fleet of %s could not be read: %s", source.name, error)
             continue
-        ports.readings.put(source.name, [each for each in found.values() if isinstance(each, Reading)], at)
         log.info("the fleet of %s: %s customers", source.name, len(found))
+
+
+def read_fleet(ports: Ports, source: FleetSource, day: date) -> Mapping[str, Reading | ReadFailure]:
+    """Reads one fleet and stores its readings as the newest. Raises a `TrueUpError` when nothing could be read."""
+    at = ports.clock.business_now()
+    found = source.read_fleet(day, ports.readings.of(source.name))
+    ports.readings.put(source.name, [each for each in found.values() if isinstance(each, Reading)], at)
+    return found
 
 
 def read_customer(ports: Ports, source: Source, customer: str, day: date, *, live: bool) -> Reading | ReadFailure:

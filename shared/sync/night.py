@@ -1,4 +1,4 @@
-"""The tick and the nightly job: schedules in the MSP's own time zone, the night a run over linked companies."""
+"""The tick and its jobs: schedules in the MSP's own time zone, the night a run over linked companies."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
+from shared.sync.moments import read_between
 from shared.sync.msp import notice_customers
 from shared.sync.observe import night_of
 from shared.sync.ports import Ports
@@ -47,7 +48,11 @@ def nightly(ports: Ports) -> str:
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 
 
-JOBS: Mapping[str, Callable[[Ports], str]] = {"nightly": nightly}
+#: What each job does, for the schedule that starts it.
+JOBS: Mapping[str, Callable[[Ports, Schedule], str]] = {
+    "nightly": lambda ports, _: nightly(ports),
+    "hourly": lambda ports, schedule: read_between(ports, schedule.sources),
+}
 
 
 def tick(ports: Ports) -> list[str]:
@@ -95,7 +100,7 @@ def _run(ports: Ports, schedule: Schedule) -> str:
     if job is None:
         return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"
     try:
-        told = job(ports)
+        told = job(ports, schedule)
     except Retryable:
         raise
     except TrueUpError as error:

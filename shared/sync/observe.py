@@ -14,6 +14,7 @@ from shared.billing.rules import CompanyLink, CompanyRules, CompareForecast, Gua
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.sync.fleets import read_customer
+from shared.sync.moments import moments_since
 from shared.sync.ports import Ports
 
 #: So long after its last day an ended line of ours is still looked at, on an agreement that is active.
@@ -83,6 +84,7 @@ def observe(
         choices={subject: made.choice for subject, made in state.choices.items()},
         retroactive=ports.retroactive,
         prorate_start_day=ports.prorate_start_day,
+        moments=moments_since(ports, company, state.seats, rules, as_of),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)

@@ -16,6 +16,7 @@ from shared.billing.rules import UNDO_DAYS
 from shared.billing.seats import KEPT_DAYS, SeatRecord
 from shared.errors import TrueUpError
 from shared.state.company_state import MSP
+from shared.sync.moments import forget_moments
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,11 @@ _MOST_ROWS = 20_000
 
 
 def prune_history(ports: Ports, company: int) -> None:
-    """Lets go of a company's oldest history; each company has its day of the week for it."""
+    """Lets go of a company's oldest history and readings; each company has its day of the week for it."""
     if company % 7 == ports.clock.now().weekday():
         _prune_history(ports, company)
+        with _harmless(f"old readings of company {company}"):
+            forget_moments(ports, company)
 
 
 def prune_runs(ports: Ports) -> None:

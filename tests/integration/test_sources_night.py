@@ -66,17 +66,24 @@ def test_a_months_highest_storage_is_billed_once_the_month_is_over(house: House)
     storage = {"source": "cove", "sku": "used-storage"}
     policies = [policy for policy in rules["policies"] if policy.items() & storage.items() != storage.items()]
     policies.append(storage | {"profile": "cove-storage"})
-    house.import_rules("auto", profiles=[*rules["profiles"], STORAGE], policies=policies)
+    hourly = {"id": "cove", "job": "hourly", "cron": "30 * * * *", "sources": ["cove"]}
+    house.import_rules("auto", profiles=[*rules["profiles"], STORAGE], policies=policies, schedules=[hourly])
     house.host()
     company, customer = one_agreement_and_a_server(house)
     for day, used in (("2026-11-22", 40 * GB), ("2026-11-25", 75 * GB + 1), ("2026-11-28", 60 * GB)):
         store(house, customer, used, day)
         house.sync(company)
         assert usage_lines(house, company) == []
+    # Nobody syncs while the most is stored: only the hour's reading sees it.
+    house.fire("tick")
+    house.forget_calls()
+    store(house, customer, 90 * GB, "2026-11-29")
+    house.fire("tick")
+    assert called_systems(house) == {"cove"}
     store(house, customer, 10 * GB, "2026-12-02")
     for _ in range(2):
         house.sync(company)
-        assert usage_lines(house, company) == [(76, 0.05)]
+        assert usage_lines(house, company) == [(90, 0.05)]
 
 
 def one_agreement_and_a_server(house: House) -> tuple[int, int]:
@@ -93,6 +100,11 @@ def one_agreement_and_a_server(house: House) -> tuple[int, int]:
                 house.control("PUT", "cove", {"customer": customer.id, "physical-server": 1})
                 return company, customer.id
     raise AssertionError("no company that will do is a customer of Cove")
+
+
+def called_systems(house: House) -> set[str]:
+    calls = house.control("GET", "calls")["calls"]
+    return {call["system"] for call in calls}
 
 
 def store(house: House, customer: int, used: int, day: str) -> None:

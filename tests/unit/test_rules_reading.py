@@ -90,7 +90,10 @@ def test_the_example_is_a_whole_and_valid_document():
     assert msp.profiles["power-bi"].bill_option is BillOption.NO_CHARGE
     assert msp.profiles["power-bi"].taxable is None
     assert msp.policy_for("microsoft365", POWER_BI) == SkuPolicy("microsoft365", POWER_BI, profile=None)
-    assert [schedule.cron for schedule in msp.schedules] == ["0 2 * * *"]
+    assert [(schedule.cron, schedule.sources) for schedule in msp.schedules] == [
+        ("0 2 * * *", ()),
+        ("30 * * * *", ("cove",)),
+    ]
     assert [(company.company, company.mode) for company in companies] == [
         (250, Mode.OBSERVE),
         (261, Mode.AUTO),
@@ -407,8 +410,20 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
             'line 1, schedules[0].cron: must be five cron fields that come due one day; "0 0 30 2 *" never does',
         ),
         (
+            'schedules: [{id: a, job: hourly, cron: "0 * * * *"}]',
+            "line 1, schedules[0]: needs sources: the ones that it reads, such as [cove]",
+        ),
+        (
+            'schedules: [{id: a, job: nightly, cron: "0 2 * * *", sources: [cove]}]',
+            "line 1, schedules[0]: has sources, which only the job hourly takes",
+        ),
+        (
+            'schedules: [{id: a, job: hourly, cron: "0 * * * *", sources: [microsoft365]}]',
+            "line 1, schedules[0]: names microsoft365, which is read tenant by tenant and at night only",
+        ),
+        (
             'schedules: [{id: a, job: weekly, cron: "0 2 * * *"}]',
-            'line 1, schedules[0].job: must be one of nightly, not "weekly"',
+            'line 1, schedules[0].job: must be one of nightly, hourly, not "weekly"',
         ),
         (
             "policies:\n  - {source: microsft365, sku: a, do_not_bill: true}\n",

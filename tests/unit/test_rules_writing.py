@@ -156,6 +156,7 @@ def company(number: int, ids: list[str]) -> st.SearchStrategy:
 def documents(draw: st.DrawFn) -> RulesDocument:
     ids = draw(st.lists(TEXT.map(str.strip), min_size=1, max_size=3, unique_by=str.casefold))
     numbers = draw(st.lists(st.integers(min_value=1, max_value=10**9), max_size=3, unique=True))
+    jobs = [{"job": "nightly"}, {"job": "hourly", "sources": ["cove", "pushed:rmm"]}]
     crons = ["0 2 * * *", "*/15 8-18 * * 1-5", "30 4 1,15 * *"]
     return RulesDocument.model_validate(
         {
@@ -174,7 +175,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
             "adoptable_marks": draw(st.lists(TEXT, max_size=3)),
             "retention": {"history_days": draw(KEPT), "runs_days": draw(KEPT)},
             "schedules": [
-                {"id": f"{position}", "job": "nightly", "cron": cron}
+                {"id": f"{position}", "cron": cron, **draw(st.sampled_from(jobs))}
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
             ],
             "profiles": draw(profiles(ids)),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.calendar import Period
 from shared.billing.changes import ending
-from shared.billing.counts import Money
+from shared.billing.counts import Moment, Money, Reading, Scope
 from shared.billing.items import bill_items
 from shared.billing.lines import LedgerRow, LineKind, one_off_stamp
 from shared.billing.matching import OwnLine
@@ -98,6 +98,57 @@ def test_usage_of_a_product_that_is_not_in_the_catalog_is_not_billed_and_not_for
         (date(2026, 10, 5), D(30)),
         (b.TODAY, D(20)),
     ]
+
+
+def between(*told: tuple[int, Reading]) -> tuple[Moment, ...]:
+    """Readings made at these hours of 21 October and on, hour after hour."""
+    begun = datetime(2026, 10, 21, tzinfo=UTC)
+    return tuple(
+        Moment(begun + timedelta(hours=hour), (begun + timedelta(hours=hour)).date(), (reading,))
+        for hour, reading in told
+    )
+
+
+def days_of(plan: Plan) -> list[tuple[date, Decimal]]:
+    return [(entry.day, entry.quantity) for entry in plan.seats[0].days]
+
+
+def test_the_most_of_all_hours_is_billed_although_no_night_saw_it():
+    told = [(hour, b.reading(b.count(units))) for hour, units in ((9, 31), (10, 44), (11, 12), (40, 33))]
+    facts = usage(moments=between(*told))
+    plan = plan_company(facts)
+
+    assert [change.after.quantity for change in plan.changes] == [D(44)]
+    assert days_of(plan) == [
+        (date(2026, 10, 5), D(30)),
+        (date(2026, 10, 21), D(44)),
+        (date(2026, 10, 21), D(12)),
+        (date(2026, 10, 22), D(33)),
+        (b.TODAY, D(20)),
+    ]
+    seats = {record.line: record for record in plan.seats}
+    again = plan_company(replace(facts, seats=seats))
+    assert again.seats == plan.seats
+
+
+def test_what_is_read_between_nights_counts_only_where_it_tells_all_and_once_usage_has_begun():
+    silent = replace(b.reading(b.count(90)), scope=Scope(frozenset({b.STANDARD})))
+    contradictory = b.reading(replace(b.count(91), purchased=D(5)))
+    elsewhere = b.reading(b.count(92, customer=OTHER_TENANT), customer=OTHER_TENANT)
+    before = Moment(datetime(2026, 10, 4, 23, tzinfo=UTC), date(2026, 10, 4), (b.reading(b.count(93)),))
+    odd = (before, *between((1, silent), (2, contradictory), (3, elsewhere)))
+
+    assert days_of(plan_company(usage(moments=odd))) == days_of(plan_company(usage()))
+    new = replace(usage(moments=between((1, b.reading(b.count(95))))), seats={})
+    assert days_of(plan_company(new)) == [(b.TODAY, D(20))]
+
+
+def test_the_usage_of_a_single_subscription_is_told_by_nights_alone():
+    rules = b.rules(b.profile(arrears=Arrears.HIGHEST, split=True))
+    (first,) = plan_company(replace(usage(), rules=rules, seats={})).seats
+    seats = {first.line: replace(first, seen=date(2026, 10, 5))}
+    told = between((9, b.reading(b.count(95))))
+    assert plan_company(replace(usage(moments=told), rules=rules, seats=seats)).seats[0].days == first.days
 
 
 # ---- costs
