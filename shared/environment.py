@@ -177,7 +177,7 @@ SETTINGS = (
     Setting(
         "TRUEUP_LOCAL_PERSON",
         "who is taken for signed in to the console on this machine, with a role; refused on Azure",
-        "pat@birchline.example: TrueUp.Approver",
+        "pat@birchline.example: TrueUp.Biller",
     ),
     Setting(
         "TRUEUP_CLOCK_URL",

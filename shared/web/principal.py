@@ -25,7 +25,7 @@ class Role(StrEnum):
     """The app roles in Entra ID, from the least to the most; each may do what those before it may."""
 
     READER = "TrueUp.Reader"
-    APPROVER = "TrueUp.Approver"
+    BILLER = "TrueUp.Biller"
     ADMIN = "TrueUp.Admin"
 
 

@@ -71,5 +71,5 @@ def _hosts(request: Request) -> set[str]:
 
 
 Reader = Annotated[Principal, Depends(allows(Role.READER))]
-Approver = Annotated[Principal, Depends(allows(Role.APPROVER))]
+Biller = Annotated[Principal, Depends(allows(Role.BILLER))]
 House = Annotated[Ports, Depends(ports_of)]

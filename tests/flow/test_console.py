@@ -55,7 +55,7 @@ def header(principal: object) -> dict[str, str]:
     return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(text.encode()).decode()}
 
 
-READER, APPROVER, ADMIN = (signed_in(role) for role in Role)
+READER, BILLER, ADMIN = (signed_in(role) for role in Role)
 
 
 def groups(house: House, company: int) -> Sequence[str]:
@@ -71,19 +71,19 @@ def test_nobody_reads_without_being_signed_in_and_having_a_role(house, path):
     assert console.get(path).status_code == 401
     assert console.get(path, headers=signed_in()).status_code == 403
     assert console.get(path, headers=signed_in("TrueUp.Other")).status_code == 403
-    for person in (READER, APPROVER, ADMIN):
+    for person in (READER, BILLER, ADMIN):
         assert console.get(path, headers=person).status_code == 200
 
 
 @pytest.mark.parametrize("path", DECISIONS)
-def test_only_an_approver_decides(house, path):
+def test_only_a_biller_decides(house, path):
     console, body = client(house), {"company": 1, "groups": groups(house, 1)}
     writes = house.manage.writes
     assert console.post(path, json=body).status_code == 401
     assert console.post(path, json=body, headers=READER).status_code == 403
     assert house.manage.writes == writes
     assert house.state(1).decisions == {}
-    assert console.post(path, json=body, headers=APPROVER).status_code == 200
+    assert console.post(path, json=body, headers=BILLER).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_roles_are_read_from_the_claim_type_that_the_platform_names(house):
 )
 def test_what_another_site_sends_decides_nothing(house, path, headers, status):
     body = json.dumps({"company": 1, "groups": groups(house, 1)})
-    sent = {**APPROVER, **headers}
+    sent = {**BILLER, **headers}
     assert client(house).post(path, content=body, headers=sent).status_code == status
     assert house.state(1).decisions == {}
 
 
 def test_our_own_pages_decide(house):
-    sent = {**APPROVER, "Origin": "https://trueup.example", "Sec-Fetch-Site": "same-origin"}
+    sent = {**BILLER, "Origin": "https://trueup.example", "Sec-Fetch-Site": "same-origin"}
     answer = client(house).post(POSTS[0], json={"company": 1, "groups": groups(house, 1)}, headers=sent)
     assert answer.status_code == 200
 
@@ -159,7 +159,7 @@ def test_what_waits_is_shown_with_its_money_by_kind(house):
 
 def test_an_approval_is_written_and_stands_in_the_history_with_the_address(house):
     console = client(house)
-    sent = {**APPROVER, "X-Forwarded-For": "10.0.0.1, 203.0.113.7"}
+    sent = {**BILLER, "X-Forwarded-For": "10.0.0.1, 203.0.113.7"}
     answer = console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=sent).json()
     assert (answer["outcome"], answer["written"]) == ("applied", {"updated": 1})
     assert (len(answer["approved"]), answer["stale"], answer["unknown"]) == (1, [], [])
@@ -174,7 +174,7 @@ def test_an_approval_is_written_and_stands_in_the_history_with_the_address(house
 def test_a_stale_approval_shows_what_was_approved_and_what_is_planned_now(house):
     (shown,) = groups(house, 1)
     house.count(1, b.count(9, customer="tenant-1"))
-    answer = client(house).post("/console/api/approve", json={"company": 1, "groups": [shown]}, headers=APPROVER).json()
+    answer = client(house).post("/console/api/approve", json={"company": 1, "groups": [shown]}, headers=BILLER).json()
     (stale,) = answer["stale"]
     assert (stale["hash"], stale["before"]["changes"][0]["after"]["quantity"]) == (shown, 8)
     assert stale["now"]["changes"][0]["after"]["quantity"] == 9
@@ -194,18 +194,18 @@ def test_a_rejected_group_is_shown_as_rejected_with_who_and_why(house):
 def test_everything_of_a_kind_is_approved_by_a_run(house):
     console = client(house)
     body = {"companies": "all", "kind": "adoption", "held": False}
-    answer = console.post("/console/api/approve", json=body, headers=APPROVER)
+    answer = console.post("/console/api/approve", json=body, headers=BILLER)
     assert answer.status_code == 202
     house.work_until_done(answer.json()["run"])
     shown = console.get("/console/api/waiting", headers=READER).json()["groups"]
     assert [group["company"] for group in shown] == [2]
-    nothing = console.post("/console/api/approve", json={**body, "companies": [1]}, headers=APPROVER)
+    nothing = console.post("/console/api/approve", json={**body, "companies": [1]}, headers=BILLER)
     assert (nothing.status_code, nothing.json()) == (202, {"run": None})
 
 
 def test_what_a_finding_offers_is_shown_and_can_be_chosen(house):
     console = client(house)
-    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=APPROVER)
+    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=BILLER)
     house.manage.lines[11] = replace(house.manage.lines[11], quantity=Decimal(9))
     house.sync(1)
     (finding,) = console.get("/console/api/companies/1", headers=READER).json()["findings"]
@@ -213,24 +213,24 @@ def test_what_a_finding_offers_is_shown_and_can_be_chosen(house):
 
     body = {"company": 1, "choice": "accept", "bill_item": finding["key"]}
     assert console.post("/console/api/choices", json=body, headers=READER).status_code == 403
-    assert console.post("/console/api/choices", json=body, headers=APPROVER).json()["outcome"] == "unchanged"
+    assert console.post("/console/api/choices", json=body, headers=BILLER).json()["outcome"] == "unchanged"
     shown = console.get("/console/api/companies/1", headers=READER).json()
     assert [(choice["kind"], choice["by"]) for choice in shown["choices"]] == [("accept", "pat@birchline.example")]
     assert shown["findings"] == []
-    wrong = console.post("/console/api/choices", json={**body, "choice": "stop"}, headers=APPROVER)
+    wrong = console.post("/console/api/choices", json={**body, "choice": "stop"}, headers=BILLER)
     assert wrong.status_code == 400
 
 
 def test_what_a_run_wrote_is_undone_and_says_so(house):
     console = client(house)
     body = {"company": 1, "groups": groups(house, 1)}
-    console.post("/console/api/approve", json=body, headers=APPROVER)
+    console.post("/console/api/approve", json=body, headers=BILLER)
     run = house.ports.company_state.history(1, 1)[0].run
     assert console.post("/console/api/undo", json={"company": 1, "run": run}, headers=READER).status_code == 403
-    undone = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=APPROVER).json()
+    undone = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=BILLER).json()
     assert (len(undone["undone"]), undone["refused"], undone["held"]) == (1, [], [])
     assert house.manage.lines[11].serial_number == ""
-    again = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=APPROVER).json()
+    again = console.post("/console/api/undo", json={"company": 1, "run": run}, headers=BILLER).json()
     assert again["nothing"]
 
 
@@ -247,22 +247,22 @@ def test_what_a_run_wrote_is_undone_and_says_so(house):
     ],
 )
 def test_a_body_that_is_not_understood_is_refused_whole(house, body):
-    answer = client(house).post("/console/api/approve", json=body, headers=APPROVER)
+    answer = client(house).post("/console/api/approve", json=body, headers=BILLER)
     assert answer.status_code == 422
     assert "openapi" in answer.json()["remedy"]
 
 
 def test_what_cannot_be_decided_says_why(house):
     console, body = client(house), {"company": 9, "groups": ["0" * 16]}
-    assert console.post("/console/api/approve", json=body, headers=APPROVER).status_code == 404
+    assert console.post("/console/api/approve", json=body, headers=BILLER).status_code == 404
     house.ports.companies.take_lease(1, "another", 300, house.clock.now())
-    busy = console.post("/console/api/approve", json={**body, "company": 1}, headers=APPROVER)
+    busy = console.post("/console/api/approve", json={**body, "company": 1}, headers=BILLER)
     assert (busy.status_code, busy.headers["retry-after"]) == (409, "300")
 
 
 def test_the_history_is_read_page_by_page(house):
     console = client(house)
-    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=APPROVER)
+    console.post("/console/api/approve", json={"company": 1, "groups": groups(house, 1)}, headers=BILLER)
     first = console.get("/console/api/companies/1/history?limit=1", headers=READER).json()
     second = console.get(
         "/console/api/companies/1/history", params={"limit": 2, "before": first["next"]}, headers=READER

@@ -17,7 +17,7 @@ def console(host: HostProcess, method: str, path: str, body: object = None) -> r
 def started(house: House) -> HostProcess:
     """A host at which Pat may approve, after a night in which every company waits."""
     house.import_rules("approve")
-    host = house.host(TRUEUP_LOCAL_PERSON=f"{PERSON}: TrueUp.Approver")
+    host = house.host(TRUEUP_LOCAL_PERSON=f"{PERSON}: TrueUp.Biller")
     house.start_night()
     house.ended(NIGHT)
     return host

@@ -249,9 +249,9 @@ def test_the_sandbox_clock_is_refused_where_azure_runs_us(mark):
 
 @pytest.mark.parametrize("mark", ["WEBSITE_INSTANCE_ID", "WEBSITE_SITE_NAME", "WEBSITE_AUTH_ENABLED"])
 def test_a_made_up_person_is_signed_in_on_this_machine_only(mark):
-    person = {"TRUEUP_LOCAL_PERSON": "pat@birchline.example: TrueUp.Approver"}
+    person = {"TRUEUP_LOCAL_PERSON": "pat@birchline.example: TrueUp.Biller"}
     principal = load_settings(STORAGE | MANAGE | person).access.principal({})
-    assert (principal.name, principal.may(Role.APPROVER)) == ("pat@birchline.example", True)
+    assert (principal.name, principal.may(Role.BILLER)) == ("pat@birchline.example", True)
     assert not principal.may(Role.ADMIN)
     assert settings_with_problems(STORAGE | MANAGE | person | {mark: "True"}) == ["TRUEUP_LOCAL_PERSON"]
 

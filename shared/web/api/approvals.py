@@ -16,7 +16,7 @@ from shared.sync.choices import choose
 from shared.sync.history import page
 from shared.sync.undo import undo
 from shared.web.principal import Role
-from shared.web.requests import Approver, House, allows, our_own, person
+from shared.web.requests import Biller, House, allows, our_own, person
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 decides = [Depends(our_own)]
@@ -99,7 +99,7 @@ def history(
 
 @router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})
 def approve_groups(
-    request: Request, ports: House, who: Approver, asked: Annotated[ApproveGroups | ApproveKind, Body()]
+    request: Request, ports: House, who: Biller, asked: Annotated[ApproveGroups | ApproveKind, Body()]
 ) -> JSONResponse:
     """Groups of one company are written at once, those of a kind by a run (202; `run` null when nothing waits)."""
     by = person(who, request)
@@ -112,14 +112,14 @@ def approve_groups(
 
 
 @router.post("/reject", dependencies=decides)
-def reject_groups(request: Request, ports: House, who: Approver, asked: RejectGroups) -> dict[str, Any]:
+def reject_groups(request: Request, ports: House, who: Biller, asked: RejectGroups) -> dict[str, Any]:
     """Keeps groups out until what they would write changes."""
     done = reject(ports, asked.company, asked.groups, person(who, request), asked.why)
     return {"rejected": list(done.rejected), "unknown": list(done.unknown)}
 
 
 @router.post("/undo", dependencies=decides)
-def undo_run(request: Request, ports: House, who: Approver, asked: UndoRun) -> dict[str, Any]:
+def undo_run(request: Request, ports: House, who: Biller, asked: UndoRun) -> dict[str, Any]:
     """Takes back what a run wrote, as far as no invoice, person or later run has come on top; why not where not."""
     by = person(who, request)
     done = undo(ports, asked.company, asked.run, by, bill_item=asked.bill_item, confirmed=asked.confirmed)
@@ -127,7 +127,7 @@ def undo_run(request: Request, ports: House, who: Approver, asked: UndoRun) -> d
 
 
 @router.post("/choices", dependencies=decides)
-def choose_about(request: Request, ports: House, who: Approver, asked: Choose) -> dict[str, Any]:
+def choose_about(request: Request, ports: House, who: Biller, asked: Choose) -> dict[str, Any]:
     """Stores a choice and looks at the company with it; what it leads to waits, or is written in mode auto."""
     by = person(who, request)
     synced = choose(ports, asked.company, asked.choice, by, bill_item=asked.bill_item, additions=asked.additions)
