@@ -53,15 +53,20 @@ class Table:
     following: str | None
 
 
-def page(ports: Ports, company: int, limit: int, before: str | None) -> Json:
+def page(ports: Ports, company: int, limit: int, before: str | None, *, texts: bool = False) -> Json:
     """The newest entries, or those before the place that an earlier page named as its `next`; at most `limit`.
+
+    `texts`: with the texts on the invoice, which may name users.
 
     Raises `Gone` for a company that is not known and `Refused` for a place that no page named.
     """
     _known(ports, company)
     found = ports.company_state.history(company, limit + 1, _place(before))
     shown = found[:limit]
-    return {"entries": [_told(entry) for entry in shown], "next": _named(shown[-1]) if len(found) > limit else None}
+    return {
+        "entries": [_told(entry, texts) for entry in shown],
+        "next": _named(shown[-1]) if len(found) > limit else None,
+    }
 
 
 def table(ports: Ports, company: int, before: str | None, most: int | None = None) -> Table:
@@ -114,7 +119,7 @@ def _place(named: str | None) -> Place | None:
     return at, entry
 
 
-def _told(entry: HistoryEntry) -> Json:
+def _told(entry: HistoryEntry, texts: bool) -> Json:
     signed = entry.signed
     return {
         "id": entry.id,
@@ -123,7 +128,7 @@ def _told(entry: HistoryEntry) -> Json:
         "run": entry.run,
         "actor": entry.actor,
         "addition": entry.addition,
-        "change": views.change(entry.change) if entry.change is not None else None,
+        "change": views.change(entry.change, texts=texts) if entry.change is not None else None,
         "request_id": entry.request_id,
         "note": entry.note,
         "signed": {"by": signed.by, "at": signed.at.isoformat(), "origin": signed.origin} if signed else None,

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 def waiting(ports: Ports) -> Json:
     """Every group that waits or was rejected, by company, and the sums of those that wait by kind and guard."""
     groups = [
-        {"company": row.id, "name": row.name, **views.group(group, state)}
+        {"company": row.id, "name": row.name, **views.group(group, state, texts=True)}
         for row, state in companies_to_decide(ports)
         for group in (state.plan.groups if state.plan is not None else ())
     ]
@@ -40,14 +40,14 @@ def approved(hashes: Sequence[str], synced: Synced) -> Json:
             "hash": each.decision.group.hash,
             "bill_item": each.decision.group.bill_item,
             "reason": each.reason,
-            "before": views.group(each.decision.group),
-            "now": views.group(each.now) if each.now is not None else None,
+            "before": views.group(each.decision.group, texts=True),
+            "now": views.group(each.now, texts=True) if each.now is not None else None,
         }
         for each in stale
     }
     left = [hash_ for hash_ in hashes if hash_ not in told and hash_ not in synced.unknown]
     return {
-        **views.synced(synced),
+        **views.synced(synced, texts=True),
         "approved": sorted(left),
         "stale": list(told.values()),
         "unknown": list(synced.unknown),
@@ -58,9 +58,9 @@ def undone(done: Undone) -> Json:
     """What came of an undo; `held` groups are undone once their hashes are sent as confirmed."""
     return {
         "run": done.run,
-        "undone": [views.group(group) for group in done.groups],
+        "undone": [views.group(group, texts=True) for group in done.groups],
         "refused": [{"bill_item": item, "reason": reason} for item, reason in sorted(done.refused.items())],
-        "held": [views.group(group) for group in done.held],
+        "held": [views.group(group, texts=True) for group in done.held],
         "failures": list(done.failures),
         "nothing": done.nothing,
     }

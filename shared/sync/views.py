@@ -1,6 +1,7 @@
 """What the API tells: runs, companies and the state of the whole, as JSON-shaped values.
 
 Money and quantities are JSON numbers in the agreement's currency and the SKU's units; times are ISO 8601, UTC.
+The text on an invoice may name the customer's users: it is told to signed-in people only (`texts`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ Json = dict[str, Any]
 
 #: As many runs as the list of runs shows.
 _NEWEST = 50
+#: The field of an addition that may name users.
+_TEXT = "invoice_description"
 
 
 def status(ports: Ports) -> Json:
@@ -76,7 +79,7 @@ def poison(ports: Ports) -> Json:
     }
 
 
-def company(ports: Ports, company_id: int) -> Json:
+def company(ports: Ports, company_id: int, *, texts: bool = False) -> Json:
     """One company with its waiting plan and open findings. Raises `Gone` for an unknown id."""
     row = ports.companies.get(company_id)
     if row is None:
@@ -89,16 +92,16 @@ def company(ports: Ports, company_id: int) -> Json:
         "outcome": row.last_outcome,
         "last_run": row.last_run,
         "last_at": _time(row.last_at),
-        "plan": {"groups": [group(each, state) for each in (state.plan.groups if state.plan is not None else ())]},
+        "plan": {"groups": [group(each, state, texts=texts) for each in (state.plan.groups if state.plan else ())]},
         "choices": [_choice(state.choices[subject]) for subject in sorted(state.choices)],
         "findings": [_finding(state.findings[key]) for key in sorted(state.findings)],
     }
 
 
-def synced(result: Synced) -> Json:
+def synced(result: Synced, *, texts: bool = False) -> Json:
     """The outcome of one sync with what it planned; `again_in`: seconds until it is worth asking for another one."""
     groups = result.plan.groups if result.plan is not None else ()
-    plan = {"groups": [group(each) for each in groups]}
+    plan = {"groups": [group(each, texts=texts) for each in groups]}
     return {**_report(result.report), "again_in": result.again_in, "plan": plan}
 
 
@@ -139,7 +142,7 @@ def _report(report: CompanyReport) -> Json:
     }
 
 
-def group(group: Group, state: CompanyState | None = None) -> Json:
+def group(group: Group, state: CompanyState | None = None, *, texts: bool = False) -> Json:
     """A group; with the company's state also whether it waits, was decided about, or is only planned."""
     told = {
         "hash": group.hash,
@@ -148,7 +151,7 @@ def group(group: Group, state: CompanyState | None = None) -> Json:
         "held": group.held,
         "monthly": float(group.monthly),
         "one_off": float(group.one_off),
-        "changes": [change(each) for each in group.changes],
+        "changes": [change(each, texts=texts) for each in group.changes],
     }
     return told if state is None else {**told, **_standing(group, state)}
 
@@ -165,15 +168,16 @@ def _standing(group: Group, state: CompanyState) -> Json:
     return {"state": "planned"}
 
 
-def change(change: Change) -> Json:
-    """A change with its values before and after."""
+def change(change: Change, *, texts: bool = False) -> Json:
+    """A change with its values before and after; `text_changes` says whether the text on the invoice is another one."""
     return {
         "kind": change.kind.value,
         "agreement": change.key.agreement,
         "addition": change.addition,
         "product": change.product,
-        "before": _values(change.before),
-        "after": _values(change.after),
+        "before": _values(change.before, texts),
+        "after": _values(change.after, texts),
+        "text_changes": _TEXT in change.fields(),
         "reason": change.reason,
         "sentence": change.sentence,
         "monthly": float(change.monthly),
@@ -181,10 +185,10 @@ def change(change: Change) -> Json:
     }
 
 
-def _values(values: LineValues | None) -> Json | None:
+def _values(values: LineValues | None, texts: bool) -> Json | None:
     if values is None:
         return None
-    return {item.name: _plain(getattr(values, item.name)) for item in fields(values)}
+    return {item.name: _plain(getattr(values, item.name)) for item in fields(values) if texts or item.name != _TEXT}
 
 
 def _plain(value: object) -> object:

@@ -9,10 +9,13 @@ import azure.functions as func
 import pytest
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
 
-from functions import api
+from functions import api, records
+from shared.billing.rules import Mode
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.queues import StorageQueue, SyncMessage
 from shared.state.tables import StorageConnection
+from shared.sync import views
+from shared.sync.lanes import start_run
 from tests import builders as b
 from tests.fakes.house import House
 
@@ -24,7 +27,8 @@ def house(monkeypatch: pytest.MonkeyPatch) -> House:
     house = House()
     house.rules(b.rules())
     house.company(1, [b.count(5)])
-    monkeypatch.setattr(api, "ports", lambda: house.ports)
+    for functions in (api, records):
+        monkeypatch.setattr(functions, "ports", lambda: house.ports)
     return house
 
 
@@ -32,11 +36,16 @@ def handlers() -> dict[str, Callable[[func.HttpRequest], func.HttpResponse]]:
     """What the platform calls, by function name. An app of its own: one can be indexed only once."""
     app = func.FunctionApp()
     app.register_functions(api.blueprint)
+    app.register_functions(records.blueprint)
     return {item.get_function_name(): item.get_user_function() for item in app.get_functions()}
 
 
+def asked(function: str, id_: str) -> func.HttpResponse:
+    return handlers()[function](func.HttpRequest("GET", "/api", params={}, route_params={"id": id_}, body=b""))
+
+
 def company(text: str) -> func.HttpResponse:
-    return handlers()["company"](func.HttpRequest("GET", "/api/companies", route_params={"id": text}, body=b""))
+    return asked("company", text)
 
 
 def sync(body: str) -> func.HttpResponse:
@@ -52,6 +61,24 @@ def test_a_company_that_cannot_be_is_not_found(house: House, text: str, status: 
 
     assert answered.status_code == status
     assert len(answered.get_body()) < 1000
+
+
+def test_no_machine_is_told_the_users_whom_a_text_on_the_invoice_names(house: House) -> None:
+    house.rules(b.rules(b.profile(invoice_text="{quantity} {product}:\n{users}")))
+    house.company(1, [b.count(5, holders=["Robin Vale"])], mode=Mode.APPROVE)
+    house.company(2, [b.count(5, holders=["Robin Vale"])])
+    start_run(house.ports, "run", "nightly", [1, 2])
+    house.work_until_done("run")
+    assert "Robin Vale" in str(house.state(1).plan)
+    assert "Robin Vale" in str(house.manage.said())
+
+    routes = [("company", "1"), ("run", "run"), ("company_history", "2"), ("company_history_table", "2")]
+    told = [asked(*route) for route in routes] + [sync('{"companies": [1]}')]
+    assert [answered.status_code for answered in told] == [200] * 5
+    assert [answered for answered in told if b"Robin" in answered.get_body()] == []
+    (change,) = json.loads(told[0].get_body())["plan"]["groups"][0]["changes"]
+    assert (change["text_changes"], change["after"]["quantity"]) == (True, 5.0)
+    assert "Robin Vale" in str(views.company(house.ports, 1, texts=True))
 
 
 @pytest.mark.parametrize("number", ["10000000000", "9" * 5000])

@@ -83,7 +83,7 @@ def waiting(ports: House) -> dict[str, Any]:
 @router.get("/companies/{company}")
 def company(ports: House, company: InPath) -> dict[str, Any]:
     """One company with its plan and open findings."""
-    return views.company(ports, company)
+    return views.company(ports, company, texts=True)
 
 
 @router.get("/companies/{company}/history")
@@ -94,7 +94,7 @@ def history(
     before: Annotated[str | None, Query(max_length=400)] = None,
 ) -> dict[str, Any]:
     """What was done and decided, newest first; `next` is the `before` of the next page."""
-    return page(ports, company, limit, before)
+    return page(ports, company, limit, before, texts=True)
 
 
 @router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})
@@ -131,4 +131,4 @@ def choose_about(request: Request, ports: House, who: Biller, asked: Choose) -> 
     """Stores a choice and looks at the company with it; what it leads to waits, or is written in mode auto."""
     by = person(who, request)
     synced = choose(ports, asked.company, asked.choice, by, bill_item=asked.bill_item, additions=asked.additions)
-    return views.synced(synced)
+    return views.synced(synced, texts=True)
