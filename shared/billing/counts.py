@@ -13,8 +13,9 @@ from typing import Literal
 class Holder:
     """A user who holds a licence. `name` may be printed on an invoice, never in a log.
 
-    `department`, `office` and `domain` (of the sign-in name) are empty where the user has none, `groups` likewise; None
-    where the source does not tell.
+    `department`, `office` and `domain` (of the sign-in name) are empty where the user has none, `groups` (ids or names)
+    likewise; None where the source does not tell. `groups_told`: the groups of which it tells whether the user is in
+    them, None where that is all there are.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Holder:
     office: str | None = None
     domain: str | None = None
     groups: tuple[str, ...] | None = None
+    groups_told: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,14 @@ class Count:
 class Scope:
     """The SKUs a reading is authoritative for: absent inside the scope means zero, outside means unknown.
 
-    `skus` None means every SKU of that customer at that source.
+    `skus` None means every SKU of that customer at that source, but those of `without`.
     """
 
     skus: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
 
     def covers(self, sku: str) -> bool:
-        return self.skus is None or sku in self.skus
+        return (self.skus is None or sku in self.skus) and sku not in self.without
 
 
 @dataclass(frozen=True, slots=True)

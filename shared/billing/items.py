@@ -9,6 +9,7 @@ from datetime import date
 from shared.billing.counts import Count, ReadFailure, Reading, Subscription
 from shared.billing.feeds import Feed, ItemRule, counted_twice, item_rules, subscription_id
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.leftover import left_over
 from shared.billing.lines import canonical
 from shared.billing.narrowing import held_by_some, of_subscription
 from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, PriceKind, PriceRule, Rules
@@ -112,7 +113,7 @@ def bill_items(
     sharing: Iterable[CompanyRules] = (),
     known: Iterable[str] = (),
 ) -> tuple[list[BillItem], list[Finding]]:
-    """Every bill item of a company in a fixed order, and the findings of what is seen but not mapped.
+    """Every bill item of a company in a fixed order, and the findings of what is seen but not billed.
 
     Policies of SKUs that the customer does not have are items of quantity zero: their lines end, and after the loss of
     the store their stamps are still known. `sharing` are other companies linked to one of the same customers: an item
@@ -120,15 +121,16 @@ def bill_items(
     subscription that has vanished is one of them, and nowhere else.
     """
     tonight = _Readings.of_tonight(readings)
-    own = item_rules(rules, company)
-    twice = counted_twice(company, own, sharing, rules)
+    own, others = item_rules(rules, company), tuple(sharing)
+    twice = counted_twice(company, own, others, rules)
     remembered = sorted(set(known))
     items = [
         item
         for rule in own
         for item in _items(replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule, tonight, remembered)
     ]
-    return sorted(items, key=lambda item: item.id), _unmapped(own, tonight)
+    nobodys = left_over(rules, company, own, others, tonight.by_sku)
+    return sorted(items, key=lambda item: item.id), [*_unmapped(own, tonight), *nobodys]
 
 
 def at_moment(item: BillItem, readings: Iterable[Reading]) -> BillItem | None:

@@ -9,6 +9,7 @@ from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.choices import subject_of_agreement
 from shared.billing.counts import Count
+from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.items import BillItem
@@ -16,6 +17,7 @@ from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
 from shared.billing.rules import Basis, BillingProfile, QuantityRule
 from shared.billing.situation import Doubt, Situation
+from shared.billing.users import groups_not_told
 from shared.billing.wording import number, spoken
 
 
@@ -38,7 +40,7 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
             FindingKind.READ_FAILED,
             item.id,
             f"{item.name}: {_not_told(item, profile.quantity)}.",
-            "Bill this item by something that its source tells.",
+            _UNTOLD_REMEDY[bool(_groups_not_told(item, profile.quantity))],
         )
     return quantity
 
@@ -55,7 +57,31 @@ def _about(item_id: str, item: BillItem, count: Count) -> str:
     return f"{item_id}/{count.customer}" + (f"/{canonical(count.sku)}" if item.combines else "")
 
 
+#: What to do about a number that was not told, and about groups whose members were not.
+_UNTOLD_REMEDY = {
+    False: "Bill this item by something that its source tells.",
+    True: "Check that the customer has exactly one group of that id or name, that its members are not hidden, and that "
+    "TrueUp may read them; or correct the filter of users.",
+}
+
+
+def _groups_not_told(item: BillItem, rule: QuantityRule) -> list[str]:
+    """The groups that filters of an item name and whose members its source did not tell, each once."""
+    found: dict[str, None] = {}
+    for feed in item.feeds:
+        named = [group for users in (*feed.users, rule.users) for group in users.groups]
+        holders = [holder for count in item.told if _feeds(count, feed) for holder in count.holders or ()]
+        found |= dict.fromkeys(group for holder in holders[:1] for group in groups_not_told(holder, named))
+    return list(found)
+
+
+def _feeds(count: Count, feed: Feed) -> bool:
+    return (count.source, canonical(count.customer), canonical(count.sku)) == feed.count
+
+
 def _not_told(item: BillItem, rule: QuantityRule) -> str:
+    if groups := _groups_not_told(item, rule):
+        return f"its source does not tell who is in group {', '.join(groups)}, by which users are told apart"
     if rule.needs_holders or item.is_of_some_users:
         return "its source does not tell who holds it, or not what the filter of users asks for"
     if rule.without_subscriptions:

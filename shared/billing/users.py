@@ -45,6 +45,11 @@ class Users:
     def is_everybody(self) -> bool:
         return self == EVERYBODY
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Every group that is named."""
+        return (*self.only.groups, *self.without.groups)
+
     def among(self, holders: tuple[Holder, ...]) -> tuple[Holder, ...] | None:
         """Those of some users who are counted; None where that hangs on something the source did not tell of one."""
         if self.is_everybody:
@@ -98,4 +103,14 @@ def _has(holder: Holder, trait: str, values: frozenset[str]) -> bool | None:
     told = getattr(holder, _TRAITS[trait])
     if told is None:
         return None
-    return not values.isdisjoint(canonical(value) for value in ((told,) if isinstance(told, str) else told))
+    if not values.isdisjoint(canonical(value) for value in ((told,) if isinstance(told, str) else told)):
+        return True
+    return None if trait == "groups" and groups_not_told(holder, values) else False
+
+
+def groups_not_told(holder: Holder, groups: Iterable[str]) -> list[str]:
+    """Those of some groups of which the source did not tell whether the user is in them."""
+    if holder.groups is not None and holder.groups_told is None:
+        return []
+    told = {canonical(group) for group in holder.groups_told or ()}
+    return [group for group in groups if canonical(group) not in told]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol, runtime_checkable
 
@@ -49,4 +49,16 @@ class FleetSource(Source, Protocol):
 
         `known` are the stored readings: what the vendor marks as unchanged since need not be asked for again. Raises a
         `TrueUpError` when nothing could be read.
+        """
+
+
+@runtime_checkable
+class GroupSource(Source, Protocol):
+    """A source that tells which groups users are in, but only of groups that it is asked for: each costs calls."""
+
+    def read_with_groups(self, customer: str, day: date, groups: Collection[str], /) -> Reading | ReadFailure:
+        """As `read`; its holders tell which of these groups (ids or names) they are in, also through other groups.
+
+        A group that the customer does not have just once, or whose members we may not see, is not told: nobody may take
+        it for one without members.
         """

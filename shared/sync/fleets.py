@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 
 from shared.billing.counts import ReadFailure, Reading
 from shared.clock import business_date
 from shared.errors import TrueUpError
-from shared.sources.protocol import FleetSource, Source
+from shared.sources.protocol import FleetSource, GroupSource, Source
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,15 @@ def read_fleet(ports: Ports, source: FleetSource, day: date) -> Mapping[str, Rea
     return found
 
 
-def read_customer(ports: Ports, source: Source, customer: str, day: date, *, live: bool) -> Reading | ReadFailure:
-    """One customer's counts: of a fleet the stored ones while they are fresh, unless they are wanted `live`."""
+def read_customer(
+    ports: Ports, source: Source, customer: str, day: date, *, live: bool, groups: Collection[str] = ()
+) -> Reading | ReadFailure:
+    """One customer's counts: of a fleet the stored ones while they are fresh, unless they are wanted `live`.
+
+    `groups` are those by which its users are told apart, where the source can.
+    """
+    if groups and isinstance(source, GroupSource):
+        return source.read_with_groups(customer, day, groups)
     if not isinstance(source, FleetSource):
         return source.read(customer, day)
     stored = None if live else ports.readings.get(source.name, customer)

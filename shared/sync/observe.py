@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from shared.billing.agreements import Addition, Agreement, Recap
 from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.billing.groups import groups_named
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, CompareForecast, Guards, Rules
@@ -63,7 +64,9 @@ def observe(
     `live` asks every source now; else what the night has read of a fleet will do. `night` names the night's run at its
     first look at the company, when Manage's forecasts can be compared: later ones know what the run wrote meanwhile.
     """
-    readings = tuple(_read(ports, link, as_of, live=live) for link in company.linked)
+    sharing = tuple(ports.companies.company_rules(other) for other in state.sharing)
+    groups = groups_named(rules, (company, *sharing))
+    readings = tuple(_read(ports, link, as_of, groups, live=live) for link in company.linked)
     agreements = tuple(ports.manage.agreements(company.company))
     additions = _additions_that_matter(ports, company, state, agreements, as_of)
     facts = Facts(
@@ -79,7 +82,7 @@ def observe(
         last_counted=_last_counted(state),
         invoiced=state.invoiced,
         last_subscriptions=_last_subscriptions(state),
-        sharing=tuple(ports.companies.company_rules(other) for other in state.sharing),
+        sharing=sharing,
         recaps=_recaps(ports, company.guards or rules.guards, night),
         choices={subject: made.choice for subject, made in state.choices.items()},
         retroactive=ports.retroactive,
@@ -104,7 +107,9 @@ def _recaps(ports: Ports, guards: Guards, night: str | None) -> Mapping[int, Rec
     return ports.manage.recaps(night)
 
 
-def _read(ports: Ports, link: CompanyLink, as_of: date, *, live: bool) -> Reading | ReadFailure:
+def _read(
+    ports: Ports, link: CompanyLink, as_of: date, groups: Mapping[tuple[str, str], tuple[str, ...]], *, live: bool
+) -> Reading | ReadFailure:
     source = ports.sources.get(link.source)
     if source is None:
         return ReadFailure(
@@ -114,7 +119,8 @@ def _read(ports: Ports, link: CompanyLink, as_of: date, *, live: bool) -> Readin
             f"The source {link.source} is not connected.",
             f"Set the settings of {link.source}, or remove the company's link to it.",
         )
-    return read_customer(ports, source, link.customer, as_of, live=live)
+    named = groups.get((link.source, canonical(link.customer)), ())
+    return read_customer(ports, source, link.customer, as_of, live=live, groups=named)
 
 
 def _additions_that_matter(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from shared.billing.agreements import Addition
@@ -266,11 +267,14 @@ def _kept(plan: Plan, groups: tuple[Group, ...]) -> Plan:
 
 def _note(reading: Reading | ReadFailure, state: CompanyState) -> ReadingNote:
     """What to remember of a reading; a failed one leaves the last counts and says that they are old."""
+    last = state.readings.get((reading.source, reading.customer))
     if isinstance(reading, Reading):
-        skus = {count.sku: (count.purchased, count.assigned) for count in reading.counts}
+        # Of what was not told this time it is not known that there is none.
+        untold = {sku: (Decimal(0), None) for sku in reading.scope.without} | (last.skus if last is not None else {})
+        skus = {sku: units for sku, units in untold.items() if not reading.scope.covers(sku)}
+        skus |= {count.sku: (count.purchased, count.assigned) for count in reading.counts}
         bought = {canonical(item.id) for count in reading.counts for item in count.subscriptions or ()}
         return ReadingNote(reading.source, reading.customer, reading.day, skus, subscriptions=tuple(sorted(bought)))
-    last = state.readings.get((reading.source, reading.customer))
     if last is None:
         return ReadingNote(reading.source, reading.customer, date.min, failure=reading.reason)
     return replace(last, failure=reading.reason)

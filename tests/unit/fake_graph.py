@@ -49,6 +49,10 @@ def subscription_row(key: int = 1, sku: str = SPB, part: str = "SPB", *, quantit
     return row | more
 
 
+def group_row(key: int = 1, name: str = "Front desk", **more: Any) -> Json:
+    return {"id": f"77777777-0000-4000-8000-{key:012}", "displayName": name, "visibility": None} | more
+
+
 def user_row(key: int, *skus: str, name: str | None = None, **more: Any) -> Json:
     row = {
         "id": f"99999999-0000-4000-8000-{key:012}",
@@ -70,6 +74,8 @@ class FakeTenant:
     subscriptions: list[Json] = field(default_factory=list)
     users: list[Json] = field(default_factory=list)
     customers: list[Json] = field(default_factory=list)
+    groups: list[Json] = field(default_factory=list)
+    members: dict[str, list[Json]] = field(default_factory=dict)
 
 
 def small_tenant() -> FakeTenant:
@@ -140,7 +146,24 @@ class FakeGraph:
             if headers.get("consistencylevel") != "eventual" or "$count" not in unquote(url):
                 return 400, {"error": {"code": "Request_UnsupportedQuery", "message": "No."}}
             return 200, _page(tenant.users, url, query, 999)
-        return 404, {"error": {"code": "Request_ResourceNotFound", "message": "No."}}
+        if path.startswith("/groups"):
+            return _groups(tenant, path, url, query)
+        return 404, _NOT_FOUND
+
+
+_NOT_FOUND: Json = {"error": {"code": "Request_ResourceNotFound", "message": "No."}}
+
+
+def _groups(tenant: FakeTenant, path: str, url: str, query: dict[str, list[str]]) -> tuple[int, Json]:
+    """Groups by name, one by its id, or everything in one."""
+    if path == "/groups":
+        name = query["$filter"][0].removeprefix("displayName eq '")[:-1].replace("''", "'").casefold()
+        return 200, {"value": [row for row in tenant.groups if row["displayName"].casefold() == name]}
+    key, _, rest = path.removeprefix("/groups/").partition("/")
+    found = next((row for row in tenant.groups if row["id"] == key), None)
+    if found is None:
+        return 404, _NOT_FOUND
+    return (200, _page(tenant.members.get(key, []), url, query, 999)) if rest == "transitiveMembers" else (200, found)
 
 
 def _page(rows: list[Json], url: str, query: dict[str, list[str]], size: int) -> Json:

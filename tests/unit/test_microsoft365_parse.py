@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from shared.billing.counts import Count, Customer, Holder, Subscription, SubscriptionStatus
 from shared.errors import Incomplete
-from shared.sources.microsoft365.parse import counts_of, customers_of, organization_name, rows_of, tenant_id
+from shared.sources.microsoft365.parse import (
+    LICENSED_USERS,
+    counts_of,
+    customers_of,
+    organization_name,
+    rows_of,
+    tenant_id,
+)
 from tests.unit.fake_graph import (
     FLOW_FREE,
     OTHER,
@@ -35,7 +42,7 @@ def counts(
     users: list[Json] | None = None,
     partners: frozenset[str] | None = frozenset({PARTNER}),
 ) -> tuple[Count, ...]:
-    return counts_of(
+    found = counts_of(
         TENANT,
         [] if skus is None else skus,
         [] if subscriptions is None else subscriptions,
@@ -43,7 +50,9 @@ def counts(
         partners=partners,
         name_of=lambda sku, part_number: f"name of {part_number}",
         free=frozenset({FLOW_FREE}),
+        members={},
     )
+    return tuple(count for count in found if count.sku != LICENSED_USERS)
 
 
 def test_a_sku_with_its_subscription_and_users_becomes_one_count() -> None:

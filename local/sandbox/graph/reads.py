@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from local.sandbox.entra import Tokens
-from local.sandbox.graph.rows import Row, customer_row, organization_row, sku_row, subscription_row, user_row
+from local.sandbox.graph.rows import (
+    Row,
+    customer_row,
+    group_row,
+    member_row,
+    organization_row,
+    sku_row,
+    subscription_row,
+    user_row,
+)
 from local.sandbox.world import Consent, Msp, Tenant
+from local.sandbox.world.model import Group
 
+_GROUP_ID = re.compile(r"/groups/[^/]+")
+_BY_NAME = re.compile(r"displayName eq '((?:[^']|'')*)'")
 LICENSED_ONLY = "assignedLicenses/$count ne 0"
 #: Properties of users that are sent only when they are selected.
 _ON_REQUEST = frozenset({"accountEnabled", "userType", "department", "assignedLicenses"})
@@ -48,6 +61,9 @@ class Graph:
             "/directory/subscriptions": self._subscriptions,
             "/users": self._users,
             "/organization": self._organization,
+            "/groups": self._groups,
+            "/groups/{id}": self._group,
+            "/groups/{id}/transitiveMembers": self._members,
         }
         self._by_path = {path.casefold(): read for path, read in self.reads.items()}
 
@@ -61,7 +77,7 @@ class Graph:
 
     def read(self, tenant: Tenant, ask: Ask) -> Row:
         """The body of a successful GET; raises `GraphProblem` otherwise."""
-        read = self._by_path.get(ask.path.casefold())
+        read = self._by_path.get(_GROUP_ID.sub("/groups/{id}", ask.path.casefold()))
         if read is None:
             raise GraphProblem(400, "BadRequest", f"Resource not found for the segment '{ask.path.strip('/')}'.")
         if tenant.consent is Consent.ROLE_DENIED:
@@ -93,8 +109,35 @@ class Graph:
         body = _page(tenant, ask, [user_row(user) for user in users], usual=100, largest=999)
         return {"@odata.count": len(users), **body} if ask.query.get("count") == "true" else body
 
+    def _groups(self, tenant: Tenant, ask: Ask) -> Row:
+        """Only by name."""
+        named = _BY_NAME.fullmatch(ask.query.get("filter", ""))
+        if named is None:
+            raise GraphProblem(400, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause.")
+        name = named[1].replace("''", "'").casefold()
+        found = [group_row(group) for group in tenant.groups().values() if group.name.casefold() == name]
+        return _page(tenant, ask, found, usual=100, largest=999)
+
+    def _group(self, tenant: Tenant, ask: Ask) -> Row:
+        (row,) = _selected([group_row(_group_of(tenant, ask))], ask)
+        return row
+
+    def _members(self, tenant: Tenant, ask: Ask) -> Row:
+        """Of a group that hides its members nobody is told without a role of its own."""
+        group, groups = _group_of(tenant, ask), tenant.groups()
+        everybody = [] if group.hidden else tenant.everybody_in(group.id)
+        rows = [member_row(key, is_group=key in groups) for key in everybody]
+        return _page(tenant, ask, rows, usual=100, largest=999)
+
     def _organization(self, tenant: Tenant, ask: Ask) -> Row:
         return _page(tenant, ask, [organization_row(tenant)], usual=100, largest=999)
+
+
+def _group_of(tenant: Tenant, ask: Ask) -> Group:
+    found = tenant.groups().get(ask.path.casefold().split("/")[2])
+    if found is None:
+        raise GraphProblem(404, "Request_ResourceNotFound", "Resource does not exist or its reference is not present.")
+    return found
 
 
 def _denied() -> GraphProblem:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from local.sandbox.world import Subscription, Tenant, User
-from local.sandbox.world.model import part_number
+from local.sandbox.world.model import Group, part_number
 
 Row = dict[str, Any]
 _STATES = {"enabled": "Enabled", "warning": "Warning", "suspended": "Suspended", "lockedOut": "LockedOut"}
@@ -59,6 +59,16 @@ def subscription_row(subscription: Subscription) -> Row:
         "ownerType": "User",
         "serviceStatus": [],
     }
+
+
+def group_row(group: Group) -> Row:
+    visibility = "HiddenMembership" if group.hidden else None
+    return {"id": group.id, "displayName": group.name, "visibility": visibility, "mailEnabled": False}
+
+
+def member_row(key: str, *, is_group: bool) -> Row:
+    kind = "group" if is_group else "user"
+    return {"@odata.type": f"#microsoft.graph.{kind}", "id": key}
 
 
 def user_row(user: User) -> Row:

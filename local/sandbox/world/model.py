@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -64,6 +65,16 @@ class User:
         return _OFFICES[int(self.id[-4:-2], 16) % len(_OFFICES)]
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of users and of groups in it (ids)."""
+
+    id: str
+    name: str
+    members: tuple[str, ...]
+    hidden: bool = False
+
+
 @dataclass(slots=True)
 class Tenant:
     """A Microsoft 365 tenant. `partner` is the partner tenant that lists it as a customer; None for a direct one.
@@ -93,6 +104,28 @@ class Tenant:
 
     def consumed(self, sku: str) -> int:
         return sum(sku in user.skus for user in self.users)
+
+    def groups(self) -> dict[str, Group]:
+        """By id: everybody in Sales, everybody in Service, the front office that both are, and one that hides who."""
+
+        def group(name: str, *members: str, hidden: bool = False) -> Group:
+            return Group(str(uuid.uuid5(uuid.UUID(self.id), name)), name, members, hidden)
+
+        teams = [
+            group(team, *(user.id for user in self.users if user.department == team)) for team in ("Sales", "Service")
+        ]
+        every = [*teams, group("Front office", *(team.id for team in teams)), group("Board", hidden=True)]
+        return {each.id: each for each in every}
+
+    def everybody_in(self, group: str) -> list[str]:
+        """The ids of all that is in a group, also through groups in it, each once."""
+        groups, found, ahead = self.groups(), dict[str, None](), [group]
+        while ahead:
+            for member in groups[ahead.pop()].members:
+                if member not in found:
+                    found[member] = None
+                    ahead += [member] if member in groups else []
+        return list(found)
 
     def licensed_users(self) -> Iterator[User]:
         return (user for user in self.users if user.skus)

@@ -6,18 +6,23 @@ name the list and the field, never a value: rows hold people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from shared.billing.counts import Count, Customer, Holder, Subscription, SubscriptionStatus
+from shared.billing.counts import Count, Customer, Holder, Scope, Subscription, SubscriptionStatus
+from shared.billing.quantities import holders_difference
 from shared.errors import Incomplete
 from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.settings import GUID
 
 SOURCE = "microsoft365"
 Row = dict[str, Any]
+
+#: The SKU of our own that counts everybody who holds a licence of any SKU that Microsoft does not give away.
+LICENSED_USERS = "licensed-users"
 
 _ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
@@ -32,15 +37,17 @@ def counts_of(
     partners: Set[str] | None,
     name_of: Callable[[str, str], str],
     free: Set[str],
+    members: Mapping[str, Set[str]],
 ) -> tuple[Count, ...]:
     """The counts of one tenant, one per SKU, in the order of their ids whatever order the rows came in.
 
     `partners` are our own partner tenants; None takes every seller for us (a tenant no partner relationship lists).
-    `name_of` names a SKU by id and part number. A living subscription of a SKU that the tenant does not list gives a
-    count that purchased nothing, so that the control total shows the difference.
+    `name_of` names a SKU by id and part number. `members` are the ids of everybody in each group that was read. A
+    living subscription of a SKU that the tenant does not list gives a count that purchased nothing, so that the control
+    total shows the difference. The last count is that of everybody who holds a licence of any SKU that is not `free`.
     """
     bought = _subscriptions_by_sku(subscriptions, partners)
-    holders = _holders_by_sku(users)
+    holders = _holders_by_sku(users, members)
 
     def count(sku: str, part_number: str, purchased: Decimal, grace: Decimal, assigned: Decimal | None) -> Count:
         return Count(
@@ -58,21 +65,35 @@ def counts_of(
 
     counts: dict[str, Count] = {}
     for row in skus:
-        sku = _guid(row, "skuId", _SKUS)
+        sku = guid(row, "skuId", _SKUS)
         if sku in counts:
             raise broken(_SKUS, "it lists one SKU twice")
         counts[sku] = count(sku, _text(row, "skuPartNumber", _SKUS), *_units(row))
     for sku, purchases in bought.items():
         if sku not in counts and any(subscription.status in _ALIVE for _, subscription in purchases):
             counts[sku] = count(sku, purchases[0][0], Decimal(0), Decimal(0), None)
-    return tuple(counts[sku] for sku in sorted(counts))
+    everybody = _each_once({holder for sku, holding in holders.items() if sku not in free for holder in holding})
+    licensed = [_licensed_users(tenant, everybody)] if everybody else []
+    return (*(counts[sku] for sku in sorted(counts)), *licensed)
+
+
+def scope_of(counts: Iterable[Count]) -> Scope:
+    """What a tenant's reading is complete for: not for its licensed users while the list of users lags behind."""
+    behind = any(holders_difference(count) is not None for count in counts if not count.free)
+    return Scope(without=frozenset({LICENSED_USERS} if behind else ()))
+
+
+def _licensed_users(tenant: str, holders: tuple[Holder, ...]) -> Count:
+    """Marked as free: who bills single SKUs does not want to hear that it is unmapped."""
+    units = Decimal(len(holders))
+    return Count(SOURCE, tenant, LICENSED_USERS, "Licensed users", units, assigned=units, holders=holders, free=True)
 
 
 def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
     """The customers that a partner tenant lists."""
     what = "the list of customers"
     return [
-        Customer(SOURCE, _guid(row, "tenantId", what), _text(row, "displayName", what), partner=partner) for row in rows
+        Customer(SOURCE, guid(row, "tenantId", what), _text(row, "displayName", what), partner=partner) for row in rows
     ]
 
 
@@ -124,7 +145,7 @@ def _subscriptions_by_sku(rows: Iterable[Row], partners: Set[str] | None) -> dic
         if subscription.id in found:
             raise broken(_SUBSCRIPTIONS, "it lists one subscription twice")
         part_number = _text(row, "skuPartNumber", _SUBSCRIPTIONS)
-        found[subscription.id] = (_guid(row, "skuId", _SUBSCRIPTIONS), part_number, subscription)
+        found[subscription.id] = (guid(row, "skuId", _SUBSCRIPTIONS), part_number, subscription)
     by_sku: dict[str, list[tuple[str, Subscription]]] = {}
     for key in sorted(found):
         sku, part_number, subscription = found[key]
@@ -141,8 +162,8 @@ def _subscription(row: Row, partners: Set[str] | None) -> Subscription:
         quantity=_number(row, "totalLicenses", _SUBSCRIPTIONS),
         status=SubscriptionStatus(status),
         trial=_flag(row, "isTrial", _SUBSCRIPTIONS, absent=False),
-        owned=_owned(_optional_text(row, "ownerTenantId", _SUBSCRIPTIONS), partners),
-        commerce_id=(_optional_text(row, "commerceSubscriptionId", _SUBSCRIPTIONS) or "").casefold() or None,
+        owned=_owned(optional_text(row, "ownerTenantId", _SUBSCRIPTIONS), partners),
+        commerce_id=(optional_text(row, "commerceSubscriptionId", _SUBSCRIPTIONS) or "").casefold() or None,
         started=_day(row, "createdDateTime", _SUBSCRIPTIONS),
         renews=_day(row, "nextLifecycleDateTime", _SUBSCRIPTIONS),
     )
@@ -154,18 +175,22 @@ def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:
     return partners is None or owner.casefold() in partners
 
 
-def _holders_by_sku(rows: Iterable[Row]) -> dict[str, tuple[Holder, ...]]:
+def _holders_by_sku(rows: Iterable[Row], members: Mapping[str, Set[str]]) -> dict[str, tuple[Holder, ...]]:
     """Who holds a licence of each SKU, every person once, in the order of names."""
     found: dict[str, set[Holder]] = {}
+    told = tuple(sorted(members))
     for row in rows:
         holder = _holder(row)
+        if told:
+            groups = tuple(group for group in told if holder.id in members[group])
+            holder = replace(holder, groups=groups, groups_told=told)
         licences = row.get("assignedLicenses")
         if not isinstance(licences, list):
             raise broken(_USERS, "assignedLicenses is missing")
         for licence in licences:
             if not isinstance(licence, dict):
                 raise broken(_USERS, "a licence is not an object")
-            found.setdefault(_guid(licence, "skuId", _USERS), set()).add(holder)
+            found.setdefault(guid(licence, "skuId", _USERS), set()).add(holder)
     return {sku: _each_once(holders) for sku, holders in found.items()}
 
 
@@ -175,20 +200,20 @@ def _each_once(holders: set[Holder]) -> tuple[Holder, ...]:
 
 
 def _by_name(holder: Holder) -> tuple[str | bool, ...]:
-    where = (holder.department or "", holder.office or "", holder.domain or "")
+    where = (holder.department or "", holder.office or "", holder.domain or "", *(holder.groups or ()))
     return (holder.name.casefold(), holder.id, holder.enabled, holder.guest, *where)
 
 
 def _holder(row: Row) -> Holder:
     key = _text(row, "id", _USERS).casefold()
-    sign_in = _optional_text(row, "userPrincipalName", _USERS)
+    sign_in = optional_text(row, "userPrincipalName", _USERS)
     return Holder(
         id=key,
-        name=_optional_text(row, "displayName", _USERS) or sign_in or key,
+        name=optional_text(row, "displayName", _USERS) or sign_in or key,
         enabled=_flag(row, "accountEnabled", _USERS, absent=True),
-        guest=(_optional_text(row, "userType", _USERS) or "").casefold() == "guest",
-        department=_optional_text(row, "department", _USERS) or "",
-        office=_optional_text(row, "officeLocation", _USERS) or "",
+        guest=(optional_text(row, "userType", _USERS) or "").casefold() == "guest",
+        department=optional_text(row, "department", _USERS) or "",
+        office=optional_text(row, "officeLocation", _USERS) or "",
         domain=None if sign_in is None else sign_in.rpartition("@")[2].casefold(),
     )
 
@@ -200,12 +225,12 @@ def _text(row: Row, field: str, what: str) -> str:
     return value.strip()
 
 
-def _optional_text(row: Row, field: str, what: str) -> str | None:
+def optional_text(row: Row, field: str, what: str) -> str | None:
     value = row.get(field)
     return None if value is None or value == "" else _text(row, field, what)
 
 
-def _guid(row: Row, field: str, what: str) -> str:
+def guid(row: Row, field: str, what: str) -> str:
     value = _text(row, field, what).casefold()
     if not GUID.fullmatch(value):
         raise broken(what, f"{field} is not an id")
@@ -230,7 +255,7 @@ def _flag(row: Row, field: str, what: str, *, absent: bool) -> bool:
 
 def _day(row: Row, field: str, what: str) -> date | None:
     """The calendar day (UTC) of a time; its first ten characters, as fractions may have seven digits."""
-    text = _optional_text(row, field, what)
+    text = optional_text(row, field, what)
     try:
         return None if text is None else date.fromisoformat(text[:10])
     except ValueError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 import httpx
 from azure.core.credentials import AccessToken, TokenCredential
@@ -14,7 +15,9 @@ from azure.core.credentials import AccessToken, TokenCredential
 from shared.errors import TrueUpError
 from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
+from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
 from shared.sources.microsoft365.parse import Row, broken, rows_of
+from shared.sources.microsoft365.parts import CUSTOMERS, ORGANIZATION, SKUS, SUBSCRIPTIONS, USERS, Part
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.tokens import Tokens
 from shared.sources.patience import Patience
@@ -22,39 +25,22 @@ from shared.sources.patience import Patience
 #: A company's sync has four minutes in all, for reading and writing.
 READ_SECONDS = 150.0
 LIST_SECONDS = 300.0
+#: A batch takes no more.
+MOST_ITEMS = 20
+#: What Graph answers for what is not there, and for what we may not see.
+_LACKING = frozenset({403, 404})
 #: No MSP-size list is longer; a list that is has no end.
 MOST_PAGES = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One list that Graph is asked for: what it is called in sentences, its address and the headers of every page."""
-
-    what: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-SKUS = Part("the list of SKUs", "/subscribedSkus")
-SUBSCRIPTIONS = Part("the list of subscriptions", "/directory/subscriptions")
-#: Counting licences in a filter is an advanced query: it needs $count and the header, on further pages too.
-USERS = Part(
-    "the list of licensed users",
-    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,department,officeLocation,assignedLicenses"
-    "&$filter=assignedLicenses/$count%20ne%200&$count=true&$top=999",
-    {"ConsistencyLevel": "eventual"},
-)
-CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
-ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")
-
-
-@dataclass(frozen=True, slots=True)
 class Seats:
-    """The rows of one tenant's three lists, each complete."""
+    """The rows of one tenant's three lists, each complete; the ids of everybody in each group that could be read."""
 
     skus: list[Row]
     subscriptions: list[Row]
     users: list[Row]
+    members: Mapping[str, frozenset[str]]
 
 
 class GraphReader:
@@ -71,14 +57,20 @@ class GraphReader:
         self._graph = GraphClient(settings, transport)
         self._sleep = sleep
 
-    def seats(self, tenant: str) -> Seats:
-        """Everything that counts seats in one tenant, in one call where no list is longer than a page."""
+    def seats(self, tenant: str, groups: Collection[str] = ()) -> Seats:
+        """Everything that counts seats in one tenant, in one call where no list is longer than a page.
+
+        The members of `groups` (ids or names) take another one, and one more for every twenty of them.
+        """
         read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
-        first = read.batch({"skus": SKUS, "subscriptions": SUBSCRIPTIONS, "users": USERS})
+        lookups = {f"group {group}": lookup(group) for group in groups}
+        first = read.batch({"skus": SKUS, "subscriptions": SUBSCRIPTIONS, "users": USERS, **lookups})
+        found = {group: group_id(group, body) for group in groups if (body := first[f"group {group}"]) is not None}
         return Seats(
             read.pages(SKUS, first["skus"]),
             read.pages(SUBSCRIPTIONS, first["subscriptions"]),
             read.pages(USERS, first["users"]),
+            _members(read, {group: key for group, key in found.items() if key is not None}),
         )
 
     def partner_customers(self, partner: str) -> list[Row]:
@@ -107,16 +99,22 @@ class _Read:
         self._consent = consent
 
     def batch(self, parts: Mapping[str, Part]) -> dict[str, object]:
-        """The bodies of the parts' first pages. Items that Graph was too busy for are asked for again, alone."""
+        """The bodies of the parts' first pages, None for an optional one that is not there or that we may not see.
+
+        Items that Graph was too busy for are asked for again, alone.
+        """
         bodies: dict[str, object] = {}
 
         def ask_for_the_rest() -> None:
-            missing = {name: part for name, part in parts.items() if name not in bodies}
-            answers = self._batch_once(missing)
-            bodies.update({name: answer.body for name, answer in answers.items() if answer.status == 200})
-            refused = [(answer, missing[name].what) for name, answer in answers.items() if answer.status != 200]
-            if refused:
-                raise min((self._refusal(answer, what) for answer, what in refused), key=_urgency)
+            while missing := dict(islice(((n, part) for n, part in parts.items() if n not in bodies), MOST_ITEMS)):
+                answers = self._batch_once(missing)
+                bodies.update({name: answer.body for name, answer in answers.items() if answer.status == 200})
+                refused = {name: answer for name, answer in answers.items() if answer.status != 200}
+                lacking = [name for name in refused if missing[name].optional and refused[name].status in _LACKING]
+                bodies.update(dict.fromkeys(lacking))
+                errors = [self._refusal(refused[name], missing[name].what) for name in refused.keys() - set(lacking)]
+                if errors:
+                    raise min(errors, key=_urgency)
 
         self._patience.repeat(ask_for_the_rest)
         return bodies
@@ -167,6 +165,18 @@ class _Read:
             request_id=request_id,
             retry_after=retry_after(answer.headers.get("retry-after")),
         )
+
+
+def _members(read: _Read, groups: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The ids of everybody in each group, by what the rules call it; one that we may not look into is left out."""
+    parts = {f"members {group}": members_of(key) for group, key in groups.items()}
+    bodies = read.batch(parts) if parts else {}
+    found: dict[str, frozenset[str]] = {}
+    for group in groups:
+        name = f"members {group}"
+        if bodies[name] is not None:
+            found[group] = member_ids(read.pages(parts[name], bodies[name]))
+    return found
 
 
 def batch_answers(body: object, expected: set[str]) -> dict[str, Answer]:

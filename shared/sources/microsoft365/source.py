@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,14 @@ from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.errors import Misconfigured, TrueUpError
 from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.known_skus import FREE_SKUS
-from shared.sources.microsoft365.parse import SOURCE, counts_of, customers_of, organization_name, tenant_id
+from shared.sources.microsoft365.parse import (
+    SOURCE,
+    counts_of,
+    customers_of,
+    organization_name,
+    scope_of,
+    tenant_id,
+)
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.sku_names import SkuNames
 
@@ -84,6 +91,10 @@ class Microsoft365Source:
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The seats of one tenant, complete over all SKUs, or why nothing is known. `customer` is the tenant's id."""
+        return self.read_with_groups(customer, day, ())
+
+    def read_with_groups(self, customer: str, day: date, groups: Collection[str], /) -> Reading | ReadFailure:
+        """The same with the members of these groups (`shared.sources.protocol.GroupSource`), for two more calls."""
         tenant = tenant_id(customer)
         if tenant is None:
             return ReadFailure(
@@ -94,7 +105,7 @@ class Microsoft365Source:
                 "Put the tenant's id (a GUID) into the company's link.",
             )
         try:
-            seats = self._reader().seats(tenant)
+            seats = self._reader().seats(tenant, groups)
             counts = counts_of(
                 tenant,
                 seats.skus,
@@ -103,10 +114,12 @@ class Microsoft365Source:
                 partners=None if tenant in self._direct else frozenset(self._partners),
                 name_of=self._names.name_of,
                 free=FREE_SKUS,
+                members=seats.members,
             )
         except TrueUpError as error:
             return failed(SOURCE, tenant, error)
-        return Reading(SOURCE, tenant, day, counts)
+        scope = scope_of(counts)
+        return Reading(SOURCE, tenant, day, tuple(count for count in counts if scope.covers(count.sku)), scope)
 
     def _name_of_tenant(self, tenant: str) -> str:
         """The organization's own name; a tenant that cannot be read is still a customer, named by its id."""

@@ -1,0 +1,32 @@
+"""The lists that Graph is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One list that Graph is asked for: what it is called in sentences, its address and the headers of every page.
+
+    `optional`: the reading is whole without it, when it is not there or we may not see it.
+    """
+
+    what: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+
+
+SKUS = Part("the list of SKUs", "/subscribedSkus")
+SUBSCRIPTIONS = Part("the list of subscriptions", "/directory/subscriptions")
+#: Counting licences in a filter is an advanced query: it needs $count and the header, on further pages too.
+USERS = Part(
+    "the list of licensed users",
+    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,department,officeLocation,assignedLicenses"
+    "&$filter=assignedLicenses/$count%20ne%200&$count=true&$top=999",
+    {"ConsistencyLevel": "eventual"},
+)
+CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
+ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")
