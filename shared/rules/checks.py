@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.billing.lines import canonical
-from shared.rules.tree import Outline, Path, Tree, written
+from shared.rules.tree import Outline, Path, Tree
 
 _SHOWN = 5
 
@@ -65,7 +65,7 @@ def _check_unique(found: Outline, entries: Sequence[Entry], *names: str, optiona
             continue
         key += tuple(_id(fields, name) for name in optional)
         if key in first:
-            sentence = f"has the same {' and '.join(names)} as {place_of(found, first[key])}; keep one of them"
+            sentence = f"has the same {' and '.join(names)} as {found.place(first[key])}; keep one of them"
             found.add(path, sentence)
         first.setdefault(key, path)
 
@@ -106,11 +106,7 @@ def _profile_by_sku(policies: Sequence[Entry]) -> Defaults:
 
 def _is_unbilled(licence: Fields) -> bool:
     """For ever: `do_not_bill_until` means that it will be billed one day."""
-    return licence.get("do_not_bill") == "true"
-
-
-def place_of(found: Outline, path: Path) -> str:
-    return f"{written(path)} (line {found.lines[path]})"
+    return licence.get("do_not_bill") in ("true", True)
 
 
 def listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from shared.billing.feeds import Fed, ItemRule, clashes, fed_items, item_id, item_rules
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyRules
-from shared.rules.checks import listed, place_of
+from shared.rules.checks import listed
 from shared.rules.document import RulesDocument
 from shared.rules.tree import Outline, Path
 from shared.rules.values import to_values
@@ -63,11 +63,11 @@ def _check_quantities(found: Outline, items: list[ItemRule], places: Mapping[str
 def _twice(found: Outline, other: Path, skus: list[str], *, within: bool) -> str:
     if within:
         return (
-            f"counts the same users as {place_of(found, other)}; give both users whose departments, offices or domains "
+            f"counts the same users as {found.place(other)}; give both users whose departments, offices or domains "
             "never meet, or leave out with one (without) what the other counts (only)"
         )
     return (
-        f"the customer is also linked at {place_of(found, other)}, and these SKUs would be billed twice: "
+        f"the customer is also linked at {found.place(other)}, and these SKUs would be billed twice: "
         f"{listed(skus)}; remove a link, give them do_not_bill: true at one of the companies, or give both links users "
         "that never meet"
     )

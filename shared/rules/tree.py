@@ -44,6 +44,10 @@ class Outline:
             known = known[:-1]
         self.problems.append(Problem(self.lines.get(known, 1), written(path), sentence))
 
+    def place(self, path: Path) -> str:
+        """Where something stands, in words for people."""
+        return f"{written(path)} (line {self.lines[path]})"
+
 
 def outline(text: str) -> Outline:
     """Never raises: what cannot be read is a problem."""

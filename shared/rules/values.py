@@ -50,13 +50,14 @@ def from_values(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -> do
     Raises `RulesProblem` for values that no document may hold.
     """
     try:
-        return doc.RulesDocument.model_validate(_document_fields(msp, companies))
+        return doc.RulesDocument.model_validate(document_fields(msp, companies))
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise RulesProblem([f"{written(details['loc'])}: {sentence_of(details)}" for details in found]) from None
 
 
-def _document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -> dict[str, Any]:
+def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -> dict[str, Any]:
+    """The fields of the document that gives these values, in a stable order; nobody has checked them."""
     return {
         "guards": _fields(msp.guards),
         "adoptable_marks": msp.adoptable_marks,

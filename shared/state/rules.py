@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.billing.rules import Approvals, BillingProfile, FleetLimit, Guards, Retention, Rules, Schedule, SkuPolicy
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
-from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Row, in_transactions
+from shared.state.records import Signature
+from shared.state.rows import (
+    AlreadyThere,
+    Changed,
+    DeleteRow,
+    InsertRow,
+    Operation,
+    ReplaceRow,
+    Row,
+    in_transactions,
+)
 from shared.state.tables import TableAccess
 
 TABLE = "Rules"
-KEPT_VERSIONS = 3
+#: People who edit rules save a version with each edit; a run needs the one that it began with until it has ended.
+KEPT_VERSIONS = 20
 _PARTITION = "rules"
 _HEAD = "head"
+#: Sorts after the versions, which begin with a digit: no sweep meets it.
+_HISTORY = "history"
+_FAR_FUTURE = 10**10 - 1
 _SYSTEM = "state"
 
 
@@ -31,9 +45,10 @@ class SavedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The versions kept, newest first; the first one is in force."""
+    """The versions kept, newest first; the first one is in force. `edition` grows with every edit, of companies too."""
 
     kept: tuple[SavedVersion, ...] = ()
+    edition: int = 0
 
     @property
     def version(self) -> int:
@@ -51,7 +66,25 @@ class General:
     retention: Retention = field(default_factory=Retention)
 
 
+@dataclass(frozen=True, slots=True)
+class RulesEntry:
+    """Who changed what of the rules, when (UTC) and how, in sentences.
+
+    `edition` is the one that it made. `done` is False until the rules of every company that it changes are stored: it
+    stays so where the worker died before.
+    """
+
+    id: str
+    signed: Signature
+    way: str
+    edition: int
+    version: int
+    what: tuple[str, ...] = ()
+    done: bool = True
+
+
 _HEAD_DOCUMENT = Document("head of the rules", Head)
+_ENTRY_DOCUMENT = Document("change of the rules", RulesEntry)
 _DOCUMENTS: dict[str, Document[Any]] = {
     "general": Document("rules", General),
     "policy": Document("SKU policy", SkuPolicy),
@@ -72,7 +105,7 @@ class RulesStore:
         self._loaded: dict[int, Rules] = {}
 
     def load(self, version: int | None = None) -> Rules:
-        """The rules in force, or one of the last three versions; version 0, empty, before the first import.
+        """The rules in force, or one of the last versions; version 0, empty, before the first import.
 
         A version this process has loaded before costs no round trip when asked for by number. Raises `Gone` for a
         version no longer kept.
@@ -87,14 +120,18 @@ class RulesStore:
                 self._loaded.pop(old, None)
         return self._loaded[wanted]
 
-    def save(self, rules: Rules, *, expected: int) -> int:
+    def head(self) -> Head:
+        """The versions kept and the edition in force."""
+        return self._head()[0]
+
+    def save(self, rules: Rules, *, expected: int, edition: int | None = None, entry: RulesEntry | None = None) -> int:
         """Makes these rules the ones in force and gives their version, one above `expected`.
 
+        `edition`, where it is given, must be the one in force too. `entry` is added to the history in the same step.
         Raises `Changed` when the version in force is not `expected`: somebody else saved meanwhile.
         """
         head, standing = self._head()
-        if head.version != expected:
-            raise _superseded(expected, head.version)
+        _must_be(head, expected, edition)
         self._sweep(head)
         rows = list(_rows(rules))
         saved = SavedVersion(expected + 1, uuid.uuid4().hex, len(rows))
@@ -103,22 +140,44 @@ class RulesStore:
         for batch in in_transactions(inserts):
             self._tables.transact(TABLE, _PARTITION, batch)
         try:
-            self._switch(standing, Head((saved, *head.kept)[:KEPT_VERSIONS]))
+            self._switch(standing, Head((saved, *head.kept)[:KEPT_VERSIONS], head.edition + 1), entry)
         except (AlreadyThere, Changed):
             self._remove([insert.row for insert in inserts])
             raise _superseded(expected, self._head()[0].version) from None
         return saved.version
 
+    def note(self, entry: RulesEntry, *, edition: int) -> None:
+        """Makes an edition of the rules in which only companies' own change. Raises `Changed` as `save` does."""
+        head, standing = self._head()
+        _must_be(head, head.version, edition)
+        try:
+            self._switch(standing, Head(head.kept, head.edition + 1), entry)
+        except (AlreadyThere, Changed):
+            raise _superseded(head.version, self._head()[0].version) from None
+
+    def finish(self, entry: RulesEntry) -> None:
+        """Notes that everything that the entry tells is stored."""
+        self._tables.put(TABLE, _PARTITION, _entry_key(entry), _ENTRY_DOCUMENT.encode(replace(entry, done=True)))
+
+    def history(self, limit: int, before: int | None = None) -> list[RulesEntry]:
+        """The newest changes of the rules, at most `limit`; those before an edition."""
+        first = f"{_HISTORY}{SEPARATOR}" if before is None else row_key(_HISTORY, _to_go(before - 1))
+        rows = self._tables.query(TABLE, _PARTITION, first=first, before=f"{_HISTORY}{AFTER_SEPARATOR}", limit=limit)
+        return [_ENTRY_DOCUMENT.decode(row.values) for row in rows]
+
     def _head(self) -> tuple[Head, Row | None]:
         row = self._tables.get(TABLE, _PARTITION, _HEAD)
         return (Head(), None) if row is None else (_HEAD_DOCUMENT.decode(row.values), row)
 
-    def _switch(self, standing: Row | None, head: Head) -> None:
+    def _switch(self, standing: Row | None, head: Head, entry: RulesEntry | None) -> None:
+        """The head, and with it what is told of the change: both or neither."""
         values = _HEAD_DOCUMENT.encode(head)
-        if standing is None:
-            self._tables.insert(TABLE, _PARTITION, _HEAD, values)
-        else:
-            self._tables.replace(TABLE, standing, values)
+        operations: list[Operation] = [
+            InsertRow(_HEAD, values) if standing is None else ReplaceRow(_HEAD, standing.etag, values)
+        ]
+        if entry is not None:
+            operations.append(InsertRow(_entry_key(entry), _ENTRY_DOCUMENT.encode(entry)))
+        self._tables.transact(TABLE, _PARTITION, operations)
 
     def _read(self, saved: SavedVersion) -> Rules:
         prefix = _prefix(saved)
@@ -178,6 +237,15 @@ def _prefix(saved: SavedVersion) -> str:
     return f"{row_key(_number(saved.version), saved.saving)}{SEPARATOR}"
 
 
+def _entry_key(entry: RulesEntry) -> str:
+    return row_key(_HISTORY, _to_go(entry.edition), entry.id)
+
+
+def _to_go(edition: int) -> str:
+    """Sorts the newest edition first."""
+    return _number(_FAR_FUTURE - edition)
+
+
 def _number(version: int) -> str:
     return f"{version:010d}"
 
@@ -191,6 +259,17 @@ def _saved(head: Head, version: int) -> SavedVersion:
             remedy="Start a new run: it takes the rules in force.",
         )
     return found
+
+
+def _must_be(head: Head, version: int, edition: int | None) -> None:
+    if head.version != version:
+        raise _superseded(version, head.version)
+    if edition not in (None, head.edition):
+        raise Changed(
+            f"the rules are at edition {head.edition}, not {edition}: somebody else changed them",
+            system=_SYSTEM,
+            remedy="Look at the rules as they are now, and repeat the change if it is still wanted.",
+        )
 
 
 def _superseded(expected: int, found: int) -> Changed:

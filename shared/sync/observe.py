@@ -13,7 +13,7 @@ from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, CompareForecast, Guards, Rules
 from shared.state.companies import CompanyRow
-from shared.state.company_state import CompanyState
+from shared.state.company_state import CompanyState, OwnRules
 from shared.sync.fleets import read_customer
 from shared.sync.moments import moments_since
 from shared.sync.ports import Ports
@@ -30,7 +30,7 @@ class Observation:
     failures: tuple[str, ...]
 
 
-def company_rules(row: CompanyRow, state: CompanyState) -> CompanyRules:
+def company_rules(row: CompanyRow, state: CompanyState | OwnRules) -> CompanyRules:
     """A company's own rules: part stands in its row, which lists all companies, part with its state."""
     return CompanyRules(
         row.id,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from shared.billing.lines import canonical
-from shared.billing.rules import CompanyLink, CompanyRules, Mode
-from shared.rules.reading import read_rules
+from shared.billing.rules import CompanyRules, Mode
+from shared.rules.differences import Difference, differences
+from shared.rules.document import RulesDocument
+from shared.rules.reading import RulesProblem, read_rules
 from shared.rules.values import from_values, to_values
 from shared.rules.writing import write_rules
 from shared.state.companies import CompanyRow
+from shared.sync.approvals import Person
+from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
+from shared.sync.rule_edits import new_entry, put_in_force
+
+#: Who imports a document from a command line: nobody has signed in there.
+COMMAND_LINE = Person("dev.py rules import")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +37,20 @@ class Imported:
     careful: tuple[int, ...] = ()
 
 
-def import_rules(ports: Ports, text: str) -> Imported:
+def import_rules(ports: Ports, text: str, person: Person = COMMAND_LINE) -> Imported:
     """Replaces the rules by those of the document. Raises `RulesProblem` with every problem; then nothing changes."""
     document = read_rules(text)
-    standing = ports.rules.load()
-    rules, companies = to_values(document, standing.version + 1)
-    version = ports.rules.save(rules, expected=standing.version)
-    customers = _companies_by_customer(companies)
-    rows = ports.companies.all()
-    careful = _still_careful(rows, companies)
-    for company in companies:
-        linked = {other for link in company.linked for other in customers[_customer(link)]}
-        sharing = linked - {company.company}
-        ports.companies.put_rules(company, sharing, keep_mode=company.company in careful)
+    head, rows = ports.rules.head(), ports.companies.all()
+    rules, companies = to_values(document, head.version + 1)
     named = {company.company for company in companies}
     left = [row for row in rows if row.id not in named and (row.links or row.mode is not Mode.OBSERVE)]
-    for row in left:
-        ports.companies.put_rules(CompanyRules(row.id, row.name))
-    return Imported(
-        version, len(rules.profiles), len(rules.policies), len(companies), tuple(row.id for row in left), careful
-    )
+    what = _differences(ports, head.version, rows, document)
+    careful = _still_careful(rows, companies)
+    all_companies = [*companies, *(CompanyRules(row.id, row.name) for row in left)]
+    entry = new_entry(ports, head, what, person, "import")
+    put_in_force(ports, head, rules, all_companies, rows, entry, keep_modes=careful)
+    gone = tuple(row.id for row in left)
+    return Imported(head.version + 1, len(rules.profiles), len(rules.policies), len(companies), gone, careful)
 
 
 def _still_careful(rows: Iterable[CompanyRow], companies: Iterable[CompanyRules]) -> tuple[int, ...]:
@@ -61,16 +62,14 @@ def _still_careful(rows: Iterable[CompanyRow], companies: Iterable[CompanyRules]
     return tuple(row.id for row in rows if row.before_undo is not None and told.get(row.id) is row.before_undo)
 
 
-def _companies_by_customer(companies: Iterable[CompanyRules]) -> dict[tuple[str, str], set[int]]:
-    found: dict[tuple[str, str], set[int]] = {}
-    for company in companies:
-        for link in company.linked:
-            found.setdefault(_customer(link), set()).add(company.company)
-    return found
-
-
-def _customer(link: CompanyLink) -> tuple[str, str]:
-    return (link.source, canonical(link.customer))
+def _differences(
+    ports: Ports, version: int, rows: Sequence[CompanyRow], document: RulesDocument
+) -> Sequence[Difference | str]:
+    standing = [company_rules(row, ports.company_state.own_rules(row.id)) for row in rows]
+    try:
+        return differences(from_values(ports.rules.load(version), standing), document)
+    except RulesProblem as problem:  # what stands was stored before a check that no document passes any more
+        return [f"the whole document, in the place of rules that could not be told: {problem}"]
 
 
 def export_rules(ports: Ports) -> str:

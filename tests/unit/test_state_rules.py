@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -18,8 +20,9 @@ from shared.billing.rules import (
     SkuPolicy,
 )
 from shared.errors import Gone, Refused, Retryable
+from shared.state.records import Signature
 from shared.state.rows import Changed
-from shared.state.rules import KEPT_VERSIONS, RulesStore
+from shared.state.rules import KEPT_VERSIONS, RulesEntry, RulesStore
 from tests.fakes.tables import InMemoryTables
 
 PROFILES = {
@@ -89,8 +92,8 @@ def test_a_run_keeps_the_version_it_pinned_until_three_newer_ones_are_saved(tabl
 
 def test_old_versions_and_dead_saves_do_not_pile_up(tables: InMemoryTables) -> None:
     store = RulesStore(tables)
-    for version in range(12):
-        fail(tables, "before", "insert" if version == 0 else "replace")
+    for version in range(KEPT_VERSIONS + 9):
+        fail(tables, "before", "transact", 2)
         with pytest.raises(Retryable):
             store.save(rules(), expected=version)
         tables.fault = None
@@ -109,9 +112,13 @@ def test_the_second_of_two_people_is_told_and_changes_nothing(tables: InMemoryTa
 
 def test_a_save_overtaken_just_before_its_switch_changes_nothing_and_cleans_up(tables: InMemoryTables) -> None:
     RulesStore(tables).save(rules(), expected=0)
+    transactions: list[str] = []
 
     def overtake(moment: str, operation: str, _table: str) -> None:
-        if (moment, operation) == ("before", "replace"):
+        transactions.append(operation)
+        if (
+            moment == "before" and transactions.count("transact") > 2
+        ):  # the switch: before and after the rows came first
             tables.fault = None
             RulesStore(tables).save(rules(policies=1), expected=1)
 
@@ -123,18 +130,42 @@ def test_a_save_overtaken_just_before_its_switch_changes_nothing_and_cleans_up(t
     assert len(tables.rows("Rules", "rules")) == 1 + (1 + 3 + 2 + 2) + (1 + 1 + 2 + 2)
 
 
-@pytest.mark.parametrize("operation", ["get", "query", "transact", "replace"])
+#: 155 rows take two transactions; the third switches the head.
+@pytest.mark.parametrize(("operation", "time"), [("get", 1), ("query", 1), *(("transact", time) for time in (1, 2, 3))])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_save_that_dies_leaves_the_old_version_or_the_new_one_whole(
-    tables: InMemoryTables, operation: str, moment: str
+    tables: InMemoryTables, operation: str, time: int, moment: str
 ) -> None:
     RulesStore(tables).save(rules(), expected=0)
-    fail(tables, moment, operation)
+    fail(tables, moment, operation, time)
     with pytest.raises(Retryable):
-        RulesStore(tables).save(rules(policies=150), expected=1)
+        RulesStore(tables).save(rules(policies=150), expected=1, entry=change(2))
     tables.fault = None
-    took_effect = (moment, operation) == ("after", "replace")
+    took_effect = (moment, operation, time) == ("after", "transact", 3)
     assert RulesStore(tables).load() == (rules(2, policies=150) if took_effect else rules(1))
+    assert RulesStore(tables).history(9) == ([change(2)] if took_effect else [])
+
+
+def test_every_change_makes_an_edition_and_stands_in_the_history_newest_first(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    store.save(rules(), expected=0, edition=0, entry=change(1))
+    store.note(change(2), edition=1)
+    store.note(change(3), edition=2)
+    store.finish(change(2))
+    assert (store.head().version, store.head().edition) == (1, 3)
+    assert store.history(2) == [change(3), replace(change(2), done=True)]
+    assert store.history(9, before=2) == [change(1)]
+    assert store.load() == rules(1)
+
+
+def test_a_change_of_what_somebody_else_has_changed_meanwhile_is_refused(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    store.save(rules(), expected=0, edition=0)
+    with pytest.raises(Changed, match="edition 1, not 0"):
+        store.note(change(1), edition=0)
+    with pytest.raises(Changed, match="edition 1, not 0"):
+        store.save(rules(1), expected=1, edition=0)
+    assert (store.head().edition, store.history(9)) == (1, [])
 
 
 def test_rules_of_a_newer_trueup_are_refused(tables: InMemoryTables) -> None:
@@ -143,9 +174,18 @@ def test_rules_of_a_newer_trueup_are_refused(tables: InMemoryTables) -> None:
         RulesStore(tables).load()
 
 
-def fail(tables: InMemoryTables, moment: str, operation: str) -> None:
+def change(edition: int) -> RulesEntry:
+    signed = Signature("pat@birchline.example", datetime(2026, 11, 21, 9, edition, tzinfo=UTC))
+    return RulesEntry(f"edit-{edition}", signed, "console", edition, 1, ("policy pax8 x: removed",), done=False)
+
+
+def fail(tables: InMemoryTables, moment: str, operation: str, time: int = 1) -> None:
+    seen: list[str] = []
+
     def fault(when: str, what: str, _table: str) -> None:
         if (when, what) == (moment, operation):
-            raise Retryable("the answer got lost")
+            seen.append(what)
+            if len(seen) == time:
+                raise Retryable("the answer got lost")
 
     tables.fault = fault

@@ -1,0 +1,195 @@
+"""Changing parts of the rules: checked like a whole document, put in force at once, and told in the rules' history."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import uuid4
+
+from shared.billing.lines import canonical
+from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.rules.differences import Difference, differences
+from shared.rules.document import Company, RulesDocument
+from shared.rules.editing import Edit, Section, edited
+from shared.rules.values import from_values, to_values
+from shared.state.companies import CompanyRow
+from shared.state.rows import Changed
+from shared.state.rules import Head, RulesEntry
+from shared.sync.approvals import Person, sign
+from shared.sync.observe import company_rules
+from shared.sync.ports import Ports
+
+_MSP_WIDE = (Section.PROFILES, Section.POLICIES)
+
+#: A vendor's customer: source and id in canonical form.
+Customer = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What edits would change of the rules at an edition. `hash` stands for exactly that."""
+
+    edition: int
+    what: tuple[Difference, ...]
+
+    @property
+    def hash(self) -> str:
+        text = "\n".join([str(self.edition), *map(str, self.what)])
+        return sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """What was changed, and the edition that the rules have since. Nothing, where everything stood so already."""
+
+    edition: int
+    what: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Worked:
+    """The rules before and after edits; `rows` are all companies, `companies` those that the edits could concern."""
+
+    head: Head
+    rows: Sequence[CompanyRow]
+    before: RulesDocument
+    after: RulesDocument
+    what: tuple[Difference, ...]
+
+
+def preview(ports: Ports, edits: Sequence[Edit]) -> Preview:
+    """What edits would change. Raises `EditProblem` with everything that is wrong with them."""
+    worked = _worked(ports, edits, None)
+    return Preview(worked.head.edition, worked.what)
+
+
+def edit_rules(
+    ports: Ports,
+    edits: Sequence[Edit],
+    person: Person,
+    *,
+    way: str = "console",
+    expected: int | None = None,
+    previewed: str | None = None,
+) -> Edited:
+    """Makes all edits or none. `expected` is the edition that the person saw, `previewed` the hash of what they saw.
+
+    Raises `EditProblem` with everything wrong with the edits, and `Changed` when somebody else changed the rules since.
+    """
+    worked = _worked(ports, edits, expected)
+    if previewed is not None and Preview(worked.head.edition, worked.what).hash != previewed:
+        raise Changed("these are not the changes that were shown", system="rules", remedy="Look at them once more.")
+    if not worked.what:
+        return Edited(worked.head.edition, ())
+    rules, companies = to_values(worked.after, worked.head.version + 1)
+    standing = {company.company: company for company in worked.before.companies}
+    changed = {company.company for company in worked.after.companies if standing.get(company.company) != company}
+    edition = put_in_force(
+        ports,
+        worked.head,
+        rules if any(edit.section in _MSP_WIDE for edit in edits) else None,
+        [company for company in companies if company.company in _concerned(changed, companies, worked)],
+        worked.rows,
+        new_entry(ports, worked.head, worked.what, person, way),
+        keep_modes={number for number in changed if not _sets_mode(number, standing, worked.after)},
+    )
+    return Edited(edition, worked.what)
+
+
+def new_entry(ports: Ports, head: Head, what: Iterable[Difference | str], person: Person, way: str) -> RulesEntry:
+    """What the history will tell of a change that comes after `head`."""
+    sentences = tuple(map(str, what))
+    return RulesEntry(uuid4().hex[:8], sign(ports, person), way, head.edition + 1, head.version, sentences, done=False)
+
+
+def put_in_force(
+    ports: Ports,
+    head: Head,
+    rules: Rules | None,
+    companies: Sequence[CompanyRules],
+    rows: Sequence[CompanyRow],
+    entry: RulesEntry,
+    *,
+    keep_modes: Collection[int] = (),
+) -> int:
+    """Stores rules and companies' own, `rows` being all companies as they stood, and gives the new edition.
+
+    A company that is given a customer knows of those that had it until now, even if they are written only later: a
+    death in between bills nobody twice.
+    """
+    if rules is None:
+        ports.rules.note(entry, edition=head.edition)
+    else:
+        ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry)
+    linked = _companies_by_customer((row.id, row.links) for row in rows)
+    for customer, found in _companies_by_customer((each.company, each.links) for each in companies).items():
+        linked[customer] = linked.get(customer, set()) | found
+    for company in companies:
+        sharing = {other for link in company.linked for other in linked[_customer(link)]} - {company.company}
+        ports.companies.put_rules(company, sharing, keep_mode=company.company in keep_modes)
+    ports.rules.finish(entry)
+    return entry.edition
+
+
+def _worked(ports: Ports, edits: Sequence[Edit], expected: int | None) -> _Worked:
+    head = ports.rules.head()
+    if expected not in (None, head.edition):
+        raise Changed(
+            "somebody else changed the rules since you looked",
+            system="rules",
+            remedy="Look at the rules as they are now, and repeat the change if it is still wanted.",
+        )
+    rules, rows = ports.rules.load(head.version), ports.companies.all()
+    wanted = _wanted(edits, rows)
+    standing = [company_rules(row, ports.company_state.own_rules(row.id)) for row in rows if row.id in wanted]
+    _, after = edited(rules, standing, edits)
+    before = from_values(rules, standing)
+    return _Worked(head, rows, before, after, tuple(differences(before, after)))
+
+
+def _wanted(edits: Sequence[Edit], rows: Sequence[CompanyRow]) -> set[int]:
+    """The companies that must be looked at together: those edited, and those that share a customer with one of them."""
+    if any(edit.section in _MSP_WIDE for edit in edits):
+        return {row.id for row in rows}
+    own = {_company_of(edit) for edit in edits}
+    customers = {_customer(link) for row in rows if row.id in own for link in row.links}
+    customers |= {
+        (str(edit.fields.get("source")), canonical(str(edit.fields.get("customer"))))
+        for edit in edits
+        if edit.section is Section.LINKS
+    }
+    return {row.id for row in rows if row.id in own or any(_customer(link) in customers for link in row.links)}
+
+
+def _company_of(edit: Edit) -> int | None:
+    if edit.section is not Section.COMPANIES:
+        return edit.company
+    number = str(edit.fields.get("company"))
+    return int(number) if number.isdecimal() else None
+
+
+def _concerned(changed: Collection[int], companies: Sequence[CompanyRules], worked: _Worked) -> set[int]:
+    """The changed companies, and those that share a customer with one of them, before or after."""
+    before = _companies_by_customer((row.id, row.links) for row in worked.rows)
+    after = _companies_by_customer((company.company, company.links) for company in companies)
+    together = [found for linked in (before, after) for found in linked.values() if not found.isdisjoint(changed)]
+    return set(changed).union(*together)
+
+
+def _sets_mode(number: int, standing: Mapping[int, Company], after: RulesDocument) -> bool:
+    company = next(company for company in after.companies if company.company == number)
+    return number not in standing or standing[number].mode is not company.mode
+
+
+def _companies_by_customer(links: Iterable[tuple[int, Sequence[CompanyLink]]]) -> dict[Customer, set[int]]:
+    found: dict[Customer, set[int]] = {}
+    for company, own in links:
+        for link in own:
+            if not link.removed:
+                found.setdefault(_customer(link), set()).add(company)
+    return found
+
+
+def _customer(link: CompanyLink) -> Customer:
+    return (link.source, canonical(link.customer))

@@ -1,0 +1,50 @@
+"""Who changed what of the rules: in pages as JSON-shaped values, and as a table for a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from shared.state.rules import RulesEntry
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+COLUMNS = ("when", "who", "from", "way", "edition", "whole", "what")
+_READ_AT_ONCE = 200
+
+
+def page(ports: Ports, limit: int, before: int | None) -> Json:
+    """The newest changes, or those before an edition; `next` is the `before` of the next page.
+
+    `whole` is False where the worker died before every company had what the change says: it must be made again.
+    """
+    found = ports.rules.history(limit + 1, before)
+    shown = found[:limit]
+    return {"entries": [_told(entry) for entry in shown], "next": shown[-1].edition if len(found) > limit else None}
+
+
+def rows(ports: Ports) -> Iterator[tuple[object, ...]]:
+    """The whole history, newest first, one row for each thing that was changed, in the order of `COLUMNS`."""
+    before: int | None = None
+    while found := ports.rules.history(_READ_AT_ONCE, before):
+        for entry in found:
+            signed = entry.signed
+            whole = "yes" if entry.done else "no"
+            for what in entry.what:
+                yield signed.at.isoformat(), signed.by, signed.origin, entry.way, entry.edition, whole, what
+        before = found[-1].edition
+
+
+def _told(entry: RulesEntry) -> Json:
+    signed = entry.signed
+    return {
+        "id": entry.id,
+        "edition": entry.edition,
+        "at": signed.at.isoformat(),
+        "by": signed.by,
+        "origin": signed.origin,
+        "way": entry.way,
+        "whole": entry.done,
+        "what": list(entry.what),
+    }
