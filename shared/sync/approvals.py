@@ -6,7 +6,7 @@ fresh reads. Whatever dies in between, the next sync finds the decision and writ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -92,6 +92,19 @@ def approve_all(
         return None
     run = new_run(ports, "approval")
     start_run(ports, run, "approval", sorted(wanted), approved=wanted, signed=sign(ports, person))
+    return run
+
+
+def approve_several(ports: Ports, wanted: Mapping[int, Collection[str]], person: Person) -> str:
+    """Approves these groups, by company, in a run; answers its id. What is not planned any more is stale there.
+
+    Raises `Gone` for a company that is not known, and `Refused` where one is only observed; then nothing is approved.
+    """
+    for company in wanted:
+        known_and_not_observed(ports, company)
+    run = new_run(ports, "approval")
+    approved = {company: tuple(sorted(set(hashes))) for company, hashes in wanted.items()}
+    start_run(ports, run, "approval", sorted(wanted), approved=approved, signed=sign(ports, person))
     return run
 
 

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def waiting(ports: Ports) -> Json:
-    """Every group that waits or was rejected, by company, and the sums of those that wait by kind and guard."""
+    """Every group that waits or was rejected, and the sums of those that wait by kind, guard and currency."""
     groups = [
         {"company": row.id, "name": row.name, **views.group(group, state, texts=True)}
         for row, state in companies_to_decide(ports)
@@ -67,10 +67,10 @@ def undone(done: Undone) -> Json:
 
 
 def _sums(groups: Iterable[Json]) -> list[Json]:
-    sums: dict[tuple[str, bool], Json] = {}
+    sums: dict[tuple[str, bool, str], Json] = {}
     for group in groups:
-        key = group["kind"], group["held"] is not None
-        nothing = {"kind": key[0], "held": key[1], "groups": 0, "monthly": 0.0, "one_off": 0.0}
+        key = group["kind"], group["held"] is not None, group["currency"]
+        nothing = {"kind": key[0], "held": key[1], "currency": key[2], "groups": 0, "monthly": 0.0, "one_off": 0.0}
         total = sums.setdefault(key, nothing)
         total["groups"] += 1
         total["monthly"] = round(total["monthly"] + group["monthly"], 5)

@@ -16,6 +16,7 @@ from typing import Any
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change, Group
 from shared.errors import Gone
+from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
 from shared.state.records import ChoiceMade, CompanyReport, OpenFinding
 from shared.state.runs import RunHeader, RunRow
@@ -84,7 +85,11 @@ def company(ports: Ports, company_id: int, *, texts: bool = False) -> Json:
     row = ports.companies.get(company_id)
     if row is None:
         raise Gone(f"company {company_id} is not known", remedy="Add the company to the rules and import them.")
-    state = ports.company_state.load(company_id)
+    return company_of(row, ports.company_state.load(company_id), texts=texts)
+
+
+def company_of(row: CompanyRow, state: CompanyState, *, texts: bool = False) -> Json:
+    """A company that was read already."""
     return {
         "id": row.id,
         "name": row.name,
@@ -94,7 +99,7 @@ def company(ports: Ports, company_id: int, *, texts: bool = False) -> Json:
         "last_at": _time(row.last_at),
         "plan": {"groups": [group(each, state, texts=texts) for each in (state.plan.groups if state.plan else ())]},
         "choices": [_choice(state.choices[subject]) for subject in sorted(state.choices)],
-        "findings": [_finding(state.findings[key]) for key in sorted(state.findings)],
+        "findings": [finding(state.findings[key]) for key in sorted(state.findings)],
     }
 
 
@@ -153,7 +158,13 @@ def group(group: Group, state: CompanyState | None = None, *, texts: bool = Fals
         "one_off": float(group.one_off),
         "changes": [change(each, texts=texts) for each in group.changes],
     }
-    return told if state is None else {**told, **_standing(group, state)}
+    return told if state is None else {**told, "currency": _currency(group, state), **_standing(group, state)}
+
+
+def _currency(group: Group, state: CompanyState) -> str:
+    """What its agreement is billed in; empty where Manage does not say, or nobody has looked since that is kept."""
+    agreement = group.changes[0].key.agreement
+    return next((one.currency or "" for one in state.overview.agreements if one.id == agreement), "")
 
 
 def _standing(group: Group, state: CompanyState) -> Json:
@@ -203,14 +214,15 @@ def _choice(made: ChoiceMade) -> Json:
     return {"kind": choice.kind.value, **about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
 
 
-def _finding(open_: OpenFinding) -> Json:
-    finding = open_.finding
+def finding(open_: OpenFinding) -> Json:
+    """An open finding with what a person can choose about it."""
+    told = open_.finding
     return {
-        "kind": finding.kind.value,
-        "key": finding.key,
-        "text": finding.text,
-        "remedy": finding.remedy,
-        "choices": [kind.value for kind in offered(finding.kind, finding.key)],
+        "kind": told.kind.value,
+        "key": told.key,
+        "text": told.text,
+        "remedy": told.remedy,
+        "choices": [kind.value for kind in offered(told.kind, told.key)],
         "opened": _time(open_.opened),
     }
 

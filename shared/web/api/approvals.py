@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.billing.choices import ChoiceKind
 from shared.billing.plan import GroupKind
 from shared.sync import inbox, views
-from shared.sync.approvals import approve, approve_all, reject
+from shared.sync.approvals import approve, approve_all, approve_several, reject
 from shared.sync.choices import choose
 from shared.sync.history import page
 from shared.sync.undo import undo
@@ -40,6 +40,12 @@ class ApproveGroups(Asked):
 
     company: CompanyId
     groups: Hashes
+
+
+class ApproveSeveral(Asked):
+    """These groups of several companies, each company once."""
+
+    chosen: Annotated[list[ApproveGroups], Field(min_length=1, max_length=1000)]
 
 
 class ApproveKind(Asked):
@@ -80,12 +86,6 @@ def waiting(ports: House) -> dict[str, Any]:
     return inbox.waiting(ports)
 
 
-@router.get("/companies/{company}")
-def company(ports: House, company: InPath) -> dict[str, Any]:
-    """One company with its plan and open findings."""
-    return views.company(ports, company, texts=True)
-
-
 @router.get("/companies/{company}/history")
 def history(
     ports: House,
@@ -99,12 +99,18 @@ def history(
 
 @router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})
 def approve_groups(
-    request: Request, ports: House, who: Biller, asked: Annotated[ApproveGroups | ApproveKind, Body()]
+    request: Request,
+    ports: House,
+    who: Biller,
+    asked: Annotated[ApproveGroups | ApproveSeveral | ApproveKind, Body()],
 ) -> JSONResponse:
-    """Groups of one company are written at once, those of a kind by a run (202; `run` null when nothing waits)."""
+    """Groups of one company are written at once, others by a run (202; `run` null when nothing of a kind waits)."""
     by = person(who, request)
     if isinstance(asked, ApproveGroups):
         return JSONResponse(inbox.approved(asked.groups, approve(ports, asked.company, asked.groups, by)))
+    if isinstance(asked, ApproveSeveral):
+        chosen = {each.company: each.groups for each in asked.chosen}
+        return JSONResponse({"run": approve_several(ports, chosen, by)}, 202)
     companies = None if asked.companies == "all" else asked.companies
     kind = None if asked.kind == "all" else asked.kind
     run = approve_all(ports, by, companies=companies, kind=kind, held=asked.held)

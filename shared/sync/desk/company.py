@@ -1,0 +1,87 @@
+"""One company whole: links, licences, agreements before and after the plan, findings with their choices.
+
+It shows what the last look saw; nobody outside is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from shared.billing.agreements import Addition
+from shared.billing.choices import ABOUT_OTHERS, subject_of_stray
+from shared.billing.findings import FindingKind
+from shared.billing.lines import canonical, has_our_prefix
+from shared.billing.plan import Group
+from shared.billing.rules import CompanyLink, Rules
+from shared.clock import business_date
+from shared.errors import Gone
+from shared.state.company_state import CompanyState
+from shared.state.records import OpenFinding, Verdict
+from shared.sync import views
+from shared.sync.desk.agreements import agreements, line
+from shared.sync.desk.licences import billed_for_nothing_told, licences
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+
+def company(ports: Ports, number: int) -> Json:
+    """Everything that is shown of a company but its history. Raises `Gone` for an unknown id."""
+    row = ports.companies.get(number)
+    if row is None:
+        raise Gone(f"company {number} is not known", remedy="Add the company to the rules and import them.")
+    state = ports.company_state.load(number)
+    rules = ports.rules.load()
+    as_of = business_date(ports.clock)
+    groups = state.plan.groups if state.plan is not None else ()
+    changes = [change for group in groups if not _is_rejected(group, state) for change in group.changes]
+    return {
+        **views.company_of(row, state, texts=True),
+        "waiting": row.waiting,
+        "links": [_link(link, state) for link in row.links],
+        "licences": licences(state, rules, as_of),
+        "items": billed_for_nothing_told(state, rules, as_of),
+        "agreements": agreements(state, changes, as_of),
+        "findings": [_finding(state.findings[key], state, rules) for key in sorted(state.findings)],
+    }
+
+
+def _is_rejected(group: Group, state: CompanyState) -> bool:
+    decision = state.decisions.get(group.hash)
+    return decision is not None and decision.verdict is Verdict.REJECTED
+
+
+def _link(link: CompanyLink, state: CompanyState) -> Json:
+    """`day` is that of the last reading, None before the first; `failure` says why the newest attempt failed."""
+    notes = [note for note in state.readings.values() if note.source == link.source]
+    note = next((note for note in notes if canonical(note.customer) == canonical(link.customer)), None)
+    return {
+        "source": link.source,
+        "customer": link.customer,
+        "removed": link.removed,
+        "some_users": not link.users.is_everybody,
+        "day": note.day.isoformat() if note is not None and note.skus else None,
+        "failure": note.failure if note is not None else None,
+    }
+
+
+def _finding(open_: OpenFinding, state: CompanyState, rules: Rules) -> Json:
+    """`lines` are the additions of which a choice about the finding names one or several."""
+    told, key = views.finding(open_), open_.finding.key
+    found: Iterable[Addition] = ()
+    if open_.finding.kind is FindingKind.STRAY:
+        found = [each for each in state.overview.lines if subject_of_stray(each.id) == key]
+    elif ABOUT_OTHERS & set(told["choices"]):
+        found = _others(key, state, rules)
+    return {**told, "lines": [line(each) for each in found]}
+
+
+def _others(item: str, state: CompanyState, rules: Rules) -> list[Addition]:
+    """Lines that are not ours and bill what a bill item would be billed by."""
+    billed = next((one for one in state.overview.billed if one.item == item), None)
+    profile = rules.profiles.get(billed.profile or "") if billed is not None else None
+    if profile is None:
+        return []
+    products = {product.casefold() for product in (*profile.products, *profile.replaces)}
+    return [each for each in state.overview.lines if each.product.casefold() in products and not has_our_prefix(each)]
