@@ -29,6 +29,7 @@ from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
 from shared.state.tables import AzureTables
+from shared.state.vendor_invoices import VendorInvoiceStore
 from shared.sync.ports import Limits, Ports
 from shared.web.principal import Access
 
@@ -61,6 +62,7 @@ def make_ports(settings: Settings) -> Ports:
         runs=RunStore(tables),
         schedules=ScheduleStore(tables),
         readings=ReadingStore(tables),
+        vendor_invoices=VendorInvoiceStore(tables),
         pushes=pushes,
         push_keys=settings.pushed.keys,
         push_age=settings.pushed.age,

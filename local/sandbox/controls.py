@@ -62,6 +62,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("PUT", "seats", controls.set_seats),
         ("GET", "huntress", controls.huntress),
         ("PUT", "huntress", controls.set_huntress),
+        ("POST", "huntress/invoices", controls.make_huntress_invoice),
         ("GET", "cove", controls.cove),
         ("PUT", "cove", controls.set_cove),
         ("PUT", "pax8", controls.change_pax8),
@@ -113,6 +114,10 @@ class _Controls:
     async def set_huntress(self, request: web.Request) -> Any:
         counts = huntress.HuntressCounts.model_validate(await request.json())
         return huntress.set_counts(self._sandbox.msp.huntress, counts)
+
+    async def make_huntress_invoice(self, request: web.Request) -> Any:
+        invoice = huntress.HuntressInvoice.model_validate(await request.json())
+        return huntress.make_invoice(self._sandbox.msp.huntress, invoice)
 
     async def cove(self, _: web.Request) -> Any:
         tree = self._sandbox.msp.cove

@@ -10,6 +10,7 @@ import base64
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Annotated, Any
 
 from aiohttp import web
@@ -23,6 +24,7 @@ PREFIX = "/huntress/v1"
 MOST_REQUESTS, WINDOW_SECONDS = 60, 60.0
 _USUAL_PAGE, _LARGEST_PAGE = 10, 500
 _ACCOUNT_ID = 3107
+_FIRST_INVOICE = 9001
 _FIELDS = {
     "edr": "agents_count",
     "itdr": "billable_identity_count",
@@ -46,6 +48,19 @@ class HuntressCounts(BaseModel):
     sat: Units | None = None
     siem: Units | None = None
     gone: bool = False
+
+
+class HuntressInvoice(BaseModel):
+    """Huntress invoices the account on a day."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    day: date
+
+
+def make_invoice(account: HuntressAccount, invoice: HuntressInvoice) -> Row:
+    account.invoices = sorted([*account.invoices, invoice.day])
+    return {"invoices": [day.isoformat() for day in account.invoices]}
 
 
 def set_counts(account: HuntressAccount, counts: HuntressCounts) -> Row:
@@ -89,6 +104,7 @@ class Huntress:
             web.get(f"{PREFIX}/account", self._answering(self._account_row)),
             web.get(f"{PREFIX}/organizations", self._answering(self._organizations)),
             web.get(PREFIX + r"/organizations/{id:\d+}", self._answering(self._organization)),
+            web.get(f"{PREFIX}/invoices", self._answering(self._invoices)),
         ]
 
     def _answering(self, handler: Handler) -> Callable[[web.Request], Any]:
@@ -138,6 +154,15 @@ class Huntress:
             return _numbered(rows, _number(query, "page", 1, 1_000_000), limit, str(request.url.with_query(None)))
         return _tokened(rows, query, limit, request)
 
+    def _invoices(self, request: web.Request) -> Row:
+        """The newest first; a draft for what is going on stands before those that were made."""
+        limit = _number(request.query, "limit", _USUAL_PAGE, _LARGEST_PAGE)
+        made = [
+            _invoice(number, day, "paid") for number, day in enumerate(self._account.invoices, start=_FIRST_INVOICE)
+        ]
+        draft = _invoice(_FIRST_INVOICE + len(made), date(2099, 1, 1), "draft")
+        return {"invoices": [draft, *reversed(made)][:limit], "pagination": {"next_page_token": None}}
+
 
 def _tokened(rows: list[Row], query: Mapping[str, str], limit: int, request: web.Request) -> Row:
     fault = request.get("fault")
@@ -178,6 +203,22 @@ def _row(organization: Organization) -> Row:
         "created_at": "2024-02-01T09:30:00Z",
         "updated_at": "2026-01-12T14:05:11Z",
         **told,
+    }
+
+
+def _invoice(number: int, day: date, status: str) -> Row:
+    """An amount is in minor units, and nothing is said of single organizations."""
+    return {
+        "id": number,
+        "amount": 41830,
+        "currency_type": "usd",
+        "plan": "Managed EDR",
+        "quantity": 120,
+        "status": status,
+        "has_usage": True,
+        "receipt": None,
+        "created_at": f"{day.isoformat()}T03:12:40Z",
+        "updated_at": f"{day.isoformat()}T03:12:40Z",
     }
 
 

@@ -170,7 +170,7 @@ class Customer:
     """The vendor's own record of a customer. `partner` is the partner tenant or account it was listed by.
 
     `domains` and `reference` (what the MSP itself wrote there, such as Manage's company id) help a person to find the
-    company; they never decide.
+    company; they never decide. `tenant` is the Microsoft 365 tenant that the vendor says it has.
     """
 
     source: str
@@ -179,3 +179,12 @@ class Customer:
     partner: str | None = None
     domains: tuple[str, ...] = ()
     reference: str | None = None
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VendorInvoice:
+    """An invoice of a vendor to the MSP, and the day on which it was made."""
+
+    id: str
+    day: date

@@ -12,7 +12,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.leftover import left_over
 from shared.billing.lines import canonical
 from shared.billing.narrowing import held_by_some, of_subscription
-from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, PriceKind, PriceRule, Rules
+from shared.billing.rules import BillingProfile, CompanyRules, CountedOn, LicenceLink, PriceKind, PriceRule, Rules
 from shared.billing.wording import number, spoken
 
 
@@ -112,25 +112,36 @@ def bill_items(
     *,
     sharing: Iterable[CompanyRules] = (),
     known: Iterable[str] = (),
+    at_invoices: Iterable[Reading] = (),
 ) -> tuple[list[BillItem], list[Finding]]:
     """Every bill item of a company in a fixed order, and the findings of what is seen but not billed.
 
     Policies of SKUs that the customer does not have are items of quantity zero: their lines end, and after the loss of
     the store their stamps are still known. `sharing` are other companies linked to one of the same customers: an item
     that would count somebody twice is unknown. `known` are ids of bill items that something is remembered of: a
-    subscription that has vanished is one of them, and nowhere else.
+    subscription that has vanished is one of them, and nowhere else. `at_invoices` are the readings of the vendors'
+    newest invoices, which some profiles bill by.
     """
     tonight = _Readings.of_tonight(readings)
+    then = _Readings.of_tonight(at_invoices)
     own, others = item_rules(rules, company), tuple(sharing)
     twice = counted_twice(company, own, others, rules)
     remembered = sorted(set(known))
     items = [
         item
         for rule in own
-        for item in _items(replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule, tonight, remembered)
+        for item in _items(
+            replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule,
+            then if _is_by_invoice(rule) else tonight,
+            remembered,
+        )
     ]
     nobodys = left_over(rules, company, own, others, tonight.by_sku)
     return sorted(items, key=lambda item: item.id), [*_unmapped(own, tonight), *nobodys]
+
+
+def _is_by_invoice(rule: ItemRule) -> bool:
+    return rule.profile is not None and rule.profile.counted_on is CountedOn.VENDOR_INVOICE
 
 
 def at_moment(item: BillItem, readings: Iterable[Reading]) -> BillItem | None:

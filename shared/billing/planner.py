@@ -49,7 +49,8 @@ class Facts:
     period, as with `always_split`, also where only its price or bill option changes, and a line of somebody else's is
     taken over only with the quantity that it has. `prorate_start_day`: whether Manage, where it prorates itself, bills
     the day on which a line starts. `moments` are what was read between the last sync and tonight, oldest first; only
-    usage in arrears takes it.
+    usage in arrears takes it. `at_invoices` are the readings of the day on which their vendor's newest
+    invoice appeared.
     """
 
     as_of: date
@@ -71,6 +72,7 @@ class Facts:
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
     moments: tuple[Moment, ...] = ()
+    at_invoices: tuple[Reading, ...] = ()
 
     @property
     def guards(self) -> Guards:
@@ -81,7 +83,12 @@ class Facts:
 def plan_company(facts: Facts) -> Plan:
     """The guarded plan of one company, its groups and findings in a fixed order."""
     items, unmapped = bill_items(
-        facts.rules, facts.company, facts.readings, sharing=facts.sharing, known=_remembered(facts)
+        facts.rules,
+        facts.company,
+        facts.readings,
+        sharing=facts.sharing,
+        known=_remembered(facts),
+        at_invoices=facts.at_invoices,
     )
     situation = _situation(facts, items)
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]

@@ -181,6 +181,13 @@ class Arrears(StrEnum):
     HIGHEST = "highest"
 
 
+class CountedOn(StrEnum):
+    """When counts are taken: every night, or on the day on which the vendor's own invoice to the MSP appears."""
+
+    NIGHT = "night"
+    VENDOR_INVOICE = "vendor-invoice"
+
+
 class StartDay(StrEnum):
     """Whether the day on which a seat appears counts: the distributors exclude it, Manage and Microsoft include it."""
 
@@ -229,7 +236,8 @@ class BillingProfile:
     Manage's own text. `update_only` never creates a line. `arrears` bills usage: one line for each period that is over,
     no standing line. `combine` bills all SKUs whose policies name the profile as one item, `split` every subscription
     as an item of its own. `commitment_floor` bills a split subscription for at least what was committed to, until the
-    commitment's last day.
+    commitment's last day. `counted_on` says whether a count is billed every night or as it was when the vendor's newest
+    invoice appeared.
     """
 
     id: str
@@ -249,6 +257,7 @@ class BillingProfile:
     drift: DriftRule = DriftRule.ASK
     commitment_floor: bool = False
     arrears: Arrears | None = None
+    counted_on: CountedOn = CountedOn.NIGHT
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -6,13 +6,16 @@ the wrong shape is left to the check of the field itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shared.billing.lines import canonical
+from shared.billing.rules import CountedOn
+from shared.rules.document import INVOICING
 from shared.rules.tree import Outline, Path, Tree
 
 _SHOWN = 5
+_BY_INVOICE = CountedOn.VENDOR_INVOICE.value
 
 Fields = dict[str, Any]
 #: The profile that policies give a SKU at a source, None where it is not billed; absent where no policy speaks.
@@ -31,12 +34,15 @@ def check_between(found: Outline) -> None:
     _check_unique(found, companies, "company")
     defaults = _profile_by_sku(policies)
     names = [name for _, profile in profiles if (name := _text(profile, "id"))]
+    by_invoice = {_text(profile, "id") for _, profile in profiles if _text(profile, "counted_on") == _BY_INVOICE}
     _check_profiles(found, policies, names)
+    _check_invoicing(found, policies, by_invoice)
     for path, company in companies:
         links, licences = _entries(company, path, "links"), _entries(company, path, "licences")
         _check_unique(found, links, "source", "customer")
         _check_unique(found, licences, "source", "sku", optional=("customer", "part"))
         _check_profiles(found, licences, names)
+        _check_invoicing(found, licences, by_invoice)
         _check_licences(found, licences, links, defaults)
 
 
@@ -75,6 +81,15 @@ def _check_profiles(found: Outline, entries: Sequence[Entry], names: Sequence[st
         name = _text(fields, "profile")
         if name is not None and name not in names:
             found.add((*path, "profile"), f'there is no profile "{name}"; there are {listed(names) or "none"}')
+
+
+def _check_invoicing(found: Outline, entries: Sequence[Entry], by_invoice: Collection[str | None]) -> None:
+    for path, fields in entries:
+        source, name = _text(fields, "source"), _text(fields, "profile")
+        if name is not None and name in by_invoice and source not in INVOICING:
+            found.add(
+                (*path, "profile"), f'"{name}" bills on the vendor\'s invoice, which only {", ".join(INVOICING)} tells'
+            )
 
 
 def _check_licences(found: Outline, licences: Sequence[Entry], links: Sequence[Entry], defaults: Defaults) -> None:

@@ -33,6 +33,8 @@ from shared.rules.scalars import (
 #: The sources that rules can name, and the jobs that schedules can start.
 SOURCES = ("microsoft365", "pax8", "huntress", "cove")
 JOBS = ("nightly", "hourly")
+#: The sources that tell when the vendor invoices.
+INVOICING = ("huntress",)
 
 _TENANT_BY_TENANT = "microsoft365"
 #: What the settings name `rmm` for pushed counts is `pushed:rmm` in the rules.
@@ -189,9 +191,12 @@ class Profile(Part):
     drift: rules.DriftRule = rules.DriftRule.ASK
     commitment_floor: YesOrNo = False
     arrears: rules.Arrears | None = None
+    counted_on: rules.CountedOn = rules.CountedOn.NIGHT
 
     @model_validator(mode="after")
     def _usage_has_one_price(self) -> Self:
+        if self.arrears is not None and self.counted_on is rules.CountedOn.VENDOR_INVOICE:
+            raise wrong("has both arrears and counted_on: vendor-invoice; keep one of them")
         if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
             raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
         return self

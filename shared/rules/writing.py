@@ -36,7 +36,7 @@ _SECTIONS = {
         "# bill_option: Billable | DoNotBill | NoCharge.\n"
         "# proration: rule: none | full | computed | manage; start_day: excluded | included;\n"
         "# first_sync: next-period | prorate | full-period; always_split: true | false; decrease: keep | credit.\n"
-        "# arrears: last | highest bills usage once its period is over.\n"
+        "# arrears: last | highest bills usage once its period is over. counted_on: night | vendor-invoice.\n"
         "# drift, when a person edits our line: ask | restore | accept.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),

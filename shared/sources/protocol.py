@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from shared.billing.counts import Customer, ReadFailure, Reading
+from shared.billing.counts import Customer, ReadFailure, Reading, VendorInvoice
 
 
 class Source(Protocol):
@@ -62,3 +62,11 @@ class GroupSource(Source, Protocol):
         A group that the customer does not have just once, or whose members we may not see, is not told: nobody may take
         it for one without members.
         """
+
+
+@runtime_checkable
+class InvoicingSource(FleetSource, Protocol):
+    """A source that tells when its vendor invoices the MSP: profiles can bill what was counted on that day."""
+
+    def newest_invoice(self) -> VendorInvoice | None:
+        """The newest invoice for usage that counts; None before the first. Raises a `TrueUpError` when not known."""

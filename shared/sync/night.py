@@ -19,6 +19,7 @@ from shared.sync.observe import night_of
 from shared.sync.ports import Ports
 from shared.sync.registration import keep_registered
 from shared.sync.retention import prune_runs
+from shared.sync.vendor_invoices import take_counts
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def nightly(ports: Ports) -> str:
     """
     companies = ports.companies.all()
     read_fleets(ports)
+    take_counts(ports)
     run = night_of(business_date(ports.clock))
     wanted = [company.id for company in companies if company.links or company.last_run is not None]
     started = start_run(ports, run, "nightly", wanted)

@@ -17,6 +17,7 @@ from shared.state.company_state import CompanyState, OwnRules
 from shared.sync.fleets import read_customer
 from shared.sync.moments import moments_since
 from shared.sync.ports import Ports
+from shared.sync.vendor_invoices import counts_at_invoices
 
 #: So long after its last day an ended line of ours is still looked at, on an agreement that is active.
 _REMEMBERED = timedelta(days=60)
@@ -87,6 +88,7 @@ def observe(
         choices={subject: made.choice for subject, made in state.choices.items()},
         retroactive=ports.retroactive,
         prorate_start_day=ports.prorate_start_day,
+        at_invoices=counts_at_invoices(ports, company, rules),
         moments=moments_since(ports, company, state.seats, rules, as_of),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))

@@ -25,6 +25,7 @@ from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
+from shared.state.vendor_invoices import VendorInvoiceStore
 
 
 class Manage(Protocol):
@@ -129,6 +130,7 @@ class Ports:
     runs: RunStore
     schedules: ScheduleStore
     readings: ReadingStore
+    vendor_invoices: VendorInvoiceStore
     due: DueStore
     callbacks: CallbackStore
     poison: PoisonStore

@@ -31,6 +31,7 @@ from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
+from shared.state.vendor_invoices import VendorInvoiceStore
 from shared.sync import lanes
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Limits, Ports
@@ -322,6 +323,7 @@ class House:
             runs=RunStore(self.tables),
             schedules=ScheduleStore(self.tables),
             readings=ReadingStore(self.tables),
+            vendor_invoices=VendorInvoiceStore(self.tables),
             pushes=PushStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),

@@ -49,6 +49,26 @@ def test_huntress_cove_and_pax8_are_billed_beside_microsoft_and_a_bad_night_chan
     nothing_secret_is_logged(house)
 
 
+def test_endpoints_are_billed_as_they_were_when_huntress_invoiced(house: House) -> None:
+    profiles = [
+        profile | ({"counted_on": "vendor-invoice"} if profile["id"] == "hunt-edr" else {})
+        for profile in rules_document(house.sandbox.msp, "auto")["profiles"]
+    ]
+    house.import_rules("auto", profiles=profiles)
+    house.host()
+    house.control("POST", "huntress/invoices", {"day": "2026-11-21"})
+    house.start_night()
+    house.ended(NIGHT)
+    ours = standing_lines(house)
+    organization, _ = move_up(house, ours)
+    night(house, 1)
+    assert standing_lines(house)[organization] == ours[organization]
+
+    house.control("POST", "huntress/invoices", {"day": "2026-11-23"})
+    night(house, 2)
+    assert standing_lines(house)[organization] == ours[organization] + 3
+
+
 GB = 1024**3
 STORAGE = {
     "id": "cove-storage",

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from shared.bootstrap import make_ports
-from shared.rules.document import JOBS, SOURCES
+from shared.rules.document import INVOICING, JOBS, SOURCES
 from shared.settings import load_settings
+from shared.sources.protocol import InvoicingSource
 from shared.sync import night
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -189,7 +190,9 @@ def is_in(module: Path, room: str) -> bool:
 
 def test_the_rules_know_exactly_the_jobs_and_sources_that_there_are() -> None:
     assert sorted(JOBS) == sorted(night.JOBS)
-    assert sorted(SOURCES) == sorted(make_ports(load_settings(SETTINGS)).sources)
+    sources = make_ports(load_settings(SETTINGS)).sources
+    assert sorted(SOURCES) == sorted(sources)
+    assert sorted(INVOICING) == sorted(name for name, source in sources.items() if isinstance(source, InvoicingSource))
 
 
 def test_one_worker_process_takes_one_company_at_a_time() -> None:

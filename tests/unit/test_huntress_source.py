@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.counts import FailureKind, ReadFailure, Reading, Scope
+from shared.billing.counts import FailureKind, ReadFailure, Reading, Scope, VendorInvoice
 from shared.errors import Incomplete
 from shared.http.wire import Answer
 from shared.sources.huntress.pace import MOST_REQUESTS, ROOM_SECONDS, WINDOW_SECONDS, PacedWire
@@ -91,6 +91,42 @@ def test_customers_come_by_name_with_the_key_that_agents_are_installed_with() ->
         ("4102", "alder", "org-4102"),
         ("4101", "Zell", None),
     ]
+
+
+def invoice(number: int, day: str, status: str = "paid", **values: object) -> dict[str, object]:
+    return {"id": number, "status": status, "has_usage": True, "created_at": f"{day}T03:12:40Z", **values}
+
+
+@pytest.mark.parametrize(
+    ("listed", "newest"),
+    [
+        ([], None),
+        ([invoice(2, "2026-11-15"), invoice(1, "2026-10-15")], VendorInvoice("2", date(2026, 11, 15))),
+        ([invoice(3, "2026-11-16", "draft"), invoice(2, "2026-11-15", "Voided"), invoice(1, "2026-10-15", "open")], 1),
+        ([invoice(3, "2026-11-16", has_usage=False), {**invoice(2, "2026-11-15"), "has_usage": None}], 2),
+    ],
+    ids=["none", "the newest", "drafts and voided ones are none", "none without usage"],
+)
+def test_the_newest_invoice_is_the_newest_that_counts(listed: list[object], newest: VendorInvoice | int | None) -> None:
+    source, wire = huntress_source(lambda _: {"invoices": listed, "pagination": {}})
+    found = source.newest_invoice()
+    assert found == newest if not isinstance(newest, int) else found is not None and found.id == str(newest)
+    assert [call.path for call in wire.calls] == ["/v1/invoices"]
+
+
+@pytest.mark.parametrize("listed", [None, [{"id": 1}], [invoice(1, "soon")]], ids=["no list", "no status", "no date"])
+def test_a_list_of_invoices_that_cannot_be_understood_is_an_error(listed: object) -> None:
+    with pytest.raises(Incomplete):
+        huntress_source(lambda _: {"invoices": listed})[0].newest_invoice()
+
+
+def test_the_tenant_that_an_organization_names_is_a_hint_under_either_name() -> None:
+    rows = [
+        huntress_row(4101) | {"identity_provider_tenant_id": "t-1"},
+        huntress_row(4102) | {"microsoft_365_tenant_id": "t-2"},
+        huntress_row(4103),
+    ]
+    assert [item.tenant for item in huntress_source(huntress(*rows))[0].customers()] == ["t-1", "t-2", None]
 
 
 def page(number: int, **pagination: object) -> dict[str, object]:

@@ -335,7 +335,7 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
             "quantitty: {}",
             "line 4, profiles[0].quantitty: is not known here; allowed are id, name, product, agreement_types, "
             "quantity, price, proration, bill_option, taxable, invoice_text, replaces, update_only, combine, "
-            "split, drift, commitment_floor, arrears",
+            "split, drift, commitment_floor, arrears, counted_on",
         ),
         ("name: Again", "line 4, profiles[0].name: stands twice; first on line 2"),
     ],
@@ -408,6 +408,15 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             'schedules: [{id: a, job: nightly, cron: "0 0 30 2 *"}]',
             'line 1, schedules[0].cron: must be five cron fields that come due one day; "0 0 30 2 *" never does',
+        ),
+        (
+            "profiles: [{id: a, name: A, product: P, counted_on: vendor-invoice}]\n"
+            "policies:\n  - {source: huntress, sku: edr, profile: a}\n  - {source: cove, sku: w, profile: a}\n",
+            'line 4, policies[1].profile: "a" bills on the vendor\'s invoice, which only huntress tells',
+        ),
+        (
+            "profiles:\n - {id: a, name: A, product: P, arrears: last, counted_on: vendor-invoice}",
+            "line 2, profiles[0]: has both arrears and counted_on: vendor-invoice; keep one of them",
         ),
         (
             'schedules: [{id: a, job: hourly, cron: "0 * * * *"}]',

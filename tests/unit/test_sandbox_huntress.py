@@ -138,3 +138,15 @@ def test_the_sixty_first_request_of_a_minute_is_refused_until_the_first_leaves_t
     now.seconds += WINDOW_SECONDS - MOST_REQUESTS * 0.5
     assert huntress.admits()
     assert not huntress.admits()
+
+
+def test_invoices_come_newest_first_behind_the_draft_of_what_is_going_on(sandbox: SandboxThread) -> None:
+    for day in ("2026-11-15", "2026-10-15"):
+        made = requests.post(f"{sandbox.url}/_sandbox/huntress/invoices", json={"day": day}, timeout=10)
+    assert made.json() == {"invoices": ["2026-10-15", "2026-11-15"]}
+
+    listed = get(sandbox, "/invoices", None, limit=2).json()["invoices"]
+    assert [(row["status"], row["created_at"][:10]) for row in listed] == [
+        ("draft", "2099-01-01"),
+        ("paid", "2026-11-15"),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 from random import Random
 
 _FIRST_ID = 4101
@@ -25,12 +26,13 @@ class Organization:
 
 @dataclass(slots=True)
 class HuntressAccount:
-    """The MSP's account, the key pair of its API, and its organizations by id."""
+    """The MSP's account, the key pair of its API, organizations by id, and the days of its invoices, oldest first."""
 
     name: str
     public_key: str
     private_key: str
     organizations: dict[int, Organization] = field(default_factory=dict)
+    invoices: list[date] = field(default_factory=list)
 
     def add(self, name: str, counts: dict[str, int | None], *, company: int | None, tenant: str | None) -> None:
         number = _FIRST_ID + len(self.organizations)

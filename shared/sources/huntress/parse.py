@@ -10,12 +10,14 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
-from shared.billing.counts import Count, Customer, Reading, Scope
+from shared.billing.counts import Count, Customer, Reading, Scope, VendorInvoice
 from shared.sources.rows import Row, broken, row_of, rows_under
 
 SOURCE = "huntress"
 SYSTEM = "Huntress"
 ACCOUNT, ORGANIZATION, ORGANIZATIONS = "the account", "the organization", "the list of organizations"
+INVOICES = "the list of invoices"
+_NO_INVOICE = ("draft", "voided", "failed")
 
 
 class Product(NamedTuple):
@@ -66,7 +68,22 @@ def id_of(row: Row) -> str:
 
 def customer_of(row: Row) -> Customer:
     """`reference` is the organization's key, the tag with which agents are installed."""
-    return Customer(SOURCE, id_of(row), row.text("name"), reference=row.text_or_none("key"))
+    tenant = row.text_or_none("identity_provider_tenant_id") or row.text_or_none("microsoft_365_tenant_id")
+    return Customer(SOURCE, id_of(row), row.text("name"), reference=row.text_or_none("key"), tenant=tenant)
+
+
+def newest_invoice_of(body: object) -> VendorInvoice | None:
+    """The newest invoice for usage; drafts and voided ones are none. What is not told of an invoice is not held against
+    it: the key `has_usage` is missing in older answers.
+    """
+    found = [
+        VendorInvoice(str(row.number("id")), day)
+        for row in rows_under(body, "invoices", INVOICES, SYSTEM)
+        if row.text("status").casefold() not in _NO_INVOICE
+        and row.values.get("has_usage") is not False
+        and (day := row.day_or_none("created_at")) is not None
+    ]
+    return max(found, key=lambda invoice: (invoice.day, int(invoice.id)), default=None)
 
 
 def reading_of(row: Row, day: date) -> Reading:

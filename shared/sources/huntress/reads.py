@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
+from shared.billing.counts import VendorInvoice
 from shared.http.wire import RequestsTransport, Transport
 from shared.sources.http import Ask, VendorHttp
 from shared.sources.huntress.pace import PacedWire
 from shared.sources.huntress.parse import (
     ACCOUNT,
+    INVOICES,
     ORGANIZATION,
     ORGANIZATIONS,
     SYSTEM,
     account_name,
     id_of,
+    newest_invoice_of,
     organization_of,
     page_of,
 )
@@ -73,6 +76,11 @@ class HuntressReader:
         if id_of(row) != number:
             raise row.broken("it is another organization than the one that was asked for")
         return row
+
+    def newest_invoice(self, patience: Patience) -> VendorInvoice | None:
+        """Among the newest that are listed: there is one a month, and few that do not count."""
+        params = {"limit": "50", "sort_field": "id", "sort_direction": "desc"}
+        return newest_invoice_of(self._http.read(Ask(INVOICES, "/invoices", params), patience))
 
     def organizations(self, patience: Patience) -> dict[str, Row]:
         """Every organization by its id; in the order of ids, so that a new one comes last."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, VendorInvoice
 from shared.errors import TrueUpError
 from shared.http.wire import Transport
 from shared.sources.failures import failed, problem
@@ -21,7 +21,7 @@ LIST_SECONDS = 300.0
 
 
 class HuntressSource:
-    """Reads organizations (`shared.sources.protocol.FleetSource`); safe to use from several threads.
+    """Reads organizations (`shared.sources.protocol.InvoicingSource`); safe to use from several threads.
 
     `transport`, `sleep` and `clock` replace what reaches out of the process.
     """
@@ -74,6 +74,10 @@ class HuntressSource:
         """All organizations in one list: one call for five hundred."""
         rows = self._reader.organizations(self._reader.patience(LIST_SECONDS))
         return {number: _reading(number, row, day) for number, row in rows.items()}
+
+    def newest_invoice(self) -> VendorInvoice | None:
+        """The newest invoice of the account; it tells no counts of single organizations."""
+        return self._reader.newest_invoice(self._reader.patience(READ_SECONDS))
 
 
 def _reading(number: str, row: Row, day: date) -> Reading | ReadFailure:

@@ -1,0 +1,88 @@
+"""Counts as they were when a vendor invoiced the MSP, for profiles that bill on the vendor's invoice.
+
+The night that first sees a new invoice takes what it has read of the fleet, and its lines say that until the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+
+from shared.billing.counts import Reading, VendorInvoice
+from shared.billing.lines import canonical
+from shared.billing.rules import CompanyRules, CountedOn, Rules
+from shared.clock import business_date
+from shared.errors import TrueUpError
+from shared.sources.protocol import InvoicingSource
+from shared.state.vendor_invoices import SeenInvoice
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: So many days a customer that could not be read when the invoice appeared is still counted for it; also how old an
+#: invoice may be that is the first we ever see.
+LATE = timedelta(days=3)
+
+
+def take_counts(ports: Ports) -> None:
+    """Looks for new invoices of the vendors and takes tonight's readings for them, once for each customer.
+
+    An invoice that could not be asked for is no trouble: lines stay as they are, and the next night asks.
+    """
+    if not bills_on_invoices(ports.rules.load()):
+        return
+    for source in ports.sources.values():
+        if isinstance(source, InvoicingSource):
+            try:
+                _take(ports, source, business_date(ports.clock))
+            except TrueUpError as error:
+                log.warning("the invoices of %s could not be read: %s", source.name, error)
+
+
+def counts_at_invoices(ports: Ports, company: CompanyRules, rules: Rules) -> tuple[Reading, ...]:
+    """What the company's customers had when the newest invoices of their vendors appeared."""
+    if not bills_on_invoices(rules):
+        return ()
+    found: list[Reading] = []
+    for link in company.linked:
+        if not isinstance(ports.sources.get(link.source), InvoicingSource):
+            continue
+        seen, taken = (
+            ports.vendor_invoices.newest(link.source),
+            ports.vendor_invoices.reading(link.source, link.customer),
+        )
+        if seen is not None and taken is not None and taken.invoice == seen.invoice.id:
+            found.append(taken.reading)
+    return tuple(found)
+
+
+def bills_on_invoices(rules: Rules) -> bool:
+    return any(profile.counted_on is CountedOn.VENDOR_INVOICE for profile in rules.profiles.values())
+
+
+def _take(ports: Ports, source: InvoicingSource, day: date) -> None:
+    invoice = source.newest_invoice()
+    if invoice is None:
+        return
+    appeared = _seen(ports, source.name, invoice, day).appeared
+    if appeared is None or day > appeared + LATE:
+        return
+    done = ports.vendor_invoices.taken(source.name)
+    readings = [
+        reading
+        for reading in ports.readings.of(source.name).values()
+        if reading.day == day and done.get(canonical(reading.customer)) != invoice.id
+    ]
+    ports.vendor_invoices.take(source.name, readings, invoice.id)
+    log.info("invoice %s of %s: %s customers are counted for it", invoice.id, source.name, len(readings))
+
+
+def _seen(ports: Ports, source: str, invoice: VendorInvoice, day: date) -> SeenInvoice:
+    """The newest invoice as it is remembered. One that is older than what was seen already is none that is new."""
+    standing = ports.vendor_invoices.newest(source)
+    if standing is not None and invoice.day <= standing.invoice.day:
+        return standing if standing.invoice.id == invoice.id else SeenInvoice(invoice, None)
+    is_new = standing is not None or invoice.day >= day - LATE
+    seen = SeenInvoice(invoice, day if is_new else None)
+    ports.vendor_invoices.see(source, seen)
+    return seen
