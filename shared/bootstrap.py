@@ -18,6 +18,7 @@ from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
 from shared.sources.pushed.source import PushedSource
+from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
@@ -63,6 +64,7 @@ def make_ports(settings: Settings) -> Ports:
         schedules=ScheduleStore(tables),
         readings=ReadingStore(tables),
         vendor_invoices=VendorInvoiceStore(tables),
+        balances=BalanceStore(tables),
         pushes=pushes,
         push_keys=settings.pushed.keys,
         push_age=settings.pushed.age,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.billing.agreements import FieldValue
+from shared.billing.balance import Balance
 from shared.billing.choices import Choice
 from shared.billing.findings import Finding
 from shared.billing.invoiced import Invoiced
@@ -210,7 +211,7 @@ class Plan:
     agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
     to remember anew of how far agreements are invoiced. `sources` feed each bill item, by its id.
     Whether Manage's forecast of their next invoice agrees is not known of the agreements `not_compared`. `billed` tells
-    people how each bill item is billed.
+    people how each bill item is billed, `balances` what is counted of it beside what is billed.
     """
 
     company: int
@@ -228,6 +229,7 @@ class Plan:
     invoiced: tuple[Invoiced, ...] = ()
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     billed: tuple[Billed, ...] = ()
+    balances: tuple[Balance, ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

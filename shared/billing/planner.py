@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from shared.billing.agreements import Addition, Agreement, Product, Recap
+from shared.billing.balancing import balances
 from shared.billing.billed import how_billed
 from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.choices import Choices, chosen_to_write, ignored, spent
@@ -119,6 +120,7 @@ def plan_company(facts: Facts) -> Plan:
             facts.choices,
         ),
         billed=tuple(billed for item in items if (billed := how_billed(item, situation)) is not None),
+        balances=balances(situation, zip(items, results, strict=True), unmapped, facts.readings),
     )
     plan = sound(plan, _standing(situation)) if plan.groups else plan
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)

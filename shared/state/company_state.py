@@ -15,6 +15,7 @@ from shared.billing.plan import Plan
 from shared.billing.rules import Guards, LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused
+from shared.state.balances import CompanyBalance
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
 from shared.state.overview import Overview
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Waiting
@@ -72,6 +73,7 @@ class StateKind(StrEnum):
     CHOICE = "choice"  # ChoiceMade; key: its subject
     INVOICED = "invoiced"  # Invoiced; key: the agreement
     OVERVIEW = "overview"  # Overview; key ""
+    BALANCE = "balance"  # CompanyBalance; key ""
 
 
 StateValue = (
@@ -87,6 +89,7 @@ StateValue = (
     | Invoiced
     | ChoiceMade
     | Overview
+    | CompanyBalance
 )
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
@@ -104,6 +107,7 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.CHOICE: Document("choice", ChoiceMade),
     StateKind.INVOICED: Document("agreement's invoices", Invoiced),
     StateKind.OVERVIEW: Document("overview", Overview),
+    StateKind.BALANCE: Document("balance", CompanyBalance),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 _HISTORY = "~history"
@@ -145,7 +149,8 @@ class CompanyState:
     `sharing` are the other companies that are linked to one of its customers. `readings` by (source, customer), `seats`
     by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
     or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices` by subject,
-    `invoiced` by agreement. `overview` is what the last look saw, for people.
+    `invoiced` by agreement. `overview` is what the last look saw, for people, `balance` what it counted beside what was
+    billed, as far as that changed.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -164,6 +169,7 @@ class CompanyState:
     choices: dict[str, ChoiceMade] = field(default_factory=dict)
     invoiced: dict[int, Invoiced] = field(default_factory=dict)
     overview: Overview = field(default_factory=Overview)
+    balance: CompanyBalance | None = None
 
 
 class CompanyStateStore:
@@ -196,6 +202,7 @@ class CompanyStateStore:
             choices=found[StateKind.CHOICE],
             invoiced={note.agreement: note for note in found[StateKind.INVOICED].values()},
             overview=found[StateKind.OVERVIEW].get("", Overview()),
+            balance=found[StateKind.BALANCE].get(""),
         )
 
     def own_rules(self, company: int) -> OwnRules:

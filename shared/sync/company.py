@@ -19,6 +19,7 @@ from shared.state.company_state import CompanyState
 from shared.state.overview import Summary
 from shared.state.records import CompanyReport, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, Errand, apply_plan
+from shared.sync.balances import record_balance
 from shared.sync.decisions import Judged, judge
 from shared.sync.earlier import changes_of, plan_within_a_day, written_by
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
@@ -208,6 +209,7 @@ def _sync(
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
     if watch.groups and not moved:
         applied = apply_plan(ports, Errand(order.run, order.actor), lease, state, judged, watch)
+    record_balance(ports, state, judged.plan, company.mode, applied.done)
     earlier = [*before, *changes_of(resolution.done)]
     reached = [*kinds_of(earlier), *applied.written]
     report = report_of(order.company, observation, resolution, judged, applied, reached)

@@ -15,6 +15,7 @@ from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
 from shared.queues import Queue
 from shared.sources.protocol import Source
+from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
@@ -131,6 +132,7 @@ class Ports:
     schedules: ScheduleStore
     readings: ReadingStore
     vendor_invoices: VendorInvoiceStore
+    balances: BalanceStore
     due: DueStore
     callbacks: CallbackStore
     poison: PoisonStore

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 _MOST_ENTRIES = 500
 #: The rows of old runs that one night removes, and those of the run that goes beyond.
 _MOST_ROWS = 20_000
+#: Months of balances that are looked for beyond those kept: more were let go of by the nights before.
+_MONTHS_BACK = 2
 
 
 def prune_history(ports: Ports, company: int) -> None:
@@ -36,11 +38,16 @@ def prune_history(ports: Ports, company: int) -> None:
 
 
 def prune_runs(ports: Ports) -> None:
-    """Lets go of the oldest runs, and of the MSP's own history."""
+    """Lets go of the oldest runs, of the balances as old as history, and of the MSP's own history."""
     with _harmless("old runs"):
         before = ports.clock.now() - _days(ports.rules.load().retention.runs_days)
         runs = ports.runs.prune(before, _MOST_ROWS)
         log.info("%s runs from before %s are not kept any more", runs, before.date())
+    with _harmless("old balances"):
+        month = history_kept_since(ports).date()
+        for _ in range(_MONTHS_BACK):
+            month = month.replace(day=1) - timedelta(days=1)
+            ports.balances.forget(month)
     _prune_history(ports, MSP)
 
 

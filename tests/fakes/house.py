@@ -21,6 +21,7 @@ from shared.callbacks import Callback, CallbackEntry
 from shared.calls import count_call
 from shared.errors import Gone, Refused, TrueUpError
 from shared.queues import SyncMessage
+from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
@@ -324,6 +325,7 @@ class House:
             schedules=ScheduleStore(self.tables),
             readings=ReadingStore(self.tables),
             vendor_invoices=VendorInvoiceStore(self.tables),
+            balances=BalanceStore(self.tables),
             pushes=PushStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),

@@ -1,0 +1,73 @@
+"""What a company's vendors count of one bill item, beside what its agreements bill. It only tells.
+
+Amounts are per billing cycle of the agreement: those of a plan's groups where one is planned, otherwise the difference
+in units at the price of what stands, which is marked as estimated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.rules import ProrationRule, StartDay
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Balance:
+    """One bill item: what is to be billed, beside what its lines bill.
+
+    `counted` are the units that the vendor counts, `due` what the rules make of them (None: not known tonight),
+    `billed` the units of its lines from the first period on that a change would still reach. `amount_billed` and
+    `amount_due` are per billing cycle of `months` in the agreement's currency; None where no price is known, and an
+    estimate where no plan names it. Of what nobody has mapped `product` is empty. The agreement is invoiced up to the
+    day before `uninvoiced_from`; `proration` and `start_day` say what a part of a period costs.
+    """
+
+    bill_item: str
+    name: str
+    product: str
+    counted: Decimal
+    due: Decimal | None
+    billed: Decimal = ZERO
+    amount_due: Decimal | None = None
+    amount_billed: Decimal = ZERO
+    estimated: bool = False
+    agreement: int | None = None
+    currency: str | None = None
+    months: int | None = None
+    uninvoiced_from: date | None = None
+    proration: ProrationRule = ProrationRule.COMPUTED
+    start_day: StartDay = StartDay.EXCLUDED
+
+    @property
+    def units(self) -> Decimal | None:
+        """Units that should be billed and are not; below zero where too many are."""
+        return None if self.due is None else self.due - self.billed
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The same in money, per billing cycle."""
+        return None if self.amount_due is None else self.amount_due - self.amount_billed
+
+
+def settled(balance: Balance) -> Balance:
+    """What it becomes by writing what is planned."""
+    if balance.due is None or balance.amount_due is None:
+        return balance
+    return replace(balance, billed=balance.due, amount_billed=balance.amount_due)
+
+
+def remembering(tonight: Sequence[Balance], before: Sequence[Balance], unread: frozenset[int]) -> tuple[Balance, ...]:
+    """Tonight's balances; what is not known tonight stays as it was the night before.
+
+    `unread` are active agreements whose additions were not read: what they bill without a count is not seen.
+    """
+    last = {balance.bill_item: balance for balance in before}
+    named = {balance.bill_item for balance in tonight}
+    known = [last.get(balance.bill_item, balance) if balance.due is None else balance for balance in tonight]
+    unseen = [each for each in before if each.bill_item not in named and not each.due and each.agreement in unread]
+    return tuple(sorted([*known, *unseen], key=lambda balance: balance.bill_item))
