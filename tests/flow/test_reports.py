@@ -8,7 +8,10 @@ import io
 import pytest
 
 from shared.billing.counts import FailureKind
+from shared.billing.rules import Mode
+from shared.errors import Retryable
 from shared.sync.lanes import start_run
+from shared.sync.retention import prune_runs
 from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
@@ -81,3 +84,130 @@ def test_a_name_that_begins_like_a_formula_is_no_formula_in_a_table(house):
     house.ports.companies.put_rules(type(rules)(1, '=HYPERLINK("x")', rules.mode, rules.links))
     night(house)
     assert table(browser(house).get(f"/console/api/runs/{NIGHT}/rows.csv"))[0]["name"] == '\'=HYPERLINK("x")'
+
+
+# ---- what is kept of each look
+
+
+def kept(house: House, company: int = 1) -> list[tuple[str, int, int]]:
+    """Day, units due and units billed of each balance that was kept this month."""
+    found = house.ports.balances.of_company(company, house.clock.business_now().date())
+    return [(str(each.day), int(each.items[0].due), int(each.items[0].billed)) for each in found]
+
+
+def test_a_balance_is_kept_when_it_changes_and_at_the_first_look_of_a_month(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    calls = house.tables.calls.total()
+    house.sync(1)
+    assert house.tables.calls.total() == calls + 6
+    assert kept(house) == [("2026-11-21", 8, 5)]
+    house.clock.business_ahead = 1
+    house.count(1, b.count(9, customer="tenant-1"))
+    house.sync(1)
+    assert kept(house) == [("2026-11-21", 8, 5), ("2026-11-22", 9, 5)]
+    house.clock.business_ahead = 10
+    house.sync(1)
+    assert kept(house) == [("2026-12-01", 9, 5)]
+
+
+def test_what_was_written_is_billed_from_then_on(house):
+    house.sync(1)
+    assert kept(house) == [("2026-11-21", 8, 8)]
+
+
+def test_a_failed_reading_leaves_the_balance_as_it_was(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    house.source.failing["tenant-1"] = FailureKind.READ_FAILED
+    house.clock.business_ahead = 1
+    house.sync(1)
+    assert kept(house) == [("2026-11-21", 8, 5)]
+
+
+def test_a_balance_that_cannot_be_kept_harms_no_sync(house):
+    def fails(moment: str, operation: str, table: str) -> None:
+        if table == "Balances":
+            raise Retryable("the store does not answer", system="storage")
+
+    house.tables.fault = fails
+    assert house.sync(1).report.outcome.value == "applied"
+    house.tables.fault = None
+    house.sync(1)
+    assert kept(house) == [("2026-11-21", 8, 8)]
+
+
+def test_balances_are_kept_as_long_as_history(house):
+    house.sync(1)
+    day = house.clock.business_now().date()
+    house.clock.pass_by(days=760)
+    prune_runs(house.ports)
+    assert house.ports.balances.of_month(day) == []
+
+
+# ---- reconciliation
+
+
+def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(house):
+    for company in (1, 2):
+        house.company(company, [b.count(8)], [b.addition(company * 10 + 1, 5)], mode=Mode.OBSERVE)
+    house.source.failing.clear()
+    house.company(3, [b.count(2)], [b.addition(30, 4)], mode=Mode.OBSERVE)
+    house.company(4, [b.count(7)], [b.addition(40, 7)], mode=Mode.OBSERVE)
+    house.company(5, [b.count(3, sku=b.STANDARD, name="Standard")], mode=Mode.OBSERVE)
+    for company in (1, 2, 3, 4, 5):
+        house.sync(company)
+    told = browser(house).get("/console/api/reconciliation").json()
+    assert [(row["company"], row["verdict"], row["units"], row["amount"]) for row in told["rows"]] == [
+        (1, "too-little", 3, 75),
+        (2, "too-little", 3, 75),
+        (3, "too-much", -2, -50),
+        (5, "unmapped", 3, None),
+    ]
+    assert told["sums"] == [{"currency": "", "billed": 525, "too_little": 150, "too_much": 50, "unpriced": 1}]
+    assert (told["items"], told["differing"]) == (5, 4)
+
+    every = browser(house).get("/console/api/reconciliation?every=true&search=company 4").json()["rows"]
+    assert [(row["name"], row["verdict"]) for row in every] == [("Company 4", "equal")]
+    rows = table(browser(house).get("/console/api/reconciliation.csv"))
+    assert [(row["name"], row["counted"], row["billed"], row["amount"]) for row in rows][2] == (
+        "Company 3", "2.0", "4.0", "-50.0",
+    )  # fmt: skip
+
+
+def test_last_months_balance_stands_until_somebody_looks_again(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    house.clock.business_ahead = 12
+    (row,) = browser(house).get("/console/api/reconciliation").json()["rows"]
+    assert (row["since"], row["units"]) == ("2026-11-21", 3)
+
+
+# ---- shadow billing
+
+
+def test_shadow_billing_tells_what_observing_would_have_billed_and_the_leak(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    house.clock.business_ahead = 4
+    house.count(1, b.count(10, customer="tenant-1"))
+    house.sync(1)
+    told = browser(house).get("/console/api/shadow").json()
+    (row,) = told["rows"]
+    assert (row["would"], row["billed"], row["leak"]) == (208.34, 125, 83.34)
+    assert "2 more since 25 Nov 2026: 2 × 5 of 30 days × 25.00 = 4.17 each" in row["arithmetic"]
+    assert [(each["name"], each["sums"][0]["leak"]) for each in told["companies"]] == [("Company 1", 83.34)]
+    assert [month["month"] for month in told["months"]][-2:] == ["2026-10", "2026-11"]
+    assert told["months"][-1]["sums"][0]["leak"] == 83.34
+    assert table(browser(house).get("/console/api/shadow.csv?month=2026-11"))[0]["leak"] == "83.34"
+    assert browser(house).get("/console/api/shadow?month=2026-10").json()["rows"] == []
+
+
+def test_a_company_that_trueup_writes_for_casts_no_shadow(house):
+    house.sync(1)
+    assert browser(house).get("/console/api/shadow").json()["rows"] == []
+
+
+@pytest.mark.parametrize("month", ["yesterday", "2026-13", "0000-01"])
+def test_what_is_no_month_is_refused(house, month):
+    assert browser(house).get(f"/console/api/shadow?month={month}").status_code in (400, 422)

@@ -1,0 +1,133 @@
+"""Shadow billing: what observed companies would have been billed by their counts, beside what their lines billed.
+
+Of companies in mode observe alone: wherever TrueUp writes, the lines follow the counts. Amounts are in the agreements'
+currencies, sums by currency ("" where Manage tells none).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import takewhile
+from typing import Any
+
+from shared.billing.calendar import month_of
+from shared.billing.rules import Mode
+from shared.billing.shadow import Shadow, Step, shadow_of
+from shared.state.balances import CompanyBalance
+from shared.sync.ports import Ports
+from shared.sync.reports.months import Sees, by_company, month_before, this_month
+from shared.sync.sheets import sheet_of
+
+Json = dict[str, Any]
+
+COLUMNS = ("company", "name", "bill_item", "item", "currency", "would", "billed", "leak", "arithmetic")
+#: As many months as the picture of the leak shows.
+MONTHS = 6
+
+
+def shadow_month(ports: Ports, month: date, sees: Sees) -> Json:
+    """One month: a row per company and item, a sum per company, and sums by currency.
+
+    A company counts from the first look of a month up to the look that found it in another mode.
+    """
+    names = {row.id: row.name for row in ports.companies.all() if sees(row.id)}
+    rows = [
+        {"company": company, "name": names[company], **_told(shadow)}
+        for company, shadow in _shadows(ports, month)
+        if company in names
+    ]
+    return {
+        "month": f"{month:%Y-%m}",
+        "companies": _by_company(rows),
+        "rows": sorted(rows, key=lambda row: (row["name"], row["company"], row["bill_item"])),
+        "sums": _sums(rows),
+    }
+
+
+def shadow_months(ports: Ports, sees: Sees) -> list[Json]:
+    """The sums of the last months, the oldest first."""
+    months = [this_month(ports)]
+    while len(months) < MONTHS:
+        months.append(month_before(months[-1]))
+    names = {row.id for row in ports.companies.all() if sees(row.id)}
+    found = []
+    for month in reversed(months):
+        rows = [_told(shadow) for company, shadow in _shadows(ports, month) if company in names]
+        found.append({"month": f"{month:%Y-%m}", "sums": _sums(rows)})
+    return found
+
+
+def shadow_sheet(ports: Ports, month: date, sees: Sees) -> str:
+    """One month as CSV, a row per company and item."""
+    rows = shadow_month(ports, month, sees)["rows"]
+    return sheet_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
+
+
+def _shadows(ports: Ports, month: date) -> list[tuple[int, Shadow]]:
+    return [
+        (company, shadow)
+        for company, days in by_company(ports.balances.of_month(month))
+        for shadow in _of_company(month, list(takewhile(lambda each: each.mode is Mode.OBSERVE, days)))
+    ]
+
+
+def _of_company(month: date, days: Sequence[CompanyBalance]) -> list[Shadow]:
+    items = sorted({item.bill_item for each in days for item in each.items})
+    return [shadow_of(month_of(month), _steps(item, days)) for item in items]
+
+
+def _steps(bill_item: str, days: Sequence[CompanyBalance]) -> list[Step]:
+    """An item's balance on each day on which its company's changed."""
+    return [(each.day, next((item for item in each.items if item.bill_item == bill_item), None)) for each in days]
+
+
+def _told(shadow: Shadow) -> Json:
+    return {
+        "bill_item": shadow.bill_item,
+        "item": shadow.name,
+        "currency": shadow.currency or "",
+        "would": _float(shadow.would),
+        "billed": float(shadow.billed),
+        "leak": _float(shadow.leak),
+        "arithmetic": shadow.arithmetic,
+    }
+
+
+def _by_company(rows: Iterable[Json]) -> list[Json]:
+    """Companies with their sums by currency, the largest leak first."""
+    found: dict[int, Json] = {}
+    for row in rows:
+        found.setdefault(row["company"], {"company": row["company"], "name": row["name"], "rows": []})["rows"].append(
+            row
+        )
+    told = [{"company": each["company"], "name": each["name"], "sums": _sums(each["rows"])} for each in found.values()]
+    return sorted(told, key=lambda each: (-max(total["leak"] for total in each["sums"]), each["name"]))
+
+
+def _sums(rows: Iterable[Json]) -> list[Json]:
+    """`leak` is what was billed too little, `too_much` the other way; `unpriced` counts items without a known price."""
+    sums: dict[str, Json] = {}
+    for row in rows:
+        nothing = {
+            "currency": row["currency"],
+            "would": 0.0,
+            "billed": 0.0,
+            "leak": 0.0,
+            "too_much": 0.0,
+            "unpriced": 0,
+        }
+        total = sums.setdefault(row["currency"], nothing)
+        if row["leak"] is None:
+            total["unpriced"] += 1
+            continue
+        total["would"] = round(total["would"] + row["would"], 2)
+        total["billed"] = round(total["billed"] + row["billed"], 2)
+        which = "leak" if row["leak"] > 0 else "too_much"
+        total[which] = round(total[which] + abs(row["leak"]), 2)
+    return [sums[currency] for currency in sorted(sums)]
+
+
+def _float(value: Decimal | None) -> float | None:
+    return float(value) if value is not None else None
