@@ -196,13 +196,16 @@ def _amount(line: Addition) -> Decimal:
 
 
 def _unmapped(findings: Iterable[Finding], readings: Iterable[Reading | ReadFailure]) -> list[Balance]:
-    """What is counted and bought without a rule that says how to bill it: no price is known, and nobody is billed."""
+    """What is counted and bought without a rule that says how to bill it: no price is known, and nobody is billed.
+
+    Findings about a part of what is counted are not among them: the rest of it is billed.
+    """
     counts = {
         "/".join((reading.source, canonical(reading.customer), canonical(count.sku))): count
         for reading in readings
         if isinstance(reading, Reading)
         for count in reading.counts
     }
-    found = [(finding.key, counts[finding.key]) for finding in findings]
+    found = [(finding.key, counts[finding.key]) for finding in findings if finding.key in counts]
     units = [(key, count.name, count.purchased + count.grace) for key, count in found]
     return [Balance(key, name, "", counted, counted) for key, name, counted in units]
