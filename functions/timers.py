@@ -1,10 +1,14 @@
-"""Timers: the tick starts scheduled jobs, the watchdog keeps open runs going. UTC, as on the platform."""
+"""Timers: the tick starts scheduled jobs, the watchdog keeps open runs going, people are told.
+
+UTC, as on the platform.
+"""
 
 from __future__ import annotations
 
 import azure.functions as func
 
-from shared.bootstrap import ports
+from shared.bootstrap import notice_ports, ports
+from shared.notices import telling
 from shared.sync import due, lanes, night
 
 blueprint = func.Blueprint()
@@ -24,3 +28,9 @@ def watchdog(timer: func.TimerRequest) -> None:
     """
     lanes.watch(ports())
     due.look(ports())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="45 */5 * * * *", use_monitor=True)
+def notices(timer: func.TimerRequest) -> None:
+    """Tells people what is due. A timer of its own: a night that hangs must not keep anybody from being told."""
+    telling.tell(notice_ports())

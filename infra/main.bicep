@@ -126,6 +126,41 @@ param pushedCounts string = 'no'
 @maxValue(744)
 param pushedHours int = 26
 
+@description('Mail server that takes notices, host:port; the vault holds notice-smtp-password. Empty: none.')
+param noticeSmtp string = ''
+
+@description('Address that notices are from, by that server.')
+param noticeSmtpFrom string = ''
+
+@description('How the connection to it is kept secret.')
+@allowed([
+  'starttls'
+  'tls'
+])
+param noticeSmtpSecurity string = 'starttls'
+
+@description('User name at that server.')
+param noticeSmtpUsername string = ''
+
+@description('Mailbox of the own tenant that Microsoft Graph sends notices from, where there is no mail server.')
+param noticeMailbox string = ''
+
+@description('Whether notices go to Teams; if so, the vault holds notice-teams.')
+@allowed([
+  'yes'
+  'no'
+])
+param noticeTeams string = 'no'
+
+@description('Who is told when a night, the storage or Manage fails, such as mail:desk@birchline.example.')
+param noticeAlerts string = ''
+
+@description('Address of the console, for links in notices. Empty: no links.')
+param noticeConsoleUrl string = ''
+
+@description('Last days of secrets and certificates: name=day, separated by commas.')
+param noticeSecretsEnd string = ''
+
 @description('IANA time zone of readings and schedules, such as America/Chicago.')
 @minLength(1)
 param timeZone string = 'UTC'
@@ -300,6 +335,15 @@ module settings 'settings.bicep' = {
     coveUrl: coveUrl
     pushedCounts: pushedCounts
     pushedHours: pushedHours
+    noticeSmtp: noticeSmtp
+    noticeSmtpFrom: noticeSmtpFrom
+    noticeSmtpSecurity: noticeSmtpSecurity
+    noticeSmtpUsername: noticeSmtpUsername
+    noticeMailbox: noticeMailbox
+    noticeTeams: noticeTeams
+    noticeAlerts: noticeAlerts
+    noticeConsoleUrl: noticeConsoleUrl
+    noticeSecretsEnd: noticeSecretsEnd
     timeZone: timeZone
     callbackUrl: callbackUrl
     lanes: lanes

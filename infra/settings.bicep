@@ -107,6 +107,33 @@ param pushedCounts string
 @description('How many hours a push is believed.')
 param pushedHours int
 
+@description('Mail server that takes notices, host:port; the vault holds notice-smtp-password. Empty: none.')
+param noticeSmtp string
+
+@description('Address that notices are from, by that server.')
+param noticeSmtpFrom string
+
+@description('How the connection to it is kept secret.')
+param noticeSmtpSecurity string
+
+@description('User name at that server.')
+param noticeSmtpUsername string
+
+@description('Mailbox of the own tenant that Microsoft Graph sends notices from, where there is no mail server.')
+param noticeMailbox string
+
+@description('Whether notices go to Teams; if so, the vault holds notice-teams.')
+param noticeTeams string
+
+@description('Who is told when a night, the storage or Manage fails, such as mail:desk@birchline.example.')
+param noticeAlerts string
+
+@description('Address of the console, for links in notices. Empty: no links.')
+param noticeConsoleUrl string
+
+@description('Last days of secrets and certificates: name=day, separated by commas.')
+param noticeSecretsEnd string
+
 @description('IANA time zone of readings and schedules, such as America/Chicago.')
 param timeZone string
 
@@ -161,6 +188,8 @@ var always = {
   TRUEUP_MANAGE_CANCELLED_DAY: manageCancelledDay
   TRUEUP_MANAGE_CHANGED_LINE: manageChangedLine
   TRUEUP_MANAGE_PRORATE_START_DAY: manageProrateStartDay
+  NOTICE_CONSOLE_URL: noticeConsoleUrl
+  NOTICE_SECRETS_END: noticeSecretsEnd
   TRUEUP_TIME_ZONE: timeZone
   TRUEUP_CALLBACK_URL: callbackUrl
   TRUEUP_LANES: string(lanes)
@@ -177,6 +206,7 @@ var microsoft = empty(microsoftClientId) ? {} : {
   MICROSOFT_GRAPH_URL: microsoftGraphUrl
   MICROSOFT_CA_FILE: microsoftCaFile
   MICROSOFT_SKU_NAMES: microsoftSkuNames
+  NOTICE_MAILBOX: noticeMailbox
 }
 
 var pax8 = empty(pax8ClientId) ? {} : {
@@ -206,6 +236,22 @@ var pushed = pushedCounts == 'no' ? {} : {
   PUSHED_HOURS: string(pushedHours)
 }
 
+var smtp = empty(noticeSmtp) ? {} : {
+  NOTICE_SMTP: noticeSmtp
+  NOTICE_SMTP_FROM: noticeSmtpFrom
+  NOTICE_SMTP_SECURITY: noticeSmtpSecurity
+  NOTICE_SMTP_USERNAME: noticeSmtpUsername
+  NOTICE_SMTP_PASSWORD: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/notice-smtp-password)'
+}
+
+var teams = noticeTeams == 'no' ? {} : {
+  NOTICE_TEAMS: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/notice-teams)'
+}
+
+var alerts = empty(noticeAlerts) ? {} : {
+  NOTICE_ALERTS: noticeAlerts
+}
+
 // In place of a client secret: the client id of the identity that the registration of the console trusts.
 var signIn = empty(consoleClientId) ? {} : {
   OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID: identity.properties.clientId
@@ -214,5 +260,5 @@ var signIn = empty(consoleClientId) ? {} : {
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(always, microsoft, pax8, huntress, cove, pushed, signIn)
+  properties: union(always, microsoft, pax8, huntress, cove, pushed, smtp, teams, alerts, signIn)
 }

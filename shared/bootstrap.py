@@ -6,14 +6,20 @@ import logging
 import os
 from functools import cache
 
+from shared.billing.subscribers import Channel
 from shared.clock import Clock, SandboxClock, SystemClock
 from shared.manage.callback_keys import SigningKeys
 from shared.manage.callbacks import CallbackReader
 from shared.manage.client import ManageClient
+from shared.notices.channels.graph import GraphPost
+from shared.notices.channels.smtp import SmtpPost
+from shared.notices.channels.teams import TeamsPost
+from shared.notices.ports import NoticePorts, Post
 from shared.queues import StorageQueue
 from shared.settings import ChangedLine, Settings, load_settings
 from shared.sources.cove.source import CoveSource
 from shared.sources.huntress.source import HuntressSource
+from shared.sources.microsoft365.mail import Microsoft365Mailbox
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
@@ -23,6 +29,7 @@ from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.due import DueStore
+from shared.state.notices import NoticeStore
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -40,6 +47,12 @@ def ports() -> Ports:
     """The ports of this process. Raises `Misconfigured` with every problem of the settings, each time it is asked."""
     _quieten_libraries()
     return make_ports(load_settings(os.environ))
+
+
+@cache
+def notice_ports() -> NoticePorts:
+    """The same with what telling people needs. Raises `Misconfigured` as `ports` does."""
+    return make_notice_ports(load_settings(os.environ), ports())
 
 
 @cache
@@ -77,6 +90,26 @@ def make_ports(settings: Settings) -> Ports:
         retroactive=settings.changed_line is ChangedLine.RETROACTIVE,
         prorate_start_day=settings.prorate_start_day,
         time_zone=settings.time_zone,
+    )
+
+
+def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
+    """Real channels for these settings, beside these ports. Nothing is called before it is used."""
+    told = settings.notices
+    posts: dict[Channel, Post] = {}
+    if told.smtp is not None:
+        posts[Channel.MAIL] = SmtpPost(told.smtp, flows.clock.now)
+    elif told.mailbox is not None and settings.microsoft is not None:
+        posts[Channel.MAIL] = GraphPost(Microsoft365Mailbox(settings.microsoft, told.mailbox))
+    if told.teams:
+        posts[Channel.TEAMS] = TeamsPost(told.teams)
+    return NoticePorts(
+        flows=flows,
+        notices=NoticeStore(AzureTables(settings.storage)),
+        posts=posts,
+        console=told.console,
+        alerts=told.alerts,
+        secrets_end=told.secrets_end,
     )
 
 

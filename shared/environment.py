@@ -151,6 +151,42 @@ SETTINGS = (
         "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pushed)",
     ),
     Setting("PUSHED_HOURS", "how many hours a push is believed, 1 to 744; 26 when left out", "26"),
+    Setting(
+        "NOTICE_SMTP", "mail server that takes notices, host and port; or NOTICE_MAILBOX", "smtp.birchline.example:587"
+    ),
+    Setting("NOTICE_SMTP_FROM", "with NOTICE_SMTP: address that notices are from", "trueup@birchline.example"),
+    Setting("NOTICE_SMTP_SECURITY", "starttls, tls, or none on this machine; starttls when left out", "starttls"),
+    Setting("NOTICE_SMTP_USERNAME", "user name at the mail server, if it asks for one", "trueup"),
+    Setting(
+        "NOTICE_SMTP_PASSWORD",
+        "its password (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/notice-smtp-password)",
+    ),
+    Setting(
+        "NOTICE_MAILBOX",
+        "mailbox of the MSP's own tenant that Microsoft Graph sends notices from, where NOTICE_SMTP is not set",
+        "trueup@birchline.example",
+    ),
+    Setting(
+        "NOTICE_TEAMS",
+        "Teams workflows and webhooks: name=address, separated by commas (secret)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/notice-teams)",
+    ),
+    Setting(
+        "NOTICE_CONSOLE_URL",
+        "address of the console, for links in notices",
+        "https://func-trueup.azurewebsites.net/console",
+    ),
+    Setting(
+        "NOTICE_ALERTS",
+        "who is told when a night, the storage or Manage fails, whatever the rules say, separated by commas",
+        "mail:desk@birchline.example",
+    ),
+    Setting(
+        "NOTICE_SECRETS_END",
+        "last days of secrets and certificates, to be told 30 days before: name=day, separated by commas",
+        "microsoft=2027-03-01",
+    ),
     Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),

@@ -21,6 +21,8 @@ from shared.billing.rules import StartDay
 from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
+from shared.notice_settings import read_notices
+from shared.notices.settings import NoticeSettings
 from shared.sources.cove.settings import CoveSettings
 from shared.sources.huntress.settings import HuntressSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
@@ -72,6 +74,7 @@ class Settings:
     lease_seconds: int
     clock_url: str | None
     callback_url: str | None
+    notices: NoticeSettings
     access: Access
 
 
@@ -95,6 +98,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     shortest = 2 if clock_url else 30
     lease_seconds = given.whole_number("TRUEUP_LEASE_SECONDS", default=300, lowest=shortest, highest=3600)
     callback_url = _callback_url(given)
+    notices = read_notices(given, in_sandbox=clock_url is not None)
     if given.problems:
         raise Misconfigured(given.problems)
     return Settings(
@@ -112,6 +116,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         lease_seconds=lease_seconds,
         clock_url=clock_url,
         callback_url=callback_url,
+        notices=notices(),
         access=access,
     )
 

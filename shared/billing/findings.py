@@ -35,6 +35,7 @@ class FindingKind(StrEnum):
     CUSTOMER_GONE = "customer-gone"
     CUSTOMER_NEW = "customer-new"
     POISON = "poison"
+    NOTICE_FAILED = "notice-failed"
     SETTINGS = "settings"
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.billing.subscribers import Subscriber
 from shared.billing.users import EVERYBODY, Users
 
 
@@ -421,6 +422,7 @@ class Rules:
     approvals: Approvals = Approvals()
     fleet: FleetLimit = FleetLimit()
     retention: Retention = Retention()
+    subscribers: tuple[Subscriber, ...] = ()
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
         wanted = (source, sku.strip().casefold())

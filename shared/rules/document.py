@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from shared.billing import rules
 from shared.billing.lines import PREFIX
 from shared.rules.money import Price, Proration
+from shared.rules.notices import Subscriber
 from shared.rules.parts import Part, Quantity, Users
 from shared.rules.scalars import (
     Day,
@@ -286,6 +287,7 @@ class RulesDocument(Part):
     approvals: Approvals = Approvals()
     retention: Retention = Retention()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
+    notices: tuple[Subscriber, ...] = ()
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()
     companies: tuple[Company, ...] = ()

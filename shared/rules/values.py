@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing import rules
+from shared.billing.subscribers import Subscriber
 from shared.billing.users import Traits, Users
 from shared.rules import document as doc
 from shared.rules.parts import Users as UsersPart
@@ -39,6 +40,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             adoptable_marks=document.adoptable_marks,
             approvals=rules.Approvals(**document.approvals.model_dump()),
             retention=rules.Retention(**document.retention.model_dump()),
+            subscribers=tuple(Subscriber(**item.model_dump()) for item in document.notices),
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -65,6 +67,7 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
         "approvals": _fields(msp.approvals),
         "retention": _fields(msp.retention),
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
+        "notices": [_fields(item) for item in sorted(msp.subscribers, key=lambda item: item.id)],
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],
         "policies": [
             _fields(item) | {"do_not_bill": item.profile is None}

@@ -27,6 +27,11 @@ _SECTIONS = {
         f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}. hourly only reads its sources,\n"
         "# for what is billed in arrears."
     ),
+    "notices": (
+        "Who is told what. channel: mail | teams, to: addresses, or names of NOTICE_TEAMS. frequency: at-once |\n"
+        "# daily | weekly | monthly, at a local hour. about: changes, waiting, failed, leak and kinds of findings;\n"
+        "# none: everything. companies: none: all. users: true shows invoice texts with the names of users."
+    ),
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
         "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shared.billing.rules import Approvals, BillingProfile, FleetLimit, Guards, Retention, Rules, Schedule, SkuPolicy
+from shared.billing.subscribers import Subscriber
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
 from shared.state.records import Signature
@@ -90,6 +91,7 @@ _DOCUMENTS: dict[str, Document[Any]] = {
     "policy": Document("SKU policy", SkuPolicy),
     "profile": Document("billing profile", BillingProfile),
     "schedule": Document("schedule", Schedule),
+    "subscriber": Document("subscriber", Subscriber),
 }
 
 
@@ -206,6 +208,7 @@ class RulesStore:
             approvals=general.approvals,
             fleet=general.fleet,
             retention=general.retention,
+            subscribers=tuple(found["subscriber"]),
         )
 
     def _sweep(self, head: Head) -> None:
@@ -221,12 +224,13 @@ class RulesStore:
 
 
 def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One row per profile, policy and schedule, keyed by its place, because their order is the author's."""
+    """One row per profile, policy, schedule and subscriber, keyed by its place, because their order is the author's."""
     parts: dict[str, Sequence[Any]] = {
         "general": [General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet, rules.retention)],
         "policy": rules.policies,
         "profile": list(rules.profiles.values()),
         "schedule": rules.schedules,
+        "subscriber": rules.subscribers,
     }
     for kind, values in parts.items():
         for place, value in enumerate(values):

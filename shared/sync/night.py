@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from shared.billing.rules import Schedule
 from shared.clock import business_date
@@ -59,10 +60,16 @@ JOBS: Mapping[str, Callable[[Ports, Schedule], str]] = {
 
 def tick(ports: Ports) -> list[str]:
     """Starts every scheduled job that is due, once. Answers in words what each did."""
-    return [told for schedule in ports.rules.load().schedules if (told := _tick(ports, schedule)) is not None]
+    schedules = ports.rules.load().schedules
+    return [told for each in schedules if (told := when_due(ports, each, partial(_run, ports, each))) is not None]
 
 
-def _tick(ports: Ports, schedule: Schedule) -> str | None:
+def when_due(ports: Ports, schedule: Schedule, job: Callable[[], str]) -> str | None:
+    """Runs a job once its schedule is due, and answers in words what it did; None where it is not due.
+
+    What fails for now is started again by the next tick, as is what was killed; what fails otherwise waits for its
+    next time.
+    """
     now = ports.clock.business_now()
     state = ports.schedules.get(schedule.id)
     if state is None or state.next_due is None or state.cron != schedule.cron:
@@ -73,11 +80,14 @@ def _tick(ports: Ports, schedule: Schedule) -> str | None:
     if not ports.schedules.take(state, ports.clock.now(), _next_due(schedule, now)):
         return None
     try:
-        outcome, again = _run(ports, schedule), None
+        outcome, again = job(), None
     except Retryable as error:
         # A store that is away for a moment must not cost a night.
         log.warning("job %s, which the next tick starts again: %s", schedule.job, error)
         outcome, again = f"failed, to be started again: {error}", now
+    except TrueUpError as error:
+        log.error("job %s: %s", schedule.job, error)
+        outcome, again = f"failed: {error}", None
     ports.schedules.finish(schedule.id, outcome, ports.clock.now(), again=again)
     return outcome
 
@@ -101,12 +111,6 @@ def _run(ports: Ports, schedule: Schedule) -> str:
     job = JOBS.get(schedule.job)
     if job is None:
         return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"
-    try:
-        told = job(ports, schedule)
-    except Retryable:
-        raise
-    except TrueUpError as error:
-        log.error("job %s: %s", schedule.job, error)
-        return f"failed: {error}"
+    told = job(ports, schedule)
     log.info("job %s: %s", schedule.job, told)
     return told

@@ -58,6 +58,9 @@ GROUPS = {
     "huntress": ("empty(huntressPublicKey)", {"huntress-private-key"}),
     "cove": ("empty(coveUsername)", {"cove-token"}),
     "pushed": ("pushedCounts == 'no'", {"pushed-keys"}),
+    "smtp": ("empty(noticeSmtp)", {"notice-smtp-password"}),
+    "teams": ("noticeTeams == 'no'", {"notice-teams"}),
+    "alerts": ("empty(noticeAlerts)", set()),
     "signIn": ("empty(consoleClientId)", set()),
 }
 
@@ -138,8 +141,9 @@ def deployed_settings(*groups: str) -> dict[str, str]:
         "MICROSOFT_CA_FILE": "",
         "MICROSOFT_SKU_NAMES": "https://names.example/skus.csv",
     }
+    secrets = {"NOTICE_TEAMS": "desk=https://prod-1.westus.logic.azure.com/workflows/1?sig=a"}
     return {
-        name: "a=key-of-24-characters-or-more"
+        name: secrets.get(name, "a=key-of-24-characters-or-more")
         if "KeyVault" in value
         else value[1:-1]
         if value.startswith("'")
@@ -255,7 +259,7 @@ def test_a_vendor_that_is_not_connected_leaves_no_setting_and_no_reference_behin
     assert (unless, secrets) == GROUPS[group]
 
 
-@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"always", "signIn"}))
+@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"always", "alerts", "signIn"}))
 def test_one_connected_vendor_is_sound_by_itself(group):
     settings = load_settings(deployed_settings("always", group) | {"WEBSITE_SITE_NAME": "func-trueup"})
     connected = {
@@ -264,6 +268,8 @@ def test_one_connected_vendor_is_sound_by_itself(group):
         "huntress": settings.huntress,
         "cove": settings.cove,
         "pushed": settings.pushed.keys,
+        "smtp": settings.notices.smtp,
+        "teams": settings.notices.teams,
     }
 
     assert [name for name, found in connected.items() if found] == [group]
@@ -283,14 +289,14 @@ def test_a_number_or_choice_of_the_templates_is_one_that_the_app_takes():
                     load_settings(deployed_settings() | {setting: str(value)})
                     tried += 1
 
-    assert tried == 4 * 2 + 3 * 2
+    assert tried == 4 * 2 + 4 * 2
 
 
 def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
     settings, passed = app_settings(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
     told = {name: variable for name, variable in parameters_file().items() if variable in setting_names()}
 
-    assert len(told) == 28
+    assert len(told) == 35
     assert {settings[variable]: passed[name] for name, variable in told.items()} == {name: name for name in told}
 
 
@@ -498,7 +504,7 @@ def test_the_package_holds_what_runs_and_nothing_else(path, shipped):
 def test_no_module_template_or_stylesheet_of_the_app_is_left_out_of_the_package():
     files = [path for room in ("functions", "shared") for path in (ROOT / room).rglob("*.*") if path.suffix != ".pyc"]
 
-    assert {".py", ".html", ".css", ".js"} == {path.suffix for path in files if path.is_file()}
+    assert {".py", ".html", ".txt", ".css", ".js"} == {path.suffix for path in files if path.is_file()}
     assert [path for path in files if not is_shipped(path.relative_to(ROOT).as_posix())] == []
 
 

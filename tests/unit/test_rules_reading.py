@@ -363,7 +363,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profile: []\n",
             "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
-            "schedules, profiles, policies, companies",
+            "schedules, notices, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -700,3 +700,36 @@ def test_a_pushed_source_is_named_as_in_the_settings(source, known):
         assert read_rules(policy).policies[0].source == source
     else:
         assert problems(policy) == [f'line 1, policies[0].source: must be one of {SOURCE_WORDS}, not "{source}"']
+
+
+# --- who is told ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "problem"),
+    [
+        ("channel: mail, to: [boss]", "needs to: 1 to 50 mail addresses"),
+        ("channel: mail, to: []", "needs to: 1 to 50 mail addresses"),
+        ("channel: teams, to: [boss@birchline.example]", "needs to: 1 to 50 names of NOTICE_TEAMS"),
+        (
+            "channel: teams, to: [desk], frequency: at-once, about: [changes]",
+            "is told at once, which only findings are; changes comes in a digest",
+        ),
+        (
+            "channel: teams, to: [desk], frequency: at-once, even_when_empty: true",
+            "is told at once, so there is never nothing to tell; leave even_when_empty out",
+        ),
+    ],
+)
+def test_a_subscriber_that_nobody_can_tell_anything_is_refused(subscriber, problem):
+    assert problems(f"notices: [{{id: desk, {subscriber}}}]") == [f"line 1, notices[0]: {problem}"]
+
+
+def test_what_is_told_must_be_known_and_its_hour_be_one():
+    found = problems("notices:\n- {id: a, channel: teams, to: [a],\n   hour: 24,\n   about: [gossip]}")
+
+    assert found == [
+        'line 3, notices[0].hour: must be an hour from 0 to 23, not "24"',
+        "line 4, notices[0].about[0]: must be one of changes, waiting, failed, leak, or a kind of finding such as "
+        'unmapped, not "gossip"',
+    ]

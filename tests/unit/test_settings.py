@@ -371,8 +371,9 @@ def test_settings_md_holds_exactly_the_list_of_the_code():
 
 
 def test_the_code_reads_no_name_that_is_not_listed():
-    source = (ROOT / "shared/settings.py").read_text(encoding="utf-8")
-    used = set(re.findall(r'"((?:MANAGE|MICROSOFT|PAX8|HUNTRESS|COVE|PUSHED|TRUEUP)_[A-Z_]*[A-Z])"', source))
+    files = ("shared/settings.py", "shared/notice_settings.py")
+    source = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    used = set(re.findall(r'"((?:MANAGE|MICROSOFT|PAX8|HUNTRESS|COVE|PUSHED|NOTICE|TRUEUP)_[A-Z_]*[A-Z])"', source))
 
     assert used - set(setting_names()) == set()
     assert {name for name in setting_names() if not name.startswith("AzureWebJobsStorage")} - used == set()

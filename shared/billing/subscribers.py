@@ -1,0 +1,71 @@
+"""Who is told what, by which channel and when: a part of the MSP's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Channel(StrEnum):
+    """How a notice reaches somebody. `to` of the subscriber are mail addresses, or names of Teams webhooks."""
+
+    MAIL = "mail"
+    TEAMS = "teams"
+
+
+class Frequency(StrEnum):
+    """How often. `at-once`: findings, as soon as they open, each once; the others are digests."""
+
+    AT_ONCE = "at-once"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
+class Topic(StrEnum):
+    """What a digest tells beside findings."""
+
+    CHANGES = "changes"
+    WAITING = "waiting"
+    FAILED = "failed"
+    LEAK = "leak"
+
+
+class Language(StrEnum):
+    """How days and amounts are written; sentences are English."""
+
+    EN_US = "en-US"
+    EN_GB = "en-GB"
+    DE_DE = "de-DE"
+    FR_FR = "fr-FR"
+    NL_NL = "nl-NL"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A person or channel that is told.
+
+    `about` are topics and kinds of findings, empty: everything. `companies` are the only ones it is told of, empty: all
+    of them and what concerns no company. `hour` is local; a weekly digest comes on Mondays, a monthly one on the 1st.
+    `users`: it may see invoice texts, which may hold the names of users. `even_when_empty`: it is also told that there
+    is nothing to tell.
+    """
+
+    id: str
+    channel: Channel
+    to: tuple[str, ...]
+    frequency: Frequency = Frequency.DAILY
+    hour: int = 8
+    about: tuple[str, ...] = ()
+    companies: tuple[int, ...] = ()
+    language: Language = Language.EN_US
+    users: bool = False
+    even_when_empty: bool = False
+
+    def wants(self, about: str) -> bool:
+        """Whether it is told of a topic or a kind of finding."""
+        return not self.about or about in self.about
+
+    def is_told_of(self, company: int | None) -> bool:
+        """Whether it is told of a company; None: of what concerns no company."""
+        return not self.companies or company in self.companies

@@ -1,0 +1,1 @@
+"""People are told: what is due is composed, stored, then sent."""

@@ -1,0 +1,194 @@
+"""What one subscriber is told: chosen from the picture, in the order in which a clerk works. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import groupby
+
+from shared.billing.findings import FindingKind
+from shared.billing.subscribers import Subscriber, Topic
+from shared.notices.languages import day_in, money_in
+from shared.notices.picture import Done, Failed, Open, Picture, Waits
+
+#: So many entries of one section are told; the rest is counted, and stands in the console.
+MOST_ENTRIES = 200
+
+_CUSTOMERS = frozenset({FindingKind.CUSTOMER_NEW.value, FindingKind.CUSTOMER_GONE.value})
+_UNBILLED = frozenset({FindingKind.UNMAPPED.value, FindingKind.UNASSIGNED.value})
+_UNREAD = frozenset({FindingKind.READ_FAILED.value, FindingKind.CONSENT_LOST.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing: a sentence, what it comes to in money ("" where nothing), and what to do or to know beside it."""
+
+    text: str
+    amount: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OfCompany:
+    """The entries of one company; `name` is "" and `company` None for what concerns no company."""
+
+    company: int | None
+    name: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One heading with its entries. `count` counts all of them, `left_out` those that are not shown.
+
+    `page` is where the console shows the same, "" where it is the company's own page.
+    """
+
+    title: str
+    count: int
+    summary: str
+    companies: tuple[OfCompany, ...]
+    left_out: int = 0
+    page: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Everything that one subscriber is told at once."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any section but the sums of the month has something to tell."""
+        return any(section.count for section in self.sections)
+
+
+def digest(subscriber: Subscriber, picture: Picture, since: datetime, month: date, today: date) -> Digest:
+    """The digest of what happened since then (UTC) and what is open now; `month` is the first day of the month."""
+    told = _only_for(subscriber, picture)
+    sections = [*_happened(subscriber, told, since), *_open_sections(subscriber, told)]
+    if subscriber.wants(Topic.LEAK):
+        sections.append(_leak(subscriber, told, month))
+    return Digest(f"TrueUp, {day_in(subscriber.language, today)}", tuple(sections))
+
+
+def at_once(subscriber: Subscriber, found: Iterable[Open], today: date) -> Digest:
+    """The digest of findings that have just opened."""
+    title = f"TrueUp, {day_in(subscriber.language, today)}"
+    return Digest(title, tuple(_findings("New findings", subscriber, found)))
+
+
+def is_told(subscriber: Subscriber, each: Open) -> bool:
+    """Whether a subscriber is told of a finding: never of its own notices, which did not go out."""
+    if each.kind == FindingKind.NOTICE_FAILED and each.key.startswith(f"{subscriber.id}/"):
+        return False
+    return subscriber.is_told_of(each.company) and subscriber.wants(each.kind)
+
+
+def _only_for(subscriber: Subscriber, picture: Picture) -> Picture:
+    """What the subscriber is told of, of its companies."""
+    of = subscriber.is_told_of
+    return Picture(
+        tuple(each for each in picture.done if of(each.company)),
+        tuple(each for each in picture.waits if of(each.company)),
+        tuple(each for each in picture.open if is_told(subscriber, each)),
+        tuple(each for each in picture.failed if of(each.company)),
+        tuple(each for each in picture.observed if of(each.company)),
+    )
+
+
+def _happened(subscriber: Subscriber, told: Picture, since: datetime) -> Iterator[Section]:
+    if subscriber.wants(Topic.WAITING) and told.waits:
+        waits = sorted(told.waits, key=lambda each: (each.name, each.company, each.since))
+        total = _effect(subscriber, _sum(w.monthly for w in waits), _sum(w.one_off for w in waits))
+        entries = [(each.company, each.name, _waiting(subscriber, each)) for each in waits]
+        yield _section("Waits for you", entries, f"All of it: {total}." if total else "", "/approvals")
+    done = [each for each in told.done if each.at >= since]
+    if subscriber.wants(Topic.CHANGES) and done:
+        done.sort(key=lambda each: (each.name, each.company, each.at))
+        total = _effect(subscriber, _sum(d.monthly for d in done), _sum(d.one_off for d in done))
+        entries = [(each.company, each.name, _change(subscriber, each)) for each in done]
+        yield _section("Changed in ConnectWise Manage", entries, f"All of it: {total}." if total else "")
+
+
+def _open_sections(subscriber: Subscriber, told: Picture) -> Iterator[Section]:
+    if subscriber.wants(Topic.FAILED) and told.failed:
+        entries = [(each.company, each.name, _failure(each)) for each in told.failed]
+        yield _section("Companies that failed", entries, "Nothing of theirs was changed.")
+    rest = [each for each in told.open if each.kind not in _UNREAD | _UNBILLED | _CUSTOMERS]
+    yield from _findings("Customers that could not be read", subscriber, _of(told.open, _UNREAD))
+    yield from _findings("Licences that nobody bills or uses", subscriber, _of(told.open, _UNBILLED))
+    yield from _findings("New and vanished customers", subscriber, _of(told.open, _CUSTOMERS))
+    yield from _findings("To know or decide", subscriber, rest)
+
+
+def _findings(title: str, subscriber: Subscriber, found: Iterable[Open]) -> Iterator[Section]:
+    ordered = sorted(found, key=lambda each: (each.name, each.company or 0, each.kind, each.key))
+    if ordered:
+        yield _section(title, [(each.company, each.name, _finding(subscriber, each)) for each in ordered])
+
+
+def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
+    """What customers used and were not billed for, as far as it was found this month or is known now."""
+    raised = _sum(each.monthly for each in told.done if each.day >= month and each.monthly > 0)
+    waiting = _sum(each.monthly for each in told.waits if each.monthly > 0)
+    observed = _sum(each.raised for each in told.observed)
+    told_sums = [
+        ("Invoices were raised this month, each from then on, by", raised),
+        ("Waiting for a decision that would raise them by", waiting),
+        ("At companies that are only observed they would be raised by", observed),
+    ]
+    entries = tuple(Entry(text, money_in(subscriber.language, amount)) for text, amount in told_sums if amount)
+    whole = (OfCompany(None, "", entries),) if entries else ()
+    summary = "" if entries else "None was found this month."
+    return Section("Leak found this month", 0, summary, whole)
+
+
+def _section(
+    title: str, entries: Sequence[tuple[int | None, str, Entry]], summary: str = "", page: str = ""
+) -> Section:
+    """`entries` are sorted by company."""
+    shown = entries[:MOST_ENTRIES]
+    companies = tuple(
+        OfCompany(company, name, tuple(entry for _, _, entry in of_company))
+        for (company, name), of_company in groupby(shown, key=lambda each: each[:2])
+    )
+    return Section(title, len(entries), summary, companies, len(entries) - len(shown), page)
+
+
+def _waiting(subscriber: Subscriber, each: Waits) -> Entry:
+    held = [f"Held: {each.held}"] if each.held else []
+    since = f"Waits since {day_in(subscriber.language, each.since.date())}."
+    return Entry(" ".join(each.sentences), _effect(subscriber, each.monthly, each.one_off), (*held, since))
+
+
+def _change(subscriber: Subscriber, each: Done) -> Entry:
+    text = (f"On the invoice: {each.users_text}",) if subscriber.users and each.users_text else ()
+    return Entry(each.sentence, _effect(subscriber, each.monthly, each.one_off), text)
+
+
+def _failure(each: Failed) -> Entry:
+    return Entry(each.note or "Its last look failed.", notes=("Look at it again: sync the company.",))
+
+
+def _finding(subscriber: Subscriber, each: Open) -> Entry:
+    since = f"Open since {day_in(subscriber.language, each.opened.date())} ({each.kind})."
+    return Entry(each.text, notes=(each.remedy, since))
+
+
+def _effect(subscriber: Subscriber, monthly: Decimal, one_off: Decimal) -> str:
+    """+50.00 an invoice, +12.50 once."""
+    parts = [(monthly, "an invoice"), (one_off, "once")]
+    return ", ".join(f"{money_in(subscriber.language, amount)} {when}" for amount, when in parts if amount)
+
+
+def _of(found: Iterable[Open], kinds: frozenset[str]) -> list[Open]:
+    return [each for each in found if each.kind in kinds]
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))

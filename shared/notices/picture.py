@@ -1,0 +1,168 @@
+"""What there is to tell: read from the store once for everybody whose digest is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from shared.billing.rules import Mode
+from shared.state.companies import CompanyRow
+from shared.state.company_state import MSP, CompanyState
+from shared.state.records import HistoryEntry, Outcome
+from shared.sync.approvals import waiting_groups
+from shared.sync.ports import Ports
+
+_READ_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A change that was written: when (UTC), on which business day, and its money effect in the agreement's currency.
+
+    `users_text` is the text on the invoice, which may hold the names of users.
+    """
+
+    company: int
+    name: str
+    at: datetime
+    day: date
+    sentence: str
+    monthly: Decimal
+    one_off: Decimal
+    users_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A group that waits for a person since then (UTC). `held` is why a guard holds it, None where none does."""
+
+    company: int
+    name: str
+    sentences: tuple[str, ...]
+    monthly: Decimal
+    one_off: Decimal
+    held: str | None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A finding that is open since then (UTC); `company` is None for one of the MSP itself."""
+
+    company: int | None
+    name: str
+    kind: str
+    key: str
+    text: str
+    remedy: str
+    opened: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A company whose last look failed, and why."""
+
+    company: int
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What would be written at a company that is only observed: what each invoice would be raised by."""
+
+    company: int
+    raised: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything that could be told."""
+
+    done: tuple[Done, ...] = ()
+    waits: tuple[Waits, ...] = ()
+    open: tuple[Open, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    observed: tuple[Observed, ...] = ()
+
+
+def take_picture(ports: Ports, since: datetime) -> Picture:
+    """What was written since then (UTC), what waits and what is open now.
+
+    Two round trips a company: its state and its history.
+    """
+    done: list[Done] = []
+    waits: list[Waits] = []
+    found = list(open_of_msp(ports))
+    failed: list[Failed] = []
+    observed: list[Observed] = []
+    for row in ports.companies.all():
+        state = ports.company_state.load(row.id)
+        done += _done(row, _entries(ports, row.id, since))
+        waits += _waits(row, state)
+        found += open_of(row, state)
+        failed += _failed(ports, row)
+        observed += _observed(row, state)
+    return Picture(tuple(done), tuple(waits), tuple(found), tuple(failed), tuple(observed))
+
+
+def open_of_msp(ports: Ports) -> Iterator[Open]:
+    """The open findings of the MSP itself."""
+    return _opened(None, "", ports.company_state.load(MSP))
+
+
+def open_of(row: CompanyRow, state: CompanyState) -> Iterator[Open]:
+    """The open findings of a company."""
+    return _opened(row.id, row.name, state)
+
+
+def _opened(company: int | None, name: str, state: CompanyState) -> Iterator[Open]:
+    for (kind, key), each in sorted(state.findings.items()):
+        yield Open(company, name, kind, key, each.finding.text, each.finding.remedy, each.opened)
+
+
+def _entries(ports: Ports, company: int, since: datetime) -> Iterator[HistoryEntry]:
+    place: tuple[datetime, str] | None = None
+    while page := ports.company_state.history(company, _READ_AT_ONCE, place):
+        for entry in page:
+            if entry.at < since:
+                return
+            yield entry
+        if len(page) < _READ_AT_ONCE:
+            return
+        place = page[-1].at, page[-1].id
+
+
+def _done(row: CompanyRow, entries: Iterable[HistoryEntry]) -> Iterator[Done]:
+    for entry in entries:
+        change = entry.change
+        if change is None:
+            continue  # a decision by a person; what came of it is an entry of its own
+        text = change.after.invoice_description if change.after is not None else ""
+        day = entry.day or entry.at.date()
+        yield Done(row.id, row.name, entry.at, day, change.sentence, change.monthly, change.one_off, text or "")
+
+
+def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
+    if row.mode is Mode.OBSERVE:
+        return
+    for group in waiting_groups(state):
+        sentences = tuple(change.sentence for change in group.changes)
+        since = state.waiting[group.hash].since
+        yield Waits(row.id, row.name, sentences, group.monthly, group.one_off, group.held, since)
+
+
+def _failed(ports: Ports, row: CompanyRow) -> Iterator[Failed]:
+    if row.last_outcome != Outcome.FAILED.value:
+        return
+    run = ports.runs.row(row.last_run, row.id) if row.last_run else None
+    note = run.report.note if run is not None and run.report is not None else ""
+    yield Failed(row.id, row.name, note)
+
+
+def _observed(row: CompanyRow, state: CompanyState) -> Iterator[Observed]:
+    if row.mode is Mode.OBSERVE and state.plan is not None:
+        raised = [group.monthly for group in state.plan.groups if group.monthly > 0]
+        yield Observed(row.id, sum(raised, Decimal(0)))

@@ -1,0 +1,47 @@
+"""What telling people needs of the world, beside the ports of the flows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Protocol
+
+from shared.billing.subscribers import Channel
+from shared.state.notices import NoticeStore
+from shared.sync.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One notice on its way. `id` is the same however often it is sent; `to` is an address or name of the channel."""
+
+    id: str
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+class Post(Protocol):
+    """A channel: takes a message along, or raises a `TrueUpError`."""
+
+    def send(self, message: Message, /) -> None:
+        """Sends it. Returns once the other side has taken it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePorts:
+    """Everything outside that telling people may touch.
+
+    `posts` are the channels that are set up. `console` is the address of the console, "" where links cannot be given.
+    `alerts` are who is told when nothing else works: channel and address. `secrets_end` is the last day of each secret
+    whose end somebody wrote down, by its name.
+    """
+
+    flows: Ports
+    notices: NoticeStore
+    posts: Mapping[Channel, Post] = field(default_factory=dict)
+    console: str = ""
+    alerts: tuple[tuple[Channel, str], ...] = ()
+    secrets_end: Mapping[str, date] = field(default_factory=dict)

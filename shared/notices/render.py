@@ -1,0 +1,56 @@
+"""A digest as a message: subject, plain text and HTML."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from shared.notices.digest import Digest
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_NOTHING = "nothing to tell"
+
+
+def subject_of(digest: Digest) -> str:
+    """TrueUp, 11/21/2026: waits for you 2, changed in ConnectWise Manage 14."""
+    parts = [f"{section.title[0].lower()}{section.title[1:]} {section.count}" for section in digest.sections]
+    counted = [part for part, section in zip(parts, digest.sections, strict=True) if section.count]
+    return f"{digest.title}: {', '.join(counted) or _NOTHING}"
+
+
+def text_of(digest: Digest, console: str) -> str:
+    """Plain text. `console` is the address of the console, "" for no links."""
+    return _render("digest.txt", digest, console)
+
+
+def html_of(digest: Digest, console: str) -> str:
+    """HTML without anything from elsewhere: mail programs show it as it stands."""
+    return _render("digest.html", digest, console)
+
+
+def _render(template: str, digest: Digest, console: str) -> str:
+    return _templates().get_template(template).render(digest=digest, console=console, link=_link)
+
+
+def _link(console: str, company: int | None) -> str:
+    """Where the console shows a company; "" for none."""
+    return f"{console}/companies/{quote(str(company))}" if console and company is not None else ""
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

@@ -1,0 +1,148 @@
+"""Telling people: the digests that are due, and at once the findings that have just opened."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from shared.billing.rules import Schedule
+from shared.billing.subscribers import Frequency, Subscriber
+from shared.clock import business_date
+from shared.errors import TrueUpError
+from shared.notices.digest import Digest, at_once, digest, is_told
+from shared.notices.outbox import send_due
+from shared.notices.picture import Open, Picture, open_of, open_of_msp, take_picture
+from shared.notices.ports import NoticePorts
+from shared.notices.render import html_of, subject_of, text_of
+from shared.state.notices import Notice, Told
+from shared.sync.night import when_due
+
+log = logging.getLogger(__name__)
+
+#: Days before it is first seen that a subscriber is told of, and the times of its digests.
+_LOOKS_BACK = {Frequency.DAILY: 1, Frequency.WEEKLY: 7, Frequency.MONTHLY: 31}
+_TIMES = {Frequency.DAILY: "0 {hour} * * *", Frequency.WEEKLY: "0 {hour} * * 1", Frequency.MONTHLY: "0 {hour} 1 * *"}
+#: A month, however long: what was written in it is asked for anew for its sums.
+_MONTH = timedelta(days=32)
+#: Clocks of two machines may differ so much, and a commit last so long.
+_OVERLAP = timedelta(minutes=10)
+#: So long it stays known what was sent.
+_KEPT = timedelta(days=90)
+
+
+@dataclass
+class _Album:
+    """One picture for all whose digest is due at the same time."""
+
+    ports: NoticePorts
+    taken: tuple[datetime, Picture] | None = None
+
+    def picture(self, since: datetime) -> Picture:
+        if self.taken is None or since < self.taken[0]:
+            self.taken = since, take_picture(self.ports.flows, since)
+        return self.taken[1]
+
+
+def tell(ports: NoticePorts) -> int:
+    """Writes every notice that is due, then sends what has not gone out yet; how many did.
+
+    Raises what the store raises. What one subscriber's notice fails with keeps no other from being told.
+    """
+    album = _Album(ports)
+    for subscriber in ports.flows.rules.load().subscribers:
+        if subscriber.frequency is Frequency.AT_ONCE:
+            _tell_at_once(ports, subscriber)
+        else:
+            since = _told_until(ports, subscriber)
+            when_due(ports.flows, _schedule(subscriber), partial(_write_digest, ports, subscriber, since, album))
+    return send_due(ports)
+
+
+def _schedule(subscriber: Subscriber) -> Schedule:
+    times = _TIMES[subscriber.frequency].format(hour=subscriber.hour)
+    return Schedule(f"notice/{subscriber.id}", "notice", times)
+
+
+def _told_until(ports: NoticePorts, subscriber: Subscriber) -> datetime:
+    """Up to when a subscriber knows everything; who is new is told of the days before it was first seen."""
+    told = ports.notices.told(subscriber.id)
+    if told is not None:
+        return told.until
+    until = ports.flows.clock.now() - timedelta(days=_LOOKS_BACK[subscriber.frequency])
+    ports.notices.add(subscriber.id, Told(until), [])
+    return until
+
+
+def _write_digest(ports: NoticePorts, subscriber: Subscriber, since: datetime, album: _Album) -> str:
+    """Writes a digest of everything since the last one. The same day gives the same one again, which is none."""
+    now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
+    picture = album.picture(min(since, now - _MONTH))
+    written = digest(subscriber, picture, since, today.replace(day=1), today)
+    if not written.says_something and not subscriber.even_when_empty:
+        return "nothing to tell"
+    if not ports.notices.add(subscriber.id, Told(now), _notices(ports, subscriber, today.isoformat(), written)):
+        return "was written before"
+    _forget_old(ports, subscriber, now)
+    return subject_of(written)
+
+
+def _tell_at_once(ports: NoticePorts, subscriber: Subscriber) -> None:
+    """Writes a notice of the findings that have opened since it was last looked, each once while it is open."""
+    try:
+        now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
+        told = ports.notices.told(subscriber.id)
+        looked_at = _open_now(ports, subscriber, told)
+        before: Mapping[str, tuple[str, ...]] = told.findings if told is not None else {}
+        new = [each for of, found in looked_at.items() for each in found if _mark(each) not in before.get(of, ())]
+        marks = {of: tuple(_mark(each) for each in found) for of, found in looked_at.items()}
+        known = {of: found for of, found in {**before, **marks}.items() if found}
+        if not new and known == before and len(looked_at) <= 1:
+            return
+        id_ = _id_of(new, told.until if told is not None else None)
+        notices = _notices(ports, subscriber, id_, at_once(subscriber, new, today)) if new else []
+        ports.notices.add(subscriber.id, Told(now, known), notices)
+    except TrueUpError as error:
+        log.error("what to tell %s at once: %s", subscriber.id, error)
+
+
+def _open_now(ports: NoticePorts, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
+    """The open findings that it is told of, by company, of those that were looked at since; "" is the MSP itself."""
+    flows = ports.flows
+    found = {"": _wanted(subscriber, open_of_msp(flows))}
+    for row in flows.companies.all():
+        is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
+        if is_new and subscriber.is_told_of(row.id):
+            found[str(row.id)] = _wanted(subscriber, open_of(row, flows.company_state.load(row.id)))
+    return found
+
+
+def _wanted(subscriber: Subscriber, found: Iterable[Open]) -> list[Open]:
+    return [each for each in found if is_told(subscriber, each)]
+
+
+def _mark(each: Open) -> str:
+    return hashlib.sha256(f"{each.kind}/{each.key}".encode()).hexdigest()[:12]
+
+
+def _id_of(new: Iterable[Open], until: datetime | None) -> str:
+    """The same for the same findings after the same last look: two ticks at once write one notice."""
+    told = "".join(sorted(f"{each.company}{_mark(each)}" for each in new))
+    return hashlib.sha256(f"{until}{told}".encode()).hexdigest()[:16]
+
+
+def _notices(ports: NoticePorts, subscriber: Subscriber, id_: str, written: Digest) -> Sequence[Notice]:
+    """One for each address."""
+    now = ports.flows.clock.now()
+    subject, text, html = subject_of(written), text_of(written, ports.console), html_of(written, ports.console)
+    return [
+        Notice(f"{id_}/{to}", subscriber.id, subscriber.channel.value, to, subject, text, html, now, now)
+        for to in dict.fromkeys(subscriber.to)
+    ]
+
+
+def _forget_old(ports: NoticePorts, subscriber: Subscriber, now: datetime) -> None:
+    ports.notices.forget([each for each in ports.notices.sent(subscriber.id) if each.made < now - _KEPT])

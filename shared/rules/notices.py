@@ -1,0 +1,64 @@
+"""Who is told what, as the rules document says it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from shared.billing.findings import FindingKind
+from shared.billing.subscribers import Channel, Frequency, Language, Topic
+from shared.billing.subscribers import Subscriber as Values
+from shared.rules.parts import Part
+from shared.rules.scalars import PartId, RecordId, Text, YesOrNo, shown, wrong
+
+#: Something, one @, a domain; nothing that could become another header or address.
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
+#: Each is a row of the one transaction that writes a notice.
+_MOST_ADDRESSES = 50
+_TOPICS = ", ".join(Topic)
+
+
+def _about(word: str) -> str:
+    if word not in set(Topic) | set(FindingKind):
+        raise wrong(f'must be one of {_TOPICS}, or a kind of finding such as unmapped, not "{word}"')
+    return word
+
+
+def _hour(value: object) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"1?[0-9]|2[0-3]", str(value)):
+        raise wrong(f"must be an hour from 0 to 23, not {shown(value)}")
+    return int(str(value))
+
+
+class Subscriber(Part):
+    """Mirrors `shared.billing.subscribers.Subscriber`, which says what the fields mean."""
+
+    id: PartId = Field(description="a short name of your own")
+    channel: Channel = Field(description=f"one of {', '.join(Channel)}")
+    to: tuple[Text, ...] = Field(description="a list of mail addresses, or of names of NOTICE_TEAMS")
+    frequency: Frequency = Frequency.DAILY
+    hour: Annotated[int, BeforeValidator(_hour)] = Values("", Channel.MAIL, ()).hour
+    about: tuple[Annotated[Text, AfterValidator(_about)], ...] = ()
+    companies: tuple[RecordId, ...] = ()
+    language: Language = Language.EN_US
+    users: YesOrNo = False
+    even_when_empty: YesOrNo = False
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        form, what = (_ADDRESS, "mail addresses") if self.channel is Channel.MAIL else (_NAME, "names of NOTICE_TEAMS")
+        if not 0 < len(self.to) <= _MOST_ADDRESSES or not all(form.fullmatch(each) for each in self.to):
+            raise wrong(f"needs to: 1 to {_MOST_ADDRESSES} {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _at_once_are_findings(self) -> Self:
+        topics = [word for word in self.about if word in set(Topic)]
+        if self.frequency is Frequency.AT_ONCE and topics:
+            raise wrong(f"is told at once, which only findings are; {topics[0]} comes in a digest")
+        if self.frequency is Frequency.AT_ONCE and self.even_when_empty:
+            raise wrong("is told at once, so there is never nothing to tell; leave even_when_empty out")
+        return self

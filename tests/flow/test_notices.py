@@ -1,0 +1,354 @@
+"""People are told: digests when they are due, findings at once, nothing lost and nothing twice by our doing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shared.billing.counts import FailureKind
+from shared.billing.rules import Mode, PriceKind, PriceRule
+from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
+from shared.errors import Refused, Retryable
+from shared.state.company_state import MSP
+from tests import builders as b
+from tests.fakes.notices import CLERK, DESK, NoticeHouse
+
+WEEKLY = replace(CLERK, frequency=Frequency.WEEKLY)
+MONTHLY = replace(CLERK, frequency=Frequency.MONTHLY)
+
+
+@pytest.fixture
+def house() -> NoticeHouse:
+    return NoticeHouse(CLERK)
+
+
+def raised(house: NoticeHouse, company: int = 250, *, mode: Mode = Mode.AUTO) -> None:
+    """A company that used two seats more than it was billed for, looked at."""
+    house.company(company, [b.count(12)], [b.addition(company + 8000, 10)], mode=mode)
+    house.sync(company, run=f"run-{company}")
+
+
+def test_a_change_is_told_once_by_its_sentence_with_what_it_comes_to(house):
+    house.tell()
+    raised(house)
+
+    house.pass_days(1)
+    house.pass_days(1)
+
+    assert len(house.mail.taken) == 1
+    text = house.mail.last.text
+    assert "Company 250  https://trueup.test/console/companies/250" in text
+    assert "12 instead of 10, 2 more" in text
+    assert "+50.00 an invoice" in text
+    assert house.mail.last.to == "clerk@birchline.example"
+    assert house.mail.last.subject == "TrueUp, 11/22/2026: changed in ConnectWise Manage 1"
+
+
+def test_what_happened_after_a_digest_is_told_in_the_next_one(house):
+    raised(house)
+    house.pass_days(1)
+    raised(house, 251)
+
+    house.pass_days(1)
+
+    assert "Company 251" in house.mail.last.text
+    assert "Company 250" not in house.mail.last.text
+
+
+def test_a_digest_comes_at_its_hour_and_not_before(house):
+    raised(house)
+    house.tell()
+    house.clock.time = house.clock.time.replace(hour=7, minute=59)
+    house.tell()
+    assert house.mail.taken == []
+
+    house.clock.pass_by(minutes=5)
+    house.tell()
+    house.tell()
+
+    assert len(house.mail.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("subscriber", "day"), [(WEEKLY, "2026-11-23"), (MONTHLY, "2026-12-01"), (replace(CLERK, hour=7), "2026-11-21")]
+)
+def test_a_digest_comes_on_its_day(subscriber, day):
+    house = NoticeHouse(subscriber)
+    raised(house)
+    for _ in range(24 * 12):
+        house.tell()
+        if house.mail.taken:
+            break
+        house.clock.pass_by(hours=1)
+
+    assert house.clock.time.date().isoformat() == day
+    assert "2 more" in house.mail.last.text
+
+
+def test_nothing_is_sent_when_there_is_nothing_to_say_unless_somebody_asked(house):
+    asked = replace(CLERK, id="boss", to=("boss@birchline.example",), even_when_empty=True)
+    house.told_by(CLERK, asked)
+
+    house.pass_days(1)
+
+    assert [message.to for message in house.mail.taken] == ["boss@birchline.example"]
+    assert house.mail.last.subject.endswith("nothing to tell")
+    assert "There is nothing to tell" in house.mail.last.text
+
+
+def test_what_waits_is_told_with_its_money_every_day_until_somebody_decides(house):
+    raised(house, mode=Mode.APPROVE)
+
+    house.pass_days(1)
+    house.pass_days(1)
+
+    assert len(house.mail.taken) == 2
+    text = house.mail.last.text
+    assert "WAITS FOR YOU (1)" in text
+    assert "All of it: +50.00 an invoice." in text
+    assert "https://trueup.test/console/approvals" in text
+    assert "Waits since 11/21/2026." in text
+
+
+def test_findings_are_told_with_what_to_do(house):
+    house.company(250, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(250)
+
+    house.pass_days(1)
+
+    finding = next(open_.finding for (kind, _), open_ in house.state(250).findings.items() if kind == "unmapped")
+    assert "LICENCES THAT NOBODY BILLS OR USES" in house.mail.last.text
+    assert finding.text in house.mail.last.text
+    assert finding.remedy in house.mail.last.text
+
+
+def test_a_customer_that_cannot_be_read_is_told_with_what_to_do(house):
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    house.source.failing["tenant-250"] = FailureKind.CONSENT_LOST
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert "CUSTOMERS THAT COULD NOT BE READ (1)" in house.mail.last.text
+    assert "Wait." in house.mail.last.text
+
+
+def test_the_leak_of_the_month_counts_what_was_raised_what_waits_and_what_is_only_observed(house):
+    raised(house, 250)
+    raised(house, 251, mode=Mode.APPROVE)
+    raised(house, 252, mode=Mode.OBSERVE)
+
+    house.pass_days(1)
+
+    leak = house.mail.last.text.partition("LEAK FOUND THIS MONTH")[2]
+    assert leak.count("+50.00") == 3
+
+
+def test_who_is_told_of_some_companies_and_kinds_hears_of_no_others(house):
+    some = replace(CLERK, about=("changes",), companies=(251,))
+    house.told_by(some)
+    raised(house, 250)
+    raised(house, 251)
+    house.company(252, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(252)
+
+    house.pass_days(1)
+
+    assert "Company 251" in house.mail.last.text
+    assert "Company 250" not in house.mail.last.text
+    assert "Visio" not in house.mail.last.text
+    assert "LEAK" not in house.mail.last.text
+
+
+def test_names_of_users_are_shown_to_those_only_who_may_see_them(house):
+    boss = replace(CLERK, id="boss", to=("boss@birchline.example",), users=True)
+    rules = b.rules(b.profile(invoice_text="{users}", price=PriceRule(PriceKind.PRODUCT)))
+    house.told_by(CLERK, boss, rules=rules)
+    house.company(250, [b.count(12, holders=["Robin Ash"])])
+    house.sync(250)
+
+    house.pass_days(1)
+
+    told = {message.to: message for message in house.mail.taken}
+    assert "Robin Ash" in told["boss@birchline.example"].text
+    assert "Robin Ash" in told["boss@birchline.example"].html
+    assert "Robin Ash" not in told["clerk@birchline.example"].text + told["clerk@birchline.example"].html
+
+
+def test_days_and_amounts_are_written_as_the_subscriber_reads_them(house):
+    house.told_by(replace(CLERK, language=Language.DE_DE))
+    raised(house)
+
+    house.pass_days(1)
+
+    assert "+50,00 an invoice" in house.mail.last.text
+    assert house.mail.last.subject.startswith("TrueUp, 22.11.2026")
+
+
+def test_what_a_customer_calls_itself_stays_text_in_html(house):
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    house.ports.companies.put_rules(replace(house.ports.companies.company_rules(250), name="<b>Ash & Sons</b>"))
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert "&lt;b&gt;Ash &amp; Sons&lt;/b&gt;" in house.mail.last.html
+
+
+def test_a_finding_is_told_at_once_and_once_while_it_is_open():
+    house = NoticeHouse(DESK)
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+    house.sync(250)
+    house.tell()
+    assert "Customers that could not be read" not in house.teams.last.text
+    assert "It did not answer." in house.teams.last.text
+
+    for _ in range(5):
+        house.clock.pass_by(minutes=30)
+        house.sync(250)
+        house.tell()
+    assert len(house.teams.taken) == 1
+
+    house.source.failing.clear()
+    house.sync(250)
+    house.tell()
+    house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+    house.sync(250)
+    house.tell()
+    assert len(house.teams.taken) == 2
+
+
+def test_looking_for_new_findings_reads_no_company_that_nobody_has_looked_at_since():
+    house = NoticeHouse(DESK)
+    for company in range(250, 270):
+        house.company(company, [b.count(10)], [b.addition(company + 8000, 10)])
+        house.sync(company)
+    house.tell()
+    house.clock.pass_by(hours=1)
+    house.tell()
+    before = house.tables.round_trips
+
+    house.clock.pass_by(minutes=5)
+    house.tell()
+
+    assert house.tables.round_trips - before <= 6
+
+
+def test_a_channel_that_is_away_costs_no_notice_and_is_itself_a_finding_until_it_is_back(house):
+    raised(house)
+    house.mail.broken = Retryable("no connection could be made", system="mail server")
+    house.pass_days(1)
+    assert [kind for kind, _ in house.ports.company_state.load(MSP).findings] == ["notice-failed"]
+
+    house.mail.broken = None
+    house.clock.pass_by(minutes=10)
+    house.tell()
+
+    assert len(house.mail.taken) == 1
+    assert house.ports.company_state.load(MSP).findings == {}
+
+
+def test_an_address_that_is_refused_is_given_up_after_days_and_tried_ever_more_seldom(house):
+    raised(house)
+    house.mail.broken = Refused("the mail server answered 550 to the address", system="mail server")
+    house.pass_days(1)
+    for _ in range(5 * 24 * 12):
+        house.clock.pass_by(minutes=5)
+        house.tell()
+
+    assert house.notices.notices.pending() == []
+    assert 5 < house.mail.tries["clerk@birchline.example"] < 30
+    assert "550" in house.notices.notices.sent("clerk")[0].failure
+
+
+def test_one_address_that_does_not_work_keeps_no_other_from_being_told(house):
+    house.told_by(CLERK, Subscriber("desk", Channel.TEAMS, ("service-desk",)))
+    raised(house)
+    house.mail.broken = Retryable("no connection could be made", system="mail server")
+
+    house.pass_days(1)
+
+    assert [message.to for message in house.teams.taken] == ["service-desk"]
+
+
+def test_a_process_that_dies_anywhere_loses_no_digest_and_what_it_doubles_has_the_same_id():
+    """The process dies once, before each outside effect in turn; a mail is only doubled where it was just taken."""
+    steps = fates = 1
+    while steps >= fates:
+        house = NoticeHouse(CLERK)
+        raised(house)
+        house.tell()
+        house.clock.time = house.clock.time.replace(hour=8)
+        house.clock.pass_by(days=1)
+        house.fate.steps, house.fate.die_at = 0, fates
+        house.fate.log.clear()
+        house.tell_until_done()
+        steps, died_at = house.fate.steps, house.fate.log[fates - 1]
+        ids = [message.id for message in house.mail.taken]
+        assert len(set(ids)) == 1, died_at
+        after_sending = "answer of post" in house.fate.log[:fates]
+        assert len(ids) == 1 or (after_sending and len(ids) == 2), died_at
+        fates += 1
+    assert fates > 15
+
+
+def test_two_ticks_at_once_write_one_digest(house):
+    raised(house)
+    house.tell()
+    house.clock.time = house.clock.time.replace(hour=8)
+    told_inside: list[int] = []
+
+    def another_tick(moment: str, operation: str, table: str) -> None:
+        if moment == "before" and (operation, table) == ("transact", "Notices") and not told_inside:
+            told_inside.append(1)
+            house.tell()
+
+    house.tables.fault = another_tick
+    house.tell()
+
+    assert told_inside
+    assert len(house.mail.taken) == 1
+
+
+def test_what_was_sent_long_ago_is_forgotten(house):
+    house.told_by(replace(CLERK, even_when_empty=True))
+    for _ in range(95):
+        house.pass_days(1)
+
+    kept = house.notices.notices.sent("clerk")
+    assert len(kept) <= 91
+    assert min(each.made for each in kept) >= house.clock.time - timedelta(days=90)
+
+
+def test_more_than_fits_is_counted_and_said(house):
+    for company in range(1, 206):
+        house.company(company, [b.count(12, sku="unknown-sku", name="Visio")])
+        house.sync(company)
+
+    house.pass_days(1)
+
+    unmapped = sum(1 for company in range(1, 206) for kind in house.kinds(company) if kind == "unmapped")
+    assert f"LICENCES THAT NOBODY BILLS OR USES ({unmapped})" in house.mail.last.text
+    assert f"… and {unmapped - 200} more" in house.mail.last.text
+    assert Decimal(unmapped) == 205
+
+
+def test_the_example_of_the_docs_is_what_the_program_says(house):
+    """Print `told` and put it into the page when this fails on purpose."""
+    for company, name, mode in ((250, "Alder & Finch", Mode.AUTO), (251, "Mill Road Joinery", Mode.APPROVE)):
+        raised(house, company, mode=mode)
+        house.ports.companies.put_rules(replace(house.ports.companies.company_rules(company), name=name))
+    house.company(252, [b.count(12, sku="visio", name="Visio Plan 2")])
+    house.ports.companies.put_rules(replace(house.ports.companies.company_rules(252), name="Harbour Dental"))
+    house.sync(252)
+
+    house.pass_days(1)
+
+    told = house.mail.last.text.replace("https://trueup.test", "https://func-trueup.azurewebsites.net")
+    page = (Path(__file__).parents[2] / "docs/notices.md").read_text(encoding="utf-8")
+    assert told in page

@@ -1,0 +1,287 @@
+"""The channels of the notices: what reaches a mail server, Graph and Teams, and what their refusals mean."""
+
+from __future__ import annotations
+
+import email
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+from shared.errors import Misconfigured, NotPermitted, Refused, Retryable
+from shared.http.wire import Answer, NoAnswer
+from shared.notices.channels.graph import GraphPost
+from shared.notices.channels.smtp import SmtpPost
+from shared.notices.channels.teams import TeamsPost, shortened
+from shared.notices.ports import Message
+from shared.notices.settings import Security, SmtpSettings
+from shared.sources.microsoft365.mail import Microsoft365Mailbox
+from tests.unit.fake_graph import FakeCredential, refusal, settings
+
+NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
+MESSAGE = Message("clerk/2026-11-21", "clerk@birchline.example", "TrueUp: café", "Plain – text", "<p>HTML – text</p>")
+WEBHOOK = "https://prod-1.westus.logic.azure.com/workflows/1?sig=secret"
+
+
+@dataclass
+class Inbox:
+    """Takes mail, or answers every recipient as it is told."""
+
+    answer: str = "250 OK"
+    mails: list[EmailMessage] = field(default_factory=list)
+    secure: list[bool] = field(default_factory=list)
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 (the library's name)
+        if self.answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.answer
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 (the library's name)
+        self.mails.append(email.message_from_bytes(envelope.content, policy=default))
+        self.secure.append(session.ssl is not None)
+        return "250 OK"
+
+
+class Server(Controller):
+    """A mail server on this machine; `tls` is its certificate."""
+
+    def __init__(self, inbox: Inbox, **options: Any) -> None:
+        super().__init__(inbox, hostname="127.0.0.1", port=0, ready_timeout=20, server_hostname="mail.test", **options)
+
+    def _trigger_server(self) -> None:
+        """The port is known only now."""
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def server(inbox: Inbox) -> Iterator[Server]:
+    server = Server(inbox)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def secure_server(inbox: Inbox, authority: trustme.CA) -> Iterator[Server]:
+    """Takes mail only over TLS and from `trueup` with the right password."""
+
+    def known(server, session, envelope, mechanism, login):
+        return AuthResult(success=(login.login, login.password) == (b"trueup", b"right"), handled=False)
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server = Server(inbox, tls_context=context, require_starttls=True, authenticator=known, auth_required=True)
+    server.start()
+    yield server
+    server.stop()
+
+
+def post(server: Server, **values: Any) -> SmtpPost:
+    given = {"host": "127.0.0.1", "port": server.port, "sender": "trueup@birchline.example", "security": Security.NONE}
+    return SmtpPost(SmtpSettings(**given | values), lambda: NOW)
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def signed_in(server: Server, context: ssl.SSLContext | None, password: str = "right") -> SmtpPost:
+    given = SmtpSettings("127.0.0.1", server.port, "trueup@birchline.example", Security.STARTTLS, "trueup", password)
+    return SmtpPost(given, lambda: NOW, context=context)
+
+
+def test_a_mail_arrives_as_text_and_html(server, inbox):
+    post(server).send(MESSAGE)
+
+    (mail,) = inbox.mails
+    assert (mail["From"], mail["To"], mail["Subject"]) == (
+        "trueup@birchline.example",
+        "clerk@birchline.example",
+        "TrueUp: café",
+    )
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail.get_body(("plain",)).get_content().strip() == "Plain – text"
+    assert mail.get_body(("html",)).get_content().strip() == "<p>HTML – text</p>"
+
+
+def test_the_same_notice_has_the_same_message_id_however_often_it_is_sent(server, inbox):
+    post(server).send(MESSAGE)
+    post(server).send(MESSAGE)
+
+    assert len({mail["Message-ID"] for mail in inbox.mails}) == 1
+    assert len(inbox.mails) == 2
+
+
+def test_mail_is_handed_over_with_tls_and_a_password(secure_server, inbox, authority):
+    signed_in(secure_server, trusting(authority)).send(MESSAGE)
+
+    assert inbox.secure == [True]
+
+
+def test_a_wrong_password_is_not_permitted_and_not_shown(secure_server, inbox, authority):
+    with pytest.raises(NotPermitted, match="refused user name or password") as refused:
+        signed_in(secure_server, trusting(authority), "wrong-secret").send(MESSAGE)
+
+    assert "wrong-secret" not in str(refused.value) + refused.value.remedy
+    assert inbox.mails == []
+
+
+def test_a_server_whose_certificate_nobody_trusts_gets_no_mail(secure_server, inbox):
+    with pytest.raises(Misconfigured, match="certificate is not trusted"):
+        signed_in(secure_server, None).send(MESSAGE)
+
+    assert inbox.mails == []
+
+
+def test_a_server_without_tls_gets_no_mail_where_tls_is_asked_for(server, inbox):
+    with pytest.raises(Misconfigured, match="STARTTLS"):
+        post(server, security=Security.STARTTLS).send(MESSAGE)
+
+    assert inbox.mails == []
+
+
+@pytest.mark.parametrize(("answer", "error"), [("450 later", Retryable), ("550 nobody", Refused)])
+def test_what_the_mail_server_answers_says_whether_trying_again_helps(server, inbox, answer, error):
+    inbox.answer = answer
+
+    with pytest.raises(error, match=answer[:3]):
+        post(server).send(MESSAGE)
+
+
+def test_a_mail_server_that_is_not_there_is_tried_again_later():
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+
+    with pytest.raises(Retryable):
+        SmtpPost(SmtpSettings("127.0.0.1", port, "trueup@birchline.example"), lambda: NOW).send(MESSAGE)
+
+
+# Teams
+
+
+@dataclass
+class FakeWebhook:
+    """Answers each post as it is told."""
+
+    answer: Answer | NoAnswer = field(default_factory=lambda: Answer(202))
+    posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def send(self, method, url, *, headers, body, timeout):
+        self.posts.append((url, json.loads(body)))
+        if isinstance(self.answer, NoAnswer):
+            raise self.answer
+        return self.answer
+
+
+def test_a_card_is_posted_to_the_webhook_of_that_name():
+    webhook = FakeWebhook()
+
+    TeamsPost({"desk": WEBHOOK}, transport=webhook).send(Message("id", "desk", "A subject", "One\n\nTwo\nThree", ""))
+
+    ((url, body),) = webhook.posts
+    card = body["attachments"][0]["content"]
+    assert url == WEBHOOK
+    assert [block["text"] for block in card["body"]] == ["A subject", "One", "Two\n\nThree"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(429, {"Retry-After": "7"}), Retryable),
+        (Answer(502), Retryable),
+        (Answer(404), Refused),
+        (Answer(401), NotPermitted),
+        (
+            Answer(200, {}, "Webhook message delivery failed: Microsoft Teams endpoint returned HTTP error 429"),
+            Retryable,
+        ),
+        (NoAnswer("no answer within the time-out", sent=True), Retryable),
+    ],
+)
+def test_what_teams_answers_says_whether_trying_again_helps_and_never_shows_the_address(answer, error):
+    with pytest.raises(error) as raised:
+        TeamsPost({"desk": WEBHOOK}, transport=FakeWebhook(answer)).send(Message("id", "desk", "", "", ""))
+
+    assert "secret" not in str(raised.value) + raised.value.remedy
+
+
+def test_a_name_without_a_webhook_is_a_problem_of_the_settings():
+    with pytest.raises(Misconfigured, match="has no desk"):
+        TeamsPost({}, transport=FakeWebhook()).send(Message("id", "desk", "", "", ""))
+
+
+def test_a_long_digest_is_cut_at_a_line_and_says_so():
+    text = "\n".join(f"line {number} é" for number in range(5000))
+
+    cut = shortened(text)
+
+    kept, _, told = cut.rpartition("\n\n… ")
+    assert text.startswith(kept + "\n")
+    assert told == f"{5000 - len(kept.splitlines())} more lines do not fit here; the console shows everything."
+    webhook = FakeWebhook()
+    TeamsPost({"desk": WEBHOOK}, transport=webhook).send(Message("id", "desk", "Subject", text, ""))
+    assert len(json.dumps(webhook.posts[0][1])) < 28_000
+
+
+# Graph
+
+
+def mailbox(answer: httpx.Response, requests: list[httpx.Request]) -> GraphPost:
+    def graph(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return answer
+
+    made = Microsoft365Mailbox(
+        settings(), "trueup@birchline.example", credential=FakeCredential(), http=httpx.MockTransport(graph)
+    )
+    return GraphPost(made)
+
+
+def test_graph_sends_from_the_mailbox_of_the_own_tenant():
+    requests: list[httpx.Request] = []
+
+    mailbox(httpx.Response(202), requests).send(MESSAGE)
+
+    (request,) = requests
+    body = json.loads(request.content)["message"]
+    assert request.url.path == "/v1.0/users/trueup@birchline.example/sendMail"
+    assert request.headers["authorization"] == f"Bearer token-of-{settings().home_tenant}"
+    assert body["toRecipients"] == [{"emailAddress": {"address": "clerk@birchline.example"}}]
+    assert body["body"] == {"contentType": "HTML", "content": "<p>HTML – text</p>"}
+    assert body["internetMessageHeaders"] == [{"name": "x-trueup-notice", "value": "clerk/2026-11-21"}]
+
+
+def test_a_missing_role_names_it():
+    with pytest.raises(NotPermitted) as refused:
+        mailbox(refusal(403, "ErrorAccessDenied"), []).send(MESSAGE)
+
+    assert "Mail.Send" in refused.value.remedy
+
+
+def test_graph_that_is_busy_is_tried_again_later():
+    with pytest.raises(Retryable):
+        mailbox(refusal(503, "serviceNotAvailable"), []).send(MESSAGE)
