@@ -17,6 +17,7 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from shared.billing.feeds import COMBINED
 from shared.billing.rules import StartDay
 from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
@@ -278,6 +279,8 @@ def _pushed(given: Given) -> Callable[[], PushedSettings]:
                 "must hold names of small letters and digits, each with a key of 24 or more "
                 "characters, separated by commas, " + for_example("PUSHED_KEYS"),
             )
+        elif name == COMBINED:
+            given.problem("PUSHED_KEYS", f"must name no source {COMBINED}: lines that several SKUs feed are called so")
         keys[name] = (*keys.get(name, ()), key)
     hours = given.whole_number("PUSHED_HOURS", default=26, lowest=1, highest=744)
     return partial(PushedSettings, keys, timedelta(hours=hours))

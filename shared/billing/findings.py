@@ -7,10 +7,14 @@ from enum import StrEnum
 
 
 class FindingKind(StrEnum):
-    """What kind of attention is needed. `write-failed`: Manage refused or did not carry out a change of ours."""
+    """What kind of attention is needed.
+
+    `foreign`: another partner sold it. `write-failed`: Manage refused or did not carry out a change of ours.
+    """
 
     UNMAPPED = "unmapped"
     UNASSIGNED = "unassigned"
+    FOREIGN = "foreign"
     CONTROL_TOTAL = "control-total"
     AMBIGUOUS_AGREEMENT = "ambiguous-agreement"
     AGREEMENT_NOT_ACTIVE = "agreement-not-active"

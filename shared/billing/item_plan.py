@@ -22,7 +22,7 @@ from shared.billing.items import BillItem
 from shared.billing.leaving import Leaving, lines_leaving
 from shared.billing.line_plan import LinePlan, has_begun, plan_line
 from shared.billing.lines import LineKey
-from shared.billing.observations import billed_for_nothing, dated_by_vendor, measured, unassigned, unknown
+from shared.billing.observations import billed_for_nothing, dated_by_vendor, foreign, measured, unassigned, unknown
 from shared.billing.plan import Change, ChangeKind, Group
 from shared.billing.rules import BillingProfile, ProrationRule
 from shared.billing.seats import Commitment, SeatRecord
@@ -36,7 +36,7 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
         return ItemPlan(findings=unknown(item, situation), frozen=True)
     if item.id in situation.in_doubt:
         return ItemPlan(frozen=True)
-    observed = unassigned(item)
+    observed = (*unassigned(item), *foreign(item))
     try:
         if item.profile is None:
             return _not_billed(item, situation, observed)

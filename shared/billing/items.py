@@ -225,7 +225,7 @@ def _split(whole: BillItem, gone: Iterable[str]) -> list[BillItem]:
 
 def _of_subscription(whole: BillItem, name: str, parts: Sequence[tuple[Count, Subscription]]) -> BillItem:
     count, subscription = parts[0]
-    until = subscription.committed_until or subscription.renews
+    until = subscription.renews or subscription.committed_until
     return replace(
         whole,
         id=name,

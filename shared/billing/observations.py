@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -112,6 +113,27 @@ def unassigned(item: BillItem) -> tuple[Finding, ...]:
         and (bought := purchased(count, item.profile.quantity)) is not None
         and bought > count.assigned
     )
+
+
+def foreign(item: BillItem) -> tuple[Finding, ...]:
+    """Licences that another partner sold, where the profile bills what was bought and leaves them out."""
+    if item.profile is None or item.profile.quantity.bills_users:
+        return ()
+    rule = item.profile.quantity
+    found: list[Finding] = []
+    for count in item.told:
+        bought, with_foreign = purchased(count, rule), purchased(count, replace(rule, include_foreign=True))
+        if bought is None or with_foreign is None or bought == with_foreign:
+            continue
+        text = (
+            f"{count.name}: {number(with_foreign - bought)} of the licences bought are another partner's; not billed."
+        )
+        remedy = (
+            "If the customer pays you for them, say include_foreign: true in the profile; if never, name their "
+            "subscriptions under without_subscriptions."
+        )
+        found.append(Finding(FindingKind.FOREIGN, _about(item.whole_id, item, count), text, remedy))
+    return tuple(found)
 
 
 #: What to do about a line of which nothing is known: its customers were read and did not tell, or it has none.

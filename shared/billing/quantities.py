@@ -29,8 +29,8 @@ def quantity_of(counts: Sequence[Count], rule: QuantityRule) -> Decimal | None:
 def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
     """Seats bought: enabled subscriptions, and those in grace unless the rule says no; no trials and no foreign ones.
 
-    `include_foreign` adds what another partner sold. Where the vendor lists no subscriptions its own totals count, and
-    nothing is known once some subscriptions are to be left out.
+    `include_trials` adds those, `include_foreign` what another partner sold. Where the vendor lists no subscriptions
+    its own totals count, and nothing is known once some subscriptions are to be left out.
     """
     if count.subscriptions is not None:
         return sum((item.quantity for item in count.subscriptions if _is_billed(item, rule)), ZERO)
@@ -97,7 +97,7 @@ def _is_billed(subscription: Subscription, rule: QuantityRule) -> bool:
     ours = rule.include_foreign or subscription.owned is not False
     names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
     wanted = names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
-    return alive and ours and wanted and not subscription.trial
+    return alive and ours and wanted and (rule.include_trials or not subscription.trial)
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.billing import rules
+from shared.billing.feeds import COMBINED
 from shared.billing.lines import PREFIX
 from shared.rules.money import Price, Proration
 from shared.rules.notices import Subscriber
@@ -46,7 +47,7 @@ _PLACES_IN_TEXT = ("{product}", "{quantity}", "{users}")
 
 
 def _source(word: str) -> str:
-    if word not in SOURCES and not _PUSHED.fullmatch(word):
+    if word not in SOURCES and (not _PUSHED.fullmatch(word) or word.endswith(f":{COMBINED}")):
         raise wrong(f'must be one of {SOURCE_WORDS}, not "{word}"')
     return word
 

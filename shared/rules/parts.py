@@ -34,6 +34,7 @@ class Quantity(Part):
     basis: rules.Basis = rules.QuantityRule().basis
     include_grace: YesOrNo = rules.QuantityRule().include_grace
     include_foreign: YesOrNo = rules.QuantityRule().include_foreign
+    include_trials: YesOrNo = rules.QuantityRule().include_trials
     without_subscriptions: tuple[VendorId, ...] = ()
     users: Users = Users()
     divide_by: Positive = rules.QuantityRule().divide_by

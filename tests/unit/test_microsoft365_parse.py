@@ -36,6 +36,9 @@ from tests.unit.fake_graph import (
 E3 = "05e9a617-0261-4cee-bb44-138d3ef5d965"
 
 
+DAY = date(2026, 11, 21)
+
+
 def counts(
     skus: list[Json] | None = None,
     subscriptions: list[Json] | None = None,
@@ -44,6 +47,7 @@ def counts(
 ) -> tuple[Count, ...]:
     found = counts_of(
         TENANT,
+        DAY,
         [] if skus is None else skus,
         [] if subscriptions is None else subscriptions,
         [] if users is None else users,
@@ -83,6 +87,7 @@ def test_a_sku_with_its_subscription_and_users_becomes_one_count() -> None:
                 commerce_id="ffffffff-0000-4000-8000-000000000001",
                 started=date(2026, 1, 15),
                 renews=date(2027, 1, 15),
+                committed_until=date(2027, 1, 14),
             ),
         ),
         holders=(
@@ -375,3 +380,24 @@ def test_a_tenant_id_is_a_guid_in_lower_case() -> None:
     assert tenant_id(f" {TENANT.upper()} ") == TENANT
     assert tenant_id("alder.example") is None
     assert tenant_id("../common") is None
+
+
+# ---- terms -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        ({"nextLifecycleDateTime": "2027-01-15T00:00:00Z"}, date(2027, 1, 14)),
+        ({"nextLifecycleDateTime": "2026-12-23T00:00:00Z"}, date(2026, 12, 22)),
+        ({"nextLifecycleDateTime": "2026-12-22T00:00:00Z"}, None),
+        ({"nextLifecycleDateTime": None}, None),
+        ({"isTrial": True}, None),
+        ({"status": "Warning"}, None),
+    ],
+    ids=["a year's term", "longer than any month", "perhaps a month's", "not told", "trial", "in grace"],
+)
+def test_what_renews_in_more_than_a_month_is_bought_until_then(changes: dict[str, Any], until: date | None) -> None:
+    (count,) = counts([sku_row()], [subscription_row(**changes)])
+
+    assert [each.committed_until for each in count.subscriptions or ()] == [until]

@@ -693,7 +693,9 @@ def test_a_long_value_is_shown_shortened():
     ]
 
 
-@pytest.mark.parametrize(("source", "known"), [("pushed:rmm", True), ("pushed:", False), ("pushed", False)])
+@pytest.mark.parametrize(
+    ("source", "known"), [("pushed:rmm", True), ("pushed:", False), ("pushed", False), ("pushed:combined", False)]
+)
 def test_a_pushed_source_is_named_as_in_the_settings(source, known):
     policy = f'policies: [{{source: "{source}", sku: a, do_not_bill: true}}]'
     if known:

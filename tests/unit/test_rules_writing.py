@@ -41,6 +41,7 @@ USERS = st.fixed_dictionaries({}, optional={"only": TRAITS, "without": TRAITS})
 CHARGED = {
     "include_grace": st.booleans(),
     "include_foreign": st.booleans(),
+    "include_trials": st.booleans(),
     "multiply_by": POSITIVE,
     "included": NUMBER,
     "minimum": NUMBER,

@@ -330,6 +330,12 @@ def test_a_name_without_a_strong_key_is_refused(keys):
     assert settings_with_problems(STORAGE | MANAGE | {"PUSHED_KEYS": keys}) == ["PUSHED_KEYS"]
 
 
+def test_no_pushed_source_is_called_what_lines_of_several_skus_are_called():
+    (problem,) = problems(STORAGE | MANAGE | {"PUSHED_KEYS": f"combined={'k' * 24}"})
+
+    assert problem.startswith("PUSHED_KEYS: must name no source combined")
+
+
 def test_no_problem_and_no_representation_shows_a_value():
     marked = "s3cretVALUE"
     everything = dict.fromkeys(setting_names(), f"{marked} \x00 not an id, number, address or file")

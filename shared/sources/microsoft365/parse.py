@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -24,12 +24,14 @@ Row = dict[str, Any]
 #: The SKU of our own that counts everybody who holds a licence of any SKU that Microsoft does not give away.
 LICENSED_USERS = "licensed-users"
 
+_LONGEST_MONTH = 31
 _ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
 
 
 def counts_of(
     tenant: str,
+    day: date,
     skus: Iterable[Row],
     subscriptions: Iterable[Row],
     users: Iterable[Row],
@@ -39,14 +41,14 @@ def counts_of(
     free: Set[str],
     members: Mapping[str, Set[str]],
 ) -> tuple[Count, ...]:
-    """The counts of one tenant, one per SKU, in the order of their ids whatever order the rows came in.
+    """The counts of one tenant on a day, one per SKU, in the order of their ids whatever order the rows came in.
 
     `partners` are our own partner tenants; None takes every seller for us (a tenant no partner relationship lists).
     `name_of` names a SKU by id and part number. `members` are the ids of everybody in each group that was read. A
     living subscription of a SKU that the tenant does not list gives a count that purchased nothing, so that the control
     total shows the difference. The last count is that of everybody who holds a licence of any SKU that is not `free`.
     """
-    bought = _subscriptions_by_sku(subscriptions, partners)
+    bought = _subscriptions_by_sku(subscriptions, partners, day)
     holders = _holders_by_sku(users, members)
 
     def count(sku: str, part_number: str, purchased: Decimal, grace: Decimal, assigned: Decimal | None) -> Count:
@@ -137,11 +139,13 @@ def _units(row: Row) -> tuple[Decimal, Decimal, Decimal | None]:
     return _number(units, "enabled", _SKUS), _number(units, "warning", _SKUS), consumed if is_assignable else None
 
 
-def _subscriptions_by_sku(rows: Iterable[Row], partners: Set[str] | None) -> dict[str, list[tuple[str, Subscription]]]:
+def _subscriptions_by_sku(
+    rows: Iterable[Row], partners: Set[str] | None, day: date
+) -> dict[str, list[tuple[str, Subscription]]]:
     """Part number and subscription, by SKU and in the order of the subscriptions' ids."""
     found: dict[str, tuple[str, str, Subscription]] = {}
     for row in rows:
-        subscription = _subscription(row, partners)
+        subscription = _subscription(row, partners, day)
         if subscription.id in found:
             raise broken(_SUBSCRIPTIONS, "it lists one subscription twice")
         part_number = _text(row, "skuPartNumber", _SUBSCRIPTIONS)
@@ -153,11 +157,12 @@ def _subscriptions_by_sku(rows: Iterable[Row], partners: Set[str] | None) -> dic
     return by_sku
 
 
-def _subscription(row: Row, partners: Set[str] | None) -> Subscription:
+def _subscription(row: Row, partners: Set[str] | None, day: date) -> Subscription:
+    renews = _day(row, "nextLifecycleDateTime", _SUBSCRIPTIONS)
     status = _text(row, "status", _SUBSCRIPTIONS).casefold()
     if status not in set(SubscriptionStatus):
         raise broken(_SUBSCRIPTIONS, "a status is not one of those we know")
-    return Subscription(
+    found = Subscription(
         id=_text(row, "id", _SUBSCRIPTIONS).casefold(),
         quantity=_number(row, "totalLicenses", _SUBSCRIPTIONS),
         status=SubscriptionStatus(status),
@@ -165,8 +170,18 @@ def _subscription(row: Row, partners: Set[str] | None) -> Subscription:
         owned=_owned(optional_text(row, "ownerTenantId", _SUBSCRIPTIONS), partners),
         commerce_id=(optional_text(row, "commerceSubscriptionId", _SUBSCRIPTIONS) or "").casefold() or None,
         started=_day(row, "createdDateTime", _SUBSCRIPTIONS),
-        renews=_day(row, "nextLifecycleDateTime", _SUBSCRIPTIONS),
+        renews=renews,
     )
+    is_committed = found.status is SubscriptionStatus.ENABLED and not found.trial
+    return replace(found, committed_until=_end_of_long_term(renews, day)) if is_committed else found
+
+
+def _end_of_long_term(renews: date | None, day: date) -> date | None:
+    """The last day of a term that is no monthly one, as far as Graph tells: it names the day of renewal and no term.
+
+    In the last month nobody can tell a year's term from a monthly one; what was known of it before still holds.
+    """
+    return renews - timedelta(days=1) if renews is not None and (renews - day).days > _LONGEST_MONTH else None
 
 
 def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:

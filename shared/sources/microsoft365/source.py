@@ -108,6 +108,7 @@ class Microsoft365Source:
             seats = self._reader().seats(tenant, groups)
             counts = counts_of(
                 tenant,
+                day,
                 seats.skus,
                 seats.subscriptions,
                 seats.users,

@@ -692,6 +692,11 @@ def test_a_line_whose_policy_is_gone_is_left_alone_and_told():
             b.count(12, subscriptions=[b.subscription(10), b.subscription(2, owned=False)]),
             12,
         ),
+        (
+            QuantityRule(include_trials=True),
+            b.count(12, subscriptions=[b.subscription(10), b.subscription(2, trial=True)]),
+            12,
+        ),
         (QuantityRule(), b.count(10, subscriptions=[b.subscription(10), b.subscription(4, "suspended")]), 10),
     ],
 )
@@ -699,6 +704,22 @@ def test_the_quantity_rule_decides_what_is_billed(rule, counted, quantity):
     plan = plan_company(b.facts(b.reading(counted), rules=b.rules(b.profile(quantity=rule))))
 
     assert only_change(plan).after.quantity == quantity
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (QuantityRule(), ["Business Premium: 2 of the licences bought are another partner's; not billed."]),
+        (QuantityRule(include_foreign=True), []),
+        (QuantityRule(without_subscriptions=("sub-2-enabled",)), []),
+        (QuantityRule(basis=Basis.ASSIGNED), []),
+    ],
+)
+def test_what_another_partner_sold_is_told_unless_a_rule_deals_with_it(rule, told):
+    counted = b.count(12, subscriptions=[b.subscription(10), b.subscription(2, owned=False)])
+    plan = plan_company(b.facts(b.reading(counted), rules=b.rules(b.profile(quantity=rule))))
+
+    assert [finding.text for finding in plan.findings if finding.kind.value == "foreign"] == told
 
 
 @pytest.mark.parametrize(("always", "quantity"), [(False, None), (True, D(4))])
