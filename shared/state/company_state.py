@@ -18,7 +18,7 @@ from shared.errors import Refused
 from shared.state.balances import CompanyBalance
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
 from shared.state.overview import Overview
-from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Waiting
+from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, UndoAsked, Waiting
 from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
@@ -72,6 +72,7 @@ class StateKind(StrEnum):
     DECISION = "decision"  # Decision; key: the group's hash
     CHOICE = "choice"  # ChoiceMade; key: its subject
     INVOICED = "invoiced"  # Invoiced; key: the agreement
+    UNDO = "undo"  # UndoAsked; key (run, bill item)
     OVERVIEW = "overview"  # Overview; key ""
     BALANCE = "balance"  # CompanyBalance; key ""
 
@@ -88,6 +89,7 @@ StateValue = (
     | Decision
     | Invoiced
     | ChoiceMade
+    | UndoAsked
     | Overview
     | CompanyBalance
 )
@@ -106,6 +108,7 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.DECISION: Document("decision", Decision),
     StateKind.CHOICE: Document("choice", ChoiceMade),
     StateKind.INVOICED: Document("agreement's invoices", Invoiced),
+    StateKind.UNDO: Document("undo", UndoAsked),
     StateKind.OVERVIEW: Document("overview", Overview),
     StateKind.BALANCE: Document("balance", CompanyBalance),
 }
@@ -168,8 +171,14 @@ class CompanyState:
     decisions: dict[str, Decision] = field(default_factory=dict)
     choices: dict[str, ChoiceMade] = field(default_factory=dict)
     invoiced: dict[int, Invoiced] = field(default_factory=dict)
+    undoes: dict[tuple[str, str], UndoAsked] = field(default_factory=dict)
     overview: Overview = field(default_factory=Overview)
     balance: CompanyBalance | None = None
+
+    @property
+    def to_decide(self) -> tuple[int, int]:
+        """How many groups wait for a person, and how many decisions and undoes are not done with."""
+        return len(self.waiting), len(self.decisions) + len(self.undoes)
 
 
 class CompanyStateStore:
@@ -201,6 +210,7 @@ class CompanyStateStore:
             decisions=found[StateKind.DECISION],
             choices=found[StateKind.CHOICE],
             invoiced={note.agreement: note for note in found[StateKind.INVOICED].values()},
+            undoes=found[StateKind.UNDO],
             overview=found[StateKind.OVERVIEW].get("", Overview()),
             balance=found[StateKind.BALANCE].get(""),
         )

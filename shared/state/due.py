@@ -48,8 +48,8 @@ class DueStore:
     def __init__(self, tables: TableAccess) -> None:
         self._tables = tables
 
-    def add(self, company: int, at: datetime) -> None:
-        """Makes a company due; one that is due already stays so at its time.
+    def add(self, company: int, at: datetime) -> DueCompany | None:
+        """Makes a company due and answers its row; one that is due already stays so at its time (None).
 
         The row changes each time: who took it up before finds that it must stay.
         """
@@ -58,13 +58,13 @@ class DueStore:
             row = self._tables.get(TABLE, _PARTITION, key)
             try:
                 if row is None:
-                    self._tables.insert(TABLE, _PARTITION, key, _DOCUMENT.encode(DueCompany(company, at)))
-                else:
-                    known = _DOCUMENT.decode(row.values)
-                    self._tables.replace(TABLE, row, _DOCUMENT.encode(replace(known, times=known.times + 1)))
+                    new = DueCompany(company, at)
+                    return replace(new, etag=self._tables.insert(TABLE, _PARTITION, key, _DOCUMENT.encode(new)))
+                known = _DOCUMENT.decode(row.values)
+                self._tables.replace(TABLE, row, _DOCUMENT.encode(replace(known, times=known.times + 1)))
             except (AlreadyThere, Changed):
                 continue
-            return
+            return None
         raise Changed(f"due company {company} changes faster than it can be written", system="state")
 
     def all(self) -> list[DueCompany]:

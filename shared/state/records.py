@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from shared.billing.choices import Choice
 from shared.billing.findings import Finding
+from shared.billing.lines import canonical
 from shared.billing.plan import Change, Group
 
 
@@ -42,8 +43,8 @@ class Verdict(StrEnum):
 class Decision:
     """What a person decided about one group as it was shown, in which run, and why.
 
-    It holds for that group's hash only. `written` are fingerprints of the changes that an approval has written already:
-    what is left of a group after a worker died is still the group that was approved.
+    It holds for exactly that group's changes. `written` are fingerprints of those that an approval has written already:
+    what is left of a group after a worker died is still the group that was decided about.
     """
 
     verdict: Verdict
@@ -58,8 +59,31 @@ class Decision:
         """Fingerprints of the changes that are not written yet, in the group's order."""
         return [change.fingerprint for change in self.group.changes if change.fingerprint not in self.written]
 
+    def is_about(self, group: Group) -> bool:
+        """Whether a group as it is planned now is what was decided about, or what is left of it."""
+        same_item = group.bill_item == self.group.bill_item
+        return same_item and sorted(change.fingerprint for change in group.changes) == sorted(self.left)
+
     def having_written(self, change: Change) -> Decision:
         return replace(self, written=(*self.written, change.fingerprint))
+
+
+@dataclass(frozen=True, slots=True)
+class UndoAsked:
+    """An undo of what `run` wrote (`bill_item` None: to all of them), from before its first write until it has ended.
+
+    It writes in `own_run`. `confirmed` are hashes of groups that it writes although a guard holds them.
+    """
+
+    run: str
+    own_run: str
+    signed: Signature
+    bill_item: str | None = None
+    confirmed: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.run, canonical(self.bill_item or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.records import Signature, Verdict
 from shared.sync.company import Order, Synced, sync_company
+from shared.sync.due import looked_at_after_a_death
 from shared.sync.lanes import start_run
 from shared.sync.ports import Ports
-from shared.sync.record import record_verdicts
+from shared.sync.verdicts import record_verdicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def approve(ports: Ports, company: int, hashes: Collection[str], person: Person)
         signed=sign(ports, person),
         live=True,
     )
-    return sync_company(ports, order)
+    with looked_at_after_a_death(ports, company):
+        return sync_company(ports, order)
 
 
 def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, why: str = "") -> Rejected:
@@ -69,7 +71,7 @@ def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, 
         state = ports.company_state.load(company)
         signed = sign(ports, person)
         state, unknown = record_verdicts(ports, company, state, hashes, Verdict.REJECTED, signed, run, why)
-        counts = len(state.waiting), len(state.decisions)
+        counts = state.to_decide
     finally:
         ports.companies.release(lease, outcome=None, run=run, now=ports.clock.now(), groups=counts)
     return Rejected(tuple(sorted(set(hashes) - set(unknown))), unknown)
@@ -109,9 +111,16 @@ def approve_several(ports: Ports, wanted: Mapping[int, Collection[str]], person:
 
 
 def companies_to_decide(ports: Ports) -> list[tuple[CompanyRow, CompanyState]]:
-    """The companies of which a group waits or was rejected, with their state."""
-    rows = [row for row in ports.companies.all() if (row.waiting or row.decided) and row.mode is not Mode.OBSERVE]
+    """The companies of which something waits or was decided about, with their state.
+
+    Also those that somebody works on, or died of: what waits of them is counted only when they are given back.
+    """
+    rows = [row for row in ports.companies.all() if row.mode is not Mode.OBSERVE and _may_wait(row)]
     return [(row, ports.company_state.load(row.id)) for row in rows]
+
+
+def _may_wait(row: CompanyRow) -> bool:
+    return bool(row.waiting or row.decided or row.lease_owner)
 
 
 def waiting_groups(state: CompanyState) -> Sequence[Group]:

@@ -21,7 +21,7 @@ from shared.state.records import ChoiceMade
 from shared.sync.approvals import Person, new_run, sign
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Ports
-from shared.sync.record import record_note
+from shared.sync.verdicts import record_note
 
 #: What can be chosen where one of these findings is open.
 _OFFERED: Mapping[FindingKind, tuple[ChoiceKind, ...]] = {

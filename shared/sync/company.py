@@ -29,7 +29,9 @@ from shared.sync.observe import company_rules, night_of, observe, unread_active
 from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, report_of, worker_died
 from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
-from shared.sync.record import record_failure, record_plan, record_verdicts
+from shared.sync.record import record_failure, record_plan
+from shared.sync.undoing import Undone, go_on
+from shared.sync.verdicts import record_verdicts
 
 log = logging.getLogger(__name__)
 
@@ -95,18 +97,27 @@ def sync_company(ports: Ports, order: Order) -> Synced:
             synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
-        judged = synced.judged
-        counts = (len(judged.waiting), len(judged.decisions)) if judged is not None else None
         ports.companies.release(
             lease,
             outcome=report.outcome.value,
             run=order.run,
             now=ports.clock.now(),
-            groups=counts,
+            groups=_to_decide(ports, order.company, synced.judged),
             summary=synced.summary,
         )
     log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
     return replace(synced, report=report)
+
+
+def _to_decide(ports: Ports, company: int, judged: Judged | None) -> tuple[int, int] | None:
+    """How many groups wait and how many were decided about: as the store says where the sync did not get that far."""
+    if judged is not None:
+        return len(judged.waiting), len(judged.decisions)
+    try:
+        return ports.company_state.load(company).to_decide
+    except TrueUpError as error:
+        log.warning("company %s: not known what waits for a person: %s", company, error)
+        return None
 
 
 def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
@@ -118,6 +129,12 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     before = written_by(ports, order.company, order.run) if order.again or lease.company.deaths else []
     try:
         state, unknown = _approved(ports, order, state)
+        if state.undoes and company.mode.at_most(order.mode) is not Mode.OBSERVE:
+            unfinished = go_on(ports, lease, state)
+            if unfinished is not None:
+                return _not_undone_yet(order, unfinished)
+            state = ports.company_state.load(order.company)
+            company = replace(company, mode=company.mode.at_most(Mode.APPROVE))
         synced = _sync(ports, order, lease, company, state, before)
         # A worker that died may have written it already: then the group does not wait any more.
         return synced if order.again else _with_unknown(synced, unknown)
@@ -145,10 +162,17 @@ def _with_unknown(synced: Synced, unknown: tuple[str, ...]) -> Synced:
     return replace(synced, report=report, unknown=unknown)
 
 
+def _not_undone_yet(order: Order, undone: Undone) -> Synced:
+    """Nothing is planned on top of an undo that has not ended."""
+    why = "; ".join([*undone.failures, *(f"{item}: {reason}" for item, reason in sorted(undone.refused.items()))])
+    report = CompanyReport(order.company, Outcome.FAILED, f"run {undone.run} has not ended yet, which undoes: {why}")
+    return Synced(report, again_in=undone.again_in)
+
+
 def _is_forgotten(state: CompanyState) -> bool:
     """Whether nothing stands, waits or is open of what TrueUp once did for a company."""
     waiting = state.plan is not None and bool(state.plan.groups)
-    return not (state.ledger or state.intents or state.findings or waiting)
+    return not (state.ledger or state.intents or state.findings or state.undoes or waiting)
 
 
 def _failed(

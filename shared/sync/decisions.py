@@ -39,13 +39,13 @@ class Stale:
 class Judged:
     """A plan with what people decided about its groups.
 
-    `approved` are the decisions by bill item whose group is planned as it was approved, `rejected` the hashes that stay
-    out, `waiting` the groups that wait for a person by hash. `decisions` are those that still hold, by hash.
+    `approved` and `rejected` are the decisions by bill item whose group is planned as it was decided about, `waiting`
+    the groups that wait for a person by hash. `decisions` are those that still hold, by the hash of their group.
     """
 
     plan: Plan
     approved: Mapping[str, Decision] = field(default_factory=dict)
-    rejected: frozenset[str] = frozenset()
+    rejected: Mapping[str, Decision] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     decisions: Mapping[str, Decision] = field(default_factory=dict)
     stale: tuple[Stale, ...] = ()
@@ -62,7 +62,8 @@ class Judged:
         return tuple(
             group
             for group in self.plan.groups
-            if group.bill_item in self.approved or (freely and group.held is None and group.hash not in self.rejected)
+            if group.bill_item in self.approved
+            or (freely and group.held is None and group.bill_item not in self.rejected)
         )
 
     @property
@@ -73,11 +74,24 @@ class Judged:
     @property
     def is_open(self) -> bool:
         """Whether there is a group that is not rejected."""
-        return any(group.hash not in self.rejected for group in self.plan.groups)
+        return any(group.bill_item not in self.rejected for group in self.plan.groups)
 
     def is_undecided(self, group: Group) -> bool:
         """Whether nobody has approved or rejected a group."""
-        return group.bill_item not in self.approved and group.hash not in self.rejected
+        return group.bill_item not in self.approved and group.bill_item not in self.rejected
+
+
+def decision_about(decisions: Mapping[str, Decision], group: Group) -> Decision | None:
+    """What a person decided about a group as it is shown: whole, or what is left of it after a worker died."""
+    whole = decisions.get(group.hash)
+    return whole or next((decision for decision in decisions.values() if decision.is_about(group)), None)
+
+
+def groups_shown(state: CompanyState) -> list[Group]:
+    """What is planned, and what was decided about without being planned now: nothing is known of its item tonight."""
+    planned = list(state.plan.groups) if state.plan is not None else []
+    about = [decision_about(state.decisions, group) for group in planned]
+    return [*planned, *(decision.group for decision in state.decisions.values() if decision not in about)]
 
 
 def judge(
@@ -90,6 +104,7 @@ def judge(
     age = timedelta(days=expire_days)
     groups = {group.bill_item: group for group in plan.groups}
     approved: dict[str, Decision] = {}
+    rejected: dict[str, Decision] = {}
     kept: dict[str, Decision] = {}
     stale: list[Stale] = []
     for hash_, decision in sorted(decisions.items()):
@@ -98,17 +113,15 @@ def judge(
         if item in plan.frozen:
             kept[hash_] = decision
         elif decision.verdict is Verdict.REJECTED:
-            if group is not None and group.hash == hash_:
-                kept[hash_] = decision
+            if group is not None and decision.is_about(group):
+                kept[hash_] = rejected[item] = decision
         elif (reason := _why_stale(decision, group, now, age)) is not None:
             stale.append(Stale(decision, group, reason))
         elif decision.left:
-            kept[hash_] = decision
-            approved[item] = decision
-    rejected = frozenset(hash_ for hash_, decision in kept.items() if decision.verdict is Verdict.REJECTED)
-    undecided = [group for group in plan.groups if group.bill_item not in approved and group.hash not in rejected]
+            kept[hash_] = approved[item] = decision
+    undecided = [group for group in plan.groups if group.bill_item not in {*approved, *rejected}]
     waiting = {group.hash: _waiting(group, state, now, age) for group in undecided if _waits(group, mode)}
-    told = _findings(plan, state, stale, waiting.values(), decided={*approved, *_items(kept, rejected)})
+    told = _findings(plan, state, stale, waiting.values(), decided={*approved, *rejected})
     return Judged(replace(plan, findings=told), approved, rejected, waiting, kept, tuple(stale))
 
 
@@ -123,7 +136,7 @@ def _why_stale(decision: Decision, group: Group | None, now: datetime, age: time
         return None
     if group is not None and group.unsound:
         return f"what is planned is not sound: {group.held}"
-    if group is None or sorted(change.fingerprint for change in group.changes) != sorted(left):
+    if group is None or not decision.is_about(group):
         return "what was approved is not what is planned any more"
     if now - decision.signed.at >= age:
         return f"it was approved more than {age.days} days ago and could not be written since"
@@ -156,10 +169,6 @@ def _findings(
     }
     told |= {finding for item, finding in {**still_stale, **now_stale}.items() if item in waits}
     return tuple(sorted(told))
-
-
-def _items(decisions: Mapping[str, Decision], hashes: Iterable[str]) -> set[str]:
-    return {decisions[hash_].group.bill_item for hash_ in hashes}
 
 
 def _told(group: Group | None) -> str:

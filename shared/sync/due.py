@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -25,6 +26,19 @@ def make_due(ports: Ports, company: int) -> None:
     at = ports.clock.now() + ports.limits.due_delay
     ports.due.add(company, at)
     _call(ports, at)
+
+
+@contextmanager
+def looked_at_after_a_death(ports: Ports, company: int) -> Iterator[None]:
+    """Inside, what a person decided is carried out. Should the worker die, the watchdog has the company looked at.
+
+    Also where it fails: what was decided may be stored already.
+    """
+    at = ports.clock.now() + timedelta(seconds=ports.limits.lease) + ports.limits.due_delay
+    added = ports.due.add(company, at)
+    yield
+    if added is not None:
+        ports.due.done([added])
 
 
 def called(ports: Ports) -> None:

@@ -11,21 +11,35 @@ from typing import Any
 from shared.sync import views
 from shared.sync.approvals import companies_to_decide
 from shared.sync.company import Synced
+from shared.sync.decisions import groups_shown
 from shared.sync.ports import Ports
-from shared.sync.undo import Undone
+from shared.sync.undoing import Undone
 
 Json = dict[str, Any]
 
 
 def waiting(ports: Ports) -> Json:
-    """Every group that waits or was rejected, and the sums of those that wait by kind, guard and currency."""
+    """Every group that waits or was decided about, and the sums of those that wait by kind, guard and currency.
+
+    `undoes` were begun and have not ended.
+    """
+    companies = companies_to_decide(ports)
     groups = [
         {"company": row.id, "name": row.name, **views.group(group, state, texts=True)}
-        for row, state in companies_to_decide(ports)
-        for group in (state.plan.groups if state.plan is not None else ())
+        for row, state in companies
+        for group in groups_shown(state)
     ]
     shown = [group for group in groups if group["state"] != "planned"]
-    return {"sums": _sums(group for group in shown if group["state"] == "waiting"), "groups": shown}
+    undoes = [
+        {"company": row.id, "name": row.name, **views.undo(state.undoes[key])}
+        for row, state in companies
+        for key in sorted(state.undoes)
+    ]
+    return {
+        "sums": _sums(group for group in shown if group["state"] == "waiting"),
+        "groups": shown,
+        "undoes": undoes,
+    }
 
 
 def approved(hashes: Sequence[str], synced: Synced) -> Json:
@@ -55,13 +69,17 @@ def approved(hashes: Sequence[str], synced: Synced) -> Json:
 
 
 def undone(done: Undone) -> Json:
-    """What came of an undo; `held` groups are undone once their hashes are sent as confirmed."""
+    """What came of an undo; `held` groups are undone once their hashes are sent as confirmed.
+
+    With `again_in` (seconds) it has not ended: the next look at the company goes on with it, or asking again does.
+    """
     return {
         "run": done.run,
         "undone": [views.group(group, texts=True) for group in done.groups],
         "refused": [{"bill_item": item, "reason": reason} for item, reason in sorted(done.refused.items())],
         "held": [views.group(group, texts=True) for group in done.held],
         "failures": list(done.failures),
+        "again_in": done.again_in,
         "nothing": done.nothing,
     }
 

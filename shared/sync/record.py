@@ -26,8 +26,8 @@ from shared.state.company_state import (
     StateKind,
     StateValue,
 )
-from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Signature, Verdict
-from shared.sync.decisions import Judged, is_expired
+from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Signature
+from shared.sync.decisions import Judged
 from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
 from shared.sync.overview import Effect, seen, with_effects
@@ -73,7 +73,7 @@ def record_plan(
         Put(StateKind.SEATS, record.line, record) for record in plan.seats if state.seats.get(record.line) != record
     ]
     notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
-    changes += [_note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
+    changes += [note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
     changes += [Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)]
     findings = _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
     changes += findings
@@ -125,68 +125,6 @@ def record_resolution(ports: Ports, company: int, state: CompanyState, resolutio
     return replace(state, ledger=ledger, decisions=dict(resolution.decisions))
 
 
-def record_note(
-    ports: Ports, company: int, run: str, signed: Signature, note: str, writing: Iterable[Invoiced] = ()
-) -> None:
-    """What a person decided, in the history; `writing` are agreements on which lines are about to be written."""
-    day = business_date(ports.clock)
-    entry = HistoryEntry(f"{run}/note", signed.at, run, signed.by, None, None, note=note, day=day, signed=signed)
-    ports.company_state.commit(company, [AddHistory(entry), *(_note_of(note) for note in writing)])
-
-
-def record_verdicts(
-    ports: Ports,
-    company: int,
-    state: CompanyState,
-    hashes: Collection[str],
-    verdict: Verdict,
-    signed: Signature,
-    run: str,
-    why: str = "",
-) -> tuple[CompanyState, tuple[str, ...]]:
-    """What a person decided about waiting groups, before anything is written because of it.
-
-    Gives the state with the decisions, and the hashes of which nothing waits; those change nothing. What waits only
-    since after the signature was not seen by who signed, and what was decided after it stands. Safe to repeat.
-    """
-    groups = {group.hash: group for group in (state.plan.groups if state.plan is not None else ())}
-    expire_days = ports.rules.load().approvals.expire_days
-    made: dict[str, Decision] = {}
-    unknown: list[str] = []
-    for hash_ in sorted(set(hashes)):
-        standing, waiting = state.decisions.get(hash_), state.waiting.get(hash_)
-        if standing is not None and standing.verdict is verdict:
-            continue
-        seen = (
-            waiting is not None
-            and waiting.since <= signed.at
-            and not is_expired(waiting, ports.clock.now(), expire_days)
-        )
-        turned = standing is not None and not standing.written and standing.signed.at <= signed.at
-        if hash_ in groups and (seen or turned):
-            made[hash_] = Decision(verdict, groups[hash_], signed, run, why)
-        else:
-            unknown.append(hash_)
-    changes: list[StateChange] = []
-    for hash_, decision in made.items():
-        changes += [Put(StateKind.DECISION, hash_, decision), Drop(StateKind.WAITING, hash_)]
-        changes.append(AddHistory(_decided(hash_, decision, business_date(ports.clock))))
-    if changes:
-        ports.company_state.commit(company, changes)
-    waiting_still = {hash_: each for hash_, each in state.waiting.items() if hash_ not in made}
-    return replace(state, decisions={**state.decisions, **made}, waiting=waiting_still), tuple(unknown)
-
-
-def _decided(hash_: str, decision: Decision, day: date) -> HistoryEntry:
-    sentences = " ".join(change.sentence for change in decision.group.changes)
-    why = f" ({decision.why})" if decision.why else ""
-    note = f"{decision.verdict.value} group {hash_}{why}: {sentences}"
-    signed = decision.signed
-    return HistoryEntry(
-        f"{decision.run}/{hash_}", signed.at, decision.run, signed.by, None, None, note=note, day=day, signed=signed
-    )
-
-
 def record_failure(ports: Ports, company: int, state: CompanyState, finding: Finding) -> None:
     """A sync that learned nothing: the finding opens, everything else stays as it is."""
     if (finding.kind.value, finding.key) not in state.findings:
@@ -209,7 +147,7 @@ def record_applied(
     written = {(FindingKind.WRITE_FAILED.value, bill_item) for bill_item in done}
     healed = [Drop(StateKind.FINDING, key) for key in sorted(written & state.findings.keys())]
     opened = [_opened(ports, state, finding) for finding in failed]
-    notes = [_note_of(note) for note in unmoved]
+    notes = [note_of(note) for note in unmoved]
     shown = [
         Put(StateKind.PLAN, "", _kept(plan, left)),
         Put(StateKind.OVERVIEW, "", with_effects(state.overview, effects)),
@@ -256,7 +194,7 @@ def _row_changes(
     return [*(Drop(kind, key) for key in gone), *(Put(kind, key, value) for key, value in new)]
 
 
-def _note_of(note: Invoiced) -> Put:
+def note_of(note: Invoiced) -> Put:
     return Put(StateKind.INVOICED, str(note.agreement), note)
 
 

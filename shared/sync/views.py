@@ -18,10 +18,11 @@ from shared.billing.plan import Change, Group
 from shared.errors import Gone
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
-from shared.state.records import ChoiceMade, CompanyReport, OpenFinding
+from shared.state.records import ChoiceMade, CompanyReport, OpenFinding, UndoAsked
 from shared.state.runs import RunHeader, RunRow
 from shared.sync.choices import offered
 from shared.sync.company import Synced
+from shared.sync.decisions import decision_about, groups_shown
 from shared.sync.poison import shown
 from shared.sync.ports import Ports
 
@@ -97,7 +98,8 @@ def company_of(row: CompanyRow, state: CompanyState, *, texts: bool = False) -> 
         "outcome": row.last_outcome,
         "last_run": row.last_run,
         "last_at": _time(row.last_at),
-        "plan": {"groups": [group(each, state, texts=texts) for each in (state.plan.groups if state.plan else ())]},
+        "plan": {"groups": [group(each, state, texts=texts) for each in groups_shown(state)]},
+        "undoes": [undo(state.undoes[key]) for key in sorted(state.undoes)],
         "choices": [_choice(state.choices[subject]) for subject in sorted(state.choices)],
         "findings": [finding(state.findings[key]) for key in sorted(state.findings)],
     }
@@ -168,12 +170,15 @@ def _currency(group: Group, state: CompanyState) -> str:
 
 
 def _standing(group: Group, state: CompanyState) -> Json:
-    """`waiting` since when (`expired`: when it had waited too long before), `rejected` or `approved` by whom."""
-    waiting, decision = state.waiting.get(group.hash), state.decisions.get(group.hash)
+    """`waiting` since when (`expired`: when it had waited too long before), `rejected` or `approved` by whom.
+
+    `written` counts the changes of what was approved that are written already: its worker died before the rest.
+    """
+    waiting, decision = state.waiting.get(group.hash), decision_about(state.decisions, group)
     if decision is not None:
         signed = decision.signed
         by = {"by": signed.by, "at": _time(signed.at), "origin": signed.origin, "why": decision.why}
-        return {"state": decision.verdict.value, "decision": by}
+        return {"state": decision.verdict.value, "decision": by, "written": len(decision.written)}
     if waiting is not None:
         return {"state": "waiting", "since": _time(waiting.since), "expired": _time(waiting.expired)}
     return {"state": "planned"}
@@ -212,6 +217,13 @@ def _choice(made: ChoiceMade) -> Json:
     choice, signed = made.choice, made.signed
     about = {"subject": choice.subject, "additions": list(choice.additions)}
     return {"kind": choice.kind.value, **about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
+
+
+def undo(asked: UndoAsked) -> Json:
+    """An undo that was begun and has not ended: the next look at the company goes on with it."""
+    signed = asked.signed
+    about = {"run": asked.run, "bill_item": asked.bill_item}
+    return {**about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
 
 
 def finding(open_: OpenFinding) -> Json:

@@ -10,7 +10,7 @@ from shared.billing.plan import GroupKind
 from shared.billing.rules import Approvals, Mode, Proration, ProrationRule, SkuPolicy
 from shared.errors import Busy, Gone, Refused, Retryable
 from shared.state.records import Outcome, Verdict
-from shared.sync import lanes
+from shared.sync import due, inbox, lanes
 from shared.sync.approvals import Person, approve, approve_all, reject
 from shared.sync.undo import undo
 from tests import builders as b
@@ -272,6 +272,108 @@ def test_a_rejection_is_taken_back_by_an_approval(house):
     reject(house.ports, 1, [premium], PAT)
     approve(house.ports, 1, [premium], PAT)
     assert ("M365-BP", D(8)) in quantities(house, 1)
+
+
+# ---- written in part
+
+
+def died_half_way(house: House) -> str:
+    """An approval whose worker died after its one-off lines, before it raised the standing line; the group's hash."""
+    house.sync(1)
+    premium = next(group.hash for group in house.state(1).plan.groups if len(group.changes) > 1)
+
+    def die(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "update"):
+            house.fate.dead = True
+            raise Killed
+
+    house.manage.fault = die
+    with pytest.raises(Killed):
+        approve(house.ports, 1, [premium], PAT)
+    house.manage.fault = lambda moment, method: None
+    house.revive()
+    house.clock.pass_by(minutes=11)
+    return premium
+
+
+def shown(house: House) -> dict[str, tuple[str, int]]:
+    groups = inbox.waiting(house.ports)["groups"]
+    return {group["hash"]: (group["state"], group.get("written", 0)) for group in groups}
+
+
+def test_an_approval_that_is_written_in_part_is_shown_so_and_goes_on_by_itself(house):
+    premium = died_half_way(house)
+    assert shown(house)[premium] == ("approved", 1)
+    due.look(house.ports)
+    (run,) = house.ports.runs.open_headers()
+    house.work_until_done(run.id)
+    assert ("M365-BP", D(8)) in quantities(house, 1)
+    assert [state for state, _ in shown(house).values()] == ["waiting"]
+
+
+def test_what_is_left_of_an_approval_can_be_withdrawn_and_approved_again(house):
+    premium = died_half_way(house)
+    written = house.manage.said()
+    assert reject(house.ports, 1, [premium], KIM, "not this month").rejected == (premium,)
+    for run in ("night", "next"):
+        house.sync(1, run=run)
+    assert house.manage.said() == written
+    (left,) = [hash_ for hash_, told in shown(house).items() if told == ("rejected", 1)]
+    assert left != premium
+
+    approve(house.ports, 1, [left], PAT)
+    assert ("M365-BP", D(8)) in quantities(house, 1)
+    assert len([line for line in house.manage.said() if line[6].startswith("TU1-O-")]) == 1
+    assert house.state(1).decisions == {}
+
+
+def test_what_is_left_of_an_approval_and_was_withdrawn_waits_again_once_it_changes(house):
+    premium = died_half_way(house)
+    reject(house.ports, 1, [premium], KIM)
+    counted(house, 1, premium=9, standard=3)
+    assert house.sync(1).report.waiting == 2
+
+
+def test_withdrawn_wherever_its_worker_died_an_approval_writes_nothing_more():
+    undisturbed = a_house()
+    undisturbed.sync(1)
+    premium = next(group.hash for group in undisturbed.state(1).plan.groups if len(group.changes) > 1)
+    before = undisturbed.fate.steps
+    approve(undisturbed.ports, 1, [premium], PAT)
+    withdrawn = 0
+    for step in range(1, undisturbed.fate.steps - before + 1):
+        house = a_house()
+        house.sync(1)
+        house.fate.die_at = house.fate.steps + step
+        with pytest.raises(Killed):
+            approve(house.ports, 1, [premium], PAT)
+        house.revive()
+        house.clock.pass_by(minutes=6)
+        written = house.manage.said()
+        decided = [hash_ for hash_, (state, _) in shown(house).items() if state != "waiting"]
+        withdrawn += len(reject(house.ports, 1, decided, KIM).rejected)
+        two_nights(house)
+        place = f"killed before step {step}: {house.fate.log[-1]}"
+        assert (house.manage.said(), house.state(1).intents) == (written, {}), place
+    assert withdrawn > 5
+
+
+def test_what_waits_is_seen_although_the_worker_that_planned_it_died(house):
+    house.fate.die_at = None
+    assert house.ports.companies.get(1).waiting == 0
+
+    def die(moment: str, operation: str, table: str) -> None:
+        house._table_step(moment, operation, table)
+        if (moment, operation, table) == ("before", "replace", "Companies") and house.state(1).waiting:
+            house.fate.dead = True
+            raise Killed
+
+    house.tables.fault = die
+    with pytest.raises(Killed):
+        house.sync(1)
+    house.tables.fault = house._table_step
+    house.revive()
+    assert len(shown(house)) == 2
 
 
 # ---- many at once

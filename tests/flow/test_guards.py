@@ -14,7 +14,7 @@ from shared.errors import Retryable
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, sign
 from shared.sync.lanes import start_run
-from shared.sync.record import record_note
+from shared.sync.verdicts import record_note
 from tests import builders as b
 from tests.fakes.house import House, Killed
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.rules import Mode, Proration, ProrationRule, SkuPolicy
-from shared.errors import Gone, Refused
-from shared.state.company_state import Put, StateKind
-from shared.state.records import Outcome
+from shared.errors import Gone, OutcomeUnknown, Refused
+from shared.state.company_state import AddHistory, Put, StateKind
+from shared.state.records import HistoryEntry, Outcome, Signature, UndoAsked
+from shared.sync import due, inbox, views
 from shared.sync.approvals import Person, approve
 from shared.sync.rulebook import export_rules, import_rules
-from shared.sync.undo import Undone, undo
+from shared.sync.undo import undo
+from shared.sync.undoing import Undone
 from tests import builders as b
 from tests.fakes.house import House, Killed
 
@@ -365,21 +367,103 @@ def test_killed_anywhere_and_asked_again_it_ends_as_if_undisturbed():
         assert house.sync(1).report.outcome is Outcome.PLANNED, place
 
 
-def test_killed_anywhere_the_nights_after_write_nothing_before_a_person_asks_again():
+def killed_at(step: int) -> House:
+    """A house in which the undo's worker died before its outside effect of this number."""
+    house = a_house()
+    house.sync(1, run="second")
+    house.fate.die_at = house.fate.steps + step
+    with pytest.raises(Killed):
+        undone(house)
+    house.revive()
+    return house
+
+
+def steps_of_an_undo() -> int:
     house = a_house()
     house.sync(1, run="second")
     before = house.fate.steps
     undone(house)
-    steps = house.fate.steps - before
-    for step in range(1, steps + 1):
-        house = a_house()
-        house.sync(1, run="second")
-        house.fate.die_at = house.fate.steps + step
-        with pytest.raises(Killed):
-            undone(house)
-        house.revive()
-        left = house.manage.said()
+    return house.fate.steps - before
+
+
+def test_killed_anywhere_an_undo_that_had_begun_goes_on_by_itself_and_another_writes_nothing():
+    before = killed_at(1).manage.said()
+    undisturbed = a_house()
+    undisturbed.sync(1, run="second")
+    undone(undisturbed)
+    expected = undisturbed.manage.said(), ledger(undisturbed), Mode.APPROVE
+    gone_on = 0
+    for step in range(1, steps_of_an_undo() + 1):
+        house = killed_at(step)
+        place = f"killed before step {step}: {house.fate.log[-1]}"
+        begun = bool(house.state(1).undoes)
+        gone_on += begun
+        shown = inbox.waiting(house.ports)["undoes"]
+        assert [(each["run"], each["by"]) for each in shown] == [("second", PAT.name)] * begun, place
+        house.clock.pass_by(minutes=6)
+        looked = due.look(house.ports)
+        if looked is not None:
+            house.work_until_done(looked)
+        assert (looked is not None) or not begun, place
         for night in ("night", "next"):
             house.clock.pass_by(minutes=11)
             house.sync(1, run=night)
-        assert house.manage.said() == left, f"killed before step {step}: {house.fate.log[-1]}"
+        # It had not begun before anything was written, or it had ended already.
+        if begun or house.manage.said() != before:
+            assert (house.manage.said(), ledger(house), mode(house)) == expected, place
+        assert (house.state(1).undoes, house.state(1).intents) == ({}, {}), place
+    assert gone_on > 10
+
+
+def test_an_undo_whose_writes_are_not_known_yet_is_shown_and_nothing_is_planned_before_it_has_ended(house):
+    def lost(moment: str, method: str) -> None:
+        if (moment, method) == ("after", "delete"):
+            house.manage.fault = lambda moment, method: None
+            raise OutcomeUnknown("the answer got lost", system="Manage")
+
+    house.manage.fault = lost
+    first = undone(house)
+    assert first.again_in == house.ports.limits.settling
+    assert views.company(house.ports, 1)["undoes"][0]["run"] == "second"
+    assert house.ports.companies.get(1).decided == 1
+
+    house.clock.pass_by(seconds=house.ports.limits.settling + 1)
+    night = house.sync(1, run="night")
+    assert (night.report.outcome, night.report.waiting) == (Outcome.PLANNED, 2)
+    assert (house.state(1).undoes, house.state(1).intents) == ({}, {})
+    assert undone(house).nothing
+
+
+def test_an_undo_does_not_go_on_in_a_company_that_is_only_observed_nor_after_weeks(house):
+    asked = UndoAsked("second", "undo-run", Signature(PAT.name, house.clock.now()))
+    house.ports.company_state.commit(1, [Put(StateKind.UNDO, asked.key, asked)])
+    said = house.manage.said()
+    house.sync(1, Mode.OBSERVE, run="looked")
+    assert list(house.state(1).undoes.values()) == [asked]
+
+    house.clock.pass_by(days=house.ports.rules.load().approvals.expire_days)
+    house.sync(1, run="night")
+    assert (house.manage.said(), house.state(1).undoes) == (said, {})
+    (told,) = [each for each in house.ports.company_state.history(1, 50) if each.id == "undo-run/end"]
+    assert "could not be ended since" in told.note
+
+
+def test_what_a_begun_undo_could_not_take_back_stands_in_the_history(house):
+    asked = UndoAsked("second", "undo-run", Signature(PAT.name, house.clock.now()))
+    house.ports.company_state.commit(1, [Put(StateKind.UNDO, asked.key, asked)])
+    house.manage.lines[11] = replace(house.manage.lines[11], quantity=D(7))
+    house.sync(1, run="night")
+    (told,) = [each for each in house.ports.company_state.history(1, 50) if each.id == "undo-run/end"]
+    assert "undo of run second, not undone" in told.note
+    assert "quantity is 7, TrueUp wrote 8" in told.note
+
+
+def test_a_run_is_found_however_much_came_after_it(house):
+    later = house.clock.now()
+    entries = [
+        HistoryEntry(f"n{number:06d}", later + timedelta(microseconds=number), "other", "k", None, None)
+        for number in range(1, 20_501)
+    ]
+    house.ports.company_state.commit(1, [AddHistory(entry) for entry in entries])
+    house.clock.pass_by(minutes=1)
+    assert [group.bill_item for group in undone(house).groups] == [ITEM, OTHER]
