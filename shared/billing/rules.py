@@ -411,6 +411,25 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Remit:
+    """The companies that a person sees and decides about, by Manage's record numbers; `name` is that of signing in.
+
+    `only` these, or all `without` these; every company where both are empty.
+    """
+
+    name: str = ""
+    only: tuple[int, ...] = ()
+    without: tuple[int, ...] = ()
+
+    def covers(self, company: int) -> bool:
+        return company not in self.without and (not self.only or company in self.only)
+
+
+#: Of whom the rules say nothing, and of administrators, who could change what they say.
+EVERYTHING = Remit()
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The MSP-wide rules, at one version. `adoptable_marks` are beginnings of other tools' serial numbers."""
 
@@ -424,6 +443,12 @@ class Rules:
     fleet: FleetLimit = FleetLimit()
     retention: Retention = Retention()
     subscribers: tuple[Subscriber, ...] = ()
+    people: tuple[Remit, ...] = ()
+
+    def remit_of(self, person: str) -> Remit:
+        """Of the person with this name, whatever its case."""
+        wanted = person.strip().casefold()
+        return next((remit for remit in self.people if remit.name.strip().casefold() == wanted), EVERYTHING)
 
     def policy_for(self, source: str, sku: str) -> SkuPolicy | None:
         wanted = (source, sku.strip().casefold())

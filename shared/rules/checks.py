@@ -31,6 +31,7 @@ def check_between(found: Outline) -> None:
     _check_unique(found, profiles, "id")
     _check_unique(found, _entries(found.tree, (), "schedules"), "id")
     _check_unique(found, _entries(found.tree, (), "notices"), "id")
+    _check_unique(found, _entries(found.tree, (), "people"), "name")
     _check_unique(found, policies, "source", "sku")
     _check_unique(found, companies, "company")
     defaults = _profile_by_sku(policies)

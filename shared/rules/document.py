@@ -274,6 +274,20 @@ class Company(Part):
     billed_through: tuple[BilledThrough, ...] = ()
 
 
+class Person(Part):
+    """Whose companies are not all of them."""
+
+    name: Text = Field(description="the name with which the person signs in")
+    only: tuple[RecordId, ...] = ()
+    without: tuple[RecordId, ...] = ()
+
+    @model_validator(mode="after")
+    def _only_or_without(self) -> Self:
+        if bool(self.only) == bool(self.without):
+            raise wrong("needs either only or without with companies; whoever is not listed sees all of them")
+        return self
+
+
 class Retention(Part):
     history_days: KeptDays = rules.Retention().history_days
     runs_days: KeptDays = rules.Retention().runs_days
@@ -287,6 +301,7 @@ class RulesDocument(Part):
     adoptable_marks: tuple[Annotated[Text, AfterValidator(_mark)], ...] = rules.Rules(0).adoptable_marks
     approvals: Approvals = Approvals()
     retention: Retention = Retention()
+    people: tuple[Person, ...] = ()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     notices: tuple[Subscriber, ...] = ()
     profiles: tuple[Profile, ...] = ()

@@ -41,6 +41,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             approvals=rules.Approvals(**document.approvals.model_dump()),
             retention=rules.Retention(**document.retention.model_dump()),
             subscribers=tuple(Subscriber(**item.model_dump()) for item in document.notices),
+            people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -66,6 +67,7 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
         "fleet": _fields(msp.fleet),
         "approvals": _fields(msp.approvals),
         "retention": _fields(msp.retention),
+        "people": [_fields(item) for item in sorted(msp.people, key=lambda item: item.name)],
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "notices": [_fields(item) for item in sorted(msp.subscribers, key=lambda item: item.id)],
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shared.rules.document import JOBS, SOURCE_WORDS, Company, CompanyGuards, Policy, RulesDocument
+from shared.rules.document import JOBS, SOURCE_WORDS, Company, CompanyGuards, Person, Policy, RulesDocument
 from shared.rules.parts import Traits, Users
 
 _HEAD = "# How TrueUp bills. `python dev.py rules import FILE` reads it; rules.example.yaml explains every field."
@@ -23,6 +23,7 @@ _SECTIONS = {
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
     "retention": "For how many days the history of companies and the runs are kept, 60 at least.",
+    "people": "Who sees and decides about some companies only: only or without their numbers. Administrators see all.",
     "schedules": (
         f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}. hourly only reads its sources,\n"
         "# for what is billed in arrears."
@@ -100,7 +101,7 @@ def _given(part: BaseModel) -> dict[str, Any]:
         and not (name in ("do_not_bill", "removed") and value is False)
         and not (isinstance(part, CompanyGuards) and isinstance(value, BaseModel) and not _given(value))
         and value not in (Users(), Traits())
-        and not (isinstance(part, Traits) and value == ())
+        and not (isinstance(part, Traits | Person) and value == ())
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from shared.billing.rules import CompanyLink, CompanyRules, Mode
+from shared.billing.rules import EVERYTHING, CompanyLink, CompanyRules, Mode, Remit
 from shared.errors import Busy, Gone
 from shared.state.company_state import CompanyStateStore, OwnRules, Put, StateKind
 from shared.state.documents import Document
@@ -67,15 +67,23 @@ _DOCUMENT = Document("company", CompanyRow)
 class CompanyStore:
     """One row per company in one partition, so that one query lists them all."""
 
-    def __init__(self, tables: TableAccess) -> None:
+    def __init__(self, tables: TableAccess, remit: Remit = EVERYTHING) -> None:
         self._tables = tables
         self._states = CompanyStateStore(tables)
+        self._remit = remit
+
+    def narrowed(self, remit: Remit) -> CompanyStore:
+        """The same companies for somebody who sees only those of a remit: the others are not known."""
+        return CompanyStore(self._tables, remit)
 
     def all(self) -> list[CompanyRow]:
         """Every company, by id."""
-        return [_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _PARTITION)]
+        rows = [_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _PARTITION)]
+        return [row for row in rows if self._remit.covers(row.id)]
 
     def get(self, company: int) -> CompanyRow | None:
+        if not self._remit.covers(company):
+            return None
         row = self._tables.get(TABLE, _PARTITION, _row_key(company))
         return None if row is None else _DOCUMENT.decode(row.values)
 

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shared.billing.rules import Approvals, BillingProfile, FleetLimit, Guards, Retention, Rules, Schedule, SkuPolicy
+from shared.billing.rules import (
+    Approvals,
+    BillingProfile,
+    FleetLimit,
+    Guards,
+    Remit,
+    Retention,
+    Rules,
+    Schedule,
+    SkuPolicy,
+)
 from shared.billing.subscribers import Subscriber
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
@@ -65,6 +75,7 @@ class General:
     approvals: Approvals = field(default_factory=Approvals)
     fleet: FleetLimit = field(default_factory=FleetLimit)
     retention: Retention = field(default_factory=Retention)
+    people: tuple[Remit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,7 @@ class RulesStore:
             fleet=general.fleet,
             retention=general.retention,
             subscribers=tuple(found["subscriber"]),
+            people=general.people,
         )
 
     def _sweep(self, head: Head) -> None:
@@ -225,8 +237,9 @@ class RulesStore:
 
 def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
     """One row per profile, policy, schedule and subscriber, keyed by its place, because their order is the author's."""
+    general = General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet, rules.retention, rules.people)
     parts: dict[str, Sequence[Any]] = {
-        "general": [General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet, rules.retention)],
+        "general": [general],
         "policy": rules.policies,
         "profile": list(rules.profiles.values()),
         "schedule": rules.schedules,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from shared.billing.rules import EVERYTHING, Remit
 from shared.errors import Gone
 from shared.state import tallies
 from shared.state.documents import SEPARATOR, Document, escape
@@ -63,9 +64,14 @@ _LIST_DOCUMENT = Document("work list", WorkList)
 class RunStore:
     """Makes runs, hands out their rows exactly once, and closes them."""
 
-    def __init__(self, tables: TableAccess) -> None:
+    def __init__(self, tables: TableAccess, remit: Remit = EVERYTHING) -> None:
         self._tables = tables
         self._headers = RunHeaders(tables)
+        self._remit = remit
+
+    def narrowed(self, remit: Remit) -> RunStore:
+        """The same runs for somebody who sees only the companies of a remit: `rows` leaves the others out."""
+        return RunStore(self._tables, remit)
 
     def create(
         self, header: RunHeader, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]] | None = None
@@ -116,7 +122,8 @@ class RunStore:
     def rows(self, run: str) -> list[RunRow]:
         """Every row of a run, by company."""
         rows = [row for stage in Stage for row in self._under(run, stage)]
-        return sorted({row.company: row for row in rows}.values(), key=lambda row: row.company)
+        seen = {row.company: row for row in rows if self._remit.covers(row.company)}
+        return sorted(seen.values(), key=lambda row: row.company)
 
     def row(self, run: str, company: int) -> RunRow | None:
         # A worker asks for the row it has claimed. If it is elsewhere: in the direction in which rows move, so that one

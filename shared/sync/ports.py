@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
-from shared.billing.rules import StartDay
+from shared.billing.rules import Remit, StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
 from shared.queues import Queue
@@ -145,3 +145,7 @@ class Ports:
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+
+    def within(self, remit: Remit) -> Ports:
+        """For showing something to somebody who sees only the companies of a remit. What writes takes the whole."""
+        return replace(self, companies=self.companies.narrowed(remit), runs=self.runs.narrowed(remit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException as RoutingError
@@ -20,14 +20,15 @@ from shared.web.pages import setup
 from shared.web.pages.errors import error_page
 from shared.web.pages.frame import places
 from shared.web.principal import Access
+from shared.web.remits import in_remit
 from shared.web.requests import Reader
 
 log = logging.getLogger(__name__)
 
 API = "/console/api"
 
-_API_ROUTERS = (companies.router, approvals.router, reports.router)
-_PAGE_ROUTERS = (setup.router,)
+API_ROUTERS = (companies.router, approvals.router, reports.router)
+PAGE_ROUTERS = (setup.router,)
 
 
 def make_app(ports: Ports, access: Access) -> FastAPI:
@@ -35,13 +36,13 @@ def make_app(ports: Ports, access: Access) -> FastAPI:
     app = FastAPI(title="TrueUp", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.ports = ports
     app.state.access = access
-    for router in _API_ROUTERS:
-        app.include_router(router, prefix=API)
+    for router in API_ROUTERS:
+        app.include_router(router, prefix=API, dependencies=[Depends(in_remit)])
     app.add_api_route(f"{API}/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.include_router(assets.router)
-    for router in _PAGE_ROUTERS:
-        app.include_router(router)
-    app.state.places = places(_PAGE_ROUTERS)
+    for router in PAGE_ROUTERS:
+        app.include_router(router, dependencies=[Depends(in_remit)])
+    app.state.places = places(PAGE_ROUTERS)
     app.add_exception_handler(TrueUpError, _failed)
     app.add_exception_handler(RoutingError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

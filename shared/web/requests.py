@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, HTTPException, Request
 
+from shared.billing.rules import EVERYTHING, Remit
 from shared.sync.approvals import Person
 from shared.sync.ports import Ports
 from shared.web.principal import Access, Principal, Role
@@ -16,24 +17,41 @@ from shared.web.principal import Access, Principal, Role
 _OUR_OWN = {"same-origin", "none"}
 
 
-def ports_of(request: Request) -> Ports:
-    found: Ports = request.app.state.ports
-    return found
+def signed_in(request: Request) -> Principal:
+    """Who sends this request. Raises 401 for nobody."""
+    access: Access = request.app.state.access
+    principal = access.principal(request.headers)
+    if principal is None:
+        raise HTTPException(401, "nobody is signed in; sign in and try again")
+    return principal
 
 
 def allows(role: Role) -> Callable[[Request], Principal]:
     """A dependency: the signed-in person who has this role. 401 for nobody, 403 for somebody without it."""
 
-    def signed_in(request: Request) -> Principal:
-        access: Access = request.app.state.access
-        principal = access.principal(request.headers)
-        if principal is None:
-            raise HTTPException(401, "nobody is signed in; sign in and try again")
+    def allowed(request: Request) -> Principal:
+        principal = signed_in(request)
         if not principal.may(role):
             raise HTTPException(403, f"{principal.name} does not have the role {role.value}")
         return principal
 
-    return signed_in
+    return allowed
+
+
+def remit_of(request: Request) -> Remit:
+    """The companies of the person who sends this request, as the rules in force say; all of them for an Admin."""
+    principal, ports = signed_in(request), _ports(request)
+    return EVERYTHING if principal.may(Role.ADMIN) else ports.rules.load().remit_of(principal.name)
+
+
+def ports_of(request: Request) -> Ports:
+    """What is read is narrowed to the person's companies. What is done sees all: its guards look across companies."""
+    return _ports(request).within(remit_of(request)) if request.method == "GET" else _ports(request)
+
+
+def _ports(request: Request) -> Ports:
+    found: Ports = request.app.state.ports
+    return found
 
 
 def our_own(request: Request) -> None:
@@ -70,6 +88,7 @@ def _hosts(request: Request) -> set[str]:
     return {request.headers.get("host", "").lower(), request.url.netloc.lower()}
 
 
+Sees = Annotated[Remit, Depends(remit_of)]
 Reader = Annotated[Principal, Depends(allows(Role.READER))]
 Biller = Annotated[Principal, Depends(allows(Role.BILLER))]
 House = Annotated[Ports, Depends(ports_of)]

@@ -43,7 +43,7 @@ class Browser:
 
     def __init__(self, app: Any, headers: dict[str, str] | None = None, site: str = SITE) -> None:
         self._asgi = func.AsgiMiddleware(app)
-        self._headers = headers or {}
+        self.headers = headers or {}
         self._site = site
         self.cookies: dict[str, str] = {}
         self.token = ""
@@ -71,7 +71,7 @@ class Browser:
         return self.get(answer.headers["location"])
 
     def _send(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        every = {"host": urlsplit(self._site).netloc, **self._headers, **headers}
+        every = {"host": urlsplit(self._site).netloc, **self.headers, **headers}
         if self.cookies:
             every["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         lowered = {name.lower(): value for name, value in every.items()}

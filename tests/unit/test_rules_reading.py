@@ -363,7 +363,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profile: []\n",
             "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
-            "schedules, notices, profiles, policies, companies",
+            "people, schedules, notices, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -449,6 +449,18 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "retention: {runs_days: 1.5}",
             'line 1, retention.runs_days: must be a whole number of days such as 730, not "1.5"',
+        ),
+        (
+            "people: [{name: robin, only: [7], without: [8]}]",
+            "line 1, people[0]: needs either only or without with companies; whoever is not listed sees all of them",
+        ),
+        (
+            "people: [{name: robin, only: []}]",
+            "line 1, people[0]: needs either only or without with companies; whoever is not listed sees all of them",
+        ),
+        (
+            "people: [{name: robin, only: [7]}, {name: Robin, without: [8]}]",
+            "line 1, people[1]: has the same name as people[0] (line 1); keep one of them",
         ),
         (
             "retention: {history_days: 30}",

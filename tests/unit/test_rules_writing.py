@@ -175,6 +175,10 @@ def documents(draw: st.DrawFn) -> RulesDocument:
             "fleet": draw(st.fixed_dictionaries({"percent": PERCENTAGE, "after": WHOLE})),
             "adoptable_marks": draw(st.lists(TEXT, max_size=3)),
             "retention": {"history_days": draw(KEPT), "runs_days": draw(KEPT)},
+            "people": [
+                {"name": f"{position}@x", draw(st.sampled_from(["only", "without"])): [number]}
+                for position, number in enumerate(numbers)
+            ],
             "schedules": [
                 {"id": f"{position}", "cron": cron, **draw(st.sampled_from(jobs))}
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
@@ -202,12 +206,13 @@ def test_values_survive_the_way_through_a_document(document):
     original, original_companies = to_values(document, version=4)
     assert msp.profiles == original.profiles
     assert set(msp.policies) == set(original.policies)
-    assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention) == (
+    assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention, msp.people) == (
         original.guards,
         original.fleet,
         original.schedules,
         original.adoptable_marks,
         original.retention,
+        original.people,
     )
     assert [(one.company, one.guards, one.mode, set(one.licences)) for one in companies] == [
         (one.company, one.guards, one.mode, set(one.licences))

@@ -16,7 +16,7 @@ from shared.sync.choices import choose
 from shared.sync.history import page
 from shared.sync.undo import undo
 from shared.web.principal import Role
-from shared.web.requests import Biller, House, allows, our_own, person
+from shared.web.requests import Biller, House, Sees, allows, our_own, person
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 decides = [Depends(our_own)]
@@ -102,16 +102,21 @@ def approve_groups(
     request: Request,
     ports: House,
     who: Biller,
+    sees: Sees,
     asked: Annotated[ApproveGroups | ApproveSeveral | ApproveKind, Body()],
 ) -> JSONResponse:
-    """Groups of one company are written at once, others by a run (202; `run` null when nothing of a kind waits)."""
+    """Groups of one company are written at once, others by a run (202; `run` null when nothing of a kind waits).
+
+    All companies are those that the person decides about.
+    """
     by = person(who, request)
     if isinstance(asked, ApproveGroups):
         return JSONResponse(inbox.approved(asked.groups, approve(ports, asked.company, asked.groups, by)))
     if isinstance(asked, ApproveSeveral):
         chosen = {each.company: each.groups for each in asked.chosen}
         return JSONResponse({"run": approve_several(ports, chosen, by)}, 202)
-    companies = None if asked.companies == "all" else asked.companies
+    yours = [row.id for row in ports.within(sees).companies.all()]
+    companies = yours if asked.companies == "all" else asked.companies
     kind = None if asked.kind == "all" else asked.kind
     run = approve_all(ports, by, companies=companies, kind=kind, held=asked.held)
     return JSONResponse({"run": run}, 202)

@@ -19,7 +19,7 @@ router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 acts = [Depends(our_own)]
 
 #: Manage's record ids have at most ten digits.
-InPath = Annotated[int, Path(gt=0, lt=10**10)]
+InPath = Annotated[int, Path(alias="company", gt=0, lt=10**10)]
 Text = Annotated[str, Query(max_length=200)]
 
 
@@ -44,19 +44,19 @@ def list_companies(ports: House, asked: Annotated[Wanted, Depends(wanted)]) -> d
     return companies(ports, asked)
 
 
-@router.get("/companies/{number}")
+@router.get("/companies/{company}")
 def one_company(ports: House, number: InPath) -> dict[str, Any]:
     """One company: links, licences and how they are billed, plan, agreements before and after it, open findings."""
     return company(ports, number)
 
 
-@router.get("/companies/{number}/users")
+@router.get("/companies/{company}/users")
 def who_holds(ports: House, number: InPath, who: Biller, source: Text, customer: Text, sku: Text) -> dict[str, Any]:
     """Who holds a licence, asked of its source now; `users` null where that does not tell."""
     return users(ports, number, source, customer, sku)
 
 
-@router.post("/companies/{number}/sync", dependencies=acts)
+@router.post("/companies/{company}/sync", dependencies=acts)
 def sync_now(request: Request, ports: House, who: Biller, number: InPath) -> dict[str, Any]:
     """Looks at the company now, in its own mode; its outcome with what is planned."""
     return views.synced(demand.sync_now(ports, number, None, person(who, request).name), texts=True)

@@ -1,0 +1,196 @@
+"""Who may do what, for every route there is: a route without an entry here fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from shared.billing.rules import Mode, Remit
+from shared.sync.lanes import start_run
+from shared.web.app import API, API_ROUTERS, PAGE_ROUTERS, make_app
+from shared.web.principal import Role
+from tests import builders as b
+from tests.fakes.browser import Answer, Browser
+from tests.fakes.house import House
+from tests.flow.test_console import PLATFORM, signed_in
+
+READER, BILLER, ADMIN = Role
+MINE, OTHER = 1, 2
+KIM = "kim@birchline.example"
+#: What nobody may see who does not see the company.
+TRACES = (re.compile(r"\bCompany 2\b"), re.compile(r"\btenant-2\b"))
+
+
+@dataclass(frozen=True)
+class Way:
+    """Who may go it. A POST with `body` sends JSON, with `form` a form; `{company}` and `{hash}` in them are filled."""
+
+    role: Role
+    body: Mapping[str, Any] | None = None
+    form: Mapping[str, Any] | None = None
+    query: str = ""
+    path: Mapping[str, str] = field(default_factory=dict)
+
+
+CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
+
+WAYS: dict[tuple[str, str], Way] = {
+    ("GET", "/console"): Way(READER),
+    ("GET", "/console/"): Way(READER),
+    ("GET", "/console/setup"): Way(READER),
+    ("POST", "/console/setup/{connection}/test"): Way(READER, form={}, path={"connection": "manage"}),
+    ("GET", f"{API}/openapi.json"): Way(READER),
+    ("GET", f"{API}/waiting"): Way(READER),
+    ("GET", f"{API}/companies"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/history"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/users"): Way(BILLER, query=f"source={b.SOURCE}&customer=tenant-1&sku=x"),
+    ("POST", f"{API}/companies/{{company}}/sync"): Way(BILLER, body={}),
+    ("POST", f"{API}/approve"): Way(BILLER, body=CHOSEN),
+    ("POST", f"{API}/reject"): Way(BILLER, body=CHOSEN),
+    ("POST", f"{API}/undo"): Way(BILLER, body={"company": "{company}", "run": "run"}),
+    ("POST", f"{API}/choices"): Way(BILLER, body={"company": "{company}", "choice": "accept", "bill_item": "x"}),
+    ("GET", f"{API}/runs"): Way(READER),
+    ("GET", f"{API}/runs.csv"): Way(READER),
+    ("GET", f"{API}/runs/{{run}}"): Way(READER, path={"run": "{run}"}),
+    ("GET", f"{API}/runs/{{run}}/rows.csv"): Way(READER, path={"run": "{run}"}),
+}
+#: The ways that name a company.
+ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {WAYS[way].form}"]
+
+
+@pytest.fixture
+def house() -> House:
+    """Two companies of which something waits and which a run has seen; Kim sees the first one only."""
+    house = House()
+    house.rules(replace(b.rules(), people=(Remit(KIM, only=(MINE,)),)))
+    for company in (MINE, OTHER):
+        house.company(company, [b.count(8)], [b.addition(company * 10 + 1, 5)], mode=Mode.APPROVE)
+    start_run(house.ports, "run", "nightly", [MINE, OTHER])
+    house.work_until_done("run")
+    return house
+
+
+@dataclass(frozen=True)
+class Caller:
+    house: House
+    browser: Browser
+
+    def go(self, method: str, template: str, company: int = MINE) -> Answer:
+        way = WAYS[method, template]
+        known = {"company": str(company), "run": "run", "hash": self._hash(company)}
+        path = template.format(**known | {name: _filled(value, known) for name, value in way.path.items()})
+        if method == "GET":
+            return self.browser.get(f"{path}?{way.query}" if way.query else path)
+        if way.form is not None:
+            return self.browser.send_form(path, _filled(dict(way.form), known))
+        return self.browser.post(path, json=_filled(dict(way.body or {}), known))
+
+    def _hash(self, company: int) -> str:
+        plan = self.house.state(company).plan
+        return plan.groups[0].hash if plan is not None and plan.groups else "0" * 16
+
+
+def caller(house: House, *roles: Role, name: str = "pat@birchline.example") -> Caller:
+    """Somebody with these roles who has seen a page before, so that forms of theirs are ours."""
+    browser = Browser(make_app(house.ports, PLATFORM), signed_in(READER, name=name))
+    browser.get("/console/setup")
+    browser.headers = signed_in(*roles, name=name)
+    return Caller(house, browser)
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    yield "GET", f"{API}/openapi.json"
+    for prefix, routers in ((API, API_ROUTERS), ("", PAGE_ROUTERS)):
+        for route in (route for router in routers for route in router.routes):
+            for method in route.methods - {"HEAD"}:
+                yield method, prefix + route.path
+
+
+def test_every_route_says_here_who_may_go_it():
+    assert set(routes()) == set(WAYS)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_nobody_goes_a_way_without_being_signed_in_and_having_its_role(house, way):
+    method, _ = way
+    nobody = Caller(house, Browser(make_app(house.ports, PLATFORM)))
+    assert nobody.go(*way).status_code in ((302, 401) if method == "GET" else (401,))
+    before = house.manage.calls.copy()
+    for role in (role for role in Role if list(Role).index(role) < list(Role).index(WAYS[way].role)):
+        assert caller(house, role).go(*way).status_code == 403
+    assert caller(house).go(*way).status_code == 403
+    assert house.manage.calls == before
+
+
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
+def test_whoever_has_the_role_goes_the_way(house, way):
+    answer = caller(house, WAYS[way].role).go(*way)
+    assert answer.status_code not in (401, 403, 405, 422, 500)
+    assert "Not Found" not in answer.text
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way[0] == "GET"], ids=" ".join)
+def test_what_somebody_is_shown_leaves_out_companies_that_are_not_theirs(house, way):
+    kim = caller(house, BILLER, name=KIM)
+    shown = kim.go(*way)
+    assert shown.status_code in (200, 302, 403, 404)
+    assert [trace.pattern for trace in TRACES if trace.search(shown.text)] == []
+
+
+@pytest.mark.parametrize("path", ["waiting", "companies", "runs/{run}", "runs/{run}/rows.csv"])
+def test_whoever_sees_all_companies_is_shown_them(house, path):
+    shown = caller(house, BILLER).go("GET", f"{API}/{path}")
+    assert [trace.pattern for trace in TRACES[:1] if trace.search(shown.text)] != []
+
+
+@pytest.mark.parametrize("way", ABOUT_ONE, ids=" ".join)
+def test_about_a_company_that_is_not_theirs_nobody_reads_or_decides(house, way):
+    kim = caller(house, BILLER, name=KIM.upper())
+    before = house.manage.calls.copy()
+    assert kim.go(*way, company=OTHER).status_code == 403
+    assert house.manage.calls == before
+    assert house.state(OTHER).decisions == {}
+
+
+def test_an_administrator_sees_and_decides_about_all_companies(house):
+    kim = caller(house, ADMIN, name=KIM)
+    assert kim.go("GET", f"{API}/companies/{{company}}", company=OTHER).status_code == 200
+    assert kim.go("POST", f"{API}/reject", company=OTHER).json()["unknown"] == []
+
+
+def test_all_companies_are_those_that_somebody_decides_about(house):
+    kim = caller(house, BILLER, name=KIM)
+    body = {"companies": "all", "kind": "all"}
+    answer = kim.browser.post(f"{API}/approve", json=body)
+    assert answer.status_code == 202
+    house.work_until_done(answer.json()["run"])
+    assert [row.company for row in house.ports.runs.rows(answer.json()["run"])] == [MINE]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"company": "2", "groups": ["0" * 16]},
+        {"company": 2.0, "groups": ["0" * 16]},
+        {"companies": [1, 2], "kind": "all"},
+        {"chosen": [{"company": 1, "groups": ["0" * 16]}, {"company": 2, "groups": ["0" * 16]}]},
+    ],
+)
+def test_however_a_company_is_named_it_is_seen(house, body):
+    assert caller(house, BILLER, name=KIM).browser.post(f"{API}/approve", json=body).status_code == 403
+
+
+def _filled(value: Any, known: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        filled = value.format(**known)
+        return int(filled) if value == "{company}" else filled
+    if isinstance(value, Mapping):
+        return {name: _filled(part, known) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, known) for part in value]
+    return value
