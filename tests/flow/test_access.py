@@ -58,6 +58,10 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/runs.csv"): Way(READER),
     ("GET", f"{API}/runs/{{run}}"): Way(READER, path={"run": "{run}"}),
     ("GET", f"{API}/runs/{{run}}/rows.csv"): Way(READER, path={"run": "{run}"}),
+    ("GET", f"{API}/reconciliation"): Way(READER, query="every=true"),
+    ("GET", f"{API}/reconciliation.csv"): Way(READER, query="every=true"),
+    ("GET", f"{API}/shadow"): Way(READER),
+    ("GET", f"{API}/shadow.csv"): Way(READER),
 }
 #: The ways that name a company.
 ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {WAYS[way].form}"]
