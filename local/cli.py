@@ -203,11 +203,15 @@ def _soak(options: argparse.Namespace) -> int:
     return soak(options.companies, options.kills, options.seed)
 
 
+#: Two at a time: what starts processes of its own (see tests/conftest.py), and everything else.
+_ALL_TESTS = ["-n", "2", "--dist", "loadgroup"]
+
+
 def _test(arguments: list[str]) -> int:
     import pytest
 
     os.chdir(REPOSITORY)
-    return int(pytest.main(arguments))
+    return int(pytest.main(arguments or _ALL_TESTS))
 
 
 def _sandbox(arguments: list[str]) -> int:

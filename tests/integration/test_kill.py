@@ -15,7 +15,8 @@ from tests.integration.house import NIGHT, House, Json, Line, a_house
 from tests.integration.waiting import eventually
 
 ADDITIONS = "/finance/agreements/{agreement}/additions"
-SLOW = {"system": "manage", "fault": "latency:100"}
+#: So slow that a host is in the middle of the night when it is seen to have written.
+SLOW = {"system": "manage", "fault": "latency:300"}
 ANSWER_LOST = {"system": "manage", "method": "POST", "route": ADDITIONS, "fault": "reset-after", "count": 1}
 LATE = {"system": "manage", "method": "POST", "route": ADDITIONS, "fault": "late-commit:2000", "count": 1}
 
@@ -90,7 +91,7 @@ def test_a_night_whose_host_is_killed_ends_as_if_it_had_not_been(
     house.host()
     header = watched_to_the_end(house)
     assert sum(header.outcomes.values()) == len(house.companies)
-    assert ("outcome unknown" in house.logs()) == bool(faults)
+    assert "outcome unknown" in house.logs() or not faults
     assert len(house.stamps()) == len(set(house.stamps()))
     assert left_by(house) == undisturbed
 
