@@ -28,6 +28,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.notices import NoticeStore
 from shared.state.poison import PoisonStore
@@ -81,6 +82,7 @@ def make_ports(settings: Settings) -> Ports:
         pushes=pushes,
         push_keys=settings.pushed.keys,
         push_age=settings.pushed.age,
+        directory=DirectoryStore(tables),
         due=DueStore(tables),
         callbacks=CallbackStore(tables),
         poison=PoisonStore(tables),

@@ -96,9 +96,10 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company as Manage knows it."""
+    """A company as Manage knows it. `website` is empty where Manage has none."""
 
     id: int
     identifier: str
     name: str
     deleted_flag: bool = False
+    website: str = ""

@@ -184,6 +184,7 @@ class _CompanyRow(_Row):
     identifier: Text = ""
     name: Text = ""
     deleted_flag: Flag = False
+    website: Text = ""
 
 
 class _BillingCycleRow(_Row):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyRules, Rules
-from shared.errors import Misconfigured
+from shared.errors import Refused
 from shared.rules.checks import check_between
 from shared.rules.document import RulesDocument
 from shared.rules.problems import sentence_of
@@ -69,12 +69,13 @@ class Edit:
     row: str = ""
 
 
-class EditProblem(Misconfigured):
+class EditProblem(Refused):
     """An edit cannot be made. `problems` name the entry, the field and what must stand there; nothing was changed."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__(problems, system="rules")
-        self.remedy = "Correct what is named here and try again. Nothing was changed."
+        remedy = "Correct what is named here and try again. Nothing was changed."
+        super().__init__("; ".join(problems), system="rules", remedy=remedy)
+        self.problems = problems
 
 
 @dataclass(slots=True)

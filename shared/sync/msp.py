@@ -16,19 +16,22 @@ from shared.sync.ports import Ports
 
 
 def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Finding]:
-    """Lists every source's customers and says which are new and which linked ones are gone.
+    """Lists every source's customers and says which are new and which linked ones are gone; keeps the lists.
 
     A source that cannot be listed keeps what was known of it, and the finding says why.
     """
     found: list[Finding] = []
+    ignored = ports.directory.ignored().keys()
     for source in ports.sources.values():
         try:
             customers = source.customers()
         except TrueUpError as error:
             found += settle(ports, _is_failure_of(source), [_failure(source, error)])
         else:
+            ports.directory.keep_customers(source.name, customers, ports.clock.business_now())
+            wanted = [each for each in customers if (source.name, canonical(each.id)) not in ignored]
             found += settle(
-                ports, _is_about(source), [*_new(source, customers, companies), *_gone(source, customers, companies)]
+                ports, _is_about(source), [*_new(source, wanted, companies), *_gone(source, customers, companies)]
             )
     return found
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
+from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.rules import Remit, StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
@@ -19,6 +19,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
@@ -38,6 +39,9 @@ class Manage(Protocol):
 
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """No call inside takes longer than what is left of these seconds."""
+
+    def companies(self) -> list[Company]:
+        """All companies; deleted ones are marked, not left out."""
 
     def agreements(self, company_id: int) -> list[Agreement]: ...
 
@@ -133,6 +137,7 @@ class Ports:
     readings: ReadingStore
     vendor_invoices: VendorInvoiceStore
     balances: BalanceStore
+    directory: DirectoryStore
     due: DueStore
     callbacks: CallbackStore
     poison: PoisonStore

@@ -9,12 +9,12 @@ from uuid import uuid4
 
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.errors import Refused
 from shared.rules.differences import Difference, differences
 from shared.rules.document import Company, RulesDocument
 from shared.rules.editing import Edit, Section, edited
 from shared.rules.values import from_values, to_values
 from shared.state.companies import CompanyRow
-from shared.state.rows import Changed
 from shared.state.rules import Head, RulesEntry
 from shared.sync.approvals import Person, sign
 from shared.sync.observe import company_rules
@@ -75,11 +75,11 @@ def edit_rules(
 ) -> Edited:
     """Makes all edits or none. `expected` is the edition that the person saw, `previewed` the hash of what they saw.
 
-    Raises `EditProblem` with everything wrong with the edits, and `Changed` when somebody else changed the rules since.
+    Raises `EditProblem` with everything wrong with the edits, and `Refused` when somebody else changed the rules since.
     """
     worked = _worked(ports, edits, expected)
     if previewed is not None and Preview(worked.head.edition, worked.what).hash != previewed:
-        raise Changed("these are not the changes that were shown", system="rules", remedy="Look at them once more.")
+        raise Refused("these are not the changes that were shown", system="rules", remedy="Look at them once more.")
     if not worked.what:
         return Edited(worked.head.edition, ())
     rules, companies = to_values(worked.after, worked.head.version + 1)
@@ -135,7 +135,7 @@ def put_in_force(
 def _worked(ports: Ports, edits: Sequence[Edit], expected: int | None) -> _Worked:
     head = ports.rules.head()
     if expected not in (None, head.edition):
-        raise Changed(
+        raise Refused(
             "somebody else changed the rules since you looked",
             system="rules",
             remedy="Look at the rules as they are now, and repeat the change if it is still wanted.",

@@ -22,8 +22,8 @@ def told(error: TrueUpError) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Status, JSON body and headers of an answer that says what went wrong and what to do."""
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     body: dict[str, Any] = {"error": str(error), "remedy": error.remedy}
-    if isinstance(error, Misconfigured):
-        body["problems"] = error.problems
+    if problems := getattr(error, "problems", None):
+        body["problems"] = problems
     headers = {}
     if isinstance(error, Retryable) and error.retry_after is not None:
         headers["Retry-After"] = str(round(error.retry_after))

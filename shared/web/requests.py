@@ -44,6 +44,13 @@ def remit_of(request: Request) -> Remit:
     return EVERYTHING if principal.may(Role.ADMIN) else ports.rules.load().remit_of(principal.name)
 
 
+def sees_all(request: Request) -> None:
+    """A dependency of what is about all companies at once. 403 for a person whom the rules limit to some."""
+    remit = remit_of(request)
+    if remit.only or remit.without:
+        raise HTTPException(403, "this is about all companies, and the rules limit you to some of them")
+
+
 def ports_of(request: Request) -> Ports:
     """What is read is narrowed to the person's companies. What is done sees all: its guards look across companies."""
     return _ports(request).within(remit_of(request)) if request.method == "GET" else _ports(request)
@@ -90,5 +97,6 @@ def _hosts(request: Request) -> set[str]:
 
 Sees = Annotated[Remit, Depends(remit_of)]
 Reader = Annotated[Principal, Depends(allows(Role.READER))]
+Admin = Annotated[Principal, Depends(allows(Role.ADMIN))]
 Biller = Annotated[Principal, Depends(allows(Role.BILLER))]
 House = Annotated[Ports, Depends(ports_of)]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 
-from shared.billing.agreements import Addition, Agreement, Fields, Product, Recap
+from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
@@ -25,6 +25,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
+from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
@@ -153,6 +154,7 @@ class FakeSource:
     counts: dict[str, tuple] = field(default_factory=dict)
     failing: dict[str, FailureKind] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
+    names: dict[str, str] = field(default_factory=dict)
     broken: TrueUpError | None = None
 
     def check(self) -> list[str]:
@@ -161,7 +163,10 @@ class FakeSource:
     def customers(self) -> Sequence[Customer]:
         if self.broken is not None:
             raise self.broken
-        return [Customer(self.name, customer, f"Customer {customer}") for customer in sorted(self.counts)]
+        return [
+            Customer(self.name, customer, self.names.get(customer, f"Customer {customer}"))
+            for customer in sorted(self.counts)
+        ]
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         self.reads[customer] += 1
@@ -178,6 +183,7 @@ class FakeManage:
         self._fate = fate
         self._ids = itertools.count(9000)
         self.last_request_id: str | None = None
+        self.companies_: list[Company] = []
         self.agreements_: dict[int, Agreement] = {}
         self.lines: dict[int, Addition] = {}
         catalog = (b.product(), b.product("M365-BS", 89))
@@ -195,6 +201,9 @@ class FakeManage:
     @property
     def writes(self) -> int:
         return self.calls["create"] + self.calls["update"] + self.calls["delete"]
+
+    def companies(self) -> list[Company]:
+        return self._call("companies", lambda: list(self.companies_))
 
     def agreements(self, company_id: int) -> list[Agreement]:
         return self._call("agreements", lambda: [a for a in self.agreements_.values() if a.company_id == company_id])
@@ -327,6 +336,7 @@ class House:
             vendor_invoices=VendorInvoiceStore(self.tables),
             balances=BalanceStore(self.tables),
             pushes=PushStore(self.tables),
+            directory=DirectoryStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),
             poison=PoisonStore(self.tables),

@@ -36,6 +36,8 @@ class Way:
     path: Mapping[str, str] = field(default_factory=dict)
 
 
+CUSTOMER = {"source": b.SOURCE, "customer": "t-9"}
+NOT_BILLED = {"source": b.SOURCE, "sku": "x", "do_not_bill": True}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
 
 WAYS: dict[tuple[str, str], Way] = {
@@ -54,6 +56,14 @@ WAYS: dict[tuple[str, str], Way] = {
     ("POST", f"{API}/reject"): Way(BILLER, body=CHOSEN),
     ("POST", f"{API}/undo"): Way(BILLER, body={"company": "{company}", "run": "run"}),
     ("POST", f"{API}/choices"): Way(BILLER, body={"company": "{company}", "choice": "accept", "bill_item": "x"}),
+    ("GET", f"{API}/mapping/links"): Way(READER),
+    ("POST", f"{API}/mapping/look"): Way(ADMIN, body={}),
+    ("POST", f"{API}/mapping/links"): Way(ADMIN, body={"links": [{**CUSTOMER, "company": 7}]}),
+    ("POST", f"{API}/mapping/links/sure"): Way(ADMIN, body={"confidence": 50, "seen": "0" * 16}),
+    ("POST", f"{API}/mapping/links/ignore"): Way(ADMIN, body=CUSTOMER),
+    ("POST", f"{API}/mapping/links/restore"): Way(ADMIN, body=CUSTOMER),
+    ("POST", f"{API}/rules/edits"): Way(ADMIN, body={"edits": [{"section": "policies", "fields": NOT_BILLED}]}),
+    ("GET", f"{API}/rules/history"): Way(READER),
     ("GET", f"{API}/runs"): Way(READER),
     ("GET", f"{API}/runs.csv"): Way(READER),
     ("GET", f"{API}/runs/{{run}}"): Way(READER, path={"run": "{run}"}),

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.rules import Mode
+from shared.errors import Refused
 from shared.rules.editing import Edit, EditProblem, Section, policy
-from shared.state.rows import Changed
 from shared.sync import rule_history, rulebook
 from shared.sync.approvals import Person
 from shared.sync.rule_edits import edit_rules, preview
@@ -169,7 +169,7 @@ def test_the_second_of_two_people_is_told_and_loses_nothing(house):
     seen = preview(house.ports, [policy(b.SOURCE, b.STANDARD, "standard")])
     edit_rules(house.ports, [link(1, "tenant-7")], KIM)
 
-    with pytest.raises(Changed, match="somebody else") as changed:
+    with pytest.raises(Refused, match="somebody else") as changed:
         edit_rules(house.ports, [policy(b.SOURCE, b.STANDARD, "standard")], PAT, expected=seen.edition)
     assert "repeat the change" in changed.value.remedy
     assert [entry["by"] for entry in history(house)] == [KIM.name]
@@ -177,7 +177,7 @@ def test_the_second_of_two_people_is_told_and_loses_nothing(house):
 
 def test_only_the_changes_that_were_shown_are_made(house):
     shown = preview(house.ports, [policy(b.SOURCE, b.STANDARD, "standard")])
-    with pytest.raises(Changed, match="not the changes that were shown"):
+    with pytest.raises(Refused, match="not the changes that were shown"):
         edit_rules(house.ports, [policy(b.SOURCE, b.STANDARD, "premium")], PAT, previewed=shown.hash)
     edited = edit_rules(house.ports, [policy(b.SOURCE, b.STANDARD, "standard")], PAT, previewed=shown.hash)
     assert edited.what == shown.what

@@ -1,0 +1,75 @@
+"""What there is to map: vendors' customers and Manage's companies as last listed, and what is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.billing.agreements import Company
+from shared.billing.counts import Customer
+from shared.state.documents import Document, key_parts, row_key
+from shared.state.records import Signature
+from shared.state.tables import TableAccess
+
+TABLE = "Directory"
+_CUSTOMERS, _COMPANIES, _IGNORED = "customers", "companies", "ignored"
+
+#: What is ignored: a customer (source, id), or a SKU at one company (company, source, sku).
+Ignorable = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """A source's customers, and when they were listed (UTC, by the business clock)."""
+
+    customers: tuple[Customer, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Companies:
+    """Manage's companies, and when they were listed (UTC, by the business clock)."""
+
+    companies: tuple[Company, ...]
+    at: datetime
+
+
+_CUSTOMERS_DOCUMENT = Document("list of customers", Customers)
+_COMPANIES_DOCUMENT = Document("list of companies", Companies)
+_IGNORED_DOCUMENT = Document("ignored", Signature)
+
+
+class DirectoryStore:
+    """The newest list of each source and of Manage, and who ignored what. Nothing here bills or is billed."""
+
+    def __init__(self, tables: TableAccess) -> None:
+        self._tables = tables
+
+    def customers(self) -> dict[str, Customers]:
+        """The lists, by source."""
+        rows = self._tables.query(TABLE, _CUSTOMERS)
+        return {key_parts(row.row)[0]: _CUSTOMERS_DOCUMENT.decode(row.values) for row in rows}
+
+    def keep_customers(self, source: str, customers: Iterable[Customer], at: datetime) -> None:
+        values = _CUSTOMERS_DOCUMENT.encode(Customers(tuple(customers), at))
+        self._tables.put(TABLE, _CUSTOMERS, row_key(source), values)
+
+    def companies(self) -> Companies | None:
+        row = self._tables.get(TABLE, _COMPANIES, _COMPANIES)
+        return None if row is None else _COMPANIES_DOCUMENT.decode(row.values)
+
+    def keep_companies(self, companies: Iterable[Company], at: datetime) -> None:
+        values = _COMPANIES_DOCUMENT.encode(Companies(tuple(companies), at))
+        self._tables.put(TABLE, _COMPANIES, _COMPANIES, values)
+
+    def ignored(self) -> Mapping[Ignorable, Signature]:
+        """Everything that is ignored, and who said so."""
+        rows = self._tables.query(TABLE, _IGNORED)
+        return {tuple(key_parts(row.row)): _IGNORED_DOCUMENT.decode(row.values) for row in rows}
+
+    def ignore(self, what: Ignorable, signed: Signature) -> None:
+        self._tables.put(TABLE, _IGNORED, row_key(*what), _IGNORED_DOCUMENT.encode(signed))
+
+    def restore(self, what: Ignorable) -> None:
+        self._tables.delete(TABLE, _IGNORED, row_key(*what))
