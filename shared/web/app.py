@@ -16,7 +16,8 @@ from shared.web import assets
 from shared.web.answers import told
 from shared.web.api import approvals, companies, mapping, reports
 from shared.web.envelope import Envelope, Message, Receive, Send
-from shared.web.pages import setup
+from shared.web.pages import reports as report_pages
+from shared.web.pages import runs, setup
 from shared.web.pages.errors import error_page
 from shared.web.pages.frame import places
 from shared.web.principal import Access
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 API = "/console/api"
 
 API_ROUTERS = (companies.router, approvals.router, mapping.router, reports.router)
-PAGE_ROUTERS = (setup.router,)
+PAGE_ROUTERS = (setup.router, report_pages.router, runs.router)
 
 
 def make_app(ports: Ports, access: Access) -> FastAPI:

@@ -72,6 +72,13 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/reconciliation.csv"): Way(READER, query="every=true"),
     ("GET", f"{API}/shadow"): Way(READER),
     ("GET", f"{API}/shadow.csv"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/course"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/course.csv"): Way(READER),
+    ("GET", "/console/runs"): Way(READER),
+    ("GET", "/console/runs/{run}"): Way(READER, path={"run": "{run}"}),
+    ("GET", "/console/reports"): Way(READER, query="every=true"),
+    ("GET", "/console/reports/shadow"): Way(READER),
+    ("GET", "/console/reports/companies/{company}"): Way(READER),
 }
 #: The ways that name a company.
 ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {WAYS[way].form}"]

@@ -13,6 +13,7 @@ from shared.errors import Retryable
 from shared.sync.lanes import start_run
 from shared.sync.retention import prune_runs
 from shared.web.app import make_app
+from shared.web.charts import bars
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
 from tests.fakes.browser import Browser
@@ -211,3 +212,65 @@ def test_a_company_that_trueup_writes_for_casts_no_shadow(house):
 @pytest.mark.parametrize("month", ["yesterday", "2026-13", "0000-01"])
 def test_what_is_no_month_is_refused(house, month):
     assert browser(house).get(f"/console/api/shadow?month={month}").status_code in (400, 422)
+
+
+# ---- over time, and the pages
+
+
+def observed(house: House) -> None:
+    """Company 1 is billed for 5; it has 8 on 21 November and 10 from the 25th on."""
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    night(house)
+    house.clock.business_ahead = 4
+    house.count(1, b.count(10, customer="tenant-1"))
+    house.sync(1)
+
+
+def test_the_course_of_a_company_has_a_point_for_each_day_that_changed_something(house):
+    observed(house)
+    told = browser(house).get("/console/api/companies/1/course").json()
+    assert [(each["day"], each["due"], each["billed"], each["amount_due"]) for each in told["points"]] == [
+        ("2026-11-21", 8, 5, 200),
+        ("2026-11-25", 10, 5, 250),
+    ]
+    assert [row["due"] for row in table(browser(house).get("/console/api/companies/1/course.csv"))] == ["8.0", "10.0"]
+    assert browser(house).get("/console/api/companies/9/course").status_code == 404
+
+
+PAGES = ["/console/runs", f"/console/runs/{NIGHT}", "/console/reports", "/console/reports?every=true&search=comp"]
+PAGES += ["/console/reports/shadow", "/console/reports/shadow?month=2026-10", "/console/reports/companies/1"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_pages_are_there_for_every_reader(house, path):
+    observed(house)
+    answer = browser(house).get(path)
+    assert (answer.status_code, "<h1>" in answer.text) == (200, True)
+    assert "style=" not in answer.text
+
+
+def test_pages_without_anything_to_show_say_what_to_do(house):
+    empty = browser(House())
+    assert "The first night makes one" in empty.get("/console/runs").words
+    assert "the first night fills this page" in empty.get("/console/reports").words
+    assert "into mode observe" in empty.get("/console/reports/shadow").words
+    assert "not looked at" in browser(house).get("/console/reports/companies/2").words
+
+
+def test_the_pages_say_the_numbers_and_draw_them(house):
+    observed(house)
+    pages = browser(house)
+    assert "It did not answer." in pages.get(f"/console/runs/{NIGHT}").words
+    assert "Company 1" not in pages.get(f"/console/runs/{NIGHT}?outcome=failed").words
+    assert "too little billed" in pages.get("/console/reports").words
+    shadow = pages.get("/console/reports/shadow")
+    assert "2 more since 25 Nov 2026" in shadow.words
+    assert "2026-11: 83.34" in shadow.words
+    assert pages.get("/console/reports/companies/1").text.count("<svg") == 2
+
+
+def test_what_is_drawn_is_escaped():
+    picture = str(bars("leak", "<b>", "a & b", [("<script>", 3), ("two", 1)]))
+    assert "<script>" not in picture
+    assert "<b>" not in picture
+    assert picture.count("<rect") == 2

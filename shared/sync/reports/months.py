@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -11,14 +11,6 @@ from shared.errors import Refused
 from shared.state.balances import CompanyBalance
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-
-#: Which companies somebody may see.
-Sees = Callable[[int], bool]
-
-
-def everybody(_: int) -> bool:
-    """Sees every company."""
-    return True
 
 
 def this_month(ports: Ports) -> date:
@@ -40,7 +32,7 @@ def named_month(ports: Ports, text: str) -> date:
         raise Refused(f"{text[:20]!r} is no month", remedy="Name the month as in 2026-11.") from None
 
 
-def standing(ports: Ports, sees: Sees) -> list[tuple[CompanyRow, CompanyBalance]]:
+def standing(ports: Ports) -> list[tuple[CompanyRow, CompanyBalance]]:
     """The newest balance of every company that TrueUp knows, by company.
 
     A company that nobody has looked at since the month began has that of the month before.
@@ -48,7 +40,7 @@ def standing(ports: Ports, sees: Sees) -> list[tuple[CompanyRow, CompanyBalance]
     month = this_month(ports)
     newest = {each.company: each for each in ports.balances.of_month(month_before(month))}
     newest |= {each.company: each for each in ports.balances.of_month(month)}
-    return [(row, newest[row.id]) for row in ports.companies.all() if row.id in newest and sees(row.id)]
+    return [(row, newest[row.id]) for row in ports.companies.all() if row.id in newest]
 
 
 def by_company(balances: Iterable[CompanyBalance]) -> list[tuple[int, list[CompanyBalance]]]:

@@ -14,7 +14,7 @@ from shared.billing.balance import ZERO, Balance
 from shared.state.balances import CompanyBalance
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-from shared.sync.reports.months import Sees, standing
+from shared.sync.reports.months import standing
 from shared.sync.sheets import sheet_of
 
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ COLUMNS = (
 _CENT = Decimal("0.01")
 
 
-def reconciliation(ports: Ports, sees: Sees, *, differing: bool = True, search: str = "") -> Json:
+def reconciliation(ports: Ports, *, differing: bool = True, search: str = "") -> Json:
     """Every item whose count and lines differ (or every item), the largest difference of each company first, and sums.
 
     `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
@@ -51,7 +51,7 @@ def reconciliation(ports: Ports, sees: Sees, *, differing: bool = True, search: 
     wanted = search.strip().casefold()
     rows = [
         _row(company, balance, item)
-        for company, balance in standing(ports, sees)
+        for company, balance in standing(ports)
         for item in balance.items
         if wanted in f"{company.name} {company.id} {item.name} {item.product}".casefold()
     ]
@@ -66,9 +66,9 @@ def reconciliation(ports: Ports, sees: Sees, *, differing: bool = True, search: 
     }
 
 
-def reconciliation_sheet(ports: Ports, sees: Sees, *, differing: bool = True, search: str = "") -> str:
+def reconciliation_sheet(ports: Ports, *, differing: bool = True, search: str = "") -> str:
     """The same rows as CSV."""
-    rows = reconciliation(ports, sees, differing=differing, search=search)["rows"]
+    rows = reconciliation(ports, differing=differing, search=search)["rows"]
     return sheet_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 

@@ -17,7 +17,7 @@ from shared.billing.rules import Mode
 from shared.billing.shadow import Shadow, Step, shadow_of
 from shared.state.balances import CompanyBalance
 from shared.sync.ports import Ports
-from shared.sync.reports.months import Sees, by_company, month_before, this_month
+from shared.sync.reports.months import by_company, month_before, this_month
 from shared.sync.sheets import sheet_of
 
 Json = dict[str, Any]
@@ -27,12 +27,12 @@ COLUMNS = ("company", "name", "bill_item", "item", "currency", "would", "billed"
 MONTHS = 6
 
 
-def shadow_month(ports: Ports, month: date, sees: Sees) -> Json:
+def shadow_month(ports: Ports, month: date) -> Json:
     """One month: a row per company and item, a sum per company, and sums by currency.
 
     A company counts from the first look of a month up to the look that found it in another mode.
     """
-    names = {row.id: row.name for row in ports.companies.all() if sees(row.id)}
+    names = {row.id: row.name for row in ports.companies.all()}
     rows = [
         {"company": company, "name": names[company], **_told(shadow)}
         for company, shadow in _shadows(ports, month)
@@ -46,12 +46,12 @@ def shadow_month(ports: Ports, month: date, sees: Sees) -> Json:
     }
 
 
-def shadow_months(ports: Ports, sees: Sees) -> list[Json]:
+def shadow_months(ports: Ports) -> list[Json]:
     """The sums of the last months, the oldest first."""
     months = [this_month(ports)]
     while len(months) < MONTHS:
         months.append(month_before(months[-1]))
-    names = {row.id for row in ports.companies.all() if sees(row.id)}
+    names = {row.id for row in ports.companies.all()}
     found = []
     for month in reversed(months):
         rows = [_told(shadow) for company, shadow in _shadows(ports, month) if company in names]
@@ -59,9 +59,9 @@ def shadow_months(ports: Ports, sees: Sees) -> list[Json]:
     return found
 
 
-def shadow_sheet(ports: Ports, month: date, sees: Sees) -> str:
+def shadow_sheet(ports: Ports, month: date) -> str:
     """One month as CSV, a row per company and item."""
-    rows = shadow_month(ports, month, sees)["rows"]
+    rows = shadow_month(ports, month)["rows"]
     return sheet_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
 
 

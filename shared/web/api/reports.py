@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from shared.sync import views
-from shared.sync.reports.months import everybody, named_month
+from shared.sync.reports.course import course, course_sheet
+from shared.sync.reports.months import named_month
 from shared.sync.reports.reconciliation import reconciliation, reconciliation_sheet
 from shared.sync.reports.runs import run_sheet, runs_sheet
 from shared.sync.reports.shadow import shadow_month, shadow_months, shadow_sheet
@@ -18,6 +19,7 @@ router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 
 Month = Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$", description="such as 2026-11; empty: this one")]
 Search = Annotated[str, Query(max_length=200)]
+CompanyId = Annotated[int, Path(gt=0, lt=10**10)]
 RunId = Annotated[str, Path(min_length=1, max_length=200)]
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
 
@@ -49,25 +51,37 @@ def run_table(ports: House, run: RunId) -> Response:
 @router.get("/reconciliation")
 def reconcile(ports: House, every: bool = False, search: Search = "") -> dict[str, Any]:
     """What the vendors count beside what the agreements bill: items that differ, or `every` one."""
-    return reconciliation(ports, everybody, differing=not every, search=search)
+    return reconciliation(ports, differing=not every, search=search)
 
 
 @router.get("/reconciliation.csv", response_class=Response, responses=_CSV)
 def reconcile_table(ports: House, every: bool = False, search: Search = "") -> Response:
     """The same as CSV."""
-    return csv("reconciliation.csv", reconciliation_sheet(ports, everybody, differing=not every, search=search))
+    return csv("reconciliation.csv", reconciliation_sheet(ports, differing=not every, search=search))
 
 
 @router.get("/shadow")
 def shadow(ports: House, month: Month = "") -> dict[str, Any]:
     """What observed companies would have been billed for a month, beside what their lines billed; and the months."""
-    return {**shadow_month(ports, named_month(ports, month), everybody), "months": shadow_months(ports, everybody)}
+    return {**shadow_month(ports, named_month(ports, month)), "months": shadow_months(ports)}
 
 
 @router.get("/shadow.csv", response_class=Response, responses=_CSV)
 def shadow_table(ports: House, month: Month = "") -> Response:
     """One month as CSV."""
-    return csv("shadow-billing.csv", shadow_sheet(ports, named_month(ports, month), everybody))
+    return csv("shadow-billing.csv", shadow_sheet(ports, named_month(ports, month)))
+
+
+@router.get("/companies/{company}/course")
+def company_course(ports: House, company: CompanyId) -> dict[str, Any]:
+    """Units and amounts to bill beside those billed, for each day of the last twelve months on which they changed."""
+    return course(ports, company)
+
+
+@router.get("/companies/{company}/course.csv", response_class=Response, responses=_CSV)
+def company_course_table(ports: House, company: CompanyId) -> Response:
+    """The same as CSV."""
+    return csv("course.csv", course_sheet(ports, company))
 
 
 def csv(name: str, text: str) -> Response:

@@ -1,0 +1,82 @@
+"""The pages of the reports: reconciliation, shadow billing, and the course of one company."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from shared.sync.reports.course import course
+from shared.sync.reports.months import named_month
+from shared.sync.reports.reconciliation import reconciliation
+from shared.sync.reports.shadow import shadow_month, shadow_months
+from shared.web import charts
+from shared.web.formats import money
+from shared.web.pages.frame import render
+from shared.web.principal import Role
+from shared.web.requests import House, allows
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
+
+_VERDICTS = {
+    "equal": "equal",
+    "too-little": "too little billed",
+    "too-much": "too much billed",
+    "unmapped": "not mapped",
+    "unknown": "not known",
+}
+
+
+@router.get("/console/reports")
+def reconcile(request: Request, ports: House, every: bool = False, search: str = "") -> Response:
+    """What the vendors count beside what the agreements bill."""
+    told = reconciliation(ports, differing=not every, search=search[:200])
+    return render(request, "reconciliation.html", **told, every=every, search=search, verdicts=_VERDICTS)
+
+
+@router.get("/console/reports/shadow")
+def shadow(request: Request, ports: House, month: str = "") -> Response:
+    """What observed companies would have been billed, beside what was billed."""
+    wanted = named_month(ports, month)
+    months = shadow_months(ports)
+    told = shadow_month(ports, wanted)
+    return render(request, "shadow.html", **told, months=months, day=wanted, charts=_leaks(months))
+
+
+@router.get("/console/reports/companies/{company}")
+def company(request: Request, ports: House, company: int) -> Response:
+    """Seats and amounts of one company over time."""
+    told = course(ports, company)
+    return render(request, "course.html", **told, pictures=_courses(told))
+
+
+def _leaks(months: list[dict[str, Any]]) -> list[Markup]:
+    """A picture for each currency."""
+    currencies = sorted({total["currency"] for month in months for total in month["sums"]})
+    drawn = []
+    for number, currency in enumerate(currencies):
+        values = [
+            (month["month"], next((total["leak"] for total in month["sums"] if total["currency"] == currency), 0.0))
+            for month in months
+        ]
+        desc = "; ".join(f"{name}: {money(value, currency)}" for name, value in values)
+        drawn.append(charts.bars(f"leak-{number}", f"Leak found by month {currency}".strip(), desc, values))
+    return drawn
+
+
+def _courses(told: dict[str, Any]) -> list[Markup]:
+    if not told["points"]:
+        return []
+    last, until = told["points"][-1], date.fromisoformat(told["until"])
+    drawn = []
+    for id_, title, due, billed, unit in (
+        ("units", "Units", "due", "billed", ""),
+        ("amounts", "Amount a month", "amount_due", "amount_billed", told["currency"]),
+    ):
+        points = [charts.Point(date.fromisoformat(each["day"]), each[due], each[billed]) for each in told["points"]]
+        desc = f"Last: {money(last[due], unit)} to bill, {money(last[billed], unit)} billed. The table has every day."
+        drawn.append(charts.steps(id_, f"{title}, to bill (dashed) and billed".strip(), desc, points, until))
+    return drawn
