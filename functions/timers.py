@@ -8,10 +8,11 @@ from __future__ import annotations
 import azure.functions as func
 
 from shared.bootstrap import notice_ports, ports
-from shared.notices import telling
+from shared.notices.alarm import Alarm
 from shared.sync import due, lanes, night
 
 blueprint = func.Blueprint()
+_alarm = Alarm()
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */5 * * * *", use_monitor=True)
@@ -32,5 +33,8 @@ def watchdog(timer: func.TimerRequest) -> None:
 
 @blueprint.timer_trigger(arg_name="timer", schedule="45 */5 * * * *", use_monitor=True)
 def notices(timer: func.TimerRequest) -> None:
-    """Tells people what is due. A timer of its own: a night that hangs must not keep anybody from being told."""
-    telling.tell(notice_ports())
+    """Watches over everything and tells people what is due.
+
+    A timer of its own: a night that hangs must not keep anybody from being told.
+    """
+    _alarm.go_round(notice_ports())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import TypeAdapter, ValidationError
@@ -81,6 +82,9 @@ class Queue(Protocol):
     def check(self) -> None:
         """Raises as sending does where the queue cannot be asked. Puts nothing; a missing queue is in order."""
 
+    def waiting_since(self) -> datetime | None:
+        """When the message was put on the queue that would be taken next (UTC); None where none can be taken now."""
+
 
 class StorageQueue:
     """Azure Storage queues, as plain text: the trigger hands every message to us, and one that nobody can read is told.
@@ -111,6 +115,17 @@ class StorageQueue:
                 self._client().get_queue_client(SYNC_QUEUE).get_queue_properties()
         except AzureError as error:
             raise _our_error(SYNC_QUEUE, error) from error
+
+    def waiting_since(self) -> datetime | None:
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        try:
+            seen = self._client().get_queue_client(SYNC_QUEUE).peek_messages(max_messages=1)
+        except ResourceNotFoundError:
+            return None
+        except AzureError as error:
+            raise _our_error(SYNC_QUEUE, error) from error
+        return seen[0].inserted_on if seen else None
 
     def _put(self, name: str, text: str, delay: int) -> None:
         from azure.core.exceptions import AzureError, ResourceExistsError

@@ -40,6 +40,10 @@ class FindingKind(StrEnum):
     CUSTOMER_NEW = "customer-new"
     POISON = "poison"
     NOTICE_FAILED = "notice-failed"
+    NIGHT_MISSING = "night-missing"
+    QUEUE_STUCK = "queue-stuck"
+    SECRET_ENDING = "secret-ending"
+    REFUSED = "refused"
     SETTINGS = "settings"
 
 

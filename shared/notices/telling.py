@@ -18,6 +18,7 @@ from shared.notices.outbox import send_due
 from shared.notices.picture import Open, Picture, open_of, open_of_msp, take_picture
 from shared.notices.ports import NoticePorts
 from shared.notices.render import html_of, subject_of, text_of
+from shared.notices.watch import WATCHED
 from shared.state.notices import Notice, Told
 from shared.sync.night import when_due
 
@@ -53,13 +54,21 @@ def tell(ports: NoticePorts) -> int:
     Raises what the store raises. What one subscriber's notice fails with keeps no other from being told.
     """
     album = _Album(ports)
-    for subscriber in ports.flows.rules.load().subscribers:
+    for subscriber in (*ports.flows.rules.load().subscribers, *_alerts(ports)):
         if subscriber.frequency is Frequency.AT_ONCE:
             _tell_at_once(ports, subscriber)
         else:
             since = _told_until(ports, subscriber)
             when_due(ports.flows, _schedule(subscriber), partial(_write_digest, ports, subscriber, since, album))
     return send_due(ports)
+
+
+def _alerts(ports: NoticePorts) -> list[Subscriber]:
+    """Who the settings say is told of what the watch finds, whatever the rules say."""
+    return [
+        Subscriber(f"alerts/{channel.value}/{to}", channel, (to,), Frequency.AT_ONCE, about=WATCHED)
+        for channel, to in ports.alerts
+    ]
 
 
 def _schedule(subscriber: Subscriber) -> Schedule:

@@ -125,6 +125,12 @@ class FakeQueue:
         if self.broken is not None:
             raise self.broken
 
+    def waiting_since(self) -> datetime | None:
+        """As if each message had been put there when it could be taken."""
+        self.check()
+        visible = [due for due, *_ in self._waiting if due <= self._clock.now()]
+        return min(visible, default=None)
+
     @contextmanager
     def next_message(self) -> Iterator[tuple[SyncMessage, int]]:
         """The next message, waiting for it if need be; it comes back unless the block ends by itself."""

@@ -75,7 +75,7 @@ THIRD_PARTY = {
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
     "shared/sync": ("croniter",),
-    "shared/notices": ("jinja2",),
+    "shared/notices": ("jinja2", "markupsafe", "croniter"),
     "shared/web": ("fastapi", "starlette", "jinja2", "markupsafe", "pydantic"),
     "functions": ("azure.functions", "pydantic"),
     "function_app.py": ("azure.functions",),

@@ -1,0 +1,123 @@
+"""The watch: what nobody would notice by itself becomes a finding, and is told at once.
+
+Findings of companies that matter as much (an agreement that ends, a consent that is lost) come from their own looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.rules import Schedule
+from shared.clock import business_date
+from shared.notices.ports import NoticePorts
+from shared.sync.checkup import check_connection, connections
+from shared.sync.msp import settle
+from shared.sync.night import when_due
+from shared.sync.observe import night_of
+from shared.sync.ports import Ports
+
+#: What the alerts of the settings are told of, beside everything that `watch` finds.
+WATCHED = (
+    FindingKind.NIGHT_MISSING,
+    FindingKind.QUEUE_STUCK,
+    FindingKind.SECRET_ENDING,
+    FindingKind.REFUSED,
+    FindingKind.CONSENT_LOST,
+    FindingKind.POISON,
+    FindingKind.NOTICE_FAILED,
+    FindingKind.AGREEMENT_NOT_ACTIVE,
+)
+
+#: A night that began at its time is done so long after it: a daily one is missed 26 hours after the last.
+NIGHT_DONE_AFTER = timedelta(hours=2)
+#: A message that could be taken for so long has nobody who takes it.
+QUEUE_MOVES_WITHIN = timedelta(hours=1)
+#: Days before its end that a secret is told.
+SECRET_TOLD_BEFORE = 30
+#: Manage and every vendor are asked something small once an hour.
+_HOURLY = Schedule("watch", "watch", "20 * * * *")
+_NEWEST = 50
+_EVERY_TICK = frozenset({FindingKind.NIGHT_MISSING, FindingKind.QUEUE_STUCK, FindingKind.SECRET_ENDING})
+
+
+def watch(ports: NoticePorts) -> None:
+    """Opens and closes the findings of the watch. Raises what the store and the queue raise."""
+    found = [*_nights(ports.flows), *_queue(ports.flows), *_secrets(ports)]
+    settle(ports.flows, lambda key: key[0] in _EVERY_TICK, found)
+    when_due(ports.flows, _HOURLY, lambda: _ask_everybody(ports.flows))
+
+
+def _nights(ports: Ports) -> Iterator[Finding]:
+    """Each nightly schedule whose last time has no night that has ended."""
+    now = ports.clock.business_now()
+    for schedule in ports.rules.load().schedules:
+        expected = _expected(ports, schedule, now - NIGHT_DONE_AFTER) if schedule.job == "nightly" else None
+        if expected is not None and not _has_ended(ports, expected):
+            yield Finding(
+                FindingKind.NIGHT_MISSING,
+                schedule.id,
+                f"The night of {expected.isoformat()} has not been finished: nothing is known of what customers use "
+                "since the one before.",
+                "Look at /api/runs for a run that is stuck, at the log for errors, and whether the app is running.",
+            )
+
+
+def _expected(ports: Ports, schedule: Schedule, by: datetime) -> date | None:
+    """The day of the night that should have ended by then; None before a schedule was due for the first time."""
+    from croniter import croniter
+
+    state = ports.schedules.get(schedule.id)
+    if state is None or state.next_due is None or (state.last_started is None and state.next_due > by):
+        return None
+    due: datetime = croniter(schedule.cron, by).get_prev(datetime)
+    return due.date()
+
+
+def _has_ended(ports: Ports, expected: date) -> bool:
+    """Whether the night of that day, or a later one, has ended. Ids of nights sort by their day."""
+    headers = ports.runs.headers(_NEWEST)
+    nights = [header.id for header in headers if header.kind == "nightly" and header.ended is not None]
+    return any(night >= night_of(expected) for night in nights)
+
+
+def _queue(ports: Ports) -> Iterator[Finding]:
+    since = ports.queue.waiting_since()
+    if since is not None and ports.clock.now() - since > QUEUE_MOVES_WITHIN:
+        yield Finding(
+            FindingKind.QUEUE_STUCK,
+            "sync",
+            f"The first message of the queue waits since {since.astimezone(UTC):%Y-%m-%d %H:%M} UTC; nobody takes it.",
+            "Look whether the app is running and its function sync_worker is not disabled.",
+        )
+
+
+def _secrets(ports: NoticePorts) -> Iterator[Finding]:
+    today = business_date(ports.flows.clock)
+    for name, end in sorted(ports.secrets_end.items()):
+        left = (end - today).days
+        if left <= SECRET_TOLD_BEFORE:
+            ends = f"ends on {end.isoformat()}" if left >= 0 else f"ended on {end.isoformat()}"
+            yield Finding(
+                FindingKind.SECRET_ENDING,
+                name,
+                f"The secret or certificate of {name} {ends}; without it nothing of {name} can be read.",
+                "Make a new one, put it into the vault, and set its last day in NOTICE_SECRETS_END.",
+            )
+
+
+def _ask_everybody(ports: Ports) -> str:
+    """Asks Manage and every source something small; who refuses us is a finding until it answers."""
+    refused = []
+    for connection, name in connections(ports).items():
+        if connection == "storage":
+            continue  # where it does not answer, this finding could not be written
+        problems = check_connection(ports, connection).problems
+        if problems:
+            text = f"{name} does not answer us as it should: {' '.join(problems)}"
+            refused.append(
+                Finding(FindingKind.REFUSED, connection, text, "Correct what it says, then it closes by itself.")
+            )
+    settle(ports, lambda key: key[0] == FindingKind.REFUSED, refused)
+    return f"{len(refused)} connections refuse us"

@@ -1,0 +1,220 @@
+"""The watch: what nobody would notice by itself is a finding and told at once, also when the store is what fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import pytest
+
+from shared.billing.rules import Guards, Schedule
+from shared.billing.subscribers import Channel
+from shared.errors import NotPermitted, Retryable
+from shared.notices.alarm import Alarm
+from shared.notices.outbox import GIVEN_UP_AFTER
+from shared.notices.watch import watch
+from shared.queues import SyncMessage
+from shared.state.company_state import MSP
+from shared.sync import night, poison
+from tests import builders as b
+from tests.fakes.notices import NoticeHouse
+
+NIGHTLY = Schedule("nightly", "nightly", "0 2 * * *")
+ALERTS = ((Channel.TEAMS, "service-desk"),)
+
+
+@dataclass
+class WatchedHouse(NoticeHouse):
+    """Whom the settings tell of alerts, and the timers as the platform fires them."""
+
+    secrets: dict[str, date] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        NoticeHouse.__init__(self, alerts=ALERTS, secrets_end=self.secrets)
+        self.rules(b.rules(schedules=(NIGHTLY,)))
+        self.alarm = Alarm()
+
+    def round(self) -> None:
+        self.alarm.go_round(self.notices)
+
+    def hours(self, hours: int, *, nights: bool = True) -> None:
+        """Ticks, rounds and work for so long."""
+        for _ in range(hours * 2):
+            self.clock.pass_by(minutes=30)
+            if nights:
+                night.tick(self.ports)
+                for header in self.ports.runs.open_headers():
+                    self.work_until_done(header.id)
+            self.round()
+
+    def kinds_of_msp(self) -> list[str]:
+        return sorted(kind for kind, _ in self.ports.company_state.load(MSP).findings)
+
+
+@pytest.fixture
+def house() -> WatchedHouse:
+    house = WatchedHouse()
+    house.company(250, [b.count(10)], [b.addition(8250, 10)])
+    return house
+
+
+def test_nights_that_end_are_nothing_to_tell(house):
+    house.hours(72)
+
+    assert house.kinds_of_msp() == []
+    assert house.teams.taken == []
+
+
+def test_a_night_that_does_not_come_is_told_at_once_and_closes_with_the_next_one(house):
+    house.hours(25)
+    last = house.ports.runs.headers(1)[0]
+
+    house.hours(27, nights=False)
+
+    assert house.kinds_of_msp() == ["night-missing"]
+    assert house.clock.now() - last.ended >= timedelta(hours=26)
+    assert len(house.teams.taken) == 1
+    assert "The night of 2026-11-23 has not been finished" in house.teams.last.text
+
+    house.hours(2)
+    assert house.kinds_of_msp() == []
+
+
+def test_a_night_that_starts_and_does_not_end_is_told_too(house):
+    house.hours(25)
+    for _ in range(60):
+        house.clock.pass_by(minutes=30)
+        night.tick(house.ports)
+        house.round()
+
+    assert house.kinds_of_msp() == ["night-missing", "queue-stuck"]
+
+
+def test_a_deployment_that_has_not_come_to_its_first_night_misses_none(house):
+    house.clock.pass_by(hours=1)
+    night.tick(house.ports)
+    house.round()
+    house.clock.pass_by(hours=20)
+    house.round()
+
+    assert house.kinds_of_msp() == []
+
+
+def test_a_queue_that_nobody_works_on_is_told(house):
+    house.queue.send(SyncMessage("run", 250, "claim", None, 1))
+    house.round()
+    assert house.kinds_of_msp() == []
+
+    house.clock.pass_by(minutes=61)
+    house.round()
+
+    assert house.kinds_of_msp() == ["queue-stuck"]
+    assert "nobody takes it" in house.teams.last.text
+
+
+def test_messages_that_nobody_can_work_on_are_told(house):
+    poison.note(house.ports, "no message of ours")
+
+    house.round()
+
+    assert "could not be worked on" in house.teams.last.text
+
+
+@pytest.mark.parametrize(("end", "told"), [("2026-12-22", None), ("2026-12-21", "ends on"), ("2026-11-20", "ended on")])
+def test_a_secret_that_ends_is_told_a_month_before(end, told):
+    house = WatchedHouse(secrets={"pax8": date.fromisoformat(end)})
+
+    house.round()
+
+    assert house.kinds_of_msp() == (["secret-ending"] if told else [])
+    assert not told or f"pax8 {told} {end}" in house.teams.last.text
+
+
+@pytest.mark.parametrize("who", ["manage", "source"])
+def test_manage_or_a_vendor_that_refuses_us_is_told_within_the_hour_and_closes_when_it_answers(house, who):
+    refusal = NotPermitted("it answered 401", system="the other side", status=401, remedy="Set the key anew.")
+    house.round()
+    if who == "source":
+        house.source.broken = refusal
+    else:
+        house.manage.fault = refuse
+    house.clock.pass_by(hours=1)
+    house.round()
+
+    assert house.kinds_of_msp() == ["refused"]
+    assert "401" in house.teams.last.text
+
+    house.source.broken, house.manage.fault = None, lambda moment, method: None
+    house.clock.pass_by(hours=1)
+    house.round()
+    assert house.kinds_of_msp() == []
+
+
+def refuse(moment: str, method: str) -> None:
+    raise NotPermitted("it answered 401", system="ConnectWise Manage", status=401)
+
+
+def test_an_agreement_of_ours_that_ends_within_a_month_is_told(house):
+    house.sync(250)
+    ending = replace(house.manage.agreements_[1250], end_date=house.clock.now().date() + timedelta(days=20))
+    house.manage.agreements_[1250] = ending
+    house.sync(250)
+
+    house.round()
+
+    assert Guards().ends_within_days == 30
+    assert "agreement-not-active" in house.teams.last.text
+
+
+def test_a_store_that_is_away_rings_the_alarm_once_an_hour_until_it_is_back(house):
+    house.round()
+
+    def away(moment: str, operation: str, table: str) -> None:
+        raise Retryable("the storage account answered 503", system="storage", remedy="Wait.")
+
+    house.tables.fault = away
+    for _ in range(24):
+        house.round()
+        house.clock.pass_by(minutes=5)
+    assert [message.subject for message in house.teams.taken] == ["TrueUp cannot reach its storage"] * 2
+    assert "the storage account answered 503" in house.teams.last.text
+
+    house.tables.fault = None
+    house.round()
+    assert len(house.teams.taken) == 2
+
+
+def test_an_alarm_that_reaches_nobody_is_tried_again_by_the_next_round(house):
+    def away(moment: str, operation: str, table: str) -> None:
+        raise Retryable("the storage account answered 503", system="storage")
+
+    house.tables.fault = away
+    house.teams.broken = Retryable("no answer", system="Teams")
+    house.round()
+    house.teams.broken = None
+    house.clock.pass_by(minutes=5)
+    house.round()
+
+    assert len(house.teams.taken) == 1
+
+
+def test_findings_of_one_company_that_matter_to_no_alert_are_not_told_there(house):
+    house.company(251, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(251)
+
+    house.round()
+
+    assert house.teams.taken == []
+
+
+def test_an_alert_whose_channel_is_broken_reaches_the_others_as_a_finding():
+    house = WatchedHouse(secrets={"pax8": date(2026, 11, 22)})
+    house._parts["alerts"] = (*ALERTS, (Channel.MAIL, "desk@birchline.example"))
+    house.teams.broken = Retryable("no answer", system="Teams")
+
+    house.round()
+    house.round()
+
+    assert any("did not go out by teams" in message.text for message in house.mail.taken)
+    assert timedelta(days=3) == GIVEN_UP_AFTER
+    watch(house.notices)
