@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import email
 import json
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import default
 from typing import Any
 
 import httpx
 import pytest
 import trustme
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from shared.errors import Misconfigured, NotPermitted, Refused, Retryable
@@ -27,42 +23,12 @@ from shared.notices.channels.teams import TeamsPost, shortened
 from shared.notices.ports import Message
 from shared.notices.settings import Security, SmtpSettings
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
+from tests.fakes.smtp import Inbox, Server
 from tests.unit.fake_graph import FakeCredential, refusal, settings
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 MESSAGE = Message("clerk/2026-11-21", "clerk@birchline.example", "TrueUp: café", "Plain – text", "<p>HTML – text</p>")
 WEBHOOK = "https://prod-1.westus.logic.azure.com/workflows/1?sig=secret"
-
-
-@dataclass
-class Inbox:
-    """Takes mail, or answers every recipient as it is told."""
-
-    answer: str = "250 OK"
-    mails: list[EmailMessage] = field(default_factory=list)
-    secure: list[bool] = field(default_factory=list)
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 (the library's name)
-        if self.answer.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.answer
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 (the library's name)
-        self.mails.append(email.message_from_bytes(envelope.content, policy=default))
-        self.secure.append(session.ssl is not None)
-        return "250 OK"
-
-
-class Server(Controller):
-    """A mail server on this machine; `tls` is its certificate."""
-
-    def __init__(self, inbox: Inbox, **options: Any) -> None:
-        super().__init__(inbox, hostname="127.0.0.1", port=0, ready_timeout=20, server_hostname="mail.test", **options)
-
-    def _trigger_server(self) -> None:
-        """The port is known only now."""
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
 
 
 @pytest.fixture(scope="module")

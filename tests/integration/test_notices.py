@@ -1,0 +1,61 @@
+"""The notices' timer in a real host, over the emulator and the sandbox: mail arrives, and the store remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.smtp import Inbox, Server
+from tests.integration.house import NIGHT, TWO, House, a_house
+
+CLERK = {"id": "clerk", "channel": "mail", "to": ["clerk@birchline.example"], "hour": 7}
+URGENT = {"id": "urgent", "channel": "mail", "to": ["urgent@birchline.example"], "frequency": "at-once"}
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    inbox = Inbox()
+    server = Server(inbox)
+    server.start()
+    inbox.port = server.port
+    yield inbox
+    server.stop()
+
+
+@pytest.fixture
+def house(tmp_path: Path, inbox: Inbox) -> Iterator[House]:
+    mail = {
+        "NOTICE_SMTP": f"127.0.0.1:{inbox.port}",
+        "NOTICE_SMTP_FROM": "trueup@birchline.example",
+        "NOTICE_SMTP_SECURITY": "none",
+        "NOTICE_ALERTS": "mail:desk@birchline.example",
+        "NOTICE_CONSOLE_URL": "https://trueup.test/console",
+    }
+    with a_house(tmp_path, companies=6, **mail) as made:
+        yield made
+
+
+def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_sends_nothing(
+    house: House, inbox: Inbox
+) -> None:
+    house.import_rules("auto", notices=[CLERK, URGENT])
+    house.host()
+    house.fire("notices")
+    house.start_night()
+    house.ended(NIGHT)
+    house.clock(TWO + timedelta(hours=5))
+    house.fire("notices")
+    first = sorted(mail["To"] for mail in inbox.mails)
+    house.fire("notices")
+
+    assert sorted(mail["To"] for mail in inbox.mails) == first
+    assert first.count("clerk@birchline.example") == 1
+    assert first.count("urgent@birchline.example") == 1
+    digest = next(mail for mail in inbox.mails if mail["To"] == "clerk@birchline.example")
+    text = digest.get_body(("plain",)).get_content()
+    assert "CHANGED IN CONNECTWISE MANAGE" in text
+    assert "https://trueup.test/console/companies/" in text
+    assert house.ports.company_state.load("msp").findings.keys().isdisjoint({("night-missing", "nightly")})
