@@ -39,6 +39,7 @@ class Way:
 CUSTOMER = {"source": b.SOURCE, "customer": "t-9"}
 NOT_BILLED = {"source": b.SOURCE, "sku": "x", "do_not_bill": True}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
+NOT_BILLED = {"source": b.SOURCE, "sku": b.STANDARD, "bill": False}
 
 WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console"): Way(READER),
@@ -52,6 +53,8 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/companies/{{company}}/history"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/users"): Way(BILLER, query=f"source={b.SOURCE}&customer=tenant-1&sku=x"),
     ("POST", f"{API}/companies/{{company}}/sync"): Way(BILLER, body={}),
+    ("POST", f"{API}/companies/{{company}}/billing"): Way(BILLER, body=NOT_BILLED),
+    ("POST", f"{API}/companies/{{company}}/mode"): Way(ADMIN, body={"mode": "approve"}),
     ("POST", f"{API}/approve"): Way(BILLER, body=CHOSEN),
     ("POST", f"{API}/reject"): Way(BILLER, body=CHOSEN),
     ("POST", f"{API}/undo"): Way(BILLER, body={"company": "{company}", "run": "run"}),

@@ -18,7 +18,7 @@ from shared.web.app import make_app
 from tests import builders as b
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
-from tests.flow.test_console import BILLER, PLATFORM, READER
+from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def test_companies_are_found_filtered_sorted_and_paged(house, wanted, found):
     assert ids(house, **wanted) == found
 
 
-def test_the_list_reads_the_rows_of_companies_and_nothing_else(house):
+def test_the_list_reads_the_rows_of_companies_and_nobodys_state(house):
     house.tables.calls.clear()
     answer = client(house, READER).get("/console/api/companies?sort=planned")
     assert answer.status_code == 200
-    assert {table for _, table in house.tables.calls} == {"Companies"}
+    assert {table for _, table in house.tables.calls} == {"Companies", "Rules"}
     first = answer.json()["companies"][0]
     assert (first["planned"], first["waiting"]) == ([{"currency": "EUR", "amount": -900.0}], 1)
 
@@ -235,3 +235,53 @@ def test_groups_of_several_companies_are_approved_by_one_run(house):
     assert (house.manage.lines[11].quantity, house.manage.lines[21].quantity) == (8, 4)
     observed = client(house).post("/console/api/approve", json={"chosen": [{**chosen[0], "company": 3}]})
     assert observed.status_code == 400
+
+
+# ---- how it is billed
+
+
+def billing(house: House, headers: dict[str, str] = BILLER, company: int = 2, **asked):
+    body = {"source": b.SOURCE, "sku": b.PREMIUM, **asked}
+    return client(house, headers).post(f"/console/api/companies/{company}/billing", json=body)
+
+
+def last_note(house: House, company: int) -> tuple[str, str]:
+    entries = house.ports.company_state.history(company, 50)
+    return next((entry.note, entry.actor) for entry in entries if entry.note)
+
+
+def test_what_is_not_to_be_billed_ends_and_is_billed_again_when_a_person_says_so(house):
+    house.sync(3)
+    assert billing(house, company=3, bill=False).json()["sync"]["outcome"] == "unchanged"
+    assert last_note(house, 3) == (f"{b.SOURCE}/{b.PREMIUM} is not billed", "pat@birchline.example")
+    assert house.state(3).licences == (LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),)
+    assert billing(house, company=3, bill=True).json()["sync"]["planned"] == {"created": 1}
+    assert house.state(3).licences == ()
+
+
+def test_billing_begins_on_the_day_that_a_person_names_and_keeps_the_companys_price(house):
+    rules = house.ports.companies.company_rules(2)
+    own = LicenceLink(b.SOURCE, b.PREMIUM, price=Decimal("19.50"))
+    house.ports.companies.put_rules(replace(rules, licences=(own,)))
+    billing(house, bill=False, until="2027-03-01")
+    assert house.state(2).licences == (replace(own, do_not_bill_until=date(2027, 3, 1)),)
+    billing(house, bill=True)
+    assert house.state(2).licences == (own,)
+
+
+def test_what_was_saved_holds_though_another_worker_is_at_the_company(house):
+    house.ports.companies.take_lease(2, "another", 300, house.clock.now())
+    assert billing(house, bill=False).json() == {"sync": None}
+    assert house.state(2).licences == (LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),)
+
+
+def test_a_biller_says_what_is_billed_and_only_an_admin_changes_the_mode(house):
+    assert billing(house, READER, bill=False).status_code == 403
+    path = "/console/api/companies/3/mode"
+    assert client(house, BILLER).post(path, json={"mode": "approve"}).status_code == 403
+    assert client(house, ADMIN).post(path, json={"mode": "approve"}).json() == {"mode": "approve"}
+    row = house.ports.companies.get(3)
+    assert row is not None
+    assert row.mode is Mode.APPROVE
+    assert last_note(house, 3)[0] == "mode approve"
+    assert client(house, ADMIN).post("/console/api/companies/9/mode", json={"mode": "auto"}).status_code == 404

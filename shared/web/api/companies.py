@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.billing.findings import FindingKind
 from shared.billing.rules import Mode
 from shared.sync import demand, views
+from shared.sync.desk.billing import Sold, bill_again, change_mode, do_not_bill
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
 from shared.sync.desk.users import users
 from shared.web.principal import Role
-from shared.web.requests import Biller, House, allows, our_own, person
+from shared.web.requests import Admin, Biller, House, allows, our_own, person
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 acts = [Depends(our_own)]
@@ -21,6 +24,28 @@ acts = [Depends(our_own)]
 #: Manage's record ids have at most ten digits.
 InPath = Annotated[int, Path(alias="company", gt=0, lt=10**10)]
 Text = Annotated[str, Query(max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Asked(BaseModel):
+    """What a request may hold; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Billing(Asked):
+    """Whether a SKU is billed to the company; where it is not, `until` is the day on which billing begins, if any."""
+
+    source: Name
+    sku: Name
+    customer: Name | None = None
+    part: Name | None = None
+    bill: bool
+    until: date | None = None
+
+
+class ChangeMode(Asked):
+    mode: Mode
 
 
 def wanted(
@@ -60,3 +85,20 @@ def who_holds(ports: House, number: InPath, who: Biller, source: Text, customer:
 def sync_now(request: Request, ports: House, who: Biller, number: InPath) -> dict[str, Any]:
     """Looks at the company now, in its own mode; its outcome with what is planned."""
     return views.synced(demand.sync_now(ports, number, None, person(who, request).name), texts=True)
+
+
+@router.post("/companies/{company}/billing", dependencies=acts)
+def change_billing(request: Request, ports: House, who: Biller, number: InPath, asked: Billing) -> dict[str, Any]:
+    """Stops or resumes billing a SKU and looks at the company with it; `sync` null while another worker is at it."""
+    sold, by = Sold(asked.source, asked.sku, asked.customer, asked.part), person(who, request)
+    done = bill_again(ports, number, sold, by) if asked.bill else do_not_bill(ports, number, sold, asked.until, by)
+    return {"sync": views.synced(done, texts=True) if done is not None else None}
+
+
+@router.post("/companies/{company}/mode", dependencies=acts)
+def change_company_mode(
+    request: Request, ports: House, who: Admin, number: InPath, asked: ChangeMode
+) -> dict[str, Any]:
+    """Puts the company into a mode."""
+    change_mode(ports, number, asked.mode, person(who, request))
+    return {"mode": asked.mode.value}
