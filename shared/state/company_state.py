@@ -17,6 +17,7 @@ from shared.billing.seats import SeatRecord
 from shared.errors import Refused
 from shared.state.balances import CompanyBalance
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
+from shared.state.large import is_rest, is_whole, rest_of, rest_rows
 from shared.state.overview import Overview
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, UndoAsked, Waiting
 from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
@@ -113,6 +114,10 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.BALANCE: Document("balance", CompanyBalance),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
+#: Written under the lease only, and one of each: they may take several rows.
+_MAY_BE_LARGE = frozenset({StateKind.PLAN, StateKind.OVERVIEW})
+#: How often a company is read that is written meanwhile.
+_READS = 3
 _HISTORY = "~history"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_FUTURE = 10**17
@@ -153,7 +158,7 @@ class CompanyState:
     by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
     or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices` by subject,
     `invoiced` by agreement. `overview` is what the last look saw, for people, `balance` what it counted beside what was
-    billed, as far as that changed.
+    billed, as far as that changed. `rest` are the keys of the rows beside those of large documents.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -174,6 +179,7 @@ class CompanyState:
     undoes: dict[tuple[str, str], UndoAsked] = field(default_factory=dict)
     overview: Overview = field(default_factory=Overview)
     balance: CompanyBalance | None = None
+    rest: frozenset[str] = frozenset()
 
     @property
     def to_decide(self) -> tuple[int, int]:
@@ -189,10 +195,11 @@ class CompanyStateStore:
 
     def load(self, company: int | str) -> CompanyState:
         """All of it but the history, in one query; empty for a company that nothing is known of."""
+        rows, rest = self._rows(company)
         found: dict[StateKind, dict[Any, Any]] = {kind: {} for kind in StateKind}
-        for row in self._tables.query(TABLE, str(company), before=_HISTORY):
+        for row in rows:
             kind, key = _kind_and_key(row)
-            found[kind][key] = _DOCUMENTS[kind].decode(row.values)
+            found[kind][key] = _DOCUMENTS[kind].decode(row.values, rest_of(row, kind, rest))
         own = found[StateKind.RULES].get("", OwnRules())
         return CompanyState(
             licences=own.licences,
@@ -213,25 +220,52 @@ class CompanyStateStore:
             undoes=found[StateKind.UNDO],
             overview=found[StateKind.OVERVIEW].get("", Overview()),
             balance=found[StateKind.BALANCE].get(""),
+            rest=frozenset(row.row for row in rest),
         )
+
+    def _rows(self, company: int | str) -> tuple[list[Row], list[Row]]:
+        """The rows of documents, and those with the rest of large ones.
+
+        Read again where a document and its rest do not fit: who holds no lease may read while it is written.
+        """
+        rows: list[Row] = []
+        rest: list[Row] = []
+        for _ in range(_READS):
+            rows, rest = [], []
+            for row in self._tables.query(TABLE, str(company), before=_HISTORY):
+                (rest if is_rest(row.row) else rows).append(row)
+            if is_whole(rows, rest):
+                break
+        return rows, rest
 
     def own_rules(self, company: int) -> OwnRules:
         """The rules alone; the defaults for a company that has none."""
         row = self._tables.get(TABLE, str(company), _row_key(StateKind.RULES, ""))
         return OwnRules() if row is None else _DOCUMENTS[StateKind.RULES].decode(row.values)
 
-    def commit(self, company: int | str, changes: Sequence[StateChange]) -> None:
+    def commit(
+        self, company: int | str, changes: Sequence[StateChange], rest: frozenset[str] = frozenset()
+    ) -> frozenset[str]:
         """Writes the changes in one transaction; only what the service cannot take in one goes in several, in order.
 
-        Of two changes to the same row the later one counts. Safe to repeat.
+        Of two changes to the same row the later one counts. Safe to repeat. A plan or an overview may be larger than a
+        row: what does not fit is written before it and what it had before goes after it, so that it is whole whenever
+        it is read. `rest` are the rows of that kind as loaded, the answer those that stand now.
         """
         operations: dict[str, Operation] = {}
+        large: dict[StateKind, list[PutRow]] = {}
         for change in changes:
-            operation = _operation(change)
+            operation, large_rest = _operation(change)
             operations.pop(operation.row, None)
             operations[operation.row] = operation
-        for batch in in_transactions(list(operations.values())):
+            if isinstance(change, Put | Drop) and change.kind in _MAY_BE_LARGE:
+                large[change.kind] = large_rest
+        first = [row for rows in large.values() for row in rows]
+        standing = {row.row for row in first}
+        last = [DeleteRow(row) for row in sorted(rest - standing) if any(is_rest(row, kind) for kind in large)]
+        for batch in in_transactions([*first, *operations.values(), *last]):
             self._tables.transact(TABLE, str(company), batch)
+        return (rest | standing) - {row.row for row in last}
 
     def history(self, company: int | str, limit: int, before: tuple[datetime, str] | None = None) -> list[HistoryEntry]:
         """The newest entries first (those of one moment by id), at most `limit`.
@@ -254,14 +288,18 @@ class CompanyStateStore:
         return len(operations)
 
 
-def _operation(change: StateChange) -> PutRow | DeleteRow:
+def _operation(change: StateChange) -> tuple[PutRow | DeleteRow, list[PutRow]]:
+    """What is done to the row of a change, and the rows with the rest of what does not fit into it."""
     match change:
+        case Put(kind, key, value) if kind in _MAY_BE_LARGE:
+            values, rest = _DOCUMENTS[kind].encode_split(value)
+            return PutRow(_row_key(kind, key), values), rest_rows(kind, values, rest)
         case Put(kind, key, value):
-            return PutRow(_row_key(kind, key), _DOCUMENTS[kind].encode(value))
+            return PutRow(_row_key(kind, key), _DOCUMENTS[kind].encode(value)), []
         case Drop(kind, key):
-            return DeleteRow(_row_key(kind, key))
+            return DeleteRow(_row_key(kind, key)), []
         case AddHistory(entry):
-            return PutRow(_history_key(entry.at, entry.id), _HISTORY_DOCUMENT.encode(entry))
+            return PutRow(_history_key(entry.at, entry.id), _HISTORY_DOCUMENT.encode(entry)), []
 
 
 def _row_key(kind: StateKind, key: StateKey) -> str:

@@ -86,10 +86,10 @@ def record_plan(
     changes += _row_changes(StateKind.WAITING, state.waiting, judged.waiting)
     changes += _row_changes(StateKind.DECISION, state.decisions, judged.decisions)
     changes += _row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan))
-    if changes:
-        ports.company_state.commit(company, changes)
+    rest = ports.company_state.commit(company, changes, state.rest) if changes else state.rest
     return replace(
         state,
+        rest=rest,
         ledger=ledger,
         waiting=dict(judged.waiting),
         decisions=dict(judged.decisions),
@@ -152,7 +152,7 @@ def record_applied(
         Put(StateKind.PLAN, "", _kept(plan, left)),
         Put(StateKind.OVERVIEW, "", with_effects(state.overview, effects)),
     ]
-    ports.company_state.commit(plan.company, [*shown, *notes, *healed, *opened])
+    ports.company_state.commit(plan.company, [*shown, *notes, *healed, *opened], state.rest)
 
 
 def open_intent(ports: Ports, company: int, intent: Intent) -> None:

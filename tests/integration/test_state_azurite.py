@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
+from shared.billing.plan import Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.errors import Busy, NotPermitted, Refused, Retryable
 from shared.state.companies import CompanyStore, Lease
@@ -254,6 +255,15 @@ def test_a_commit_larger_than_one_transaction_arrives_whole(tables: TableAccess)
     assert store.load(250).readings == {(note.source, note.customer): note for note in notes}
     store.commit(250, [Drop(StateKind.READING, ("pushed", f"customer/{number}")) for number in range(300)])
     assert store.load(250).readings == {}
+
+
+def test_a_plan_of_five_megabytes_arrives_whole_and_goes_again(tables: TableAccess) -> None:
+    store = CompanyStateStore(tables)
+    plan = Plan(250, (Group("item", (), held=secrets.token_hex(5_000_000)),))
+    rest = store.commit(250, [Put(StateKind.PLAN, "", plan)])
+    assert (store.load(250).plan, store.load(250).rest, len(rest)) == (plan, rest, 8)
+    assert store.commit(250, [Put(StateKind.PLAN, "", Plan(250))], rest) == frozenset()
+    assert (store.load(250).plan, store.load(250).rest) == (Plan(250), frozenset())
 
 
 def run_of(tables: TableAccess, companies: int) -> RunStore:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +16,7 @@ from shared.billing.lines import LedgerRow, LineKey, LineValues
 from shared.billing.plan import Change, ChangeKind, Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Guards, LicenceLink, Mode, ReductionLimit
 from shared.billing.seats import SeatRecord
-from shared.errors import Busy, Gone, Refused, Retryable
+from shared.errors import Busy, Gone, Incomplete, Refused, Retryable
 from shared.state.companies import CompanyStore
 from shared.state.company_state import (
     MSP,
@@ -219,6 +222,81 @@ def test_a_step_is_one_transaction_and_happens_whole_or_not_at_all(tables: InMem
     store.commit(250, [Drop(StateKind.PLAN, ""), Drop(StateKind.INTENT, "i1")])
     state = store.load(250)
     assert (state.plan, state.intents) == (None, {})
+
+
+def a_large_plan(seed: int, groups: int = 110) -> Plan:
+    """Some 50 KB a group that cannot be compressed any further: invoice texts with the names of many users."""
+    names = random.Random(seed)
+    values = [replace(VALUES, invoice_description=names.randbytes(50_000).hex()) for _ in range(groups)]
+    changes = [replace(CHANGE, after=each) for each in values]
+    return Plan(250, tuple(Group(f"policy/microsoft365/{number}", (each,)) for number, each in enumerate(changes)))
+
+
+def test_a_plan_of_five_megabytes_comes_back_whole_and_leaves_nothing_behind(tables: InMemoryTables) -> None:
+    store = CompanyStateStore(tables)
+    store.commit(250, everything())
+    plan = a_large_plan(1)
+    store.commit(250, [Put(StateKind.PLAN, "", plan)])
+    rows = tables.rows("CompanyState", "250")
+    assert sum(len(value) for row in rows for value in row.values.values() if isinstance(value, bytes)) > 5_000_000
+    state = store.load(250)
+    assert (state.plan, state.ledger) == (plan, {LEDGER.stamp: LEDGER})
+
+    store.commit(250, [Put(StateKind.PLAN, "", PLAN)], state.rest)
+    assert (store.load(250).plan, store.load(250).rest) == (PLAN, frozenset())
+    assert len(tables.rows("CompanyState", "250")) == len(everything())
+
+
+def test_a_worker_that_dies_between_the_rows_of_a_plan_leaves_the_old_one_or_the_new_one(
+    tables: InMemoryTables,
+) -> None:
+    store = CompanyStateStore(tables)
+    old, new = a_large_plan(1, groups=50), a_large_plan(2, groups=50)
+    store.commit(250, [Put(StateKind.PLAN, "", old)])
+    seen: list[Plan | None] = []
+    for survived in itertools.count():
+        die_after(tables, survived)
+        with suppress(Retryable):
+            store.commit(250, [Put(StateKind.PLAN, "", new)], store.load(250).rest)
+            break
+        tables.fault = None
+        seen.append(store.load(250).plan)
+        assert seen[-1] in (old, new)
+    tables.fault = None
+    assert seen.count(old) >= 2
+    assert store.load(250).plan == new
+    assert len(tables.rows("CompanyState", "250")) == 1 + len(store.load(250).rest)
+
+
+def die_after(tables: InMemoryTables, transactions: int) -> None:
+    """The store takes so many transactions more and no other."""
+    left = [transactions]
+
+    def fault(moment: str, operation: str, _table: str) -> None:
+        if (moment, operation) == ("before", "transact"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise Retryable("the store is away")
+
+    tables.fault = fault
+
+
+def test_a_plan_that_is_written_while_somebody_reads_is_read_again(tables: InMemoryTables) -> None:
+    store = CompanyStateStore(tables)
+    plan = a_large_plan(1, groups=40)
+    store.commit(250, [Put(StateKind.PLAN, "", plan)])
+    lost = next(row for row in tables.rows("CompanyState", "250") if row.row.startswith("rest|"))
+    tables.delete("CompanyState", "250", lost.row)
+    with pytest.raises(Incomplete, match="damaged or missing"):
+        store.load(250)
+
+    def written(moment: str, operation: str, _table: str) -> None:
+        if (moment, operation) == ("after", "query"):
+            tables.fault = None
+            tables.put("CompanyState", "250", lost.row, lost.values)
+
+    tables.fault = written
+    assert store.load(250).plan == plan
 
 
 def test_of_two_changes_to_one_row_the_later_counts(tables: InMemoryTables) -> None:
