@@ -20,7 +20,7 @@ from local.sandbox.manage.additions import view as addition_view
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.invoices import list_invoices, run_invoices, undo_invoice
 from local.sandbox.manage.person import act
-from local.sandbox.pax8 import Pax8Change, change
+from local.sandbox.pax8 import Pax8Change, change, invoice_row, make_invoice
 from local.sandbox.seats import Seats, set_seats
 from local.sandbox.switches import Switches
 from local.sandbox.world import Msp
@@ -66,6 +66,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("GET", "cove", controls.cove),
         ("PUT", "cove", controls.set_cove),
         ("PUT", "pax8", controls.change_pax8),
+        ("POST", "pax8/invoices", controls.make_pax8_invoice),
         ("PUT", "faults", controls.set_faults),
         ("PUT", "switches", controls.set_switches),
         ("GET", "invoices", controls.invoices),
@@ -130,6 +131,11 @@ class _Controls:
     async def change_pax8(self, request: web.Request) -> Any:
         wanted = Pax8Change.model_validate(await request.json())
         return change(self._sandbox.msp.pax8, wanted, self._sandbox.clock.now())
+
+    async def make_pax8_invoice(self, request: web.Request) -> Any:
+        """For the month that holds a day: `through`."""
+        month = _Through.model_validate(await request.json()).through
+        return invoice_row(make_invoice(self._sandbox.msp.pax8, month))
 
     async def set_faults(self, request: web.Request) -> Any:
         body = await request.json()

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Protocol, runtime_checkable
 
 from shared.billing.counts import Customer, ReadFailure, Reading, VendorInvoice
+from shared.billing.vendors import Charge, Offer
 
 
 class Source(Protocol):
@@ -70,3 +71,22 @@ class InvoicingSource(FleetSource, Protocol):
 
     def newest_invoice(self) -> VendorInvoice | None:
         """The newest invoice for usage that counts; None before the first. Raises a `TrueUpError` when not known."""
+
+
+@runtime_checkable
+class OfferingSource(Source, Protocol):
+    """A source whose vendor tells what it sells: a person makes profiles of it."""
+
+    def offers(self, skus: Collection[str], /) -> Sequence[Offer]:
+        """What these SKUs are sold as. One that is not sold any more is left out. Raises a `TrueUpError`."""
+
+
+@runtime_checkable
+class ChargingSource(Source, Protocol):
+    """A source whose vendor tells what it charges the MSP, customer by customer."""
+
+    def charges(self, month: date, today: date, /) -> Sequence[Charge]:
+        """The items of all invoices made in the month that `month` begins; before there are any, those of the draft.
+
+        Complete or a `TrueUpError`.
+        """

@@ -54,6 +54,13 @@ class Row:
     def number_or_none(self, name: str) -> Decimal | None:
         return None if self.values.get(name) is None else self.number(name)
 
+    def amount(self, name: str) -> Decimal:
+        """A number, also below zero."""
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            raise self.broken(f"{name} is not a number")
+        return Decimal(value)
+
     def moment_or_none(self, name: str) -> datetime | None:
         """A date or a time in any ISO 8601 form, with or without an offset; None where it is absent."""
         text = self.text_or_none(name)
@@ -75,6 +82,10 @@ class Row:
         if not isinstance(value, dict):
             raise self.broken(f"{name} is not an object")
         return Row(value, self.what, self.system)
+
+    def rows(self, name: str) -> list[Row]:
+        """The objects of a list inside this one."""
+        return rows_under(self.values, name, self.what, self.system)
 
     def broken(self, why: str) -> Incomplete:
         return broken(self.system, self.what, why)

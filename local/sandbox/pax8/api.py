@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from math import ceil
-from typing import Any
+from typing import Any, cast
 
-from local.sandbox.pax8.world import Json, Pax8World, company_row, subscription_row
+from local.sandbox.pax8.books import invoice_row, items_of, pricing_rows, product_row
+from local.sandbox.pax8.world import PRODUCTS, Json, Pax8World, Product, company_row, subscription_row
 
 AUDIENCE = "https://api.pax8.com"
+#: The month that drafts speak of; they do not tell it but by the days of their items.
+DRAFT = date(2026, 12, 1)
 _LARGEST_PAGE = 200
 _USUAL_PAGE = 10
 
@@ -93,6 +97,16 @@ class Pax8:
                 item = _found(self.world.subscriptions, subscription)
                 newest_first = list(reversed(item.versions))
                 return {"content": [subscription_row(item, each, place) for place, each in enumerate(newest_first)]}
+            case ["products", product]:
+                return product_row(_sold(product))
+            case ["products", product, "pricing"]:
+                return {"content": pricing_rows(_sold(product))}
+            case ["invoices"]:
+                return _page(ask, self._invoices(ask))
+            case ["invoices", "draftItems"]:
+                return _page(ask, items_of(self.world, DRAFT))
+            case ["invoices", invoice, "items"]:
+                return _page(ask, _found(self.world.invoices, invoice).items)
             case _:
                 raise Pax8Problem(404, "NOT_FOUND", f"There is nothing at {ask.path}.")
 
@@ -107,6 +121,15 @@ class Pax8:
         if ask.fault == "wrong-counts":
             rows = [row | {"quantity": row["quantity"] + 1} for row in rows]
         return rows
+
+    def _invoices(self, ask: Ask) -> list[Json]:
+        first, last = ask.query.get("invoiceDateRangeStart", ""), ask.query.get("invoiceDateRangeEnd", "9999")
+        rows = [invoice_row(invoice) for invoice in self.world.invoices.values()]
+        return [row for row in rows if first <= row["invoiceDate"] <= last]
+
+
+def _sold(product: str) -> Product:
+    return cast(Product, _found({item.id: item for item in PRODUCTS}, product))
 
 
 def _found(things: Mapping[str, Any], name: str) -> Any:

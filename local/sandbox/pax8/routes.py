@@ -16,6 +16,11 @@ _READS = (
     "/subscriptions",
     "/subscriptions/{subscription}",
     "/subscriptions/{subscription}/history",
+    "/products/{product}",
+    "/products/{product}/pricing",
+    "/invoices",
+    "/invoices/draftItems",
+    "/invoices/{invoice}/items",
 )
 
 

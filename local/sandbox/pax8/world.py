@@ -66,6 +66,16 @@ class Subscription:
 
 
 @dataclass(slots=True)
+class Invoice:
+    """What Pax8 charged the partner for a month, made on its fourth day."""
+
+    id: str
+    date: date
+    items: list[Json]
+    status: str = "Unpaid"
+
+
+@dataclass(slots=True)
 class Company:
     id: str
     name: str
@@ -82,6 +92,7 @@ class Pax8World:
     client_secret: str
     companies: dict[str, Company] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    invoices: dict[str, Invoice] = field(default_factory=dict)
 
     def company_named(self, name: str) -> Company | None:
         """By id or name, in any case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from shared.sources.http import Ask, VendorHttp
 from shared.sources.patience import Patience
@@ -50,6 +51,27 @@ class Pax8Reader:
         what = "the history of a subscription"
         body = self._http.read(Ask(what, f"/subscriptions/{subscription}/history"), patience)
         return rows_under(body, "content", what, SYSTEM)
+
+    def product(self, product: str, patience: Patience) -> Row:
+        what = "the product"
+        return row_of(self._http.read(Ask(what, f"/products/{product}"), patience), what, SYSTEM)
+
+    def pricing(self, product: str, patience: Patience) -> list[Row]:
+        what = "the prices of a product"
+        return rows_under(self._http.read(Ask(what, f"/products/{product}/pricing"), patience), "content", what, SYSTEM)
+
+    def invoices(self, first: date, last: date, patience: Patience) -> list[Row]:
+        """The invoices of these days, of every status."""
+        params = {"invoiceDateRangeStart": first.isoformat(), "invoiceDateRangeEnd": last.isoformat()}
+        return self._list("the list of invoices", "/invoices", {**params, "sort": "invoiceDate,asc"}, patience)
+
+    def invoice_items(self, invoice: str, patience: Patience) -> list[Row]:
+        return self._list("the items of an invoice", f"/invoices/{invoice}/items", {}, patience)
+
+    def draft_items(self, months_ahead: int, patience: Patience) -> list[Row]:
+        """What the next invoice of this month (0) or of the next one (1) will hold as things stand."""
+        params = {"monthOffset": str(months_ahead)}
+        return self._list("the items of the draft invoice", "/invoices/draftItems", params, patience)
 
     def _list(self, what: str, path: str, params: Mapping[str, str], patience: Patience) -> list[Row]:
         for _ in range(_TRIES):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import date, timedelta
 
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Subscription
+from shared.billing.vendors import Charge, Offer
 from shared.errors import Gone, Retryable, TrueUpError
 from shared.http.wire import RequestsTransport, Transport
 from shared.sources.failures import failed, problem
 from shared.sources.http import VendorHttp
 from shared.sources.patience import Patience
+from shared.sources.pax8.invoices import charge_of, stands
+from shared.sources.pax8.offers import offers_of
 from shared.sources.pax8.parse import (
     SOURCE,
     UUID,
@@ -119,6 +122,30 @@ class Pax8Source:
             except TrueUpError as error:
                 found[company] = failed(SOURCE, company, error)
         return found
+
+    def offers(self, skus: Collection[str]) -> list[Offer]:
+        """The offers of these SKUs: two calls for each product."""
+        patience = self._http.patience(LIST_SECONDS)
+        found: list[Offer] = []
+        for product in sorted({sku.partition(":")[0] for sku in skus}):
+            try:
+                told = self._reader.product(product, patience)
+                found += offers_of(product, told, self._reader.pricing(product, patience))
+            except Gone:
+                continue
+        return [offer for offer in found if offer.sku in skus]
+
+    def charges(self, month: date, today: date) -> list[Charge]:
+        """The items of the invoices dated in a month; of this month's or the next one's draft while there is none."""
+        patience = self._http.patience(LIST_SECONDS)
+        following = (month + timedelta(days=31)).replace(day=1)
+        made = [row for row in self._reader.invoices(month, following - timedelta(days=1), patience) if stands(row)]
+        if made:
+            invoices = [id_of(row, "id") for row in made]
+            items = [(item, each) for each in invoices for item in self._reader.invoice_items(each, patience)]
+            return [charge_of(item, invoice) for item, invoice in items]
+        ahead = (month.year - today.year) * 12 + month.month - today.month
+        return [charge_of(item, None) for item in self._reader.draft_items(ahead, patience)] if ahead in (0, 1) else []
 
     def _reading(
         self, company: str, rows: Iterable[Row], day: date, before: Mapping[str, Subscription], patience: Patience

@@ -1,0 +1,71 @@
+"""What a vendor offers the MSP, and what it charges it. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class OfferKind(StrEnum):
+    """How a vendor prices units: all alike, all at the price of the step reached, each at its own step's, by markup."""
+
+    FLAT = "flat"
+    VOLUME = "volume"
+    TIERED = "tiered"
+    MARKUP = "mark-up"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceStep:
+    """A step of a price: units up to `upto` (None: all further ones) cost the MSP `cost` and a customer `retail` each.
+
+    `whole`: the amounts are for the step, not for a unit. Amounts are None where the vendor tells none.
+    """
+
+    upto: Decimal | None
+    cost: Decimal | None
+    retail: Decimal | None
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What one SKU is sold as: the vendor's words, its term, and its price by steps, the lowest first."""
+
+    sku: str
+    name: str
+    vendor: str
+    vendor_sku: str
+    term: str
+    commitment: str | None
+    kind: OfferKind
+    unit: str | None
+    steps: tuple[PriceStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One item of a vendor's invoice to the MSP. `invoice` None: of a draft that may still change.
+
+    `kind` is the vendor's own word (a subscription, a part of a month, a credit). `customer` and `sku` are None for
+    what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day is among
+    them. `total` is what the item costs the MSP, below zero for a credit.
+    """
+
+    customer: str | None
+    sku: str | None
+    name: str
+    kind: str
+    start: date | None
+    end: date | None
+    quantity: Decimal
+    total: Decimal
+    currency: str | None
+    invoice: str | None
+
+    @property
+    def is_of_a_whole_period(self) -> bool:
+        """Whether its quantity is what the customer has: parts of months and credits only correct the amount."""
+        return self.kind == "subscription"

@@ -1,0 +1,40 @@
+"""From Pax8's invoices to charges. Pure; what is not what it should be raises `Incomplete`."""
+
+from __future__ import annotations
+
+from shared.billing.vendors import Charge
+from shared.sources.pax8.parse import id_of
+from shared.sources.rows import Row
+
+#: Another invoice with another number has taken the place of these.
+_TAKEN_BACK = frozenset({"void", "credited"})
+
+
+def stands(invoice: Row) -> bool:
+    """Whether an invoice is in force."""
+    return (invoice.text_or_none("status") or "").casefold() not in _TAKEN_BACK
+
+
+def charge_of(item: Row, invoice: str | None) -> Charge:
+    """One item of an invoice, or of a draft."""
+    name = item.text_or_none("productName") or item.text_or_none("description") or item.text("type")
+    return Charge(
+        customer=id_of(item, "companyId") if item.text_or_none("companyId") is not None else None,
+        sku=_sku(item),
+        name=name,
+        kind=item.text("type").casefold(),
+        start=item.day_or_none("startPeriod"),
+        end=item.day_or_none("endPeriod"),
+        quantity=item.amount("quantity"),
+        total=item.amount("costTotal"),
+        currency=item.text_or_none("currencyCode"),
+        invoice=invoice,
+    )
+
+
+def _sku(item: Row) -> str | None:
+    """As of a subscription: `2 Year` on an invoice is `2-Year` there."""
+    product, term = item.text_or_none("productId"), item.text_or_none("term")
+    if product is None or term is None:
+        return None
+    return f"{id_of(item, 'productId')}:{'-'.join(term.casefold().split())}"
