@@ -14,7 +14,7 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import approvals, companies, mapping, reports
+from shared.web.api import approvals, companies, mapping, reports, vendors
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import reports as report_pages
 from shared.web.pages import runs, setup
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 API = "/console/api"
 
-API_ROUTERS = (companies.router, approvals.router, mapping.router, reports.router)
+API_ROUTERS = (companies.router, approvals.router, mapping.router, reports.router, vendors.router)
 PAGE_ROUTERS = (setup.router, report_pages.router, runs.router)
 
 

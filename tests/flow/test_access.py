@@ -82,6 +82,9 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console/reports"): Way(READER, query="every=true"),
     ("GET", "/console/reports/shadow"): Way(READER),
     ("GET", "/console/reports/companies/{company}"): Way(READER),
+    ("GET", f"{API}/sources/{{source}}/products"): Way(BILLER, path={"source": b.SOURCE}),
+    ("GET", f"{API}/sources/{{source}}/costs"): Way(BILLER, path={"source": b.SOURCE}),
+    ("GET", f"{API}/sources/{{source}}/costs.csv"): Way(BILLER, path={"source": b.SOURCE}),
 }
 #: The ways that name a company.
 ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {WAYS[way].form}"]

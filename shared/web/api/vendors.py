@@ -1,0 +1,45 @@
+"""The JSON routes of what vendors sell and charge: read live from them, for those who bill."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+
+from shared.sync.offers import unmapped_products
+from shared.sync.reports.months import named_month
+from shared.sync.reports.vendor_costs import vendor_costs, vendor_costs_sheet
+from shared.web.api.reports import csv
+from shared.web.principal import Role
+from shared.web.requests import House, Sees, allows
+
+
+def sees_all(remit: Sees) -> None:
+    """A dependency: a vendor tells of all its customers at once, so nobody asks who may see some companies only."""
+    if remit.only or remit.without:
+        raise HTTPException(403, "a vendor tells of all companies, and not all of them are yours")
+
+
+router = APIRouter(dependencies=[Depends(allows(Role.BILLER)), Depends(sees_all)])
+
+Source = Annotated[str, Path(min_length=1, max_length=60)]
+Month = Annotated[str, Query(max_length=7, description="such as 2026-11; empty: this month")]
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
+
+
+@router.get("/sources/{source}/products")
+def products(ports: House, source: Source) -> dict[str, Any]:
+    """What is bought at a vendor and no policy bills: names, terms, price steps, and a suggested profile."""
+    return unmapped_products(ports, source)
+
+
+@router.get("/sources/{source}/costs")
+def costs(ports: House, source: Source, month: Month = "") -> dict[str, Any]:
+    """What a vendor charges for a month beside what the agreements bill; of its draft while there is no invoice."""
+    return vendor_costs(ports, source, named_month(ports, month))
+
+
+@router.get("/sources/{source}/costs.csv", response_class=Response, responses=_CSV)
+def costs_table(ports: House, source: Source, month: Month = "") -> Response:
+    """The same as CSV."""
+    return csv("vendor-costs.csv", vendor_costs_sheet(ports, source, named_month(ports, month)))

@@ -1,0 +1,229 @@
+"""What a vendor sells and charges, beside what is mapped and billed: the flows and their JSON routes, on fakes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from shared.billing.counts import Money
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
+from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
+from shared.errors import Retryable, TrueUpError
+from shared.rules.document import Profile
+from shared.sync import night
+from shared.sync.offers import suggested
+from shared.web.app import make_app
+from shared.web.principal import Access, Principal, Role
+from tests import builders as b
+from tests.fakes.browser import Answer, Browser
+from tests.fakes.house import House
+from tests.flow.test_fleets import FakeFleet
+
+D = Decimal
+NOVEMBER = date(2026, 11, 1)
+COSTS, PRODUCTS = (f"/console/api/sources/{b.SOURCE}/{what}" for what in ("costs", "products"))
+
+
+@dataclass
+class FakeVendor(FakeFleet):
+    """A vendor that tells what it sells and charges; `asked` are the months asked for."""
+
+    sold: list[Offer] = field(default_factory=list)
+    charged: list[Charge] = field(default_factory=list)
+    asked: list[date] = field(default_factory=list)
+    unwilling: TrueUpError | None = None
+
+    def offers(self, skus: Collection[str], /) -> list[Offer]:
+        if self.unwilling is not None:
+            raise self.unwilling
+        return [offer for offer in self.sold if offer.sku in skus]
+
+    def charges(self, month: date, today: date, /) -> list[Charge]:
+        self.asked.append(month)
+        return self.charged
+
+
+def charge(customer: str | None, units: int, sku: str | None = b.PREMIUM, cost: str = "20", **values: Any) -> Charge:
+    usual = Charge(
+        customer, sku, "Premium", "subscription", NOVEMBER, date(2026, 12, 1), D(units), units * D(cost), "USD", "inv-1"
+    )
+    return replace(usual, **values)
+
+
+@pytest.fixture
+def house() -> House:
+    """Companies 1 to 3 bill 8, 5 and 4 of a product, which nobody else may touch; the night has looked at them."""
+    house = House()
+    house.source = FakeVendor()
+    house.ports = house._new_process(house.ports.limits)
+    house.rules(b.rules(policies=[SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, "free", None)]))
+    for company, units in ((1, 8), (2, 5), (3, 4)):
+        house.company(company, [b.count(units)], [b.addition(company * 10 + 1, units)])
+        number = company + 1000
+        house.manage.agreements_[number] = replace(house.manage.agreements_[number], currency="USD")
+    run_night(house)
+    return house
+
+
+def run_night(house: House) -> None:
+    house.work_until_done(night.nightly(house.ports).partition(":")[0])
+
+
+def get(house: House, path: str) -> Answer:
+    biller = Principal("kim@birchline.example", frozenset({Role.BILLER}))
+    return Browser(make_app(house.ports, Access(stand_in=biller))).get(path)
+
+
+def rows(house: House, *charges: Charge, month: str = "") -> dict[tuple[str, int | None], dict[str, Any]]:
+    house.source.charged = list(charges)
+    answer = get(house, COSTS + (f"?month={month}" if month else ""))
+    assert answer.status_code == 200, answer.text
+    return {(row["verdict"], row["company"]): row for row in answer.json()["rows"]}
+
+
+def test_what_is_charged_stands_beside_what_is_billed_with_the_margin(house: House) -> None:
+    found = rows(house, charge("tenant-1", 8), charge("tenant-2", 7), charge("tenant-3", 2))
+
+    assert set(found) == {("equal", 1), ("too-little", 2), ("too-much", 3)}
+    equal = found["equal", 1]
+    assert (equal["charged_units"], equal["due_units"], equal["billed_units"]) == (8, 8, 8)
+    assert (equal["cost"], equal["billed_monthly"], equal["margin"], equal["cost_currency"]) == (160, 200, 40, "USD")
+    assert found["too-little", 2]["margin"] == -15
+
+
+def test_parts_of_a_month_and_credits_change_the_cost_and_not_the_units(house: House) -> None:
+    part = charge("tenant-1", 2, kind="prorate", total=D("13.33"))
+    credit = charge("tenant-1", -1, kind="service-credit", total=D(-5))
+    found = rows(house, charge("tenant-1", 8), part, credit)
+    assert (found["equal", 1]["charged_units"], found["equal", 1]["cost"]) == (8, 168.33)
+
+
+def test_what_belongs_to_no_company_no_rule_or_nobody_is_told_apart(house: House) -> None:
+    for company in (4, 5):
+        links = (CompanyLink(b.SOURCE, "tenant-both"),)
+        house.ports.companies.put_rules(CompanyRules(company, f"Company {company}", Mode.OBSERVE, links))
+    found = rows(
+        house,
+        charge("tenant-1", 8),
+        charge("tenant-2", 3, sku="new"),
+        charge("tenant-2", 3, sku="free"),
+        charge("tenant-9", 4),
+        charge("tenant-both", 4),
+        charge(None, 1, sku=None, kind="rebate", total=D(-12)),
+    )
+    assert set(found) == {
+        ("equal", 1),
+        ("unmapped", 2),
+        ("not-billed", 2),
+        ("no-charge", 2),
+        ("no-charge", 3),
+        ("unlinked", None),
+        ("shared", None),
+        ("other", None),
+    }
+    assert found["unlinked", None]["customers"] == ["tenant-9"]
+    assert get(house, COSTS).json()["costs"] == [{"currency": "USD", "cost": 8 * 20 + 3 * 20 * 2 + 4 * 20 * 2 - 12}]
+
+
+def test_there_is_no_margin_across_currencies_or_for_a_term_that_is_no_month(house: House) -> None:
+    found = rows(house, charge("tenant-1", 8, currency="EUR"), charge("tenant-2", 5, end=date(2027, 11, 1)))
+    assert [row["margin"] for row in found.values()] == [None, None, None]
+    assert ("no-charge", 3) in found
+
+
+def test_a_month_that_is_over_is_compared_with_what_stood_then_and_drafts_are_said_to_be_drafts(house: House) -> None:
+    house.clock.time = house.clock.time.replace(year=2027, month=1, day=5)
+    house.count(1, b.count(11, customer="tenant-1"))
+    run_night(house)
+
+    then = rows(house, charge("tenant-1", 8), month="2026-11")
+    assert then["equal", 1]["billed_units"] == 8
+    now = rows(house, charge("tenant-1", 11, invoice=None), month="2027-01")
+    assert now["equal", 1]["billed_units"] == 11
+    assert house.source.asked == [NOVEMBER, date(2027, 1, 1)]
+    told = get(house, COSTS).json()
+    assert (told["draft"], told["invoices"], told["month"]) == (True, [], "2027-01")
+
+
+def test_costs_go_out_as_a_table_and_other_questions_are_refused(house: House) -> None:
+    house.source.charged = [charge("tenant-1", 8, name="=1+1")]
+    answer = get(house, f"{COSTS}.csv")
+    first = next(
+        row for row in csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))) if row["company"] == "1"
+    )
+    assert (first["verdict"], first["item"], first["skus"]) == ("equal", "'=1+1", b.PREMIUM)
+    assert get(house, f"{COSTS}?month=soon").status_code == 400
+    assert get(house, "/console/api/sources/cove/costs").status_code == 404
+    house.ports = replace(house.ports, sources={"cove": FakeFleet("cove")})
+    assert get(house, "/console/api/sources/cove/costs").status_code == 404
+
+
+# ---- what is sold
+
+
+def offer(sku: str, *steps: PriceStep, kind: OfferKind = OfferKind.FLAT, term: str = "Monthly") -> Offer:
+    return Offer(sku, "Larkmail Security", "Larkmail", "LAR-M", term, None, kind, "Each", steps)
+
+
+ONE_STEP = PriceStep(None, D("2.10"), D("3.50"))
+TWO_STEPS = (PriceStep(D(50), D("2.10"), D("3.50")), PriceStep(None, D("1.90"), D("3.10")))
+
+
+def test_what_is_bought_and_mapped_by_nobody_is_told_with_its_offer_and_a_profile(house: House) -> None:
+    cost = Money(D("2.10"), "month", "USD")
+    for company, units in ((1, 3), (2, 9)):
+        lark = replace(b.count(units, sku="lark", name="Larkmail, Monthly", customer=f"tenant-{company}"), cost=cost)
+        house.count(company, b.count(8, customer=f"tenant-{company}"), lark)
+    house.source.sold = [offer("lark", ONE_STEP), offer("other", ONE_STEP)]
+    house.clock.pass_by(days=1)
+    run_night(house)
+
+    told = get(house, PRODUCTS).json()
+    (product,) = told["products"]
+    assert (product["sku"], product["units"], product["customers"]) == ("lark", 12, ["tenant-1", "tenant-2"])
+    assert product["cost"] == {"amount": 2.1, "per": "month", "currency": "USD"}
+    (sold,) = product["offers"]
+    assert (sold["kind"], sold["term"]) == ("flat", "Monthly")
+    assert sold["steps"] == [{"upto": None, "cost": 2.1, "retail": 3.5, "whole": False}]
+    assert product["profile"] == {
+        "id": "larkmail-monthly",
+        "name": "Larkmail, Monthly",
+        "product": "LAR-M",
+        "price": {"kind": "retail", "per": "month"},
+    }
+
+    house.source.unwilling = Retryable("the vendor is down.", system="vendor", remedy="Wait.")
+    told = get(house, PRODUCTS).json()
+    assert (told["problem"], told["products"][0]["offers"]) == ("vendor: the vendor is down. Wait.", [])
+    assert get(house, "/console/api/sources/pax8/products").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("offers", "price"),
+    [
+        ([], "product"),
+        ([offer("s", ONE_STEP)], "retail"),
+        ([offer("s", ONE_STEP), offer("s", ONE_STEP)], "product"),
+        ([offer("s", ONE_STEP, term="Annual")], "product"),
+        ([offer("s", *TWO_STEPS, kind=OfferKind.TIERED)], "tiered"),
+        ([offer("s", *TWO_STEPS, kind=OfferKind.VOLUME)], "volume"),
+        ([offer("s", ONE_STEP, kind=OfferKind.VOLUME)], "product"),
+        ([offer("s", ONE_STEP, kind=OfferKind.MARKUP)], "product"),
+        ([offer("s", replace(ONE_STEP, retail=None))], "product"),
+        ([offer("s", replace(ONE_STEP, retail=D(0)))], "product"),
+        ([offer("s", replace(ONE_STEP, whole=True))], "product"),
+        ([offer("s")], "product"),
+    ],
+)
+def test_a_suggested_profile_is_one_that_the_rules_take_and_guesses_no_price(offers: list[Offer], price: str) -> None:
+    profile = suggested("Larkmail Security, Monthly", offers)
+    assert profile["price"]["kind"] == price
+    assert Profile.model_validate_json(json.dumps(profile)).id == "larkmail-security-monthly"
