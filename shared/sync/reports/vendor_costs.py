@@ -25,7 +25,7 @@ from shared.errors import Gone
 from shared.sources.protocol import ChargingSource
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-from shared.sync.reports.months import everybody, standing, this_month
+from shared.sync.reports.months import standing, this_month
 from shared.sync.sheets import sheet_of
 
 Json = dict[str, Any]
@@ -141,7 +141,7 @@ def _place(
 def _billed(ports: Ports, month: date) -> dict[int, dict[str, Balance]]:
     """What the last look of a month saw billed, by company and bill item; of months to come what stands now."""
     if month >= this_month(ports):
-        return {row.id: _by_item(balance.items) for row, balance in standing(ports, everybody)}
+        return {row.id: _by_item(balance.items) for row, balance in standing(ports)}
     last = {balance.company: balance for balance in ports.balances.of_month(month)}
     return {company: _by_item(balance.items) for company, balance in last.items()}
 
