@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from operator import itemgetter
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import Period
@@ -42,7 +43,11 @@ _ZERO = Decimal(0)
 
 def has_usage(item: BillItem, situation: Situation) -> bool:
     """Whether usage of an item was ever read: its last period is billed although nothing is counted any more."""
-    return any(names_usage(line, item.id) for line in situation.seats)
+    return any(_usage_of(item, situation))
+
+
+def _usage_of(item: BillItem, situation: Situation) -> Iterator[tuple[str, SeatRecord]]:
+    return ((line, record) for line, record in situation.seats.items() if names_usage(line, item.id))
 
 
 def plan_usage(
@@ -81,8 +86,12 @@ def plan_usage(
 def _with_readings(
     line: str, item: BillItem, profile: BillingProfile, quantity: Decimal, situation: Situation
 ) -> SeatRecord:
-    """The record with what was read since the last sync, then with tonight's reading. A new one begins tonight."""
-    record = situation.seats.get(line, SeatRecord(line))
+    """The record with what was read since the last sync, then with tonight's reading. A new one begins tonight.
+
+    What was used is the item's, wherever it is billed: the record moves with it to another agreement.
+    """
+    so_far = [(seats.seen or date.min, name == line, seats) for name, seats in _usage_of(item, situation)]
+    record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else SeatRecord(line)
     if record.seen is not None:
         for day, then in _told_since(record.seen, item, profile, situation):
             record = _with_reading(record, day, then, item)

@@ -44,11 +44,17 @@ class OneOffs:
 
 
 def charged_once(target: Target, situation: Situation) -> ChargedOnce:
-    """What our one-off lines charge. One that a person changed or deleted has been dealt with: what we wrote counts."""
-    key = target.key.for_one_off()
-    rows = {row.stamp: row.values for row in situation.rows.get(target.item.id, ()) if row.key == key}
+    """What our one-off lines charge. One that a person changed or deleted has been dealt with: what we wrote counts.
+
+    What was used is charged once, also where the item is billed on another agreement since.
+    """
+    keys = {target.key.for_one_off()}
+    known = situation.rows.get(target.item.id, ())
+    if target.profile.arrears is not None:
+        keys |= {row.key for row in known if not row.key.is_standing}
+    rows = {row.stamp: row.values for row in known if row.key in keys}
     for line in situation.owned[target.item.id]:
-        if line.key == key:
+        if line.key in keys:
             rows.setdefault(line.addition.serial_number.strip(), LineValues.of(line.addition))
     numbers: Counter[date] = Counter()
     seats: defaultdict[date, Decimal] = defaultdict(Decimal)

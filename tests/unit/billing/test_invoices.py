@@ -592,6 +592,30 @@ def test_one_reading_on_the_first_or_last_day_of_a_month_is_enough_to_bill_it(re
     assert [change.after.quantity for change in plan.changes] == billed
 
 
+def on_another_agreement(agreement: Agreement, day: date, count: int) -> Plan:
+    """The plan of a night on which a person has moved the item to agreement 502."""
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, agreement=502),)
+    facts = agreement.facts(day, count)
+    (old,) = facts.agreements
+    return plan_company(replace(facts, agreements=(old, replace(old, id=502)), additions={**facts.additions, 502: ()}))
+
+
+def test_usage_that_moves_to_another_agreement_takes_what_was_read_with_it():
+    agreement = used(Arrears.HIGHEST)
+    (change,) = on_another_agreement(agreement, date(2026, 2, 1), 130).changes
+
+    assert (change.key.agreement, change.after.quantity) == (502, D(180))
+
+
+def test_usage_that_was_billed_on_one_agreement_is_not_billed_again_on_the_other():
+    agreement = used(Arrears.HIGHEST)
+    agreement.night(date(2026, 2, 1), 130)
+    assert on_another_agreement(agreement, date(2026, 2, 2), 150).groups == ()
+
+    (change,) = on_another_agreement(agreement, date(2026, 3, 1), 110).changes
+    assert (change.key.agreement, change.after.quantity) == (502, D(130))
+
+
 def test_a_second_copy_of_a_line_for_usage_is_removed():
     agreement = used(Arrears.HIGHEST)
     agreement.night(date(2026, 2, 1), 130)
