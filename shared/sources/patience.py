@@ -10,6 +10,10 @@ from shared.errors import Retryable
 
 #: Seconds before the first and the second repetition where the vendor names no time of its own.
 BACK_OFF = (2.0, 8.0)
+#: Seconds for what is read of one customer: a company's sync has four minutes in all, for reading and writing.
+READ_SECONDS = 100.0
+#: Seconds for what is read of all.
+LIST_SECONDS = 300.0
 
 _T = TypeVar("_T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import subprocess
@@ -242,6 +243,21 @@ def test_a_call_that_takes_too_long_is_cancelled_and_may_be_repeated() -> None:
         client.get("/organization", FakeCredential().get_token("scope"), headers={}, seconds=0.05)
 
     assert cancelled.wait(30)
+
+
+def test_the_connections_go_with_the_source() -> None:
+    closed = threading.Event()
+
+    class Pool(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closed.set()
+
+    client = GraphClient(settings(), Pool(lambda _: httpx.Response(200, json={})))
+    client.get("/organization", FakeCredential().get_token("scope"), headers={}, seconds=30)
+    assert not closed.is_set()
+    del client
+    gc.collect()
+    assert closed.wait(30)
 
 
 @pytest.mark.parametrize(

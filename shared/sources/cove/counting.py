@@ -48,7 +48,7 @@ class Measure(NamedTuple):
     level: bool = False
 
 
-def reading_of(customer: Partner, devices: Sequence[Device], told: Told, day: date) -> Reading:
+def counted(customer: Partner, devices: Sequence[Device], told: Told, day: date) -> Reading:
     """The counts of one customer, complete within what was told.
 
     A customer in trial has nothing that is billed. Raises `Incomplete` where the customer does not say whether it is in

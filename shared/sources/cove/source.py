@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
-from shared.errors import Gone, TrueUpError
+from shared.billing.counts import Customer, ReadFailure, Reading
+from shared.errors import Gone
 from shared.http.wire import Transport
 from shared.sources.cove import reads
-from shared.sources.cove.counting import Told, reading_of, told_by
-from shared.sources.cove.parse import SOURCE, SYSTEM, Device, Partner, by_customer
+from shared.sources.cove.counting import counted, told_by
+from shared.sources.cove.parse import SOURCE, SYSTEM, by_customer
 from shared.sources.cove.session import CoveSession
 from shared.sources.cove.settings import CoveSettings
-from shared.sources.failures import failed, problem
-
-#: A company's sync has four minutes in all, for reading and writing.
-READ_SECONDS = 100.0
-LIST_SECONDS = 300.0
+from shared.sources.customers import by_name
+from shared.sources.failures import is_number, no_customer, problems_of, reading_or_failure
+from shared.sources.patience import LIST_SECONDS, READ_SECONDS
 
 
 class CoveSource:
@@ -45,38 +44,21 @@ class CoveSource:
     def check(self) -> list[str]:
         """Logs in and asks for one device, with every column that is counted."""
         patience = self._session.patience(READ_SECONDS)
-        try:
-            reads.devices_page(self._session, self._session.own_partner(patience), 0, 1, patience)
-        except TrueUpError as error:
-            return [problem(error)]
-        return []
+        session = self._session
+        return problems_of(lambda: reads.devices_page(session, session.own_partner(patience), 0, 1, patience))
 
     def customers(self) -> list[Customer]:
         """Every end customer, by name."""
         partners = reads.partners(self._session, self._session.patience(LIST_SECONDS)).values()
-        found = [partner.customer for partner in partners if partner.is_customer]
-        return sorted(found, key=lambda customer: (customer.name.casefold(), customer.id))
+        return by_name(partner.customer for partner in partners if partner.is_customer)
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The counts of one end customer, complete over what its own devices tell. `customer` is the partner's id."""
         number = customer.strip()
-        if not (number.isascii() and number.isdigit()):
-            return ReadFailure(
-                SOURCE,
-                customer,
-                FailureKind.CUSTOMER_GONE,
-                "The company is linked to something that is not the id of a Cove customer.",
-                "Put the customer's id (a number, which the finding of an unlinked customer names) into the link.",
-            )
-        patience = self._session.patience(READ_SECONDS)
-        try:
-            partner = reads.partners(self._session, patience).get(number)
-            if partner is None or not partner.is_customer:
-                raise _gone()
-            devices = reads.devices(self._session, number, patience)
-            return reading_of(partner, devices, told_by(devices), day)
-        except TrueUpError as error:
-            return failed(SOURCE, number, error)
+        if not is_number(number):
+            remedy = "Put the customer's id (a number, which the finding of an unlinked customer names) into the link."
+            return no_customer(SOURCE, customer, "the id of a Cove customer", remedy)
+        return reading_or_failure(SOURCE, number, lambda: self._read(number, day))
 
     def read_fleet(self, day: date, _known: Mapping[str, Reading], /) -> dict[str, Reading | ReadFailure]:
         """All customers from one tree and one list of devices."""
@@ -86,16 +68,17 @@ class CoveSource:
         devices = reads.devices(self._session, own, patience)
         told = told_by(devices)
         return {
-            number: _reading(partners[number], theirs, told, day)
+            number: reading_or_failure(SOURCE, number, partial(counted, partners[number], theirs, told, day))
             for number, theirs in by_customer(devices, partners, own).items()
         }
 
-
-def _reading(partner: Partner, devices: Sequence[Device], told: Told, day: date) -> Reading | ReadFailure:
-    try:
-        return reading_of(partner, devices, told, day)
-    except TrueUpError as error:
-        return failed(SOURCE, partner.id, error)
+    def _read(self, number: str, day: date) -> Reading:
+        patience = self._session.patience(READ_SECONDS)
+        partner = reads.partners(self._session, patience).get(number)
+        if partner is None or not partner.is_customer:
+            raise _gone()
+        devices = reads.devices(self._session, number, patience)
+        return counted(partner, devices, told_by(devices), day)
 
 
 def _gone() -> Gone:

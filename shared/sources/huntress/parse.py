@@ -86,7 +86,7 @@ def newest_invoice_of(body: object) -> VendorInvoice | None:
     return max(found, key=lambda invoice: (invoice.day, int(invoice.id)), default=None)
 
 
-def reading_of(row: Row, day: date) -> Reading:
+def counted(row: Row, day: date) -> Reading:
     """The counts of one organization, complete within the products that it tells of; telling of none is no reading."""
     told = [(product, units) for product in PRODUCTS if (units := _told(row, product)) is not None]
     if not told:

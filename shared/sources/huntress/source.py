@@ -5,19 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, VendorInvoice
-from shared.errors import TrueUpError
+from shared.billing.counts import Customer, ReadFailure, Reading, VendorInvoice
 from shared.http.wire import Transport
-from shared.sources.failures import failed, problem
-from shared.sources.huntress.parse import SOURCE, customer_of, reading_of
+from shared.sources.customers import by_name
+from shared.sources.failures import is_number, no_customer, problems_of, reading_or_failure
+from shared.sources.huntress.parse import SOURCE, counted, customer_of
 from shared.sources.huntress.reads import HuntressReader
 from shared.sources.huntress.settings import HuntressSettings
-from shared.sources.rows import Row
-
-#: A company's sync has four minutes in all, for reading and writing.
-READ_SECONDS = 100.0
-LIST_SECONDS = 300.0
+from shared.sources.patience import LIST_SECONDS, READ_SECONDS
 
 
 class HuntressSource:
@@ -43,45 +40,27 @@ class HuntressSource:
 
     def check(self) -> list[str]:
         """Asks for the account."""
-        try:
-            self._reader.account(self._reader.patience(READ_SECONDS))
-        except TrueUpError as error:
-            return [problem(error)]
-        return []
+        return problems_of(lambda: self._reader.account(self._reader.patience(READ_SECONDS)))
 
     def customers(self) -> list[Customer]:
         """Every organization, by name."""
         rows = self._reader.organizations(self._reader.patience(LIST_SECONDS)).values()
-        return sorted(map(customer_of, rows), key=lambda customer: (customer.name.casefold(), customer.id))
+        return by_name(map(customer_of, rows))
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The counts of one organization, complete over the products it tells of. `customer` is its number."""
         number = customer.strip()
-        if not (number.isascii() and number.isdigit()):
-            return ReadFailure(
-                SOURCE,
-                customer,
-                FailureKind.CUSTOMER_GONE,
-                "The company is linked to something that is not the number of a Huntress organization.",
-                "Put the organization's number (it stands in its address in the Huntress portal) into the link.",
-            )
-        try:
-            return reading_of(self._reader.organization(number, self._reader.patience(READ_SECONDS)), day)
-        except TrueUpError as error:
-            return failed(SOURCE, number, error)
+        if not is_number(number):
+            remedy = "Put the organization's number (it stands in its address in the Huntress portal) into the link."
+            return no_customer(SOURCE, customer, "the number of a Huntress organization", remedy)
+        patience = self._reader.patience(READ_SECONDS)
+        return reading_or_failure(SOURCE, number, lambda: counted(self._reader.organization(number, patience), day))
 
     def read_fleet(self, day: date, _known: Mapping[str, Reading], /) -> dict[str, Reading | ReadFailure]:
         """All organizations in one list: one call for five hundred."""
         rows = self._reader.organizations(self._reader.patience(LIST_SECONDS))
-        return {number: _reading(number, row, day) for number, row in rows.items()}
+        return {number: reading_or_failure(SOURCE, number, partial(counted, row, day)) for number, row in rows.items()}
 
     def newest_invoice(self) -> VendorInvoice | None:
         """The newest invoice of the account; it tells no counts of single organizations."""
         return self._reader.newest_invoice(self._reader.patience(READ_SECONDS))
-
-
-def _reading(number: str, row: Row, day: date) -> Reading | ReadFailure:
-    try:
-        return reading_of(row, day)
-    except TrueUpError as error:
-        return failed(SOURCE, number, error)

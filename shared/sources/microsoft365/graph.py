@@ -11,7 +11,8 @@ import asyncio
 import json
 import ssl
 import threading
-from collections.abc import Coroutine, Mapping
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -71,6 +72,11 @@ class _BackgroundLoop:
             future.cancel()
             raise
 
+    def begin(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Begins some last work without waiting for it; none where nothing ever ran."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(work(), self._loop)
+
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
@@ -83,13 +89,15 @@ _background = _BackgroundLoop()
 
 
 class GraphClient:
-    """Sends requests with one connection pool for all tenants."""
+    """Sends requests with one connection pool for all tenants, which goes with it."""
 
     def __init__(self, settings: MicrosoftSettings, transport: httpx.AsyncBaseTransport | None) -> None:
         self._url = settings.graph_url.rstrip("/")
         verify = ssl.create_default_context(cafile=settings.ca_file) if settings.ca_file else True
         timeout = httpx.Timeout(CALL_SECONDS, connect=CONNECT_SECONDS)
         self._http = httpx.AsyncClient(transport=transport, verify=verify, timeout=timeout)
+        # Nobody says when a source is not needed any more. The end of the process closes its sockets by itself.
+        weakref.finalize(self, _background.begin, self._http.aclose).atexit = False
 
     def get(self, path: str, token: AccessToken, *, headers: Mapping[str, str], seconds: float) -> Answer:
         """One GET. `path` is relative to Graph's address, or the absolute address of a further page there.

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, timedelta
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Subscription
+from shared.billing.counts import Customer, ReadFailure, Reading, Subscription
 from shared.billing.vendors import Charge, Offer
 from shared.errors import Gone, Retryable, TrueUpError
 from shared.http.wire import RequestsTransport, Transport
-from shared.sources.failures import failed, problem
+from shared.sources.customers import by_name
+from shared.sources.failures import failed, no_customer, problems_of, reading_or_failure
 from shared.sources.http import VendorHttp
-from shared.sources.patience import Patience
+from shared.sources.patience import READ_SECONDS, Patience
 from shared.sources.pax8.invoices import charge_of, stands
 from shared.sources.pax8.offers import offers_of
 from shared.sources.pax8.parse import (
@@ -35,8 +36,7 @@ from shared.sources.pax8.timeline import Timeline
 from shared.sources.pax8.token import PERMISSION, SYSTEM, Pax8Token
 from shared.sources.rows import Row
 
-#: A company's sync has four minutes in all, for reading and writing.
-READ_SECONDS = 100.0
+#: A person waits for most of its lists.
 LIST_SECONDS = 100.0
 #: What does not fit is read company by company: the night waits for the fleets of all sources.
 FLEET_SECONDS = 150.0
@@ -69,38 +69,22 @@ class Pax8Source:
 
     def check(self) -> list[str]:
         """Asks for a token and one company."""
-        try:
-            self._reader.one_company_listed(self._http.patience(READ_SECONDS))
-        except TrueUpError as error:
-            return [problem(error)]
-        return []
+        return problems_of(lambda: self._reader.one_company_listed(self._http.patience(READ_SECONDS)))
 
     def customers(self) -> list[Customer]:
         """Every company that is not deleted, by name."""
         rows = self._reader.companies(self._http.patience(LIST_SECONDS))
-        found = [customer_of(row) for row in rows if not is_deleted(row)]
-        return sorted(found, key=lambda customer: (customer.name.casefold(), customer.id))
+        return by_name(customer_of(row) for row in rows if not is_deleted(row))
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """What one company has bought, complete over all products. `customer` is the company's id at Pax8."""
         company = customer.strip().casefold()
         if not UUID.fullmatch(company):
-            return ReadFailure(
-                SOURCE,
-                customer,
-                FailureKind.CUSTOMER_GONE,
-                "The company is linked to something that is not the id of a Pax8 company.",
-                "Put the id of the Pax8 company (it stands in its address in the Pax8 app) into the company's link.",
+            remedy = (
+                "Put the id of the Pax8 company (it stands in its address in the Pax8 app) into the company's link."
             )
-        patience = self._http.patience(READ_SECONDS)
-        try:
-            # A company that is not there any more has no subscriptions either, which is not the same as none bought.
-            if is_deleted(self._reader.company(company, patience)):
-                raise _deleted()
-            rows = self._reader.subscriptions(patience, company)
-            return self._reading(company, rows, day, {}, patience)
-        except TrueUpError as error:
-            return failed(SOURCE, company, error)
+            return no_customer(SOURCE, customer, "the id of a Pax8 company", remedy)
+        return reading_or_failure(SOURCE, company, lambda: self._read(company, day))
 
     def read_fleet(self, day: date, known: Mapping[str, Reading]) -> dict[str, Reading | ReadFailure]:
         """All companies in two lists, and the history of what changed since it was `known`.
@@ -146,6 +130,13 @@ class Pax8Source:
             return [charge_of(item, invoice) for item, invoice in items]
         ahead = (month.year - today.year) * 12 + month.month - today.month
         return [charge_of(item, None) for item in self._reader.draft_items(ahead, patience)] if ahead in (0, 1) else []
+
+    def _read(self, company: str, day: date) -> Reading:
+        patience = self._http.patience(READ_SECONDS)
+        # A company that is not there any more has no subscriptions either, which is not the same as none bought.
+        if is_deleted(self._reader.company(company, patience)):
+            raise _deleted()
+        return self._reading(company, self._reader.subscriptions(patience, company), day, {}, patience)
 
     def _reading(
         self, company: str, rows: Iterable[Row], day: date, before: Mapping[str, Subscription], patience: Patience

@@ -9,7 +9,8 @@ from typing import Protocol
 from shared.billing.counts import Customer, ReadFailure, Reading
 from shared.billing.pushes import Pushed, reading_of
 from shared.errors import TrueUpError
-from shared.sources.failures import failed, problem
+from shared.sources.customers import by_name
+from shared.sources.failures import failed, problems_of
 from shared.sources.pushed.settings import PREFIX
 
 
@@ -39,18 +40,13 @@ class PushedSource:
 
     def check(self) -> list[str]:
         """Whether the store answers; that nothing was pushed lately is told of each customer when it is read."""
-        try:
-            self._counts.all(self._name)
-        except TrueUpError as error:
-            return [problem(error)]
-        return []
+        return problems_of(lambda: self._counts.all(self._name))
 
     def customers(self) -> list[Customer]:
         """Everybody for whom something was ever pushed."""
-        found = [
+        return by_name(
             Customer(self._name, each.customer, each.name or each.customer) for each in self._counts.all(self._name)
-        ]
-        return sorted(found, key=lambda customer: (customer.name.casefold(), customer.id))
+        )
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """What stands of the pushes for one customer, with the SKUs that it is complete for as its scope."""
