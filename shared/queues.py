@@ -34,7 +34,8 @@ class SyncMessage:
     """Look at this company. Only the message whose `claim` stands in the run's row works on it.
 
     `mode` is the most that the run may do (None: what each company's own mode says) and `rules` the version that it
-    pinned. `tries` counts how often the company was put back because the outcome of a write was not known yet.
+    pinned. `tries` counts how often the company was put back because the outcome of a write was not known yet,
+    `unanswered` how often because the store did not answer.
     """
 
     run: str
@@ -43,16 +44,20 @@ class SyncMessage:
     mode: Mode | None
     rules: int
     tries: int = 0
+    unanswered: int = 0
 
     def text(self) -> str:
         return json.dumps(asdict(self))
 
     def for_row(self, company: int, claim: str) -> SyncMessage:
         """The message of another row of the same run."""
-        return replace(self, company=company, claim=claim, tries=0)
+        return replace(self, company=company, claim=claim, tries=0, unanswered=0)
 
     def tried_again(self) -> SyncMessage:
         return replace(self, tries=self.tries + 1)
+
+    def not_answered(self) -> SyncMessage:
+        return replace(self, unanswered=self.unanswered + 1)
 
     @classmethod
     def read(cls, text: str) -> SyncMessage:

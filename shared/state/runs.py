@@ -6,13 +6,13 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
+from shared.billing.plan import Group
 from shared.billing.rules import EVERYTHING, Remit
-from shared.errors import Gone
 from shared.state import tallies
-from shared.state.documents import SEPARATOR, Document, escape
+from shared.state.documents import SEPARATOR, escape
 from shared.state.records import CompanyReport
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, in_transactions
 from shared.state.run_headers import TABLE, RunHeader, RunHeaders
@@ -34,6 +34,7 @@ from shared.state.run_rows import (
 )
 from shared.state.tables import TableAccess
 from shared.state.tallies import Tally
+from shared.state.work_lists import WorkList, WorkLists
 
 __all__ = ["RunHeader", "RunRow", "RunStore", "Stage"]
 
@@ -43,22 +44,7 @@ _WINDOW = 16
 _ROUNDS = 20
 #: With the marker of its batch, one transaction.
 _BATCH = 99
-_WORK_LIST = "list"
 _FILLED = "filled"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkList:
-    """The companies of a run, written once and before the run itself: every filling writes the same rows.
-
-    `approved` are the hashes of approved groups by company.
-    """
-
-    companies: tuple[int, ...]
-    approved: dict[int, tuple[str, ...]] = field(default_factory=dict)
-
-
-_LIST_DOCUMENT = Document("work list", WorkList)
 
 
 class RunStore:
@@ -67,6 +53,7 @@ class RunStore:
     def __init__(self, tables: TableAccess, remit: Remit = EVERYTHING) -> None:
         self._tables = tables
         self._headers = RunHeaders(tables)
+        self._lists = WorkLists(tables)
         self._remit = remit
 
     def narrowed(self, remit: Remit) -> RunStore:
@@ -82,12 +69,20 @@ class RunStore:
         companies are the next creation's too. A header that stays without `filled` belongs to a crash after it: `fill`
         repairs it.
         """
-        work = self._new_work_list(header.id, companies, approved or {})
+        work = self._lists.make(header.id, companies, approved or {})
         new = replace(header, companies=len(work.companies), filled=False, ended=None, outcomes={})
         if not self._headers.insert(new):
             return False
         self._fill(header.id, work)
         return True
+
+    def note_approved(self, run: str, groups: Mapping[int, Sequence[Group]]) -> None:
+        """Remembers by company what somebody saw and approved for a run, which is not made yet."""
+        self._lists.note_approved(run, groups)
+
+    def approved(self, run: str, company: int) -> tuple[Group, ...]:
+        """What somebody saw and approved of a company for a run to write; nothing in other runs."""
+        return self._lists.approved(run, company)
 
     def fill(self, run: str) -> None:
         """Writes the rows of the work list that are still missing and marks the header as filled.
@@ -95,7 +90,7 @@ class RunStore:
         Safe to repeat, also while another filling or the work itself is under way: each batch of rows carries a marker
         that can be written once, so a row that has moved on does not come back. Raises `Gone` for an unknown run.
         """
-        self._fill(run, self._work_list(run))
+        self._fill(run, self._lists.get(run))
 
     def _fill(self, run: str, work: WorkList) -> None:
         for number, start in enumerate(range(0, len(work.companies), _BATCH)):
@@ -264,21 +259,6 @@ class RunStore:
         for batch in in_transactions([DeleteRow(key) for key in keys]):
             self._transact(run, batch)
         return len(keys)
-
-    def _new_work_list(self, run: str, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]]) -> WorkList:
-        """Writes the work list; the one that stands, when there is one."""
-        work = WorkList(tuple(sorted(set(companies))), dict(approved))
-        try:
-            self._tables.insert(TABLE, escape(run), _WORK_LIST, _LIST_DOCUMENT.encode(work))
-        except AlreadyThere:
-            return self._work_list(run)
-        return work
-
-    def _work_list(self, run: str) -> WorkList:
-        row = self._tables.get(TABLE, escape(run), _WORK_LIST)
-        if row is None:
-            raise Gone(f"run {run} has no work list", system="state", remedy="Start the run again.")
-        return _LIST_DOCUMENT.decode(row.values)
 
     def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
         """Pending rows in random order, looked at again while some are left."""

@@ -18,6 +18,7 @@ from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.records import Signature, Verdict
 from shared.sync.company import Order, Synced, sync_company
+from shared.sync.decisions import groups_shown
 from shared.sync.due import looked_at_after_a_death
 from shared.sync.lanes import start_run
 from shared.sync.ports import Ports
@@ -85,16 +86,15 @@ def approve_all(
     `held` True: only those that a guard holds, False: only others. Which groups these are is fixed now, and the run's
     rows carry it. None when nothing waits.
     """
-    wanted: dict[int, tuple[str, ...]] = {}
+    wanted: dict[int, list[Group]] = {}
     for row, state in companies_to_decide(ports):
         if companies is None or row.id in companies:
             groups = [group for group in waiting_groups(state) if _is_wanted(group, kind, held)]
-            wanted.update({row.id: tuple(group.hash for group in groups)} if groups else {})
+            wanted.update({row.id: groups} if groups else {})
     if not wanted:
         return None
-    run = new_run(ports, "approval")
-    start_run(ports, run, "approval", sorted(wanted), approved=wanted, signed=sign(ports, person))
-    return run
+    hashes = {company: [group.hash for group in groups] for company, groups in wanted.items()}
+    return _start(ports, hashes, wanted, person)
 
 
 def approve_several(ports: Ports, wanted: Mapping[int, Collection[str]], person: Person) -> str:
@@ -104,7 +104,20 @@ def approve_several(ports: Ports, wanted: Mapping[int, Collection[str]], person:
     """
     for company in wanted:
         known_and_not_observed(ports, company)
+    states = {company: ports.company_state.load(company) for company in wanted}
+    shown = {
+        company: [group for group in groups_shown(states[company]) if group.hash in hashes]
+        for company, hashes in wanted.items()
+    }
+    return _start(ports, wanted, shown, person)
+
+
+def _start(
+    ports: Ports, wanted: Mapping[int, Collection[str]], shown: Mapping[int, Sequence[Group]], person: Person
+) -> str:
+    """The run that writes what was approved; what was `shown` is kept, to tell the difference from what is planned."""
     run = new_run(ports, "approval")
+    ports.runs.note_approved(run, shown)
     approved = {company: tuple(sorted(set(hashes))) for company, hashes in wanted.items()}
     start_run(ports, run, "approval", sorted(wanted), approved=approved, signed=sign(ports, person))
     return run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from shared.billing.choices import resumed
@@ -17,7 +18,7 @@ from shared.errors import Busy, Retryable, TrueUpError
 from shared.state.companies import Lease
 from shared.state.company_state import CompanyState
 from shared.state.overview import Summary
-from shared.state.records import CompanyReport, Outcome, Signature, Verdict
+from shared.state.records import CompanyReport, Decision, Outcome, Signature, Verdict
 from shared.sync.apply import Applied, Errand, apply_plan
 from shared.sync.balances import record_balance
 from shared.sync.decisions import Judged, judge
@@ -26,7 +27,7 @@ from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.observe import company_rules, night_of, observe, unread_active
-from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, report_of, worker_died
+from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, never_ended, report_of
 from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan
@@ -90,7 +91,7 @@ def sync_company(ports: Ports, order: Order) -> Synced:
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
     try:
         if lease.company.deaths >= MOST_DEATHS:
-            synced = Synced(worker_died(order.company))
+            synced = Synced(never_ended(order.company))
         else:
             with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
                 synced = _under_lease(ports, order, lease)
@@ -135,9 +136,10 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
                 return _not_undone_yet(order, unfinished)
             state = ports.company_state.load(order.company)
             company = replace(company, mode=company.mode.at_most(Mode.APPROVE))
-        synced = _sync(ports, order, lease, company, state, before)
+        too_late = _too_late(ports, order, unknown, before)
+        synced = _sync(ports, order, lease, company, state, before, too_late)
         # A worker that died may have written it already: then the group does not wait any more.
-        return synced if order.again else _with_unknown(synced, unknown)
+        return synced if order.again else _with_unknown(synced, {*unknown} - {each.group.hash for each in too_late})
     except Busy:
         raise
     except TrueUpError as error:
@@ -152,14 +154,27 @@ def _approved(ports: Ports, order: Order, state: CompanyState) -> tuple[CompanyS
     return record_verdicts(ports, order.company, state, order.approved, Verdict.APPROVED, order.signed, order.run)
 
 
-def _with_unknown(synced: Synced, unknown: tuple[str, ...]) -> Synced:
+def _too_late(ports: Ports, order: Order, unknown: Collection[str], before: Collection[Change]) -> tuple[Decision, ...]:
+    """What was approved for a run as it was shown then, where nothing waits any more and the run has not written it."""
+    if not unknown or order.signed is None:
+        return ()
+    written = {change.fingerprint for change in before}
+    shown = [group for group in ports.runs.approved(order.run, order.company) if group.hash in unknown]
+    return tuple(
+        Decision(Verdict.APPROVED, group, order.signed, order.run)
+        for group in shown
+        if not all(change.fingerprint in written for change in group.changes)
+    )
+
+
+def _with_unknown(synced: Synced, unknown: Collection[str]) -> Synced:
     """What was approved without a group that waits for it is stale before anybody has looked."""
     if not unknown:
         return synced
-    told = f"no group waits any more for {len(unknown)} approval(s): {', '.join(unknown)}"
+    told = f"no group waits any more for {len(unknown)} approval(s): {', '.join(sorted(unknown))}"
     note = "; ".join(part for part in (synced.report.note, told) if part)
     report = replace(synced.report, note=note, stale=synced.report.stale + len(unknown))
-    return replace(synced, report=report, unknown=unknown)
+    return replace(synced, report=report, unknown=tuple(sorted(unknown)))
 
 
 def _not_undone_yet(order: Order, undone: Undone) -> Synced:
@@ -204,8 +219,9 @@ def _sync(
     company: CompanyRules,
     state: CompanyState,
     before: list[Change],
+    too_late: Collection[Decision],
 ) -> Synced:
-    """`before` are the run's writes of earlier looks."""
+    """`before` are the run's writes of earlier looks, `too_late` approvals of what does not wait any more."""
     as_of = business_date(ports.clock)
     night = order.run if order.run == night_of(as_of) and not (order.again or before or state.intents) else None
     rules = ports.rules.load(order.rules)
@@ -222,7 +238,7 @@ def _sync(
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
-    judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days)
+    judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days, too_late)
     mode = company.mode.at_most(order.mode)
     groups = judged.applicable(mode, approved_only=order.signed is not None)
     stopped = stopped_sources(ports, order.run, facts, groups)

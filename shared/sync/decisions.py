@@ -25,12 +25,16 @@ class Stale:
     now: Group | None
     reason: str
 
-    def finding(self) -> Finding:
+    @property
+    def text(self) -> str:
         item = self.decision.group.bill_item
+        return f"{item}: {self.reason}. Approved was: {_told(self.decision.group)} Planned now: {_told(self.now)}"
+
+    def finding(self) -> Finding:
         return Finding(
             FindingKind.STALE,
-            item,
-            f"{item}: {self.reason}. Approved was: {_told(self.decision.group)} Planned now: {_told(self.now)}",
+            self.decision.group.bill_item,
+            self.text,
             "Look at what is planned now, and approve or reject that.",
         )
 
@@ -95,11 +99,18 @@ def groups_shown(state: CompanyState) -> list[Group]:
 
 
 def judge(
-    plan: Plan, state: CompanyState, decisions: Mapping[str, Decision], mode: Mode, now: datetime, expire_days: int
+    plan: Plan,
+    state: CompanyState,
+    decisions: Mapping[str, Decision],
+    mode: Mode,
+    now: datetime,
+    expire_days: int,
+    too_late: Iterable[Decision] = (),
 ) -> Judged:
     """Sorts out a fresh plan. `decisions` are those stored, with what was written of them; `now` is UTC.
 
-    Of a bill item that is frozen nothing is known tonight: its decisions stand as they are.
+    Of a bill item that is frozen nothing is known tonight: its decisions stand as they are. Approvals that came
+    `too_late` to be stored are stale.
     """
     age = timedelta(days=expire_days)
     groups = {group.bill_item: group for group in plan.groups}
@@ -119,6 +130,9 @@ def judge(
             stale.append(Stale(decision, group, reason))
         elif decision.left:
             kept[hash_] = approved[item] = decision
+    for decision in too_late:
+        item = decision.group.bill_item
+        stale.append(Stale(decision, groups.get(item), _why_too_late(decision, groups.get(item), rejected.get(item))))
     undecided = [group for group in plan.groups if group.bill_item not in {*approved, *rejected}]
     waiting = {group.hash: _waiting(group, state, now, age) for group in undecided if _waits(group, mode)}
     told = _findings(plan, state, stale, waiting.values(), decided={*approved, *rejected})
@@ -141,6 +155,14 @@ def _why_stale(decision: Decision, group: Group | None, now: datetime, age: time
     if now - decision.signed.at >= age:
         return f"it was approved more than {age.days} days ago and could not be written since"
     return None
+
+
+def _why_too_late(decision: Decision, group: Group | None, rejected: Decision | None) -> str:
+    if rejected is not None:
+        return f"{rejected.signed.by} rejected it after it had been approved"
+    if group is not None and group.hash == decision.group.hash:
+        return "it was planned anew after it had been approved, and waits again"
+    return "what was approved is not what is planned any more"
 
 
 def _waits(group: Group, mode: Mode) -> bool:

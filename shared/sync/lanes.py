@@ -8,7 +8,8 @@ Three counts say how often a company was begun without an end, each where it can
 them gives the company up: `CompanyRow.deaths`, leases of this run that ran out because their worker died; the
 deliveries of a message, how often the queue handed it out because its worker did not finish with it; `RunRow.attempts`,
 claims of which nothing was heard any more, so that the watchdog gave the row a new claim and message. A company that is
-put back (busy, or looked at again later) is none of these: its row is heard of, and its next message is a new one.
+put back (busy, looked at again later, or because the store did not answer) is none of these: its next message is a new
+one.
 `SyncMessage.tries` counts how often it was to be looked at again; after `MOST_TRIES` its last report stands.
 """
 
@@ -28,7 +29,7 @@ from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.fleet import close_healed, released_sources
-from shared.sync.outcomes import MOST_DEATHS, worker_died
+from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
 from shared.sync.retention import prune_history
 
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: A company that was looked at again so often is recorded as its last report says; the next night looks again.
 MOST_TRIES = 3
+#: So often a message is put back while the store is away, some ten minutes; then it is parked and becomes a finding.
+MOST_UNANSWERED = 20
 #: The kind of the runs that a person starts.
 DEMAND = "demand"
 
@@ -76,9 +79,20 @@ def start_run(
 def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     """Works on one message. `deliveries` is how often the queue has handed it out, this time included.
 
-    Expected failures do not raise: they are outcomes. A message that finds its company busy puts itself back unchanged.
-    Raises what store and queue raise when they do not answer; the queue then hands the message out again.
+    Expected failures do not raise: they are outcomes. A message that finds its company busy puts itself back unchanged,
+    and so does one that finds the store away: nobody shall take that for a worker that died. Raises what the queue
+    raises when it does not answer either, and the store after too long; the queue then hands the message out again.
     """
+    try:
+        _work(ports, message, deliveries)
+    except Retryable as error:
+        if message.unanswered >= MOST_UNANSWERED:
+            raise
+        log.warning("company %s of run %s is put back: %s", message.company, message.run, error)
+        ports.queue.send(message.not_answered(), delay=ports.limits.busy_delay)
+
+
+def _work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     row = ports.runs.row(message.run, message.company)
     if row is None or row.claim != message.claim:
         log.info("company %s of run %s is somebody else's by now", message.company, message.run)
@@ -87,9 +101,9 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
         _send_again(ports, message, row)
         return
     if _is_given_up(row, deliveries):
-        _finish(ports, message, row, worker_died(message.company))
+        _finish(ports, message, row, never_ended(message.company))
         return
-    again = message.tries > 0 or deliveries > 1 or row.attempts > 0
+    again = message.tries > 0 or message.unanswered > 0 or deliveries > 1 or row.attempts > 0
     try:
         synced = _sync(ports, message, row, again=again)
     except Busy as busy:
@@ -122,7 +136,7 @@ def _watch_run(ports: Ports, header: RunHeader) -> None:
     for row in ports.runs.reclaim_stale(header.id, now - silence, _new_claim, now):
         message = _message(header, row)
         if _is_given_up(row):
-            _finish(ports, message, row, worker_died(row.company))
+            _finish(ports, message, row, never_ended(row.company))
         else:
             ports.queue.send(message)
     if header.started < now - timedelta(seconds=ports.limits.lease):  # else its starter may be about to fill them

@@ -17,9 +17,10 @@ from shared.sync.observe import Observation
 MOST_DEATHS = 3
 
 
-def worker_died(company: int) -> CompanyReport:
-    """What is recorded of a company that killed its workers."""
-    return CompanyReport(company, Outcome.FAILED, f"its worker died {MOST_DEATHS} times; the other companies went on")
+def never_ended(company: int) -> CompanyReport:
+    """What is recorded of a company that was begun too often: of a worker that is gone nobody knows what became."""
+    why = f"it was begun {MOST_DEATHS} times without an end: its worker died, or neither store nor queue answered it"
+    return CompanyReport(company, Outcome.FAILED, f"{why}; the other companies went on")
 
 
 def report_of(
@@ -37,7 +38,7 @@ def report_of(
     return CompanyReport(
         company=company,
         outcome=_outcome(failures, judged, reached),
-        note="; ".join(failures),
+        note="; ".join([*failures, *(f"stale: {each.text}" for each in judged.stale)]),
         planned=counted(change.kind for change in plan.changes),
         written=counted(reached),
         findings=dict(Counter(finding.kind.value for finding in findings)),

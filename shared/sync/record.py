@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +27,7 @@ from shared.state.company_state import (
     StateValue,
 )
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Signature
-from shared.sync.decisions import Judged
+from shared.sync.decisions import Judged, Stale
 from shared.sync.intents import Resolution, after_write, one_row_each
 from shared.sync.observe import Observation
 from shared.sync.overview import Effect, seen, with_effects
@@ -85,6 +85,7 @@ def record_plan(
         changes.append(Put(StateKind.PLAN, "", kept))
     changes += _row_changes(StateKind.WAITING, state.waiting, judged.waiting)
     changes += _row_changes(StateKind.DECISION, state.decisions, judged.decisions)
+    changes += [AddHistory(_stale_entry(stale, ports.clock.now(), as_of)) for stale in judged.stale]
     changes += _row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan))
     rest = ports.company_state.commit(company, changes, state.rest) if changes else state.rest
     return replace(
@@ -192,6 +193,13 @@ def _row_changes(
     gone = sorted(standing.keys() - wanted.keys())
     new = [(key, value) for key, value in wanted.items() if standing.get(key) != value]
     return [*(Drop(kind, key) for key in gone), *(Put(kind, key, value) for key, value in new)]
+
+
+def _stale_entry(stale: Stale, at: datetime, day: date) -> HistoryEntry:
+    """That an approval was not carried out, and why."""
+    decision = stale.decision
+    id_, note = f"{decision.run}/stale/{decision.group.hash}", f"stale, not written: {stale.text}"
+    return HistoryEntry(id_, at, decision.run, "trueup", None, None, note=note, day=day, signed=decision.signed)
 
 
 def note_of(note: Invoiced) -> Put:

@@ -11,7 +11,7 @@ from shared.billing.rules import Approvals, Mode, Proration, ProrationRule, SkuP
 from shared.errors import Busy, Gone, Refused, Retryable
 from shared.state.records import Outcome, Verdict
 from shared.sync import due, inbox, lanes
-from shared.sync.approvals import Person, approve, approve_all, reject
+from shared.sync.approvals import Person, approve, approve_all, approve_several, reject
 from shared.sync.undo import undo
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -406,6 +406,33 @@ def test_what_changed_after_it_was_approved_with_many_is_stale(house):
     assert sorted(quantities(house, 1))[0] == ("M365-BP", D(5))
 
 
+def stale_entries(house: House) -> list[str]:
+    return [entry.note for entry in house.ports.company_state.history(1, 50) if entry.note.startswith("stale")]
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_what_a_night_planned_otherwise_after_it_was_approved_with_many_is_stale_with_the_difference(house, one_by_one):
+    house.sync(1)
+    if one_by_one:
+        run = approve_several(house.ports, {1: hashes(house)}, PAT)
+    else:
+        run = approve_all(house.ports, PAT, companies=[1], kind=None, held=None)
+    house.clock.pass_by(seconds=20)
+    counted(house, 1, premium=9, standard=3)
+    house.sync(1, run="night")
+    house.work_until_done(run)
+
+    (row,) = house.ports.runs.rows(run)
+    assert (row.report.stale, row.report.waiting) == (1, 1)
+    for told in (row.report.note, *stale_entries(house)):
+        assert "what was approved is not what is planned any more. Approved was: " in told
+        assert "8 instead of 5, 3 more" in told
+        assert told.index("Planned now: ") < told.index("9 instead of 5, 4 more")
+    assert len(stale_entries(house)) == 1
+    assert "stale" in house.kinds(1)
+    assert sorted(quantities(house, 1))[0] == ("M365-BP", D(5))
+
+
 def test_what_was_rejected_after_it_was_approved_with_many_stays_out(house):
     house.sync(1)
     waiting = hashes(house)
@@ -417,6 +444,8 @@ def test_what_was_rejected_after_it_was_approved_with_many_stays_out(house):
 
     (row,) = house.ports.runs.rows(run)
     assert (row.report.stale, house.manage.writes) == (2, writes)
+    assert len(stale_entries(house)) == 2
+    assert all("kim@birchline.example rejected it after it had been approved" in told for told in stale_entries(house))
     assert {decision.verdict for decision in house.state(1).decisions.values()} == {Verdict.REJECTED}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,6 +118,45 @@ def test_a_message_delivered_too_often_gives_up_on_its_company(house):
 
     assert outcomes(house, "run") == {1: Outcome.FAILED}
     assert house.source.reads.total() == 0
+
+
+def store_away(house, *, times: int) -> None:
+    """The tables answer so many calls with 503; then they are back."""
+    left, quiet = [times], house.tables.fault
+
+    def fault(moment: str, operation: str, table: str) -> None:
+        quiet(moment, operation, table)
+        if moment == "before" and left[0]:
+            left[0] -= 1
+            raise Retryable("the storage account answered 503", system="storage", status=503)
+
+    house.tables.fault = fault
+
+
+def test_a_store_that_is_away_for_minutes_is_waited_for_and_taken_for_nobodys_death(house):
+    lanes.start_run(house.ports, "run", "nightly", [1])
+    store_away(house, times=12)
+    while len(house.queue):
+        with house.queue.next_message() as (message, deliveries):
+            assert deliveries == 1
+            lanes.work(house.ports, message, deliveries)
+
+    (row,) = house.ports.runs.rows("run")
+    assert (row.report.outcome, row.attempts) == (Outcome.APPLIED, 0)
+    assert message.unanswered >= 10
+    assert house.manage.calls["create"] == 1
+
+
+def test_a_store_that_stays_away_or_a_queue_that_is_away_too_leaves_the_message_to_the_platform(house):
+    lanes.start_run(house.ports, "run", "nightly", [1])
+    with house.queue.next_message() as (message, _):
+        store_away(house, times=10)
+        with pytest.raises(Retryable):
+            lanes.work(house.ports, replace(message, unanswered=lanes.MOST_UNANSWERED), 1)
+        house.queue.broken = Retryable("the queue answered 503", system="storage")
+        with pytest.raises(Retryable, match="queue"):
+            lanes.work(house.ports, message, 1)
+    assert house.queue.waiting == []
 
 
 def test_a_lost_message_is_replaced_by_the_watchdog(house):
