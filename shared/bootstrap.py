@@ -38,6 +38,7 @@ from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
 from shared.state.tables import AzureTables
+from shared.state.tickets import TicketStore
 from shared.state.vendor_invoices import VendorInvoiceStore
 from shared.sync.ports import Limits, Ports
 from shared.web.principal import Access
@@ -97,7 +98,7 @@ def make_ports(settings: Settings) -> Ports:
 
 def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
     """Real channels for these settings, beside these ports. Nothing is called before it is used."""
-    told = settings.notices
+    told, tables = settings.notices, AzureTables(settings.storage)
     posts: dict[Channel, Post] = {}
     if told.smtp is not None:
         posts[Channel.MAIL] = SmtpPost(told.smtp, flows.clock.now)
@@ -107,7 +108,9 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
         posts[Channel.TEAMS] = TeamsPost(told.teams)
     return NoticePorts(
         flows=flows,
-        notices=NoticeStore(AzureTables(settings.storage)),
+        notices=NoticeStore(tables),
+        tickets=ManageClient(settings.manage).tickets,  # the timer makes one call at a time, beside the flows
+        ticket_rows=TicketStore(tables),
         posts=posts,
         console=told.console,
         alerts=told.alerts,

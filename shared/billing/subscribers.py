@@ -7,10 +7,11 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """How a notice reaches somebody. `to` of the subscriber are mail addresses, or names of Teams webhooks."""
+    """How a notice reaches somebody. `to` of the subscriber are mail addresses, names of Teams webhooks, or a board."""
 
     MAIL = "mail"
     TEAMS = "teams"
+    TICKET = "ticket"
 
 
 class Frequency(StrEnum):
@@ -42,13 +43,32 @@ class Language(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TicketRule:
+    """How findings become tickets of ConnectWise Manage, one each; names are those of the board.
+
+    `company` is the MSP's own record: tickets are its, or with `at_customer` those of the company that a finding is
+    about. `close_healed` closes a ticket whose finding has healed. One that a person has closed while its finding is
+    still open is left alone for `respect_days`, and opened again then.
+    """
+
+    company: int
+    status: str = "New"
+    closed: str = "Closed"
+    type: str = ""
+    priority: str = ""
+    at_customer: bool = False
+    close_healed: bool = True
+    respect_days: int = 7
+
+
+@dataclass(frozen=True, slots=True)
 class Subscriber:
     """A person or channel that is told.
 
     `about` are topics and kinds of findings, empty: everything. `companies` are the only ones it is told of, empty: all
     of them and what concerns no company. `hour` is local; a weekly digest comes on Mondays, a monthly one on the 1st.
     `users`: it may see invoice texts, which may hold the names of users. `even_when_empty`: it is also told that there
-    is nothing to tell.
+    is nothing to tell. `ticket` is given with the channel of that name, which is told at once.
     """
 
     id: str
@@ -61,6 +81,7 @@ class Subscriber:
     language: Language = Language.EN_US
     users: bool = False
     even_when_empty: bool = False
+    ticket: TicketRule | None = None
 
     def wants(self, about: str) -> bool:
         """Whether it is told of a topic or a kind of finding."""

@@ -25,6 +25,7 @@ from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
+from shared.manage.tickets import ManageTickets
 from shared.manage.writing import callback_body, create_body, patch_body, unlike
 
 COMPANIES = "/company/companies"
@@ -67,6 +68,11 @@ class ManageClient:
         self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)
         self._recaps: tuple[str, dict[int, Recap]] = ("", {})
         self._reading_recaps = threading.Lock()
+
+    @property
+    def tickets(self) -> ManageTickets:
+        """The tickets of the same Manage, by the same session."""
+        return ManageTickets(self._session)
 
     @property
     def last_request_id(self) -> str | None:

@@ -26,6 +26,7 @@ _PERMISSIONS = (
     ("/finance/billingCycles", "System > Table Setup"),
     ("/procurement/catalog", "Procurement > Product Catalog"),
     ("/system/callbacks", "System > Table Setup"),
+    ("/service/tickets", "Service Desk > Service Tickets"),
 )
 _LEVELS = {"GET": "Inquire", "POST": "Add", "PATCH": "Edit", "DELETE": "Delete"}
 

@@ -56,8 +56,8 @@ def _attempt(ports: NoticePorts, notice: Notice) -> bool:
 def post(ports: NoticePorts, channel: Channel, message: Message) -> None:
     """Sends a message by a channel. Raises `Misconfigured` for a channel that is not set up, and what that raises."""
     if channel not in ports.posts:
-        names = {Channel.MAIL: "NOTICE_SMTP or NOTICE_MAILBOX", Channel.TEAMS: "NOTICE_TEAMS"}
-        raise Misconfigured([f"{names[channel]}: is missing; nothing can be sent by {channel.value} without it"])
+        name = "NOTICE_TEAMS" if channel is Channel.TEAMS else "NOTICE_SMTP or NOTICE_MAILBOX"
+        raise Misconfigured([f"{name}: is missing; nothing can be sent by {channel.value} without it"])
     ports.posts[channel].send(message)
 
 

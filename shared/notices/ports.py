@@ -9,7 +9,9 @@ from typing import Protocol
 
 from shared.billing.subscribers import Channel
 from shared.state.notices import NoticeStore
+from shared.state.tickets import TicketStore
 from shared.sync.ports import Ports
+from shared.tickets import NewTicket, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,22 @@ class Post(Protocol):
         """Sends it. Returns once the other side has taken it."""
 
 
+class Tickets(Protocol):
+    """Tickets of ConnectWise Manage. Every method may raise `TrueUpError`; a list is complete or an error."""
+
+    def stamped(self, stamp: str, /) -> list[Ticket]: ...
+
+    def ticket(self, ticket_id: int, /) -> Ticket: ...
+
+    def open(self, new: NewTicket, /) -> Ticket: ...
+
+    def notes(self, ticket_id: int, /) -> list[str]: ...
+
+    def add_note(self, ticket_id: int, text: str, /) -> None: ...
+
+    def set_status(self, ticket_id: int, status: str, /, *, closed: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class NoticePorts:
     """Everything outside that telling people may touch.
@@ -41,6 +59,8 @@ class NoticePorts:
 
     flows: Ports
     notices: NoticeStore
+    tickets: Tickets
+    ticket_rows: TicketStore
     posts: Mapping[Channel, Post] = field(default_factory=dict)
     console: str = ""
     alerts: tuple[tuple[Channel, str], ...] = ()

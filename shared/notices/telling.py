@@ -13,11 +13,13 @@ from shared.billing.rules import Schedule
 from shared.billing.subscribers import Frequency, Subscriber
 from shared.clock import business_date
 from shared.errors import TrueUpError
-from shared.notices.digest import Digest, at_once, digest, is_told
+from shared.notices.digest import Digest, at_once, digest
+from shared.notices.looking import mark_of, open_since
 from shared.notices.outbox import send_due
-from shared.notices.picture import Open, Picture, open_of, open_of_msp, take_picture
+from shared.notices.picture import Open, Picture, take_picture
 from shared.notices.ports import NoticePorts
 from shared.notices.render import html_of, subject_of, text_of
+from shared.notices.tickets import keep_tickets
 from shared.notices.watch import WATCHED
 from shared.state.notices import Notice, Told
 from shared.sync.night import when_due
@@ -29,8 +31,6 @@ _LOOKS_BACK = {Frequency.DAILY: 1, Frequency.WEEKLY: 7, Frequency.MONTHLY: 31}
 _TIMES = {Frequency.DAILY: "0 {hour} * * *", Frequency.WEEKLY: "0 {hour} * * 1", Frequency.MONTHLY: "0 {hour} 1 * *"}
 #: A month, however long: what was written in it is asked for anew for its sums.
 _MONTH = timedelta(days=32)
-#: Clocks of two machines may differ so much, and a commit last so long.
-_OVERLAP = timedelta(minutes=10)
 #: So long it stays known what was sent.
 _KEPT = timedelta(days=90)
 
@@ -55,7 +55,9 @@ def tell(ports: NoticePorts) -> int:
     """
     album = _Album(ports)
     for subscriber in (*ports.flows.rules.load().subscribers, *_alerts(ports)):
-        if subscriber.frequency is Frequency.AT_ONCE:
+        if subscriber.ticket is not None:
+            keep_tickets(ports, subscriber, subscriber.ticket)
+        elif subscriber.frequency is Frequency.AT_ONCE:
             _tell_at_once(ports, subscriber)
         else:
             since = _told_until(ports, subscriber)
@@ -104,10 +106,15 @@ def _tell_at_once(ports: NoticePorts, subscriber: Subscriber) -> None:
     try:
         now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
         told = ports.notices.told(subscriber.id)
-        looked_at = _open_now(ports, subscriber, told)
+        looked_at = open_since(ports.flows, subscriber, told)
         before: Mapping[str, tuple[str, ...]] = told.findings if told is not None else {}
-        new = [each for of, found in looked_at.items() for each in found if _mark(each) not in before.get(of, ())]
-        marks = {of: tuple(_mark(each) for each in found) for of, found in looked_at.items()}
+        new = [
+            each
+            for of, found in looked_at.items()
+            for each in found
+            if mark_of(each.kind, each.key) not in before.get(of, ())
+        ]
+        marks = {of: tuple(mark_of(each.kind, each.key) for each in found) for of, found in looked_at.items()}
         known = {of: found for of, found in {**before, **marks}.items() if found}
         if not new and known == before and len(looked_at) <= 1:
             return
@@ -118,23 +125,8 @@ def _tell_at_once(ports: NoticePorts, subscriber: Subscriber) -> None:
         log.error("what to tell %s at once: %s", subscriber.id, error)
 
 
-def _open_now(ports: NoticePorts, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
-    """The open findings that it is told of, by company, of those that were looked at since; "" is the MSP itself."""
-    flows = ports.flows
-    found = {"": _wanted(subscriber, open_of_msp(flows))}
-    for row in flows.companies.all():
-        is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
-        if is_new and subscriber.is_told_of(row.id):
-            found[str(row.id)] = _wanted(subscriber, open_of(row, flows.company_state.load(row.id)))
-    return found
-
-
-def _wanted(subscriber: Subscriber, found: Iterable[Open]) -> list[Open]:
-    return [each for each in found if is_told(subscriber, each)]
-
-
 def _mark(each: Open) -> str:
-    return hashlib.sha256(f"{each.kind}/{each.key}".encode()).hexdigest()[:12]
+    return mark_of(each.kind, each.key)
 
 
 def _id_of(new: Iterable[Open], until: datetime | None) -> str:

@@ -8,10 +8,10 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.billing.findings import FindingKind
-from shared.billing.subscribers import Channel, Frequency, Language, Topic
+from shared.billing.subscribers import Channel, Frequency, Language, TicketRule, Topic
 from shared.billing.subscribers import Subscriber as Values
 from shared.rules.parts import Part
-from shared.rules.scalars import PartId, RecordId, Text, YesOrNo, shown, wrong
+from shared.rules.scalars import Days, PartId, RecordId, Text, YesOrNo, shown, wrong
 
 #: Something, one @, a domain; nothing that could become another header or address.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -33,12 +33,25 @@ def _hour(value: object) -> int:
     return int(str(value))
 
 
+class Ticket(Part):
+    """Mirrors `shared.billing.subscribers.TicketRule`."""
+
+    company: RecordId = Field(description="Manage's record number of your own company")
+    status: Text = TicketRule(0).status
+    closed: Text = TicketRule(0).closed
+    type: Text | None = None
+    priority: Text | None = None
+    at_customer: YesOrNo = False
+    close_healed: YesOrNo = True
+    respect_days: Days = TicketRule(0).respect_days
+
+
 class Subscriber(Part):
     """Mirrors `shared.billing.subscribers.Subscriber`, which says what the fields mean."""
 
     id: PartId = Field(description="a short name of your own")
     channel: Channel = Field(description=f"one of {', '.join(Channel)}")
-    to: tuple[Text, ...] = Field(description="a list of mail addresses, or of names of NOTICE_TEAMS")
+    to: tuple[Text, ...] = Field(description="a list of mail addresses, of names of NOTICE_TEAMS, or one board")
     frequency: Frequency = Frequency.DAILY
     hour: Annotated[int, BeforeValidator(_hour)] = Values("", Channel.MAIL, ()).hour
     about: tuple[Annotated[Text, AfterValidator(_about)], ...] = ()
@@ -46,12 +59,24 @@ class Subscriber(Part):
     language: Language = Language.EN_US
     users: YesOrNo = False
     even_when_empty: YesOrNo = False
+    ticket: Ticket | None = None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
+        if self.channel is Channel.TICKET:
+            return self
         form, what = (_ADDRESS, "mail addresses") if self.channel is Channel.MAIL else (_NAME, "names of NOTICE_TEAMS")
         if not 0 < len(self.to) <= _MOST_ADDRESSES or not all(form.fullmatch(each) for each in self.to):
             raise wrong(f"needs to: 1 to {_MOST_ADDRESSES} {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _tickets_have_a_board(self) -> Self:
+        is_ticket = self.channel is Channel.TICKET
+        if is_ticket != (self.ticket is not None):
+            raise wrong("needs both channel: ticket and ticket: {company: …}, or none of them")
+        if is_ticket and (len(self.to) != 1 or self.frequency is not Frequency.AT_ONCE):
+            raise wrong("opens tickets, which needs to: [the board] and frequency: at-once")
         return self
 
     @model_validator(mode="after")

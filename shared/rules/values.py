@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing import rules
-from shared.billing.subscribers import Subscriber
+from shared.billing.subscribers import Subscriber, TicketRule
 from shared.billing.users import Traits, Users
 from shared.rules import document as doc
+from shared.rules.notices import Subscriber as Told
 from shared.rules.parts import Users as UsersPart
 from shared.rules.problems import RulesProblem, sentence_of
 from shared.rules.tree import written
@@ -40,7 +41,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             adoptable_marks=document.adoptable_marks,
             approvals=rules.Approvals(**document.approvals.model_dump()),
             retention=rules.Retention(**document.retention.model_dump()),
-            subscribers=tuple(Subscriber(**item.model_dump()) for item in document.notices),
+            subscribers=tuple(_subscriber(item) for item in document.notices),
             people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
         ),
         [_company(company, guards) for company in document.companies],
@@ -86,6 +87,11 @@ def _profile(profile: doc.Profile) -> rules.BillingProfile:
     given["price"] = rules.PriceRule(**given["price"], bands=bands)
     given["proration"] = rules.Proration(**given["proration"])
     return rules.BillingProfile(**given)
+
+
+def _subscriber(item: Told) -> Subscriber:
+    ticket = None if item.ticket is None else TicketRule(**item.ticket.model_dump(exclude_none=True))
+    return Subscriber(**item.model_dump() | {"ticket": ticket})
 
 
 def _users(users: UsersPart) -> Users:

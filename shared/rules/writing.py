@@ -29,7 +29,8 @@ _SECTIONS = {
         "# for what is billed in arrears."
     ),
     "notices": (
-        "Who is told what. channel: mail | teams, to: addresses, or names of NOTICE_TEAMS. frequency: at-once |\n"
+        "Who is told what. channel: mail | teams | ticket, to: addresses, names of NOTICE_TEAMS or a board.\n"
+        "# frequency: at-once |\n"
         "# daily | weekly | monthly, at a local hour. about: changes, waiting, failed, leak and kinds of findings;\n"
         "# none: everything. companies: none: all. users: true shows invoice texts with the names of users."
     ),

@@ -30,7 +30,8 @@ ARROWS = {
     "shared/http": ("shared.errors", "shared.calls"),
     "shared/sources": ("shared.billing", "shared.errors", "shared.http", "shared.calls"),
     "shared/callbacks.py": (),
-    "shared/manage": ("shared.billing", "shared.errors", "shared.http", "shared.callbacks"),
+    "shared/tickets.py": (),
+    "shared/manage": ("shared.billing", "shared.errors", "shared.http", "shared.callbacks", "shared.tickets"),
     "shared/state": ("shared.billing", "shared.errors"),
     "shared/sync": (
         "shared.billing",
@@ -51,6 +52,7 @@ ARROWS = {
         "shared.state",
         "shared.sync",
         "shared.clock",
+        "shared.tickets",
     ),
     "functions": (
         "shared.billing",

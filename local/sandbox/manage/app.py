@@ -16,6 +16,7 @@ from local.sandbox.manage.api import VERSION, Api
 from local.sandbox.manage.collection_api import CollectionApi
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.records import ManageRecords
+from local.sandbox.manage.ticket_api import TicketApi
 from local.sandbox.switches import Switches
 
 CODEBASE = "v2026_1/"
@@ -29,6 +30,7 @@ def manage_routes(records: ManageRecords, clock: Clock, switches: Switches, acco
     return [
         *AdditionApi(instance, account).routes(),
         *CollectionApi(instance, account).routes(),
+        *TicketApi(instance, account).routes(),
         *_SystemApi(instance, account).routes(),
     ]
 

@@ -144,3 +144,21 @@ CALLBACK = FieldSet(
 )
 
 MEMBER = FieldSet(text="identifier firstName lastName primaryEmail", flag="inactiveFlag")
+
+BOARD = FieldSet(text="name", flag="inactiveFlag", reference="location department")
+
+BOARD_STATUS = FieldSet(text="name", flag="closedStatus defaultFlag inactive", reference="board")
+
+TICKET = FieldSet(
+    text="summary recordType externalXRef closedBy initialDescription initialInternalAnalysis initialResolution",
+    flag="closedFlag automaticEmailContactFlag automaticEmailResourceFlag automaticEmailCcFlag",
+    date="closedDate",
+    reference="board status company type subType priority contact owner",
+)
+
+TICKET_NOTE = FieldSet(
+    text="text createdBy",
+    number="ticketId",
+    flag="detailDescriptionFlag internalAnalysisFlag resolutionFlag processNotifications",
+    date="dateCreated",
+)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.sandbox.clock import Clock
-from local.sandbox.manage import additions, agreements
+from local.sandbox.manage import additions, agreements, tickets
 from local.sandbox.manage.answers import not_found
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.records import ManageRecords, Record
@@ -22,6 +22,7 @@ def act(records: ManageRecords, clock: Clock, body: dict[str, Any]) -> dict[str,
     * `{"do": "end", "addition": 9001, "date": "2026-11-30"}`
     * `{"do": "delete", "addition": 9001}`
     * `{"do": "copy-agreement", "agreement": 501}` copies its additions too, serial numbers included
+    * `{"do": "edit-ticket", "ticket": 1, "fields": {"status": {"name": "Closed"}}}`
     * `{"do": "edit-agreement", "agreement": 501, "fields": {"nextInvoiceDate": "2026-12-01"}}`, any field
 
     Raises Refused when the deed is unknown, its object is missing or Manage does not allow the values.
@@ -73,12 +74,19 @@ def _edit_agreement(instance: Instance, body: dict[str, Any]) -> dict[str, Any]:
     return {"agreement": agreements.view(instance, stored)}
 
 
+def _edit_ticket(instance: Instance, body: dict[str, Any]) -> dict[str, Any]:
+    ticket = _named(instance, "tickets", body)
+    after = tickets.changed(instance, ticket, _replacing(body.get("fields", {})))
+    return {"ticket": instance.records.replace("tickets", after, now=instance.clock.now(), by=_BY)}
+
+
 _DEEDS: dict[str, Callable[[Instance, dict[str, Any]], dict[str, Any]]] = {
     "edit": _edit,
     "end": _end,
     "delete": _delete,
     "copy-agreement": _copy_agreement,
     "edit-agreement": _edit_agreement,
+    "edit-ticket": _edit_ticket,
 }
 
 

@@ -18,10 +18,20 @@ COLLECTIONS = (
     "invoices",
     "callbacks",
     "members",
+    "boards",
+    "boardStatuses",
+    "tickets",
+    "ticketNotes",
 )
 
 #: The field that names a record's parent, for the collections that are read by parent.
-_PARENT = {"additions": "agreementId", "agreements": "company", "invoices": "agreement"}
+_PARENT = {
+    "additions": "agreementId",
+    "agreements": "company",
+    "invoices": "agreement",
+    "boardStatuses": "board",
+    "ticketNotes": "ticketId",
+}
 
 
 def moment_text(moment: datetime) -> str:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from random import Random
 
 from local.sandbox.manage.records import ManageRecords, Record, day_text
+from local.sandbox.manage.tickets import add_service_board
 from local.sandbox.world.model import Tenant
 from local.sandbox.world.names import slug
 from local.sandbox.world.skus import AGREEMENT_TYPES, BACKUP, BLOCK_HOURS, CLOUD, MANAGED, OTHER_PRODUCTS, SKUS
@@ -48,12 +49,13 @@ class Books:
         return self.records.add(collection, record, now=now)
 
     def set_up(self) -> None:
-        """Agreement types, billing cycles, the API member and the catalog."""
+        """Agreement types, billing cycles, the API member, a service board and the catalog."""
         for name in AGREEMENT_TYPES:
             self.types[name] = self.add("agreementTypes", {"name": name, "defaultFlag": False, "inactiveFlag": False})
         for option in ("Monthly", "Quarterly", "SemiAnnual", "Yearly", "NotRecurring"):
             self.cycles[option] = self.add("billingCycles", {"name": option, "billingOptions": option})
         self.add("members", {"identifier": "trueup", "firstName": "TrueUp", "lastName": "API"})
+        add_service_board(self.add)
         for sku in SKUS.values():
             self._catalog_item(sku.product, sku.name, sku.price, sku.cost)
         for other in OTHER_PRODUCTS:
