@@ -93,6 +93,8 @@ def make_ports(settings: Settings) -> Ports:
         retroactive=settings.changed_line is ChangedLine.RETROACTIVE,
         prorate_start_day=settings.prorate_start_day,
         time_zone=settings.time_zone,
+        settings=settings.shown,
+        consent_url=settings.microsoft.consent_url if settings.microsoft is not None else None,
     )
 
 

@@ -24,10 +24,24 @@ class Setting(NamedTuple):
     meaning: str
     example: str
 
+    @property
+    def secret(self) -> bool:
+        return "(secret)" in self.meaning
+
+
+class ShownSetting(NamedTuple):
+    """A setting as people see it: its value, `None` where it is not set, and of a secret only that it is."""
+
+    name: str
+    meaning: str
+    value: str | None
+
 
 SETTINGS = (
     Setting(
-        "AzureWebJobsStorage", "storage account by connection string: the emulator only", "UseDevelopmentStorage=true"
+        "AzureWebJobsStorage",
+        "storage account by connection string: the emulator only (secret)",
+        "UseDevelopmentStorage=true",
     ),
     Setting("AzureWebJobsStorage__accountName", "storage account by managed identity, public Azure", "sttrueup"),
     Setting(
@@ -254,6 +268,13 @@ class Given:
 
     def has(self, name: str) -> bool:
         return name in self._values
+
+    def shown(self) -> tuple[ShownSetting, ...]:
+        """Every setting, for people to look at."""
+        return tuple(ShownSetting(each.name, each.meaning, self._shown(each)) for each in SETTINGS)
+
+    def _shown(self, setting: Setting) -> str | None:
+        return "set" if setting.secret and self.has(setting.name) else self.text(setting.name)
 
     def any_of(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self._values)

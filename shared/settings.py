@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from shared.billing.feeds import COMBINED
 from shared.billing.rules import StartDay
-from shared.environment import Given, for_example, is_loopback, setting_names, url_problem
+from shared.environment import Given, ShownSetting, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
 from shared.notice_settings import read_notices
@@ -77,6 +77,7 @@ class Settings:
     callback_url: str | None
     notices: NoticeSettings
     access: Access
+    shown: tuple[ShownSetting, ...]
 
 
 def load_settings(environment: Mapping[str, str]) -> Settings:
@@ -119,6 +120,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         callback_url=callback_url,
         notices=notices(),
         access=access,
+        shown=given.shown(),
     )
 
 

@@ -45,9 +45,14 @@ def check_up(ports: Ports) -> Iterator[Check]:
     yield _manage(ports, in_store=not store.problems)
     yield from check_sources(ports)
     if not store.problems:
-        yield _stored("schedules", _schedules, ports)
-        yield _stored("last night", _last_night, ports)
-        yield _stored("poison", _poison, ports)
+        yield from check_stored(ports)
+
+
+def check_stored(ports: Ports) -> Iterator[Check]:
+    """What the store tells about schedules, the last night and messages that nobody could work on."""
+    yield _stored("schedules", _schedules, ports)
+    yield _stored("last night", _last_night, ports)
+    yield _stored("poison", _poison, ports)
 
 
 def check_sources(ports: Ports) -> Iterator[Check]:
@@ -58,7 +63,7 @@ def check_sources(ports: Ports) -> Iterator[Check]:
 
 def connections(ports: Ports) -> dict[str, str]:
     """What is connected and can be checked by itself: id and name."""
-    return {"storage": STORAGE, "manage": MANAGE, **{name: _TITLES.get(name, name) for name in sorted(ports.sources)}}
+    return {"storage": "Storage", "manage": MANAGE, **{name: _TITLES.get(name, name) for name in sorted(ports.sources)}}
 
 
 def check_connection(ports: Ports, connection: str) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,6 +13,7 @@ from shared.billing.agreements import Addition, Agreement, Company, Fields, Prod
 from shared.billing.rules import Remit, StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.clock import Clock
+from shared.environment import ShownSetting
 from shared.queues import Queue
 from shared.sources.protocol import Source
 from shared.state.balances import BalanceStore
@@ -123,6 +124,7 @@ class Ports:
 
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
     `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`). `time_zone` is the MSP's own.
+    `settings` are shown to people; `consent_url` is where the administrator of a Microsoft tenant consents.
     """
 
     clock: Clock
@@ -149,6 +151,8 @@ class Ports:
     limits: Limits = Limits()
     retroactive: bool = False
     prorate_start_day: StartDay = StartDay.INCLUDED
+    settings: tuple[ShownSetting, ...] = ()
+    consent_url: Callable[[str], str] | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def within(self, remit: Remit) -> Ports:

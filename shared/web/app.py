@@ -15,6 +15,7 @@ from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
 from shared.web.api import approvals, companies, mapping, reports, vendors
+from shared.web.api import setup as setup_routes
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import reports as report_pages
 from shared.web.pages import runs, setup
@@ -28,8 +29,19 @@ log = logging.getLogger(__name__)
 
 API = "/console/api"
 
-API_ROUTERS = (companies.router, approvals.router, mapping.router, reports.router, vendors.router)
-PAGE_ROUTERS = (setup.router, report_pages.router, runs.router)
+API_ROUTERS = (
+    setup_routes.router,
+    companies.router,
+    approvals.router,
+    mapping.router,
+    reports.router,
+    vendors.router,
+)
+PAGE_ROUTERS = (
+    setup.router,
+    report_pages.router,
+    runs.router,
+)
 
 
 def make_app(ports: Ports, access: Access) -> FastAPI:

@@ -47,6 +47,8 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console/setup"): Way(READER),
     ("POST", "/console/setup/{connection}/test"): Way(READER, form={}, path={"connection": "manage"}),
     ("GET", f"{API}/openapi.json"): Way(READER),
+    ("GET", f"{API}/setup"): Way(READER),
+    ("POST", f"{API}/setup/{{connection}}/test"): Way(READER, body={}, path={"connection": "manage"}),
     ("GET", f"{API}/waiting"): Way(READER),
     ("GET", f"{API}/companies"): Way(READER),
     ("GET", f"{API}/companies/{{company}}"): Way(READER),

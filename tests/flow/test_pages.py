@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from shared.billing.counts import FailureKind
+from shared.billing.rules import Mode
+from shared.bootstrap import make_ports
+from shared.environment import ShownSetting
 from shared.errors import NotPermitted
-from shared.sync import checkup
+from shared.settings import load_settings
+from shared.sync import checkup, setup
+from shared.sync.lanes import start_run
 from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
+from tests import builders as b
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
-from tests.flow.test_console import PLATFORM, READER, signed_in
+from tests.flow.test_console import ADMIN, PLATFORM, READER, signed_in
+from tests.unit.test_architecture import SETTINGS
 
+PARTNER = "c2f0a6de-91b5-4d3e-8f27-6a40be1d7c93"
 TEST = "/console/setup/manage/test"
 
 
@@ -160,7 +170,7 @@ def test_a_mistake_of_ours_is_answered_without_its_details(house, path, kind, mo
     def broken(*_: object) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr("shared.web.pages.setup.connections", broken)
+    monkeypatch.setattr("shared.sync.setup.first_steps", broken)
     monkeypatch.setattr("shared.sync.inbox.waiting", broken)
     answer = Browser(make_app(house.ports, PLATFORM), READER).get(path)
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (500, kind)
@@ -217,6 +227,84 @@ def test_on_one_machine_the_cookie_goes_without_https_and_the_form_acts(house):
     assert browser.send_form(TEST).status_code == 200
 
 
-def test_checks_that_the_page_offers_are_those_of_the_doctor(house):
-    names = list(checkup.connections(house.ports).values())
-    assert names[:2] == [check.name for check in checkup.check_up(house.ports)][:2]
+# ---- first steps
+
+
+def settings(**values: str) -> tuple[ShownSetting, ...]:
+    given = {**SETTINGS, "MICROSOFT_CLIENT_SECRET": "hush-1", "PAX8_CLIENT_SECRET": "hush-2", **values}
+    return load_settings(given).shown
+
+
+def test_secrets_are_shown_as_set_and_settings_to_administrators_only(house):
+    ports = replace(house.ports, settings=settings(AzureWebJobsStorage="AccountName=a;AccountKey=hush-3"))
+    app = make_app(ports, PLATFORM)
+    shown = Browser(app, ADMIN).get("/console/setup")
+    assert "MANAGE_COMPANY northbeam" in shown.words
+    assert "MICROSOFT_CLIENT_SECRET set" in shown.words
+    assert "hush" not in shown.text
+    assert "hush" not in Browser(app, ADMIN).get("/console/api/setup").text
+    for less in (Browser(app, READER).get(path).text for path in ("/console/setup", "/console/api/setup")):
+        assert "northbeam" not in less
+
+
+def test_what_is_not_connected_says_which_settings_it_needs(browser):
+    found = {each["id"]: each for each in browser.get("/console/api/setup").json()["connections"]}
+    assert found["microsoft365"]["connected"]
+    assert not found["pax8"]["connected"]
+    assert found["pax8"]["needs"] == ["PAX8_CLIENT_ID", "PAX8_CLIENT_SECRET"]
+    assert (
+        "Set PAX8_CLIENT_ID , PAX8_CLIENT_SECRET ; docs/connect-pax8.md says how."
+        in browser.get("/console/setup").words
+    )
+
+
+def test_every_source_can_be_connected_by_settings_that_there_are():
+    known = {setting.name for setting in settings()}
+    sources = make_ports(load_settings(SETTINGS)).sources
+    assert set(sources) < set(setup.KINDS)
+    assert {name for kind in setup.KINDS.values() for name in kind.needs} <= known
+
+
+def test_each_tenant_has_a_link_for_its_consent_and_refused_ones_come_first(house):
+    house.rules(b.rules())
+    for company in (1, 2):
+        house.company(company, [b.count(8)], [])
+    house.source.failing["tenant-2"] = FailureKind.CONSENT_LOST
+    house.sync(2)
+    ports = replace(
+        house.ports,
+        settings=settings(MICROSOFT_PARTNER_TENANTS=PARTNER),
+        consent_url=lambda tenant: f"https://login.example/{tenant}/adminconsent",
+    )
+    found = Browser(make_app(ports, PLATFORM), READER).get("/console/api/setup").json()["consents"]
+    assert [(each["name"], each["tenant"], each["lost"]) for each in found] == [
+        ("Your own tenant", PARTNER, False),
+        ("Company 2", "tenant-2", True),
+        ("Company 1", "tenant-1", False),
+    ]
+    assert found[1]["url"] == "https://login.example/tenant-2/adminconsent"
+
+
+def test_the_steps_tell_what_is_done_and_what_is_not(house, browser):
+    def done() -> list[bool]:
+        return [step["done"] for step in browser.get("/console/api/setup").json()["steps"]]
+
+    assert done() == [True, False, False, False, False, False, False]
+    house.rules(b.rules())
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.APPROVE)
+    start_run(house.ports, "run", "nightly", [1])
+    house.work_until_done("run")
+    assert done() == [True, True, True, True, True, True, False]
+
+
+def test_a_connection_is_tested_by_a_program_too(browser, house):
+    house.source.broken = NotPermitted("was refused", remedy="Grant it.")
+    answer = browser.post("/console/api/setup/microsoft365/test", json={})
+    assert answer.json() == {"connection": "microsoft365", "name": "Microsoft 365", "problems": ["was refused"]}
+    assert browser.post("/console/api/setup/manage/test", json={}).json()["problems"] == []
+    assert browser.post("/console/api/setup/pax8/test", json={}).status_code == 404
+
+
+def test_the_connections_that_are_tested_are_those_of_the_doctor(house):
+    names = [name.casefold() for name in checkup.connections(house.ports).values()]
+    assert names[:2] == [check.name.casefold() for check in checkup.check_up(house.ports)][:2]

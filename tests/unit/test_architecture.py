@@ -40,6 +40,7 @@ ARROWS = {
         "shared.state",
         "shared.sources.protocol",
         "shared.clock",
+        "shared.environment",
         "shared.queues",
         "shared.callbacks",
         "shared.calls",

@@ -40,6 +40,10 @@ class MicrosoftSettings:
         """The tenant of the app registration: the first partner tenant, or the first direct one."""
         return (*self.partner_tenants, *self.direct_tenants)[0]
 
+    def consent_url(self, tenant: str) -> str:
+        """Where an administrator of the tenant consents to the app and its roles."""
+        return f"{self.authority.rstrip('/')}/{tenant}/adminconsent?client_id={self.client_id}"
+
     @property
     def at_microsoft(self) -> bool:
         """Whether tokens come from Microsoft's public cloud, whose directory of authorities knows the address."""

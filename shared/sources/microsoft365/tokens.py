@@ -60,8 +60,7 @@ class Tokens:
 
     def consent_url(self, tenant: str) -> str:
         """Where an administrator of the tenant consents to the app and its roles."""
-        settings = self._settings
-        return f"{settings.authority.rstrip('/')}/{tenant}/adminconsent?client_id={settings.client_id}"
+        return self._settings.consent_url(tenant)
 
 
 def make_credential(settings: MicrosoftSettings) -> TokenCredential:

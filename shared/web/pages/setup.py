@@ -1,14 +1,17 @@
-"""First steps: what is connected, and whether it answers."""
+"""First steps: what is connected, whether it answers, and what comes next."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from shared.sync.checkup import check_connection, connections
+from shared.sync import setup
+from shared.sync.ports import Ports
 from shared.web.pages.frame import acts, render
-from shared.web.principal import Role
-from shared.web.requests import House, allows
+from shared.web.principal import Principal, Role
+from shared.web.requests import House, Reader, allows
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
@@ -23,13 +26,17 @@ def home() -> Response:
 
 
 @router.get(_PATH)
-def first_steps(request: Request, ports: House) -> Response:
-    """Every connection that the settings make."""
-    return render(request, "setup.html", connections=connections(ports), tested=None)
+def first_steps(request: Request, ports: House, who: Reader) -> Response:
+    """Every connection, and the way to the first true invoice."""
+    return _page(request, ports, who, None)
 
 
 @router.post(_PATH + "/{connection}/test", dependencies=acts)
-def test(request: Request, ports: House, connection: str) -> Response:
+def test(request: Request, ports: House, who: Reader, connection: str) -> Response:
     """Asks one of them something small, and shows what it said. Nothing is changed by it, so the page is the answer."""
-    check = check_connection(ports, connection)
-    return render(request, "setup.html", connections=connections(ports), tested=connection, problems=check.problems)
+    return _page(request, ports, who, setup.tested(ports, connection))
+
+
+def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
+    shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
+    return render(request, "setup.html", tested=tested, admin=who.may(Role.ADMIN), **shown)

@@ -1,0 +1,146 @@
+"""The first steps: what is connected, what comes next, and who still has to consent. Nobody outside is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, NamedTuple
+
+from shared.billing.findings import FindingKind
+from shared.billing.lines import canonical
+from shared.billing.rules import Mode
+from shared.environment import ShownSetting
+from shared.sync.checkup import Check, check_connection, check_stored, connections
+from shared.sync.ports import Ports
+
+Json = dict[str, Any]
+
+
+class _Kind(NamedTuple):
+    """One thing that can be connected: the beginning of its settings' names, those it needs, and the guide to it."""
+
+    name: str
+    prefix: str
+    needs: tuple[str, ...]
+    guide: str
+
+
+KINDS = {
+    "storage": _Kind("Storage", "AzureWebJobsStorage", ("AzureWebJobsStorage__accountName",), "docs/deploy.md"),
+    "manage": _Kind(
+        "ConnectWise Manage",
+        "MANAGE_",
+        ("MANAGE_SITE", "MANAGE_COMPANY", "MANAGE_PUBLIC_KEY", "MANAGE_PRIVATE_KEY", "MANAGE_CLIENT_ID"),
+        "docs/deploy.md",
+    ),
+    "microsoft365": _Kind(
+        "Microsoft 365",
+        "MICROSOFT_",
+        ("MICROSOFT_PARTNER_TENANTS", "MICROSOFT_CLIENT_ID", "MICROSOFT_CREDENTIAL"),
+        "docs/deploy.md",
+    ),
+    "pax8": _Kind("Pax8", "PAX8_", ("PAX8_CLIENT_ID", "PAX8_CLIENT_SECRET"), "docs/connect-pax8.md"),
+    "huntress": _Kind(
+        "Huntress", "HUNTRESS_", ("HUNTRESS_PUBLIC_KEY", "HUNTRESS_PRIVATE_KEY"), "docs/connect-huntress.md"
+    ),
+    "cove": _Kind("Cove", "COVE_", ("COVE_PARTNER", "COVE_USERNAME", "COVE_TOKEN"), "docs/connect-cove.md"),
+    "pushed": _Kind("Pushed counts", "PUSHED_", ("PUSHED_KEYS",), "docs/pushed-counts.md"),
+}
+_MICROSOFT = "microsoft365"
+_TENANTS = ("MICROSOFT_PARTNER_TENANTS", "MICROSOFT_DIRECT_TENANTS")
+
+
+def first_steps(ports: Ports, *, settings: bool) -> Json:
+    """Everything that the page of the first steps shows; the values of settings only where `settings` says so."""
+    return {
+        "steps": list(_steps(ports)),
+        "connections": list(_connections(ports, settings)),
+        "other_settings": [_setting(each) for each in _others(ports)] if settings else [],
+        "consents": list(_consents(ports)),
+        "checks": [_check(check) for check in check_stored(ports)],
+    }
+
+
+def tested(ports: Ports, connection: str) -> Json:
+    """What one connection says to a small question that only reads. Raises `Gone` for one that is not there."""
+    check = check_connection(ports, connection)
+    return {"connection": connection, "name": connections(ports)[connection], "problems": list(check.problems)}
+
+
+def _steps(ports: Ports) -> Iterator[Json]:
+    """In the order in which an MSP goes them; `path` is the page for it."""
+    rules, rows = ports.rules.load(), ports.companies.all()
+    linked = [row for row in rows if any(not link.removed for link in row.links)]
+    runs = ports.runs.headers(1)
+    writing = [row for row in linked if row.mode is not Mode.OBSERVE]
+    waiting = sum(row.waiting for row in writing)
+    seen = f"the last run is {runs[0].id}" if runs else "nothing was looked at yet"
+    modes = f"{len(writing)} of {len(linked)} companies are in mode approve or auto"
+    decided = f"{waiting} groups of changes wait" if waiting else "nothing waits"
+    yield _step("Connect a vendor", bool(ports.sources), f"{len(ports.sources)} connected", "setup")
+    yield _step("Link companies to customers", bool(linked), f"{len(linked)} companies", "mapping")
+    yield _step("Make billing profiles", bool(rules.profiles), f"{len(rules.profiles)} profiles", "profiles")
+    yield _step(
+        "Say which profile bills which SKU", bool(rules.policies), f"{len(rules.policies)} SKU policies", "mapping"
+    )
+    yield _step("Look at every company once", bool(runs), seen, "runs")
+    yield _step("Let TrueUp write, company by company", bool(writing), modes, "companies")
+    yield _step("Approve what waits", bool(writing) and not waiting, decided, "approvals")
+
+
+def _step(text: str, done: bool, now: str, page: str) -> Json:
+    return {"text": text, "done": done, "now": now, "path": f"/console/{page}"}
+
+
+def _connections(ports: Ports, settings: bool) -> Iterator[Json]:
+    """What is connected, each with its settings, then what could be."""
+    there = connections(ports)
+    for id_, name in there.items():
+        kind = KINDS[id_ if id_ in KINDS else "pushed"]
+        shown = [_setting(each) for each in _of(ports, kind)] if settings else []
+        yield {"id": id_, "name": name, "connected": True, "needs": [], "guide": kind.guide, "settings": shown}
+    pushed = any(name not in KINDS for name in ports.sources)
+    for id_, kind in KINDS.items():
+        if id_ not in there and not (id_ == "pushed" and pushed):
+            missing = {"connected": False, "needs": list(kind.needs), "guide": kind.guide, "settings": []}
+            yield {"id": id_, "name": kind.name, **missing}
+
+
+def _of(ports: Ports, kind: _Kind) -> list[ShownSetting]:
+    return [each for each in ports.settings if each.name.startswith(kind.prefix)]
+
+
+def _others(ports: Ports) -> list[ShownSetting]:
+    prefixes = tuple(kind.prefix for kind in KINDS.values())
+    return [each for each in ports.settings if not each.name.startswith(prefixes)]
+
+
+def _setting(setting: ShownSetting) -> Json:
+    return {"name": setting.name, "meaning": setting.meaning, "value": setting.value}
+
+
+def _consents(ports: Ports) -> Iterator[Json]:
+    """Where the administrator of each tenant consents: our own tenants, then those of companies, refused ones first."""
+    if ports.consent_url is None:
+        return
+    own = [each.value for each in ports.settings if each.name in _TENANTS and each.value]
+    for tenant in chain.from_iterable(value.split(",") for value in own):
+        yield _consent(ports, "Your own tenant", tenant.strip(), company=None, lost=False)
+    rows = [
+        (row, link.customer)
+        for row in ports.companies.all()
+        for link in row.links
+        if link.source == _MICROSOFT and not link.removed
+    ]
+    lost = FindingKind.CONSENT_LOST.value
+    for row, tenant in sorted(rows, key=lambda each: (not each[0].summary.findings.get(lost), each[0].name)):
+        yield _consent(ports, row.name, canonical(tenant), company=row.id, lost=bool(row.summary.findings.get(lost)))
+
+
+def _consent(ports: Ports, name: str, tenant: str, *, company: int | None, lost: bool) -> Json:
+    assert ports.consent_url is not None
+    return {"name": name, "company": company, "tenant": tenant, "url": ports.consent_url(tenant), "lost": lost}
+
+
+def _check(check: Check) -> Json:
+    return {"name": check.name, "problems": list(check.problems)}

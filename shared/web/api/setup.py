@@ -1,0 +1,25 @@
+"""The JSON routes of the first steps: what is connected, and whether it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+
+from shared.sync import setup
+from shared.web.principal import Role
+from shared.web.requests import House, Reader, allows, our_own
+
+router = APIRouter(dependencies=[Depends(allows(Role.READER))])
+
+
+@router.get("/setup")
+def first_steps(ports: House, who: Reader) -> dict[str, Any]:
+    """What is connected and what is missing, what comes next, consents and checks; settings for administrators."""
+    return setup.first_steps(ports, settings=who.may(Role.ADMIN))
+
+
+@router.post("/setup/{connection}/test", dependencies=[Depends(our_own)])
+def test(ports: House, connection: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
+    """Asks one connection something that only reads; `problems` are sentences that say what to do, none: in order."""
+    return setup.tested(ports, connection)
