@@ -11,6 +11,7 @@ _ONE_AT_A_TIME = {"integration", "browser"}
 _TESTS = Path(__file__).parent
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(_TESTS).parts[0] in _ONE_AT_A_TIME:
