@@ -84,6 +84,12 @@ param microsoftCaFile string = ''
 @description('Microsoft CSV of product names: an https URL or a file of the package. Empty: known names only.')
 param microsoftSkuNames string = ''
 
+@description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
+param microsoftAzureCurrency string = ''
+
+@description('Days after which Azure usage of a day is taken for complete. Empty: 3.')
+param microsoftAzureSettledDays string = ''
+
 @description('Client id of the Pax8 API credentials; the vault holds pax8-client-secret. Empty: not connected.')
 param pax8ClientId string = ''
 
@@ -323,6 +329,8 @@ module settings 'settings.bicep' = {
     microsoftGraphUrl: microsoftGraphUrl
     microsoftCaFile: microsoftCaFile
     microsoftSkuNames: microsoftSkuNames
+    microsoftAzureCurrency: microsoftAzureCurrency
+    microsoftAzureSettledDays: microsoftAzureSettledDays
     pax8ClientId: pax8ClientId
     pax8BillableStatuses: pax8BillableStatuses
     pax8Url: pax8Url

@@ -71,6 +71,12 @@ param microsoftCaFile string
 @description('Microsoft CSV of product names: an https URL or a file of the package. Empty: known names only.')
 param microsoftSkuNames string
 
+@description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
+param microsoftAzureCurrency string
+
+@description('Days after which Azure usage of a day is taken for complete. Empty: 3.')
+param microsoftAzureSettledDays string
+
 @description('Client id of the Pax8 API credentials; the vault holds pax8-client-secret. Empty: not connected.')
 param pax8ClientId string
 
@@ -206,6 +212,8 @@ var microsoft = empty(microsoftClientId) ? {} : {
   MICROSOFT_GRAPH_URL: microsoftGraphUrl
   MICROSOFT_CA_FILE: microsoftCaFile
   MICROSOFT_SKU_NAMES: microsoftSkuNames
+  MICROSOFT_AZURE_CURRENCY: microsoftAzureCurrency
+  MICROSOFT_AZURE_SETTLED_DAYS: microsoftAzureSettledDays
   NOTICE_MAILBOX: noticeMailbox
 }
 

@@ -17,6 +17,7 @@ from shared.notices.channels.teams import TeamsPost
 from shared.notices.ports import NoticePorts, Post
 from shared.queues import StorageQueue
 from shared.settings import ChangedLine, Settings, load_settings
+from shared.sources.azure.source import AzureSource
 from shared.sources.cove.source import CoveSource
 from shared.sources.huntress.source import HuntressSource
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
@@ -39,6 +40,7 @@ from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
 from shared.state.tables import AzureTables
 from shared.state.tickets import TicketStore
+from shared.state.usage import UsageStore
 from shared.state.vendor_invoices import VendorInvoiceStore
 from shared.sync.ports import Limits, Ports
 from shared.web.principal import Access
@@ -71,7 +73,7 @@ def make_ports(settings: Settings) -> Ports:
         clock=clock,
         queue=StorageQueue(settings.storage),
         manage=ManageClient(settings.manage),
-        sources=_sources(settings, clock, pushes),
+        sources=_sources(settings, clock, pushes, UsageStore(tables)),
         rules=RulesStore(tables),
         companies=CompanyStore(tables),
         company_state=CompanyStateStore(tables),
@@ -126,11 +128,13 @@ def _clock(settings: Settings) -> Clock:
     return SystemClock(settings.time_zone)
 
 
-def _sources(settings: Settings, clock: Clock, pushes: PushStore) -> dict[str, Source]:
+def _sources(settings: Settings, clock: Clock, pushes: PushStore, usage: UsageStore) -> dict[str, Source]:
     """The registry: one line per source."""
     sources: list[Source] = []
     if settings.microsoft is not None:
         sources.append(Microsoft365Source(settings.microsoft))
+    if settings.azure is not None:
+        sources.append(AzureSource(settings.azure, usage, clock.business_now))
     if settings.pax8 is not None:
         sources.append(Pax8Source(settings.pax8))
     if settings.huntress is not None:

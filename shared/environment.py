@@ -120,6 +120,16 @@ SETTINGS = (
     Setting("MICROSOFT_GRAPH_URL", "Graph; the public cloud when left out", "https://graph.microsoft.com/v1.0"),
     Setting("MICROSOFT_CA_FILE", "certificate authority for these two, a PEM file", "/home/site/certs/proxy.pem"),
     Setting("MICROSOFT_SKU_NAMES", "Microsoft's CSV of product names: a file or an https URL", "/data/sku-names.csv"),
+    Setting(
+        "MICROSOFT_AZURE_CURRENCY",
+        "currency in which Microsoft bills Azure to the first partner tenant; left out, Azure usage is not read",
+        "USD",
+    ),
+    Setting(
+        "MICROSOFT_AZURE_SETTLED_DAYS",
+        "days after which usage of a day is taken for complete, 1 to 10; 3 when left out",
+        "3",
+    ),
     Setting("PAX8_CLIENT_ID", "client id of the Pax8 partner's API credentials", "qZ3xV7n2LrT9bKdW"),
     Setting(
         "PAX8_CLIENT_SECRET",

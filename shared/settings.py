@@ -24,6 +24,7 @@ from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings
 from shared.notice_settings import read_notices
 from shared.notices.settings import NoticeSettings
+from shared.sources.azure.settings import AzureSettings
 from shared.sources.cove.settings import CoveSettings
 from shared.sources.huntress.settings import HuntressSettings
 from shared.sources.microsoft365.settings import MicrosoftSettings
@@ -64,6 +65,7 @@ class Settings:
     storage: StorageConnection
     manage: ManageSettings
     microsoft: MicrosoftSettings | None
+    azure: AzureSettings | None
     pax8: Pax8Settings | None
     huntress: HuntressSettings | None
     cove: CoveSettings | None
@@ -88,6 +90,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     storage = _storage(given)
     manage = _manage(given)
     microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
+    azure = _azure(given) if given.any_of("MICROSOFT_AZURE_") else None
     pax8 = _pax8(given) if given.any_of("PAX8_") else None
     huntress = _huntress(given) if given.any_of("HUNTRESS_") else None
     cove = _cove(given) if given.any_of("COVE_") else None
@@ -107,6 +110,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         storage=storage(),
         manage=manage(),
         microsoft=microsoft() if microsoft else None,
+        azure=azure(microsoft()) if azure and microsoft else None,
         pax8=pax8() if pax8 else None,
         huntress=huntress() if huntress else None,
         cove=cove() if cove else None,
@@ -229,6 +233,15 @@ def _certificate(given: Given) -> str | None:
     except binascii.Error:
         given.problem("MICROSOFT_CERTIFICATE", "must be a PEM or PFX file in base64, on one line")
     return text
+
+
+def _azure(given: Given) -> Callable[[MicrosoftSettings], AzureSettings]:
+    """With the app registration of Microsoft 365."""
+    given.required("MICROSOFT_PARTNER_TENANTS", " with MICROSOFT_AZURE_CURRENCY")
+    given.required("MICROSOFT_AZURE_CURRENCY", " with MICROSOFT_AZURE_SETTLED_DAYS")
+    currency = given.matching("MICROSOFT_AZURE_CURRENCY", "[A-Za-z]{3}", "a currency of three letters") or ""
+    days = given.whole_number("MICROSOFT_AZURE_SETTLED_DAYS", default=3, lowest=1, highest=10)
+    return partial(AzureSettings, currency=currency.upper(), settled_days=days)
 
 
 def _pax8(given: Given) -> Callable[[], Pax8Settings]:

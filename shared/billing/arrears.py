@@ -1,8 +1,9 @@
 """Usage in arrears: one one-off line for each period that is over, none that bills ahead.
 
 What a period used is known when a reading was made after its last day. Readings between two syncs count as those of a
-sync do, each on its own day. A value that comes late, or rises afterwards, goes on the next invoice, less what its
-one-off lines charge already. A period in which nothing was read is not billed.
+sync do, each on its own day. Where the vendor dates its usage, a period used the sum of its days, once the vendor tells
+them to the period's end. A value that comes late, or rises afterwards, goes on the next invoice, less what its one-off
+lines charge already. A period in which nothing was read is not billed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from operator import itemgetter
 
 from shared.billing.agreements import Addition, Agreement
@@ -30,7 +31,8 @@ from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
 from shared.billing.proration import Share
-from shared.billing.rules import Arrears, BillingProfile, Mode
+from shared.billing.quantities import is_dated, used_within
+from shared.billing.rules import Arrears, BillingProfile, Mode, Rounding
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
@@ -38,7 +40,9 @@ from shared.billing.wording import spoken
 
 #: So many periods back a late value is still billed.
 _PERIODS_BACK = 2
-_ZERO = Decimal(0)
+#: So many days after a period what the vendor dates should be known to its end.
+_LATE_DAYS = 10
+_ZERO, _HUNDREDTH = Decimal(0), Decimal("0.01")
 
 
 def has_usage(item: BillItem, situation: Situation) -> bool:
@@ -99,7 +103,9 @@ def _with_readings(
 
 
 def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillItem) -> SeatRecord:
-    existing = quantity if item.not_before is None or item.not_before <= day else _ZERO
+    # What the vendor dates it tells again every night: of it nothing but its beginning needs to be remembered.
+    is_level = not is_dated(item.told) and (item.not_before is None or item.not_before <= day)
+    existing = quantity if is_level else _ZERO
     record = record if record.seen is None else record.with_gap(record.seen, day)
     return record.with_reading(day, existing, None)
 
@@ -123,16 +129,18 @@ def _copies(target: Target, situation: Situation) -> list[OwnLine]:
 
 def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
     """What a period used of which nothing was read nobody knows: a person has to look."""
+    dated, late = is_dated(target.item.told), situation.as_of - timedelta(days=_LATE_DAYS)
+    how = "is not known to the end" if dated else "was not read on any day"
     return [
         Finding(
             FindingKind.READ_FAILED,
             f"{target.item.id}/{period.start.isoformat()}",
-            f"{target.item.name}: its usage was not read on any day from {spoken(period.start)} to "
+            f"{target.item.name}: its usage {how} from {spoken(period.start)} to "
             f"{spoken(period.end)}; nothing is billed for that period.",
             "Look the usage up at its vendor and bill it by hand.",
         )
         for period in _over(target, record, situation)
-        if not record.was_read_in(period)
+        if _used(target, record, period) is None and not (dated and period.end >= late)
     ]
 
 
@@ -151,9 +159,9 @@ def _owed(target: Target, record: SeatRecord, situation: Situation, kept: Sequen
     charged = charged_once(target, situation).seats
     owed: list[Owed] = []
     for period in _over(target, record, situation):
-        if not record.was_read_in(period):
+        used = _used(target, record, period)
+        if used is None:
             continue
-        used = _used(record, period, target.profile.arrears)
         owing = used - billed(period) - charged.get(period.start, _ZERO)
         if owing > 0:
             share = Share(period.days, period.days)
@@ -177,6 +185,21 @@ def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Peri
     return periods
 
 
-def _used(record: SeatRecord, period: Period, rule: Arrears | None) -> Decimal:
+def _used(target: Target, record: SeatRecord, period: Period) -> Decimal | None:
+    """What a period used; None where nobody knows."""
+    if is_dated(target.item.told):
+        return _dated_in(target, period)
+    if not record.was_read_in(period):
+        return None
     within = [entry.quantity for entry in record.in_force(period)]
-    return max(within) if rule is Arrears.HIGHEST else within[-1]
+    return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]
+
+
+def _dated_in(target: Target, period: Period) -> Decimal | None:
+    """The sum of its days, from the company's own start on."""
+    item = target.item
+    first = period.start if item.not_before is None else max(period.start, item.not_before)
+    used = _ZERO if first > period.end else used_within(item.counts, target.profile.quantity, first, period.end)
+    if used is None or target.profile.quantity.rounding is not Rounding.NONE:
+        return used
+    return used.quantize(_HUNDREDTH, rounding=ROUND_HALF_UP)  # Manage takes no endless decimals

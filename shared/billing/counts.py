@@ -33,12 +33,13 @@ class Holder:
 class Money:
     """A price or cost of one unit, as the vendor tells it.
 
-    `period` says what the amount pays for: a month, a year, the whole term, or unknown where the vendor does not tell.
+    `period` says what the amount pays for: a month, a year, the whole term, the unit once and for all (of what was
+    used), or unknown where the vendor does not tell.
     `currency` is an ISO 4217 code, None where the vendor does not tell; nobody guesses either.
     """
 
     amount: Decimal
-    period: Literal["month", "year", "term", "unknown"]
+    period: Literal["month", "year", "term", "once", "unknown"]
     currency: str | None = None
 
 
@@ -53,11 +54,30 @@ class SubscriptionStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used on single days, as the vendor dates it; nothing on those that are not among `days`.
+
+    Known to its end from `since` to `until`, both included: later days may still grow.
+    """
+
+    days: tuple[tuple[date, Decimal], ...]
+    since: date
+    until: date
+
+    def within(self, start: date, end: date) -> Decimal | None:
+        """What was used from `start` to `end`, both included; None while that is not known to its end."""
+        if start < self.since or end > self.until:
+            return None
+        return sum((amount for day, amount in self.days if start <= day <= end), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """One purchase of a SKU. `owned` is False when another partner sold it, None when the vendor does not tell.
 
     `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then. `changed` as
-    on `Count`, for this subscription alone. `revision` is the vendor's mark that changes with the subscription.
+    on `Count`, for this subscription alone. `revision` is the vendor's mark that changes with the subscription. `usage`
+    where it is charged for what was used.
     """
 
     id: str
@@ -71,6 +91,7 @@ class Subscription:
     committed_until: date | None = None
     changed: tuple[tuple[date, Decimal], ...] = ()
     revision: str | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

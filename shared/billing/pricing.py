@@ -133,7 +133,7 @@ def _per_cycle_of(money: Money, months: int, rule: PriceRule) -> Decimal | None:
     """None where it cannot be said without a guess: a month is multiplied only where the profile says so."""
     if money.period == "month" and (months == 1 or rule.per is PricePeriod.MONTH):
         return money.amount * months
-    return money.amount if money.period == "year" and months == 12 else None
+    return money.amount if money.period == "once" or (money.period == "year" and months == 12) else None
 
 
 def _doubt(target: Target, told: str) -> Doubt:

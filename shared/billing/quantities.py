@@ -55,6 +55,28 @@ def dated_quantities(counts: Sequence[Count], rule: QuantityRule) -> tuple[tuple
     return tuple((day, quantity) for day, quantity in dated if quantity is not None)
 
 
+def is_dated(counts: Sequence[Count]) -> bool:
+    """Whether the vendor tells on which days it was used."""
+    return any(item.usage is not None for count in counts for item in count.subscriptions or ())
+
+
+def used_within(counts: Sequence[Count], rule: QuantityRule, start: date, end: date) -> Decimal | None:
+    """The quantity of a line for what was used from `start` to `end`, both included, in billed units.
+
+    None while that is not known to its end.
+    """
+    dated: list[Count] = []
+    for count in counts:
+        parts: list[Subscription] = []
+        for item in count.subscriptions or ():
+            used = None if item.usage is None else item.usage.within(start, end)
+            if used is None:
+                return None
+            parts.append(replace(item, quantity=used))
+        dated.append(replace(count, subscriptions=tuple(parts)))
+    return quantity_of(dated, rule)
+
+
 def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | None:
     """The users who hold it and are counted; None where the source does not tell enough of them to say."""
     if count.holders is None:

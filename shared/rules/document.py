@@ -33,7 +33,7 @@ from shared.rules.scalars import (
 )
 
 #: The sources that rules can name, and the jobs that schedules can start.
-SOURCES = ("microsoft365", "pax8", "huntress", "cove")
+SOURCES = ("microsoft365", "azure", "pax8", "huntress", "cove")
 JOBS = ("nightly", "hourly")
 #: The sources that tell when the vendor invoices.
 INVOICING = ("huntress",)

@@ -23,7 +23,18 @@ from shared.http.wire import Answer, NoAnswer
 from shared.sources.protocol import Source
 from shared.sources.pushed import PushedSource
 from tests.unit import fake_pax8
-from tests.unit.fake_graph import PARTNER, TENANT, FakeCredential, FakeGraph, FakeTenant, refusal, small_tenant, source
+from tests.unit.fake_azure import Azure, FakeBilling, row
+from tests.unit.fake_graph import (
+    OTHER,
+    PARTNER,
+    TENANT,
+    FakeCredential,
+    FakeGraph,
+    FakeTenant,
+    refusal,
+    small_tenant,
+    source,
+)
 from tests.unit.fake_vendors import Call, FakeCove, cove_source, huntress_row, huntress_source, partner, server
 from tests.unit.fake_vendors import huntress as fake_huntress
 
@@ -67,6 +78,27 @@ def microsoft365(vendor: Vendor) -> Source:
     if vendor.refuses_sign_in:
         failures = {tenant: ValueError("AADSTS7000222: expired hush-hush") for tenant in (TENANT, PARTNER)}
     return source(answer, FakeCredential(failures))
+
+
+def azure(vendor: Vendor) -> Source:
+    """One that has exported before, unless something is wrong with the vendor."""
+    billing = FakeBilling()
+    billing.rows["current"] = [row("2026-11-02", "1.5", customer=OTHER if vendor.empty else TENANT)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if vendor.down:
+            raise httpx.ConnectError("down")
+        if vendor.status is None:
+            return billing(request)
+        return httpx.Response(vendor.status, content=vendor.body, headers={"content-type": "application/json"})
+
+    failures: dict[str, Exception] = {}
+    if vendor.refuses_sign_in:
+        failures = {PARTNER: ValueError("AADSTS7000222: expired hush-hush")}
+    made = Azure(billing, credential=FakeCredential(failures), graph=answer)
+    if vendor in (Vendor(), Vendor(empty=True)):
+        made.night(DAY)
+    return made.source
 
 
 def pax8(vendor: Vendor) -> Source:
@@ -140,6 +172,7 @@ PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
 
 CASES = [
     SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
+    SourceCase("azure", TENANT, azure, ("hush-hush", "token-of-", "Alder")),
     SourceCase("huntress", "4101", huntress, ("hush-hush", "cHVibGljOmh1c2", "Organization 4101")),
     SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001")),
     SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",)),

@@ -155,16 +155,14 @@ class _Read:
         return batch_answers(answer.body, set(parts))
 
     def _refusal(self, answer: Answer, what: str) -> TrueUpError:
-        code, request_id = _error_in(answer)
-        return graph_error(
-            answer.status,
-            code,
-            what,
-            roles=self._roles,
-            consent=self._consent,
-            request_id=request_id,
-            retry_after=retry_after(answer.headers.get("retry-after")),
-        )
+        return refusal(answer, what, roles=self._roles, consent=self._consent)
+
+
+def refusal(answer: Answer, what: str, *, roles: str, consent: str) -> TrueUpError:
+    """The error for an answer other than success."""
+    code, request_id = _error_in(answer)
+    wait = retry_after(answer.headers.get("retry-after"))
+    return graph_error(answer.status, code, what, roles=roles, consent=consent, request_id=request_id, retry_after=wait)
 
 
 def _members(read: _Read, groups: Mapping[str, str]) -> dict[str, frozenset[str]]:

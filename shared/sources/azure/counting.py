@@ -1,0 +1,90 @@
+"""From exported months to a reading. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from shared.billing.counts import Count, Money, Reading, Subscription, SubscriptionStatus, Usage
+from shared.billing.usage import Export, MonthlyUsage
+from shared.sources.azure.lines import SYSTEM, WHAT
+from shared.sources.rows import broken
+
+SOURCE = "azure"
+#: The one SKU: all of a customer's usage, its subscriptions beside it.
+SKU = "azure-usage"
+_ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """One stored billing month of one customer; `usage` None where the export did not name it."""
+
+    export: Export
+    usage: MonthlyUsage | None
+
+    def known_until(self, settled_days: int) -> date | None:
+        """The last day of which all usage is told; None where not even that of the first is."""
+        if self.export.taken is None:
+            return None
+        until = min(last_day(self.export.month), self.export.taken.date() - timedelta(days=settled_days))
+        return until if until >= self.export.month else None
+
+
+def last_day(month: date) -> date:
+    """The last day of the month that begins on a day."""
+    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def reading_of(customer: str, day: date, months: Sequence[Month], settled_days: int) -> Reading:
+    """What a customer used in the stored months, oldest first, in the currency in which Microsoft bills it."""
+    found = [month.usage for month in months if month.usage is not None]
+    currencies = {usage.currency for usage in found}
+    if len(currencies) > 1:
+        raise broken(SYSTEM, WHAT, "a customer is billed in two currencies")
+    span = _known(months, settled_days)
+    if not found or span is None:
+        return Reading(SOURCE, customer, day, ())
+    return Reading(SOURCE, customer, day, (_count(customer, months, span, currencies.pop()),))
+
+
+def _count(customer: str, months: Sequence[Month], span: tuple[date, date], currency: str) -> Count:
+    """One count whose subscriptions are Azure's; its units are money, so one of them costs one."""
+    days: defaultdict[str, defaultdict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for month in months:
+        for subscription, day, amount in month.usage.amounts if month.usage is not None else ():
+            days[subscription][day] += amount
+    newest = months[-1].export.month
+    parts = tuple(
+        Subscription(
+            subscription,
+            max(sum((amount for day, amount in used.items() if day >= newest), _ZERO), _ZERO),
+            SubscriptionStatus.ENABLED,
+            usage=Usage(tuple(sorted(used.items())), *span),
+        )
+        for subscription, used in sorted(days.items())
+    )
+    return Count(
+        SOURCE,
+        customer,
+        SKU,
+        "Azure usage",
+        purchased=sum((part.quantity for part in parts), _ZERO),
+        subscriptions=parts,
+        cost=Money(Decimal(1), "once", currency),
+        level=True,
+    )
+
+
+def _known(months: Sequence[Month], settled_days: int) -> tuple[date, date] | None:
+    """The newest days without a gap of which all usage is told, first and last."""
+    span: tuple[date, date] | None = None
+    for month in months:
+        until = month.known_until(settled_days)
+        if until is not None:
+            goes_on = span is not None and span[1] + timedelta(days=1) == month.export.month
+            span = (span[0] if goes_on and span is not None else month.export.month, until)
+    return span

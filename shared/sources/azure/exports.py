@@ -1,0 +1,120 @@
+"""The partner billing export of Microsoft Graph: begun, asked after, and at last a list of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import httpx
+from azure.core.credentials import TokenCredential
+
+from shared.errors import Incomplete
+from shared.sources.azure.blobs import address_of
+from shared.sources.azure.lines import SYSTEM, WHAT
+from shared.sources.azure.settings import AzureSettings
+from shared.sources.microsoft365.graph import Answer, GraphClient
+from shared.sources.microsoft365.reads import refusal, retry_after
+from shared.sources.microsoft365.tokens import Tokens
+from shared.sources.patience import Patience
+from shared.sources.rows import Row, broken, row_of
+
+ROLES = "PartnerBilling.Read.All"
+#: What Microsoft calls the two billing months that are not billed yet.
+Period = Literal["current", "last"]
+
+_BEGIN = "/reports/partners/billing/usage/unbilled/export"
+_CALL_SECONDS = 90.0
+#: How long until we look again where Microsoft names no time.
+_USUAL_WAIT = 120.0
+_FORMATS = frozenset({"compressedjsonlines", "compressedjson"})
+_RUNNING = frozenset({"notstarted", "running"})
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The export is not ready; `seconds` until it is worth while to look again."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The addresses of all files. Each holds the key to it."""
+
+    files: tuple[str, ...] = field(repr=False)
+
+
+class BillingExports:
+    """Asks in the first partner tenant. Raises errors of `shared.errors` only."""
+
+    def __init__(
+        self,
+        settings: AzureSettings,
+        credential: TokenCredential | None,
+        transport: httpx.AsyncBaseTransport | None,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._tenant = settings.microsoft.home_tenant
+        self._currency = settings.currency
+        self._tokens = Tokens(settings.microsoft, credential)
+        self._graph = GraphClient(settings.microsoft, transport)
+        self._sleep = sleep
+
+    def begin(self, period: Period) -> str:
+        """Begins an export of what is not billed yet; the address at which to ask after it."""
+        body = {"currencyCode": self._currency, "billingPeriod": period, "attributeSet": "full"}
+        token, patience = self._tokens.token(self._tenant), self._patience()
+
+        def ask() -> Answer:
+            answer = self._graph.post(_BEGIN, token, body=body, seconds=patience.left())
+            return self._checked(answer, "beginning the usage export", 202)
+
+        operation = patience.repeat(ask).headers.get("location")
+        if not operation or "://" not in operation:
+            raise broken(SYSTEM, WHAT, "it does not say where it is prepared")
+        return operation
+
+    def look(self, operation: str) -> Waiting | Ready:
+        """How far an export is. Raises `Incomplete` for one that failed."""
+        token, patience = self._tokens.token(self._tenant), self._patience()
+
+        def ask() -> Answer:
+            answer = self._graph.get(operation, token, headers={}, seconds=patience.left())
+            return self._checked(answer, "the usage export", 200, 202)
+
+        answer = patience.repeat(ask)
+        row = row_of(answer.body, WHAT, SYSTEM)
+        status = row.text("status").casefold()
+        if status in _RUNNING:
+            return Waiting(retry_after(answer.headers.get("retry-after")) or _USUAL_WAIT)
+        if status != "completed":
+            raise Incomplete(
+                "The usage export failed at Microsoft.",
+                system=SYSTEM,
+                request_id=answer.headers.get("request-id"),
+                remedy="Nothing to do if the next night succeeds: a new one is begun.",
+            )
+        manifest = row.inner("resourceLocation")
+        if manifest is None:
+            raise row.broken("it names no files")
+        return Ready(_files(manifest))
+
+    def _patience(self) -> Patience:
+        return Patience(_CALL_SECONDS, self._sleep, SYSTEM)
+
+    def _checked(self, answer: Answer, what: str, *wanted: int) -> Answer:
+        if answer.status not in wanted:
+            raise refusal(answer, what, roles=ROLES, consent=self._tokens.consent_url(self._tenant))
+        return answer
+
+
+def _files(manifest: Row) -> tuple[str, ...]:
+    """Every file of an export; as many as it says that there are."""
+    if manifest.text("dataFormat").casefold() not in _FORMATS:
+        raise manifest.broken("its files have a form that is not known")
+    blobs = manifest.values.get("blobs")
+    if not isinstance(blobs, list) or len(blobs) != manifest.number("blobCount"):
+        raise manifest.broken("it does not name as many files as it has")
+    directory, key = manifest.text("rootDirectory"), manifest.text("sasToken")
+    return tuple(address_of(directory, row_of(blob, WHAT, SYSTEM).text("name"), key) for blob in blobs)

@@ -1,0 +1,151 @@
+"""Usage that the vendor dates, such as Azure's: the sum of a period's days, billed once it is known to its end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.counts import Count, Money, Subscription, SubscriptionStatus, Usage
+from shared.billing.plan import Plan
+from shared.billing.planner import plan_company
+from shared.billing.rules import Arrears, LicenceLink, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.seats import SeatRecord
+from tests import builders as b
+
+D = Decimal
+OCTOBER = {date(2026, 10, 3): "100.004", date(2026, 10, 30): "23.45"}
+NOVEMBER = {date(2026, 11, 1): "7"}
+CENTS = QuantityRule(rounding=Rounding.NEAREST, rounding_step=D("0.01"))
+
+
+def subscription(name: str, days: dict[date, str], until: date) -> Subscription:
+    usage = Usage(tuple((day, D(amount)) for day, amount in days.items()), date(2026, 9, 1), until)
+    return Subscription(name, D(1), SubscriptionStatus.ENABLED, usage=usage)
+
+
+def azure(*subscriptions: Subscription, currency: str = "USD") -> Count:
+    counted = b.count(0, subscriptions=subscriptions)
+    return replace(
+        counted, assigned=None, level=True, cost=Money(D(1), "once", currency), purchased=D(len(subscriptions))
+    )
+
+
+class Night:
+    """One company whose seat record is carried from night to night."""
+
+    def __init__(self, **profile: object) -> None:
+        values = {"arrears": Arrears.LAST, "price": PriceRule(PriceKind.COST, markup=D(15)), "quantity": CENTS}
+        self.rules = b.rules(b.profile(**(values | profile)))
+        self.seats: dict[str, SeatRecord] = {}
+
+    def __call__(self, day: date, *counts: Count, **values: object) -> Plan:
+        invoiced = b.agreement(
+            next_invoice_date=date(day.year + day.month // 12, day.month % 12 + 1, 1), currency="USD"
+        )
+        facts = b.facts(
+            b.reading(*counts, day=day), as_of=day, rules=self.rules, seats=self.seats, agreements=[invoiced], **values
+        )
+        plan = plan_company(facts)
+        self.seats = {**self.seats, **{record.line: record for record in plan.seats}}
+        return plan
+
+
+def said(plan: Plan) -> list[tuple[D, D]]:
+    return [(change.after.quantity, change.after.unit_price) for change in plan.changes if change.after]
+
+
+def test_a_period_is_the_sum_of_its_days_at_cost_and_margin() -> None:
+    night = Night()
+    assert said(night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))) == []
+
+    plan = night(date(2026, 11, 4), azure(subscription("s1", OCTOBER | NOVEMBER, date(2026, 11, 1))))
+
+    assert said(plan) == [(D("123.45"), D("1.15"))]
+    (change,) = plan.changes
+    assert "123.45 used for 1 Oct 2026 to 31 Oct 2026" in change.sentence
+
+
+def test_without_a_rounding_rule_usage_is_billed_by_hundredths() -> None:
+    night = Night(quantity=QuantityRule())
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+
+    assert said(night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))) == [
+        (D("123.45"), D("1.15"))
+    ]
+
+
+def test_nothing_is_billed_before_the_vendor_tells_the_period_to_its_end() -> None:
+    night = Night()
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+
+    plan = night(date(2026, 11, 2), azure(subscription("s1", OCTOBER, date(2026, 10, 30))))
+
+    assert (plan.groups, plan.findings) == ((), ())
+
+
+def test_a_period_that_is_never_told_to_its_end_is_a_persons_to_bill() -> None:
+    night = Night()
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+
+    plan = night(date(2026, 11, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 30))))
+
+    assert plan.groups == ()
+    (finding,) = plan.findings
+    assert "is not known to the end" in finding.text
+
+
+def test_the_periods_before_the_first_night_are_not_billed() -> None:
+    plan = Night()(date(2026, 11, 4), azure(subscription("s1", OCTOBER | NOVEMBER, date(2026, 11, 1))))
+
+    assert plan.groups == ()
+
+
+def test_split_every_subscription_is_a_line_and_the_sum_is_that_of_the_whole() -> None:
+    night = Night(split=True)
+    parts = [
+        subscription("s1", OCTOBER, date(2026, 11, 1)),
+        subscription("s2", {date(2026, 10, 5): "1"}, date(2026, 11, 1)),
+    ]
+    night(
+        date(2026, 10, 20),
+        azure(*(replace(part, usage=replace(part.usage, until=date(2026, 10, 17))) for part in parts)),
+    )
+
+    assert sorted(said(night(date(2026, 11, 4), azure(*parts)))) == [(D(1), D("1.15")), (D("123.45"), D("1.15"))]
+
+
+def test_usage_in_another_currency_than_the_agreements_is_left_alone() -> None:
+    night = Night()
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17)), currency="EUR"))
+
+    plan = night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1)), currency="EUR"))
+
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["currency"]
+
+
+@pytest.mark.parametrize(("start", "quantity"), [(date(2026, 10, 30), D("23.45")), (date(2026, 11, 2), None)])
+def test_what_was_used_before_the_companys_own_start_is_not_billed(start: date, quantity: D | None) -> None:
+    night, company = Night(), b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, start=start),))
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))), company=company)
+
+    plan = night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))), company=company)
+
+    assert [units for units, _ in said(plan)] == ([] if quantity is None else [quantity])
+
+
+def test_usage_is_not_billed_as_if_it_stood() -> None:
+    plan = Night(arrears=None)(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))
+
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["settings"]
+
+
+def test_what_is_told_no_more_is_not_billed_from_memory() -> None:
+    night = Night()
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+
+    assert night(date(2026, 11, 4)).groups == ()
