@@ -92,7 +92,7 @@ def edit_rules(
         [company for company in companies if company.company in _concerned(changed, companies, worked)],
         worked.rows,
         new_entry(ports, worked.head, worked.what, person, way),
-        keep_modes={number for number in changed if not _sets_mode(number, standing, worked.after)},
+        keep_modes={each.company for each in worked.after.companies if not _sets_mode(each, standing)},
     )
     return Edited(edition, worked.what)
 
@@ -177,9 +177,8 @@ def _concerned(changed: Collection[int], companies: Sequence[CompanyRules], work
     return set(changed).union(*together)
 
 
-def _sets_mode(number: int, standing: Mapping[int, Company], after: RulesDocument) -> bool:
-    company = next(company for company in after.companies if company.company == number)
-    return number not in standing or standing[number].mode is not company.mode
+def _sets_mode(company: Company, standing: Mapping[int, Company]) -> bool:
+    return company.company not in standing or standing[company.company].mode is not company.mode
 
 
 def _companies_by_customer(links: Iterable[tuple[int, Sequence[CompanyLink]]]) -> dict[Customer, set[int]]:

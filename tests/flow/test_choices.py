@@ -10,7 +10,7 @@ import pytest
 
 from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
-from shared.billing.rules import Decrease, DriftRule, FirstSync, Mode, Proration, ProrationRule
+from shared.billing.rules import Decrease, DriftRule, FirstSync, LicenceLink, Mode, Proration, ProrationRule
 from shared.errors import Gone, Refused
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
@@ -345,6 +345,49 @@ def test_a_stray_that_is_ignored_is_taken_for_not_there():
     assert [quantity for _, quantity in open_lines(house)] == [D(5), D(5)]
     house.sync(1)
     assert (house.kinds(1), list(house.state(1).choices)) == ([], ["addition/11"])
+
+
+def copied_house() -> House:
+    """A person has copied agreement 1001 as 1500, with its line of ours and its stamp."""
+    house = House()
+    house.rules(b.rules())
+    house.company(1, [b.count(5)], [b.addition(11, 5)])
+    house.sync(1)
+    house.manage.agreements_[1500] = replace(house.manage.agreements_[1001], id=1500, name="The next year")
+    house.manage.lines[511] = replace(house.manage.lines[11], id=511, agreement_id=1500)
+    return house
+
+
+def test_a_copied_agreement_is_told_of_within_a_week_and_its_lines_are_never_written():
+    house = copied_house()
+    copy = house.manage.lines[511]
+    for night in range(8):
+        next_day(house)
+        counted(house, 5 + night)
+        house.sync(1, run=f"night-{night}")
+    assert house.manage.lines[511] == copy
+    assert house.kinds(1) == ["stray"]
+    assert house.manage.lines[11].quantity == D(12)
+
+
+def test_when_the_copy_takes_over_from_an_agreement_that_ended_its_line_is_adopted_by_choice():
+    house = copied_house()
+    ended = replace(house.manage.agreements_[1001], agreement_status="Expired", end_date=date(2026, 11, 30))
+    house.manage.agreements_[1001] = ended
+    rules = house.ports.companies.company_rules(1)
+    moved = LicenceLink(b.SOURCE, b.PREMIUM, agreement=1500)
+    house.ports.companies.put_rules(replace(rules, licences=(moved,)))
+    next_day(house)
+    counted(house, 7)
+    house.sync(1, run="night")
+    assert house.kinds(1) == ["blocked-create", "stray"]
+
+    chosen(house, ChoiceKind.ADOPT, 511)
+    assert (house.manage.lines[511].quantity, house.manage.lines[11].quantity) == (D(7), D(5))
+    assert house.manage.lines[511].serial_number != house.manage.lines[11].serial_number
+    house.sync(1, run="next")
+    assert house.kinds(1) == []
+    assert sorted(line.id for line in house.manage.lines.values() if line.cancelled_date is None) == [11, 511]
 
 
 # ---- what can be chosen, and by whom

@@ -71,6 +71,21 @@ def test_a_policy_is_added_changed_and_removed(house):
     assert len(history(house)) == 2
 
 
+def test_an_edit_of_something_else_does_not_end_what_an_undo_began_but_an_edit_of_the_mode_does(house):
+    free = Edit(Section.LICENCES, {"source": b.SOURCE, "sku": b.PREMIUM, "do_not_bill": True}, 2)
+    edit_rules(house.ports, [link(1, "shared"), link(2, "shared"), free], PAT)
+    document = rulebook.export_rules(house.ports)
+    house.ports.companies.at_most(1, Mode.APPROVE)
+    edit_rules(house.ports, [unlink(2, "shared")], PAT)
+    edit_rules(house.ports, [link(1, "another")], PAT)
+    assert rulebook.import_rules(house.ports, document).careful == (1,)
+    assert house.ports.companies.get(1).mode is Mode.APPROVE
+
+    edit_rules(house.ports, [Edit(Section.COMPANIES, {"company": 1, "mode": "auto"})], PAT)
+    assert house.ports.companies.get(1).mode is Mode.AUTO
+    assert rulebook.import_rules(house.ports, document).careful == ()
+
+
 def test_what_stands_so_already_changes_nothing_and_is_not_recorded(house):
     before = house.ports.rules.head()
     edited = edit_rules(house.ports, [policy(b.SOURCE, b.PREMIUM, "premium"), link(1, "tenant-1")], PAT)
