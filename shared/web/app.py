@@ -14,9 +14,10 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import approvals, companies, mapping, reports, vendors
+from shared.web.api import approvals, companies, mapping, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.envelope import Envelope, Message, Receive, Send
+from shared.web.pages import profiles as profile_pages
 from shared.web.pages import reports as report_pages
 from shared.web.pages import runs, setup
 from shared.web.pages.errors import error_page
@@ -34,11 +35,13 @@ API_ROUTERS = (
     companies.router,
     approvals.router,
     mapping.router,
+    profiles.router,
     reports.router,
     vendors.router,
 )
 PAGE_ROUTERS = (
     setup.router,
+    profile_pages.router,
     report_pages.router,
     runs.router,
 )

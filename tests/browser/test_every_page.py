@@ -10,7 +10,10 @@ from tests.browser.axe import Watched, is_too_wide, serious_issues
 from tests.integration.house import House
 
 #: What stands for the parameters of a page's path.
-KNOWN = {"company": lambda house: str(house.readable()[0])}
+KNOWN = {
+    "company": lambda house: str(house.readable()[0]),
+    "run": lambda house: house.get("/api/runs").json()["runs"][0]["id"],
+}
 #: Answers that are no page: they lead to one, or are files.
 NO_PAGES = {"/console", "/console/"}
 

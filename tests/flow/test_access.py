@@ -41,6 +41,22 @@ NOT_BILLED = {"source": b.SOURCE, "sku": "x", "do_not_bill": True}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
 NOT_BILLED = {"source": b.SOURCE, "sku": b.STANDARD, "bill": False}
 
+EXAMPLE = {
+    "profile": {"id": "a", "name": "A", "product": "M365-BP"},
+    "scene": {"day": "2026-11-10", "before": "8", "after": "10", "price": "25"},
+}
+PROFILE = {
+    "id": "fresh",
+    "name": "Fresh",
+    "product": "M365-BP",
+    "edition": "1",
+    "scene.day": "2026-11-10",
+    "scene.before": "8",
+    "scene.after": "10",
+    "scene.price": "25",
+    "scene.cycle": "Monthly",
+}
+
 WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console"): Way(READER),
     ("GET", "/console/"): Way(READER),
@@ -79,6 +95,13 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/shadow.csv"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/course"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/course.csv"): Way(READER),
+    ("GET", f"{API}/profiles"): Way(READER),
+    ("GET", f"{API}/profiles/fields"): Way(READER, query="id=premium"),
+    ("POST", f"{API}/profiles/example"): Way(READER, body=EXAMPLE),
+    ("GET", "/console/profiles"): Way(READER),
+    ("GET", "/console/profiles/edit"): Way(READER, query="id=premium"),
+    ("POST", "/console/profiles/example"): Way(READER, form=PROFILE),
+    ("POST", "/console/profiles/save"): Way(ADMIN, form=PROFILE),
     ("GET", "/console/runs"): Way(READER),
     ("GET", "/console/runs/{run}"): Way(READER, path={"run": "{run}"}),
     ("GET", "/console/reports"): Way(READER, query="every=true"),

@@ -1,0 +1,101 @@
+"""Billing profiles for people: the list, one with its worked example, and saving one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from shared.billing.example import Example, Invoice, Scene, worked
+from shared.billing.rules import BillingProfile
+from shared.clock import business_date
+from shared.errors import Gone
+from shared.rules.editing import Edit, Section
+from shared.rules.profiles import ProfileProblem, fields_of, profile_of
+from shared.sync.approvals import Person
+from shared.sync.ports import Ports
+from shared.sync.rule_edits import Edited, edit_rules
+
+__all__ = ["ProfileProblem", "profile_of"]
+
+Json = dict[str, Any]
+
+#: Units that an example may count: it makes a user for each where users are billed.
+MOST_UNITS = 5000
+
+
+def profiles(ports: Ports) -> Json:
+    """Every profile in short, with the SKUs that policies bill by it; `edition` is that of the rules."""
+    rules = ports.rules.load()
+    return {
+        "edition": ports.rules.head().edition,
+        "profiles": [
+            {
+                "id": profile.id,
+                "name": profile.name,
+                "product": profile.product,
+                "basis": profile.quantity.basis.value,
+                "price": profile.price.kind.value,
+                "proration": profile.proration.rule.value,
+                "skus": sorted(f"{each.source} {each.sku}" for each in rules.policies if each.profile == profile.id),
+            }
+            for profile in sorted(rules.profiles.values(), key=lambda each: (each.name.casefold(), each.id))
+        ],
+    }
+
+
+def profile_fields(ports: Ports, profile: str) -> Json:
+    """A profile's fields as they stand in the rules. Raises `Gone` for one that is not there."""
+    found = ports.rules.load().profiles.get(profile)
+    if found is None:
+        raise Gone(f"there is no profile {profile[:80]!r}", remedy="GET /console/api/profiles lists them.")
+    return fields_of(found)
+
+
+def save_profile(ports: Ports, fields: Mapping[str, Any], person: Person, edition: int) -> Edited:
+    """Puts a profile into the rules, whether it is new or not; `edition` is that of the rules that the person saw.
+
+    Raises `ProfileProblem` for what is wrong with its fields, `EditProblem` for what does not fit the other rules, and
+    `Refused` when somebody else changed them since.
+    """
+    whole = fields_of(profile_of(fields))
+    return edit_rules(ports, [Edit(Section.PROFILES, whole)], person, expected=edition)
+
+
+def ordinary_scene(ports: Ports) -> Scene:
+    """Two seats more on the tenth of this month."""
+    day = business_date(ports.clock).replace(day=10)
+    return Scene(day, Decimal(8), Decimal(10), Decimal("25.00"))
+
+
+def example(profile: BillingProfile, scene: Scene) -> Json:
+    """The worked example as plain values; amounts are those of the made-up agreement."""
+    told: Example = worked(profile, scene)
+    return {
+        "day": scene.day.isoformat(),
+        "sentences": [{"day": day.isoformat(), "text": text} for day, text in told.sentences],
+        "invoices": [_invoice(each) for each in told.invoices],
+        "findings": list(told.findings),
+    }
+
+
+def _invoice(invoice: Invoice) -> Json:
+    return {
+        "from": _day(invoice.period.start),
+        "to": _day(invoice.period.end),
+        "lines": [
+            {
+                "text": line.text,
+                "quantity": float(line.quantity),
+                "unit_price": float(line.unit_price),
+                "amount": float(line.amount),
+            }
+            for line in invoice.lines
+        ],
+        "total": float(invoice.total),
+    }
+
+
+def _day(day: date) -> str:
+    return day.isoformat()

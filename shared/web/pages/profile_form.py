@@ -1,0 +1,292 @@
+"""The form of a billing profile: what each field is called, what it does, and how its text becomes a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """`place` is the field's place in the rules (`price.amount`). `choices` are values with their words."""
+
+    place: str
+    label: str
+    help: str
+    kind: Literal["text", "number", "choice", "yes", "lines", "bands", "area"] = "text"
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    title: str
+    fields: tuple[FormField, ...]
+
+
+_BASES = (
+    ("purchased", "what was bought"),
+    ("assigned", "licences that users hold"),
+    ("assigned-active", "users who hold it and may sign in"),
+    ("greater", "bought or held, whichever is more"),
+)
+_PRICES = (
+    ("keep", "keep what stands; a new line has the product's price"),
+    ("product", "the product's price in Manage"),
+    ("custom", "a price of its own"),
+    ("cost", "the vendor's cost and a markup"),
+    ("retail", "the vendor's retail price"),
+    ("tiered", "bands, each with its own price"),
+    ("volume", "bands: the one reached prices all units"),
+)
+_RULES = (
+    ("computed", "by the days that are left, worked out here"),
+    ("none", "nothing until the next period"),
+    ("full", "the whole period"),
+    ("manage", "Manage prorates it"),
+)
+
+GROUPS = (
+    Group(
+        "What it is",
+        (
+            FormField("id", "Short name", "Your own id for it, such as business-premium; policies name it."),
+            FormField("name", "Name", "What people call it."),
+            FormField("product", "Manage product", "The identifier of the product in Manage's catalog."),
+            FormField(
+                "agreement_types",
+                "Agreement types",
+                "Only agreements of these types are billed on, one a line, as Manage calls them; empty allows all.",
+                "lines",
+            ),
+            FormField(
+                "replaces",
+                "Also looks for",
+                "Further products, one a line: an open line of theirs keeps a second one from being made.",
+                "lines",
+            ),
+            FormField("update_only", "Only update", "Takes care of lines that are there and never makes one.", "yes"),
+        ),
+    ),
+    Group(
+        "Quantity",
+        (
+            FormField("quantity.basis", "What is counted", "Which number of the vendor is billed.", "choice", _BASES),
+            FormField("quantity.include_grace", "Bill the grace period", "Expired, but still usable.", "yes"),
+            FormField("quantity.include_foreign", "Bill what others sold", "Subscriptions of another partner.", "yes"),
+            FormField("quantity.include_trials", "Bill trials", "Trials are left out otherwise.", "yes"),
+            FormField(
+                "quantity.without_subscriptions", "Leave out", "Ids of subscriptions not counted, one a line.", "lines"
+            ),
+            FormField("quantity.divide_by", "Divide by", "Units of the count in a billed one; 1073741824 for GB."),
+            FormField("quantity.multiply_by", "Multiply by", "Billed units for each of these."),
+            FormField("quantity.included", "Included", "Units that are free, taken off first."),
+            FormField("quantity.minimum", "At least", "Billed at least, while anything is counted."),
+            FormField("quantity.minimum_always", "Minimum always", "The minimum holds even at a count of 0.", "yes"),
+            FormField(
+                "quantity.rounding",
+                "Rounding",
+                "Where a quantity between two steps goes.",
+                "choice",
+                (("none", "none"), ("up", "up"), ("down", "down"), ("nearest", "to the nearest")),
+            ),
+            FormField("quantity.rounding_step", "Rounding step", "Quantities are multiples of it."),
+            FormField("combine", "Combine SKUs", "All SKUs with this profile are one line.", "yes"),
+            FormField("split", "Split subscriptions", "Every subscription is a line of its own.", "yes"),
+            FormField(
+                "commitment_floor",
+                "Commitment floor",
+                "A split subscription is billed for at least what was committed to.",
+                "yes",
+            ),
+            FormField(
+                "arrears",
+                "Usage",
+                "Usage is billed once its period is over; seats are not.",
+                "choice",
+                (("", "no usage: seats"), ("last", "by the last reading"), ("highest", "by the highest reading")),
+            ),
+            FormField(
+                "counted_on",
+                "When it is counted",
+                "On which days the vendor's counts are taken.",
+                "choice",
+                (("night", "every night"), ("vendor-invoice", "when the vendor's invoice appears")),
+            ),
+        ),
+    ),
+    Group(
+        "Users who are counted",
+        tuple(
+            FormField(f"quantity.users.{half}.{trait}", f"{word} {trait}", f"{sense}, one a line.", "lines")
+            for half, word, sense in (
+                ("only", "Only these", "Only users with one of these"),
+                ("without", "Without these", "No user with one of these"),
+            )
+            for trait in ("departments", "offices", "domains", "groups")
+        ),
+    ),
+    Group(
+        "Price",
+        (
+            FormField("price.kind", "Price", "Where the unit price comes from.", "choice", _PRICES),
+            FormField("price.amount", "Own price", "A unit's price, with a price of its own."),
+            FormField("price.markup", "Markup", "Percent on the vendor's cost."),
+            FormField(
+                "price.bands",
+                "Bands",
+                "One a line: up to; price; product (tiered, may be left out). The last begins with * for all further.",
+                "bands",
+            ),
+            FormField(
+                "price.per",
+                "Prices are for",
+                "A month is multiplied for longer billing cycles.",
+                "choice",
+                (("cycle", "a billing cycle"), ("month", "a month")),
+            ),
+            FormField("price.decimals", "Decimals", "Of a price that is worked out from the vendor's, 0 to 5."),
+            FormField("price.write_cost", "Write the cost", "The vendor's cost becomes the line's unit cost.", "yes"),
+            FormField(
+                "price.below_cost",
+                "Below cost",
+                "A price below what a unit costs.",
+                "choice",
+                (("allow", "is written"), ("refuse", "is a finding, nothing is written")),
+            ),
+        ),
+    ),
+    Group(
+        "Changes within a period",
+        (
+            FormField("proration.rule", "Proration", "What a seat costs that comes within a period.", "choice", _RULES),
+            FormField(
+                "proration.start_day",
+                "First day",
+                "Whether the day on which a seat comes counts.",
+                "choice",
+                (("excluded", "does not count, as with distributors"), ("included", "counts, as in Manage")),
+            ),
+            FormField(
+                "proration.first_sync",
+                "First time",
+                "What is owed for the days before an item is first seen.",
+                "choice",
+                (
+                    ("next-period", "nothing"),
+                    ("prorate", "from that day on"),
+                    ("full-period", "the whole period"),
+                ),
+            ),
+            FormField(
+                "proration.decrease",
+                "Fewer seats",
+                "What becomes of seats that go within a period.",
+                "choice",
+                (("keep", "charged to its end"), ("credit", "the rest is credited")),
+            ),
+            FormField("proration.always_split", "Always split", "Every change ends a line and begins another.", "yes"),
+        ),
+    ),
+    Group(
+        "On the invoice",
+        (
+            FormField(
+                "bill_option",
+                "Billing",
+                "What Manage does with the line.",
+                "choice",
+                (("Billable", "bill it"), ("NoCharge", "show it without a charge"), ("DoNotBill", "do not bill it")),
+            ),
+            FormField(
+                "taxable",
+                "Taxable",
+                "Whether taxes are charged.",
+                "choice",
+                (("", "as Manage says"), ("true", "yes"), ("false", "no")),
+            ),
+            FormField(
+                "invoice_text",
+                "Text",
+                "May hold {product}, {quantity} and {users}; empty leaves Manage's own.",
+                "area",
+            ),
+            FormField(
+                "drift",
+                "A person edits the line",
+                "What becomes of that.",
+                "choice",
+                (("ask", "ask me"), ("restore", "put it back"), ("accept", "keep it until something changes")),
+            ),
+        ),
+    ),
+)
+FIELDS = tuple(field for group in GROUPS for field in group.fields)
+
+
+def texts_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """What stands in the form for a profile's fields."""
+    return {field.place: _text(_at(fields, field.place), field) for field in FIELDS}
+
+
+def fields_of(form: Mapping[str, str]) -> dict[str, Any]:
+    """The profile's fields that a form gives; what is empty is left to its default."""
+    tree: dict[str, Any] = {}
+    for field in FIELDS:
+        value = _value(form.get(field.place, ""), field)
+        if value is None:
+            continue
+        *parents, name = field.place.split(".")
+        part = tree
+        for parent in parents:
+            part = part.setdefault(parent, {})
+        part[name] = value
+    return tree
+
+
+def _at(fields: Mapping[str, Any], place: str) -> Any:
+    found: Any = fields
+    for name in place.split("."):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+def _text(value: Any, field: FormField) -> str:
+    if value is None:
+        return ""
+    if field.kind == "bands":
+        return "\n".join(_band_text(band) for band in value)
+    if isinstance(value, tuple | list):
+        return "\n".join(map(str, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Enum):
+        return str(value.value)
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _band_text(band: Mapping[str, Any]) -> str:
+    upto = "*" if band["upto"] is None else format(band["upto"], "f")
+    return "; ".join(filter(None, (upto, format(band["price"], "f"), band["product"])))
+
+
+def _value(text: str, field: FormField) -> Any:
+    text = text.replace("\r\n", "\n").strip()
+    if field.kind == "yes":
+        return "true" if text == "true" else "false"
+    if field.kind == "lines":
+        return [line.strip() for line in text.split("\n") if line.strip()]
+    if field.kind == "bands":
+        return [_band(line) for line in text.split("\n") if line.strip()]
+    if field.place == "price.decimals" and text.isdecimal():
+        return int(text)
+    return text or None
+
+
+def _band(line: str) -> dict[str, str]:
+    """A band without what was left out: the rules say what is missing."""
+    upto, price, product, *_ = *(part.strip() for part in line.split(";")), "", "", ""
+    given = {"upto": "" if upto == "*" else upto, "price": price, "product": product}
+    return {name: value for name, value in given.items() if value}

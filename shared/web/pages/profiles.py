@@ -1,0 +1,167 @@
+"""The pages of billing profiles: the list, and one in a form with its worked example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from shared.errors import Refused
+from shared.sync.ports import Ports
+from shared.sync.profiles import (
+    ProfileProblem,
+    example,
+    ordinary_scene,
+    profile_fields,
+    profile_of,
+    profiles,
+    save_profile,
+)
+from shared.web.api.profiles import AskedScene
+from shared.web.pages.frame import acts, next_page, render
+from shared.web.pages.profile_form import FIELDS, GROUPS, fields_of, texts_of
+from shared.web.principal import Role
+from shared.web.requests import Admin, House, Reader, allows, person
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
+
+_PATH = "/console/profiles"
+#: A new profile, where the form begins.
+_NEW: dict[str, Any] = {
+    "quantity": {"basis": "purchased", "include_grace": True},
+    "price": {"kind": "product", "per": "cycle"},
+    "proration": {"rule": "computed", "start_day": "excluded", "first_sync": "next-period", "decrease": "keep"},
+    "bill_option": "Billable",
+    "drift": "ask",
+}
+_SCENE = {
+    "day": "must be a date such as 2026-11-10",
+    "before": "must be a number of units from 0 to 5000",
+    "after": "must be a number of units from 0 to 5000",
+    "price": "must be a price such as 25.00",
+    "cycle": "must be one of the cycles",
+}
+#: Everything that the form holds.
+_TYPED = (*(field.place for field in FIELDS), *(f"scene.{name}" for name in (*_SCENE, "invoiced")), "edition", "known")
+_CYCLES = (("Monthly", "monthly"), ("Quarterly", "quarterly"), ("SemiAnnual", "half-yearly"), ("Yearly", "yearly"))
+
+
+async def sent(request: Request) -> dict[str, str]:
+    """The texts of a form; of what was sent twice the last one."""
+    return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
+
+
+Sent = Annotated[dict[str, str], Depends(sent)]
+
+
+@router.get(_PATH)
+def every_profile(request: Request, ports: House, who: Reader) -> Response:
+    """Every profile in short."""
+    return render(request, "profiles.html", **profiles(ports), may_change=who.may(Role.ADMIN))
+
+
+@router.get(_PATH + "/edit")
+def one_profile(
+    request: Request, ports: House, who: Reader, id: Annotated[str, Query(max_length=200)] = ""
+) -> Response:
+    """One profile in its form, or a new one, with its example."""
+    fields = profile_fields(ports, id) if id else _NEW
+    scene = ordinary_scene(ports)
+    texts = {
+        **texts_of(fields),
+        "scene.day": scene.day.isoformat(),
+        "scene.before": str(scene.before),
+        "scene.after": str(scene.after),
+        "scene.price": str(scene.price),
+        "scene.cycle": scene.cycle,
+        "scene.invoiced": "true",
+        "edition": str(profiles(ports)["edition"]),
+        "known": id,
+    }
+    return _form(request, who.may(Role.ADMIN), texts, {} if id else None)
+
+
+@router.post(_PATH + "/example", dependencies=acts)
+def try_profile(request: Request, who: Reader, texts: Sent) -> Response:
+    """The example of the profile as it stands in the form. Nothing is stored, so the page is the answer."""
+    return _form(request, who.may(Role.ADMIN), texts, {})
+
+
+@router.post(_PATH + "/save", dependencies=acts)
+def save(request: Request, ports: House, who: Admin, texts: Sent) -> Response:
+    """Puts the profile into the rules; what is wrong is shown at its field, and what was typed stays."""
+    try:
+        done = _save(ports, texts, person(who, request))
+    except ProfileProblem as problem:
+        return _form(request, True, texts, problem.fields)
+    except Refused as problem:
+        return _form(request, True, texts, {"": [*getattr(problem, "problems", [str(problem)]), problem.remedy]})
+    told = "Saved. The next look at each company bills by it." if done else "Nothing had changed."
+    return next_page(request, f"{_PATH}/edit?id={quote(texts.get('id', '').strip(), safe='')}", told)
+
+
+def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
+    """Whether anything changed. Raises `Refused` with what to do where the form cannot be saved."""
+    edition = texts.get("edition", "")
+    if not edition.isdecimal() or len(edition) > 10:
+        raise Refused("the form does not say which rules it was made from", remedy="Load the page again.")
+    known, wanted = texts.get("known", ""), texts.get("id", "").strip()
+    if known != wanted and any(each["id"] == wanted for each in profiles(ports)["profiles"]):
+        raise ProfileProblem({"id": ["is the short name of another profile already; choose another one"]})
+    if known and known != wanted:
+        raise ProfileProblem({"id": [f"cannot be changed: lines and policies know the profile as {known}"]})
+    return bool(save_profile(ports, fields_of(texts), by, int(edition)).what)
+
+
+def _form(
+    request: Request, may_change: bool, texts: Mapping[str, str], problems: Mapping[str, list[str]] | None
+) -> Response:
+    """The form as typed. `problems` by field; None for a form that nobody has filled in yet."""
+    found: dict[str, list[str]] = dict(problems or {})
+    shown = None
+    if problems is not None:
+        shown, more = _worked(texts)
+        found = {**more, **found}
+    return render(
+        request,
+        "profile.html",
+        422 if found else 200,
+        groups=GROUPS,
+        texts={**dict.fromkeys(_TYPED, ""), **texts},
+        problems=found,
+        unplaced=[
+            sentence for place, told in found.items() if not _is_shown(place) for sentence in _named(place, told)
+        ],
+        cycles=_CYCLES,
+        example=shown,
+        may_change=may_change,
+    )
+
+
+def _worked(texts: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
+    """The example, or what is wrong with the fields that it is worked from."""
+    problems: dict[str, list[str]] = {}
+    scene = None
+    try:
+        values = {name: texts.get(f"scene.{name}", "") for name in _SCENE}
+        scene = AskedScene.model_validate({**values, "invoiced": texts.get("scene.invoiced") == "true"}).scene()
+    except ValidationError as error:
+        problems = {f"scene.{details['loc'][0]}": [_SCENE[str(details["loc"][0])]] for details in error.errors()}
+    try:
+        profile = profile_of(fields_of(texts))
+    except ProfileProblem as problem:
+        return None, {**problem.fields, **problems}
+    return (example(profile, scene) if scene is not None else None), problems
+
+
+def _is_shown(place: str) -> bool:
+    """Whether a field with this place stands in the form."""
+    return place.startswith("scene.") or place in {field.place for field in FIELDS}
+
+
+def _named(place: str, sentences: list[str]) -> list[str]:
+    return [f"{place}: {sentence}" if place else sentence for sentence in sentences]
