@@ -186,11 +186,13 @@ class _Play:
 
     def _facts(self, day: date, units: Decimal, profile: BillingProfile) -> Facts:
         rules = Rules(1, {profile.id: profile}, (SkuPolicy(_SOURCE, _SKU, profile.id),), _UNGUARDED)
+        reading = Reading(_SOURCE, _CUSTOMER, day, (self._count(units),) if units else ())
         return Facts(
             as_of=day,
             rules=rules,
             company=CompanyRules(_COMPANY, "Example", Mode.AUTO, (CompanyLink(_SOURCE, _CUSTOMER),)),
-            readings=(Reading(_SOURCE, _CUSTOMER, day, (self._count(units),)),) if units else (_none(day),),
+            readings=(reading,),
+            at_invoices=(reading,),
             agreements=(self._agreement(),),
             additions={_AGREEMENT: tuple(self.lines.values())},
             products={
@@ -248,11 +250,6 @@ class _Play:
         found = calendar_of(known, day)
         assert isinstance(found, BillingCalendar)
         return found
-
-
-def _none(day: date) -> Reading:
-    """A customer who has nothing."""
-    return Reading(_SOURCE, _CUSTOMER, day, ())
 
 
 def _nothing(number: int, product: str) -> Addition:

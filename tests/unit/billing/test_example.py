@@ -13,6 +13,7 @@ from shared.billing.rules import (
     Band,
     Basis,
     BillingProfile,
+    CountedOn,
     Decrease,
     PriceKind,
     PriceRule,
@@ -108,6 +109,10 @@ def test_usage_is_billed_once_its_period_is_over():
     told = example(profile)
     assert totals(told) == [D("1.00"), D("1.00")]
     assert [day for day, _ in told.sentences] == [date(2026, 12, 1), date(2027, 1, 1)]
+
+
+def test_a_profile_that_counts_by_the_vendors_invoices_counts_on_the_day_of_the_change():
+    assert totals(example(b.profile(counted_on=CountedOn.VENDOR_INVOICE))) == [D("283.34"), D("250.00")]
 
 
 def test_users_are_those_that_the_profile_counts():
