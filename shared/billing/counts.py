@@ -204,6 +204,16 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
+class Relationship:
+    """What lets us into a customer, and its last day; it is not renewed by itself."""
+
+    source: str
+    customer: str
+    name: str
+    ends: date
+
+
+@dataclass(frozen=True, slots=True)
 class VendorInvoice:
     """An invoice of a vendor to the MSP, and the day on which it was made."""
 

@@ -43,6 +43,7 @@ class FindingKind(StrEnum):
     NIGHT_MISSING = "night-missing"
     QUEUE_STUCK = "queue-stuck"
     SECRET_ENDING = "secret-ending"
+    RELATIONSHIP_ENDING = "relationship-ending"
     REFUSED = "refused"
     SETTINGS = "settings"
 

@@ -5,18 +5,27 @@ Findings of companies that matter as much (an agreement that ends, a consent tha
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
+from shared.billing.counts import Relationship
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import canonical
 from shared.billing.rules import Schedule
 from shared.clock import business_date
+from shared.errors import TrueUpError
 from shared.notices.ports import NoticePorts
+from shared.sources.protocol import RelatedSource
+from shared.state.companies import CompanyRow
 from shared.sync.checkup import check_connection, connections
 from shared.sync.msp import settle
 from shared.sync.night import when_due
 from shared.sync.observe import night_of
 from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
 
 #: What the alerts of the settings are told of, beside everything that `watch` finds.
 WATCHED = (
@@ -24,6 +33,7 @@ WATCHED = (
     FindingKind.QUEUE_STUCK,
     FindingKind.SECRET_ENDING,
     FindingKind.REFUSED,
+    FindingKind.RELATIONSHIP_ENDING,
     FindingKind.CONSENT_LOST,
     FindingKind.POISON,
     FindingKind.NOTICE_FAILED,
@@ -34,8 +44,8 @@ WATCHED = (
 NIGHT_DONE_AFTER = timedelta(hours=2)
 #: A message that could be taken for so long has nobody who takes it.
 QUEUE_MOVES_WITHIN = timedelta(hours=1)
-#: Days before its end that a secret is told.
-SECRET_TOLD_BEFORE = 30
+#: Days before its end that a secret, or a relationship with a customer, is told.
+TOLD_BEFORE = 30
 #: Manage and every vendor are asked something small once an hour.
 _HOURLY = Schedule("watch", "watch", "20 * * * *")
 _NEWEST = 50
@@ -46,7 +56,7 @@ def watch(ports: NoticePorts) -> None:
     """Opens and closes the findings of the watch. Raises what the store and the queue raise."""
     found = [*_nights(ports.flows), *_queue(ports.flows), *_secrets(ports)]
     settle(ports.flows, lambda key: key[0] in _EVERY_TICK, found)
-    when_due(ports.flows, _HOURLY, lambda: _ask_everybody(ports.flows))
+    when_due(ports.flows, _HOURLY, lambda: f"{_ask_everybody(ports.flows)}, {_look_at_relationships(ports.flows)}")
 
 
 def _nights(ports: Ports) -> Iterator[Finding]:
@@ -97,7 +107,7 @@ def _secrets(ports: NoticePorts) -> Iterator[Finding]:
     today = business_date(ports.flows.clock)
     for name, end in sorted(ports.secrets_end.items()):
         left = (end - today).days
-        if left <= SECRET_TOLD_BEFORE:
+        if left <= TOLD_BEFORE:
             ends = f"ends on {end.isoformat()}" if left >= 0 else f"ended on {end.isoformat()}"
             yield Finding(
                 FindingKind.SECRET_ENDING,
@@ -121,3 +131,45 @@ def _ask_everybody(ports: Ports) -> str:
             )
     settle(ports, lambda key: key[0] == FindingKind.REFUSED, refused)
     return f"{len(refused)} connections refuse us"
+
+
+def _look_at_relationships(ports: Ports) -> str:
+    """What lets us into a linked customer and ends soon is a finding; what no vendor tells now stays as it was."""
+    linked = {
+        (link.source, canonical(link.customer)): row
+        for row in ports.companies.all()
+        for link in row.links
+        if not link.removed
+    }
+    latest = business_date(ports.clock) + timedelta(days=TOLD_BEFORE)
+    told = 0
+    for source in ports.sources.values():
+        if not isinstance(source, RelatedSource):
+            continue
+        try:
+            relationships = source.relationships()
+        except TrueUpError as error:
+            log.info("when relationships at %s end is not known: %s", source.name, error)
+            continue
+        found = [
+            _ends(relationship, linked[source.name, canonical(relationship.customer)])
+            for relationship in relationships
+            if relationship.ends <= latest and (source.name, canonical(relationship.customer)) in linked
+        ]
+        settle(ports, partial(_is_relationship_of, source.name), found)
+        told += len(found)
+    return f"{told} relationships end soon"
+
+
+def _is_relationship_of(source: str, key: tuple[str, str]) -> bool:
+    return key[0] == FindingKind.RELATIONSHIP_ENDING and key[1].startswith(f"{source}/")
+
+
+def _ends(relationship: Relationship, company: CompanyRow) -> Finding:
+    return Finding(
+        FindingKind.RELATIONSHIP_ENDING,
+        f"{relationship.source}/{canonical(relationship.customer)}",
+        f"The relationship with {relationship.name} at {relationship.source} ends on {relationship.ends.isoformat()}; "
+        f"{company.name} (company {company.id}) cannot be read without it.",
+        "Have the customer approve a new relationship, one that is extended by itself.",
+    )

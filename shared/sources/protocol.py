@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol, runtime_checkable
 
-from shared.billing.counts import Customer, ReadFailure, Reading, VendorInvoice
+from shared.billing.counts import Customer, ReadFailure, Reading, Relationship, VendorInvoice
 from shared.billing.vendors import Charge, Offer
 
 
@@ -90,3 +90,11 @@ class ChargingSource(Source, Protocol):
 
         Complete or a `TrueUpError`.
         """
+
+
+@runtime_checkable
+class RelatedSource(Source, Protocol):
+    """A source that we may read a customer of only as long as a relationship with it lasts."""
+
+    def relationships(self) -> Sequence[Relationship]:
+        """The last one with each customer that ends by itself. Complete, or raises a `TrueUpError`."""

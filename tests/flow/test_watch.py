@@ -7,9 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
+from shared.billing.counts import FailureKind, Relationship
 from shared.billing.rules import Guards, Schedule
 from shared.billing.subscribers import Channel
-from shared.errors import NotPermitted, Retryable
+from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm
 from shared.notices.outbox import GIVEN_UP_AFTER
 from shared.notices.watch import watch
@@ -17,6 +18,7 @@ from shared.queues import SyncMessage
 from shared.state.company_state import MSP
 from shared.sync import night, poison
 from tests import builders as b
+from tests.fakes.house import FakeSource
 from tests.fakes.notices import NoticeHouse
 
 NIGHTLY = Schedule("nightly", "nightly", "0 2 * * *")
@@ -218,3 +220,50 @@ def test_an_alert_whose_channel_is_broken_reaches_the_others_as_a_finding():
     assert any("did not go out by teams" in message.text for message in house.mail.taken)
     assert timedelta(days=3) == GIVEN_UP_AFTER
     watch(house.notices)
+
+
+@dataclass
+class RelatedSource(FakeSource):
+    """A vendor whose relationships with customers end."""
+
+    ending: dict[str, date] = field(default_factory=dict)
+    silent: TrueUpError | None = None
+
+    def relationships(self) -> list[Relationship]:
+        if self.silent is not None:
+            raise self.silent
+        return [Relationship(self.name, customer, "Alder Dental", ends) for customer, ends in self.ending.items()]
+
+
+def test_a_relationship_with_a_linked_customer_that_ends_within_a_month_is_told_and_stays_while_nobody_tells():
+    house = WatchedHouse()
+    house.source = related = RelatedSource()
+    house.ports = house._new_process(house.ports.limits)
+    for company, ends in ((250, date(2026, 12, 21)), (251, date(2026, 12, 22))):
+        house.company(company, [b.count(10)], [b.addition(company + 8000, 10)])
+        related.ending[f"tenant-{company}"] = ends
+    related.ending["of-nobody"] = date(2026, 11, 22)
+    house.round()
+    house.clock.pass_by(hours=1)
+    house.round()
+    assert house.kinds_of_msp() == ["relationship-ending"]
+    assert "ends on 2026-12-21; Company 250" in house.teams.last.text
+
+    related.silent = Retryable("no answer", system="Microsoft 365")
+    house.clock.pass_by(hours=1)
+    house.round()
+    assert house.kinds_of_msp() == ["relationship-ending"]
+
+    related.silent, related.ending = None, {}
+    house.clock.pass_by(hours=1)
+    house.round()
+    assert house.kinds_of_msp() == []
+
+
+def test_a_customer_whose_consent_is_lost_is_told_at_once(house):
+    house.source.failing["tenant-250"] = FailureKind.CONSENT_LOST
+    house.sync(250)
+
+    house.round()
+
+    assert "consent-lost" in house.teams.last.text

@@ -12,6 +12,7 @@ from tests.fakes.smtp import Inbox, Server
 from tests.integration.house import NIGHT, TWO, House, a_house
 
 CLERK = {"id": "clerk", "channel": "mail", "to": ["clerk@birchline.example"], "hour": 7}
+BOARD = {"id": "board", "channel": "ticket", "to": ["Service Desk"], "frequency": "at-once"}
 URGENT = {"id": "urgent", "channel": "mail", "to": ["urgent@birchline.example"], "frequency": "at-once"}
 
 
@@ -41,21 +42,30 @@ def house(tmp_path: Path, inbox: Inbox) -> Iterator[House]:
 def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_sends_nothing(
     house: House, inbox: Inbox
 ) -> None:
-    house.import_rules("auto", notices=[CLERK, URGENT])
+    house.import_rules("auto", notices=[CLERK, URGENT, BOARD | {"ticket": {"company": house.companies[0]}}])
     house.host()
     house.fire("notices")
     house.start_night()
     house.ended(NIGHT)
     house.clock(TWO + timedelta(hours=5))
     house.fire("notices")
-    first = sorted(mail["To"] for mail in inbox.mails)
+    first, tickets = sorted(mail["To"] for mail in inbox.mails), stamps(house)
+    writes = house.writes()
     house.fire("notices")
 
     assert sorted(mail["To"] for mail in inbox.mails) == first
     assert first.count("clerk@birchline.example") == 1
     assert first.count("urgent@birchline.example") == 1
+    assert tickets == stamps(house)
+    assert len(tickets) == len(set(tickets)) > 0
+    assert house.writes() == writes
     digest = next(mail for mail in inbox.mails if mail["To"] == "clerk@birchline.example")
     text = digest.get_body(("plain",)).get_content()
     assert "CHANGED IN CONNECTWISE MANAGE" in text
     assert "https://trueup.test/console/companies/" in text
     assert house.ports.company_state.load("msp").findings.keys().isdisjoint({("night-missing", "nightly")})
+
+
+def stamps(house: House) -> list[str]:
+    """What stands in the tickets by which they are found again."""
+    return sorted(ticket["externalXRef"] for ticket in house.sandbox.msp.records.all("tickets"))

@@ -53,6 +53,7 @@ ARROWS = {
         "shared.state",
         "shared.sync",
         "shared.clock",
+        "shared.sources.protocol",
         "shared.tickets",
     ),
     "functions": (

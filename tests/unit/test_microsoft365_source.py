@@ -641,3 +641,35 @@ def test_every_failure_of_a_list_is_one_of_our_errors() -> None:
     for answer in (refusal(500, "oops"), httpx.Response(302, headers={"location": "https://evil.example"})):
         with pytest.raises(TrueUpError):
             source(FakeGraph({PARTNER: FakeTenant()}, answers=[answer])).customers()
+
+
+def relationship_row(tenant: str, ends: str | None, extends: str | None) -> dict[str, object]:
+    customer = {"tenantId": tenant, "displayName": "Alder Dental"}
+    return {"customer": customer, "endDateTime": ends, "autoExtendDuration": extends}
+
+
+@pytest.mark.parametrize(
+    ("rows", "ends"),
+    [
+        ([("2026-12-05T00:00:00Z", "PT0S"), ("2026-12-20T00:00:00Z", "P0D")], date(2026, 12, 20)),
+        ([("2026-12-05T00:00:00Z", None)], date(2026, 12, 5)),
+        ([("2026-12-05T00:00:00Z", "PT0S"), ("2026-12-20T00:00:00Z", "P180D")], None),
+        ([(None, "PT0S")], None),
+    ],
+)
+def test_the_last_relationship_counts_that_is_not_extended_by_itself(rows, ends) -> None:
+    asked: list[str] = []
+
+    def graph(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"value": [relationship_row(TENANT, *row) for row in rows]})
+
+    found = source(graph).relationships()
+
+    assert [relationship.ends for relationship in found] == ([ends] if ends else [])
+    assert len(asked) == 1
+
+
+def test_a_relationship_of_nobody_is_no_list() -> None:
+    with pytest.raises(Incomplete):
+        source(lambda request: httpx.Response(200, json={"value": [{"endDateTime": None}]})).relationships()

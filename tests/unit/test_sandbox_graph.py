@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -241,3 +241,19 @@ def test_a_large_tenant_goes_on_after_its_batch_by_next_link(sandbox: SandboxThr
     rest = graph(sandbox, tenant.id, "GET", body["@odata.nextLink"], headers=EVENTUAL).json()
     assert len(body["value"]) + len(rest["value"]) == body["@odata.count"]
     assert "@odata.nextLink" not in rest
+
+
+def test_a_partner_lists_its_relationships_with_their_ends(sandbox: SandboxThread) -> None:
+    partner = sandbox.msp.partners[0]
+    ending = sandbox.msp.customers_of(partner.id)[0]
+    ending.relationship_ends = date(2026, 12, 5)
+    path = "/tenantRelationships/delegatedAdminRelationships"
+    selected = "&$select=customer,autoExtendDuration,endDateTime&$top=300"
+
+    (body,) = pages(sandbox, partner.id, f"{path}?$filter=status eq 'active'{selected}")
+
+    rows = {row["customer"]["tenantId"]: row for row in body["value"]}
+    assert (rows[ending.id]["endDateTime"][:10], rows[ending.id]["autoExtendDuration"]) == ("2026-12-05", "PT0S")
+    assert len(rows) == len(sandbox.msp.customers_of(partner.id))
+    assert graph(sandbox, ending.id, "GET", path).status_code == 403
+    assert graph(sandbox, partner.id, "GET", f"{path}?$filter=status eq 'gone'").status_code == 400

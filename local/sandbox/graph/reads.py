@@ -16,6 +16,7 @@ from local.sandbox.graph.rows import (
     group_row,
     member_row,
     organization_row,
+    relationship_row,
     sku_row,
     subscription_row,
     user_row,
@@ -25,6 +26,7 @@ from local.sandbox.world.model import Group
 
 _GROUP_ID = re.compile(r"/groups/[^/]+")
 _BY_NAME = re.compile(r"displayName eq '((?:[^']|'')*)'")
+ACTIVE_ONLY = "status eq 'active'"
 LICENSED_ONLY = "assignedLicenses/$count ne 0"
 #: Properties of users that are sent only when they are selected.
 _ON_REQUEST = frozenset({"accountEnabled", "userType", "department", "assignedLicenses"})
@@ -57,6 +59,7 @@ class Graph:
         self._tokens = tokens
         self.reads: dict[str, Callable[[Tenant, Ask], Row]] = {
             "/tenantRelationships/delegatedAdminCustomers": self._customers,
+            "/tenantRelationships/delegatedAdminRelationships": self._relationships,
             "/subscribedSkus": self._skus,
             "/directory/subscriptions": self._subscriptions,
             "/users": self._users,
@@ -88,6 +91,14 @@ class Graph:
         if all(partner.id != tenant.id for partner in self._msp.partners):
             raise _denied()
         rows = [customer_row(customer) for customer in self._msp.customers_of(tenant.id)]
+        return _page(tenant, ask, rows, usual=100, largest=300)
+
+    def _relationships(self, tenant: Tenant, ask: Ask) -> Row:
+        if all(partner.id != tenant.id for partner in self._msp.partners):
+            raise _denied()
+        if ask.query.get("filter") not in (None, ACTIVE_ONLY):
+            raise GraphProblem(400, "BadRequest", "Invalid filter clause.")
+        rows = [relationship_row(customer) for customer in self._msp.customers_of(tenant.id)]
         return _page(tenant, ask, rows, usual=100, largest=300)
 
     def _skus(self, tenant: Tenant, ask: Ask) -> Row:

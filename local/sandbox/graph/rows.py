@@ -106,5 +106,18 @@ def customer_row(tenant: Tenant) -> Row:
     }
 
 
+def relationship_row(tenant: Tenant) -> Row:
+    """Extended by itself for ever, unless the tenant's relationship ends."""
+    ends = tenant.relationship_ends
+    return {
+        "id": f"{tenant.id}-{tenant.partner}",
+        "displayName": f"TrueUp for {tenant.name}",
+        "customer": {"tenantId": tenant.id, "displayName": tenant.name},
+        "status": "active",
+        "autoExtendDuration": "P180D" if ends is None else "PT0S",
+        "endDateTime": "2028-01-01T00:00:00Z" if ends is None else f"{ends.isoformat()}T00:00:00Z",
+    }
+
+
 def _moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

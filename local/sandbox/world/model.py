@@ -80,7 +80,7 @@ class Tenant:
     """A Microsoft 365 tenant. `partner` is the partner tenant that lists it as a customer; None for a direct one.
 
     `answers_empty` makes Graph answer 200 with no rows, which is not the same as a customer who has nothing.
-    `vanished` takes it off the partner's list.
+    `vanished` takes it off the partner's list. `relationship_ends`: its relationship with the partner is not extended.
     """
 
     id: str
@@ -90,6 +90,7 @@ class Tenant:
     consent: Consent = Consent.GRANTED
     answers_empty: bool = False
     vanished: bool = False
+    relationship_ends: date | None = None
     subscriptions: list[Subscription] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
 

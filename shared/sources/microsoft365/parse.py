@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.billing.counts import Count, Customer, Holder, Scope, Subscription, SubscriptionStatus
+from shared.billing.counts import Count, Customer, Holder, Relationship, Scope, Subscription, SubscriptionStatus
 from shared.billing.quantities import holders_difference
 from shared.errors import Incomplete
 from shared.sources.microsoft365.failures import SYSTEM
@@ -25,6 +25,8 @@ Row = dict[str, Any]
 LICENSED_USERS = "licensed-users"
 
 _LONGEST_MONTH = 31
+#: What Microsoft writes where a relationship is not extended by itself.
+_NOT_EXTENDED = frozenset({None, "", "P0D", "PT0S"})
 _ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
 
@@ -97,6 +99,23 @@ def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
     return [
         Customer(SOURCE, guid(row, "tenantId", what), _text(row, "displayName", what), partner=partner) for row in rows
     ]
+
+
+def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
+    """The last relationship with each customer, of those whose every relationship ends by itself."""
+    what = "the list of relationships"
+    last: dict[str, Relationship] = {}
+    lasting: set[str] = set()
+    for row in rows:
+        customer = row.get("customer")
+        if not isinstance(customer, dict):
+            raise broken(what, "a row names no customer")
+        tenant, ends = guid(customer, "tenantId", what), _day(row, "endDateTime", what)
+        if ends is None or row.get("autoExtendDuration") not in _NOT_EXTENDED:
+            lasting.add(tenant)
+        elif tenant not in last or last[tenant].ends < ends:
+            last[tenant] = Relationship(SOURCE, tenant, _text(customer, "displayName", what), ends)
+    return [relationship for tenant, relationship in sorted(last.items()) if tenant not in lasting]
 
 
 def organization_name(rows: list[Row]) -> str:

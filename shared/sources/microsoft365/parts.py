@@ -29,4 +29,9 @@ USERS = Part(
     {"ConsistencyLevel": "eventual"},
 )
 CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
+RELATIONSHIPS = Part(
+    "the list of relationships",
+    "/tenantRelationships/delegatedAdminRelationships?$filter=status%20eq%20'active'"
+    "&$select=customer,autoExtendDuration,endDateTime&$top=300",
+)
 ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")

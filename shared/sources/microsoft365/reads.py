@@ -17,7 +17,7 @@ from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, 
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
 from shared.sources.microsoft365.parse import Row, broken, rows_of
-from shared.sources.microsoft365.parts import CUSTOMERS, ORGANIZATION, SKUS, SUBSCRIPTIONS, USERS, Part
+from shared.sources.microsoft365.parts import CUSTOMERS, ORGANIZATION, RELATIONSHIPS, SKUS, SUBSCRIPTIONS, USERS, Part
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.tokens import Tokens
 from shared.sources.patience import Patience
@@ -77,6 +77,11 @@ class GraphReader:
         """The rows of every customer that has a delegated admin relationship with the partner tenant."""
         read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
         return read.pages(CUSTOMERS, read.get(CUSTOMERS))
+
+    def relationships(self, partner: str) -> list[Row]:
+        """The rows of every active delegated admin relationship of the partner tenant: several for one customer."""
+        read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
+        return read.pages(RELATIONSHIPS, read.get(RELATIONSHIPS))
 
     def organization(self, tenant: str) -> list[Row]:
         read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Relationship
 from shared.errors import Misconfigured, TrueUpError
 from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.known_skus import FREE_SKUS
@@ -17,6 +17,7 @@ from shared.sources.microsoft365.parse import (
     counts_of,
     customers_of,
     organization_name,
+    relationships_of,
     scope_of,
     tenant_id,
 )
@@ -88,6 +89,10 @@ class Microsoft365Source:
             if tenant not in found:
                 found[tenant] = Customer(SOURCE, tenant, self._name_of_tenant(tenant))
         return sorted(found.values(), key=lambda customer: (customer.name.casefold(), customer.id))
+
+    def relationships(self) -> list[Relationship]:
+        """The last relationship of a partner tenant with each customer that ends by itself."""
+        return relationships_of(row for partner in self._partners for row in self._reader().relationships(partner))
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The seats of one tenant, complete over all SKUs, or why nothing is known. `customer` is the tenant's id."""
