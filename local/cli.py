@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -203,15 +202,10 @@ def _soak(options: argparse.Namespace) -> int:
     return soak(options.companies, options.kills, options.seed)
 
 
-#: Two at a time: what starts processes of its own (see tests/conftest.py), and everything else.
-_ALL_TESTS = ["-n", "2", "--dist", "loadgroup"]
-
-
 def _test(arguments: list[str]) -> int:
-    import pytest
+    from local.commands.test import test
 
-    os.chdir(REPOSITORY)
-    return int(pytest.main(arguments or _ALL_TESTS))
+    return test(arguments, REPOSITORY)
 
 
 def _sandbox(arguments: list[str]) -> int:
