@@ -96,6 +96,9 @@ param pax8ClientId string = ''
 @description('Statuses whose subscriptions count, separated by commas. Empty: what Pax8 charges for.')
 param pax8BillableStatuses string = ''
 
+@description('invoices: what is charged in arrears is counted by the invoices of Pax8. Empty: not at all.')
+param pax8Usage string = ''
+
 @description('Pax8 API. Empty: the public one.')
 param pax8Url string = ''
 
@@ -333,6 +336,7 @@ module settings 'settings.bicep' = {
     microsoftAzureSettledDays: microsoftAzureSettledDays
     pax8ClientId: pax8ClientId
     pax8BillableStatuses: pax8BillableStatuses
+    pax8Usage: pax8Usage
     pax8Url: pax8Url
     pax8TokenUrl: pax8TokenUrl
     pax8Audience: pax8Audience

@@ -83,6 +83,9 @@ param pax8ClientId string
 @description('Statuses whose subscriptions count, separated by commas. Empty: what Pax8 charges for.')
 param pax8BillableStatuses string
 
+@description('invoices: what is charged in arrears is counted by the invoices of Pax8. Empty: not at all.')
+param pax8Usage string
+
 @description('Pax8 API. Empty: the public one.')
 param pax8Url string
 
@@ -221,6 +224,7 @@ var pax8 = empty(pax8ClientId) ? {} : {
   PAX8_CLIENT_ID: pax8ClientId
   PAX8_CLIENT_SECRET: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/pax8-client-secret)'
   PAX8_BILLABLE_STATUSES: pax8BillableStatuses
+  PAX8_USAGE: pax8Usage
   PAX8_URL: pax8Url
   PAX8_TOKEN_URL: pax8TokenUrl
   PAX8_AUDIENCE: pax8Audience

@@ -141,6 +141,11 @@ SETTINGS = (
         "statuses whose subscriptions count, separated by commas; what Pax8 charges for when left out",
         "Active,Converted,PendingCancel",
     ),
+    Setting(
+        "PAX8_USAGE",
+        "`invoices`: what is charged in arrears is counted by Pax8's invoices; `none`, and when left out: not at all",
+        "invoices",
+    ),
     Setting("PAX8_URL", "Pax8's API; the public one when left out", "https://api.pax8.com/v1"),
     Setting(
         "PAX8_TOKEN_URL", "where its tokens come from; the public one when left out", "https://api.pax8.com/v1/token"

@@ -253,7 +253,15 @@ def _pax8(given: Given) -> Callable[[], Pax8Settings]:
         token_url=given.url("PAX8_TOKEN_URL") or Pax8Settings.token_url,
         audience=given.text("PAX8_AUDIENCE") or Pax8Settings.audience,
         billable=_billable(given),
+        usage=_counts_usage(given),
     )
+
+
+def _counts_usage(given: Given) -> bool:
+    word = (given.text("PAX8_USAGE") or "none").casefold()
+    if word not in ("none", "invoices"):
+        given.problem("PAX8_USAGE", "must be none or invoices")
+    return word == "invoices"
 
 
 def _billable(given: Given) -> frozenset[str]:

@@ -313,6 +313,14 @@ def test_the_statuses_that_count_are_pax8s_own_words():
     assert settings_with_problems(STORAGE | MANAGE | wrong) == ["PAX8_BILLABLE_STATUSES"]
 
 
+@pytest.mark.parametrize(("word", "counted"), [(None, False), ("none", False), ("Invoices", True)])
+def test_usage_at_pax8_is_counted_by_its_invoices_only_where_that_is_wanted(word, counted):
+    told = load_settings(STORAGE | MANAGE | PAX8 | ({"PAX8_USAGE": word} if word else {})).pax8
+    assert told is not None
+    assert told.usage is counted
+    assert settings_with_problems(STORAGE | MANAGE | PAX8 | {"PAX8_USAGE": "yes"}) == ["PAX8_USAGE"]
+
+
 def test_pushed_sources_have_names_and_keys_of_their_own():
     one, two = "k" * 24, "another=key-with-24-characters"
     pushed = load_settings(STORAGE | MANAGE | {"PUSHED_KEYS": f"rmm={one}, phones={two},rmm={two}"}).pushed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from datetime import date
+from datetime import date, timedelta
 
 from local.sandbox.pax8.world import Invoice, Json, Pax8World, Product, Subscription
 
 #: A product that costs less from this quantity on.
 _STEPPED, _STEP = "Vaultline Backup", 50
+#: A product that is charged by what is used.
+CLOUD = str(uuid.uuid5(uuid.NAMESPACE_DNS, "Driftwood Cloud"))
 
 
 def product_row(product: Product) -> Json:
@@ -79,9 +81,33 @@ def invoice_row(invoice: Invoice) -> Json:
 def items_of(world: Pax8World, month: date) -> list[Json]:
     """What is running, for the month; and a rebate that belongs to nobody."""
     running = [item for item in world.subscriptions.values() if item.now.status == "Active"]
+    amounts = world.used.get(month.replace(day=1), {})
+    used = [_used(world, company, amount, month) for company, amount in amounts.items()]
     rebate = {"id": _id(f"{month}/rebate"), "type": "rebate", "description": "Partner rebate", "quantity": 1}
     rebate |= {"price": 0, "cost": -12.5, "costTotal": -12.5, "currencyCode": "USD", "term": "Rebate"}
-    return [*(_item(world, item, month) for item in running), rebate]
+    return [*(_item(world, item, month) for item in running), *used, rebate]
+
+
+def _used(world: Pax8World, company: str, amount: float, month: date) -> Json:
+    """What a customer used in the month before, at one unit."""
+    before = (month.replace(day=1) - timedelta(days=1)).replace(day=1)
+    return {
+        "id": _id(f"{month}/{company}/usage"),
+        "type": "subscription",
+        "companyId": company,
+        "companyName": world.companies[company].name,
+        "startPeriod": before.isoformat(),
+        "endPeriod": month.replace(day=1).isoformat(),
+        "quantity": 1,
+        "term": "Arrears",
+        "price": amount * 1.2,
+        "cost": amount,
+        "costTotal": amount,
+        "currencyCode": "USD",
+        "productId": CLOUD,
+        "productName": "Driftwood Cloud",
+        "subscriptionId": None,
+    }
 
 
 def _item(world: Pax8World, item: Subscription, month: date) -> Json:

@@ -93,6 +93,8 @@ class Pax8World:
     companies: dict[str, Company] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
+    #: By the month whose invoice charges it, and by company.
+    used: dict[date, dict[str, float]] = field(default_factory=dict)
 
     def company_named(self, name: str) -> Company | None:
         """By id or name, in any case."""

@@ -19,6 +19,7 @@ _TRIES = 3
 
 COMPANIES = "the list of companies"
 SUBSCRIPTIONS = "the list of subscriptions"
+INVOICES = "the list of invoices"
 
 
 class Pax8Reader:
@@ -31,6 +32,11 @@ class Pax8Reader:
         """The smallest list there is: whether we are let in, and our permission reaches that far."""
         body = self._http.read(Ask(COMPANIES, "/companies", {"page": "0", "size": "1"}), patience)
         return rows_under(body, "content", COMPANIES, SYSTEM)
+
+    def one_invoice_listed(self, patience: Patience) -> list[Row]:
+        """Whether our permission reaches as far as invoices."""
+        ask = Ask(INVOICES, "/invoices", {"page": "0", "size": "1"})
+        return rows_under(self._http.read(ask, patience), "content", INVOICES, SYSTEM)
 
     def companies(self, patience: Patience) -> list[Row]:
         return self._list(COMPANIES, "/companies", {"sort": "name,asc"}, patience)
@@ -63,7 +69,7 @@ class Pax8Reader:
     def invoices(self, first: date, last: date, patience: Patience) -> list[Row]:
         """The invoices of these days, of every status."""
         params = {"invoiceDateRangeStart": first.isoformat(), "invoiceDateRangeEnd": last.isoformat()}
-        return self._list("the list of invoices", "/invoices", {**params, "sort": "invoiceDate,asc"}, patience)
+        return self._list(INVOICES, "/invoices", {**params, "sort": "invoiceDate,asc"}, patience)
 
     def invoice_items(self, invoice: str, patience: Patience) -> list[Row]:
         return self._list("the items of an invoice", f"/invoices/{invoice}/items", {}, patience)

@@ -26,7 +26,10 @@ BILLABLE = frozenset({"active", "converted", "pendingmanual", "pendingautomated"
 
 @dataclass(frozen=True)
 class Pax8Settings:
-    """Credentials of one Pax8 partner. `billable` are the statuses whose subscriptions count, in lower case."""
+    """Credentials of one Pax8 partner. `billable` are the statuses whose subscriptions count, in lower case.
+
+    `usage`: what is charged in arrears is counted by Pax8's invoices.
+    """
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -34,3 +37,4 @@ class Pax8Settings:
     token_url: str = "https://api.pax8.com/v1/token"
     audience: str = "https://api.pax8.com"
     billable: frozenset[str] = BILLABLE
+    usage: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 
 from shared.billing.counts import Customer, ReadFailure, Reading, Subscription
 from shared.billing.vendors import Charge, Offer
@@ -14,7 +14,7 @@ from shared.sources.customers import by_name
 from shared.sources.failures import failed, no_customer, problems_of, reading_or_failure
 from shared.sources.http import VendorHttp
 from shared.sources.patience import READ_SECONDS, Patience
-from shared.sources.pax8.invoices import charge_of, stands
+from shared.sources.pax8.books import Pax8Books
 from shared.sources.pax8.offers import offers_of
 from shared.sources.pax8.parse import (
     SOURCE,
@@ -34,6 +34,7 @@ from shared.sources.pax8.reads import Pax8Reader
 from shared.sources.pax8.settings import Pax8Settings
 from shared.sources.pax8.timeline import Timeline
 from shared.sources.pax8.token import PERMISSION, SYSTEM, Pax8Token
+from shared.sources.pax8.usage import InvoicedUsage, used_by
 from shared.sources.rows import Row
 
 #: A person waits for most of its lists.
@@ -61,15 +62,23 @@ class Pax8Source:
         token = Pax8Token(settings, transport=wire, sleep=sleep, clock=clock)
         self._http = VendorHttp(SYSTEM, settings.url, token, permission=PERMISSION, transport=wire, sleep=sleep)
         self._reader = Pax8Reader(self._http)
+        self._books = Pax8Books(self._reader)
         self._billable = settings.billable
+        self._counts_usage = settings.usage
 
     @property
     def name(self) -> str:
         return SOURCE
 
     def check(self) -> list[str]:
-        """Asks for a token and one company."""
-        return problems_of(lambda: self._reader.one_company_listed(self._http.patience(READ_SECONDS)))
+        """Asks for a token and one company, and where usage is counted for the invoices."""
+        return problems_of(self._small_question)
+
+    def _small_question(self) -> None:
+        patience = self._http.patience(READ_SECONDS)
+        self._reader.one_company_listed(patience)
+        if self._counts_usage:
+            self._reader.one_invoice_listed(patience)
 
     def customers(self) -> list[Customer]:
         """Every company that is not deleted, by name."""
@@ -96,11 +105,12 @@ class Pax8Source:
         rows: dict[str, list[Row]] = {company: [] for company in companies}
         for row in self._reader.subscriptions(patience):
             rows.setdefault(id_of(row, "companyId"), []).append(row)
+        usage = self._usage(day, patience)
         found: dict[str, Reading | ReadFailure] = {}
         for company in companies:
             try:
                 before = _by_id(known.get(company))
-                found[company] = self._reading(company, rows[company], day, before, patience)
+                found[company] = self._reading(company, rows[company], day, before, usage, patience)
             except Retryable:
                 continue
             except TrueUpError as error:
@@ -122,24 +132,31 @@ class Pax8Source:
     def charges(self, month: date, today: date) -> list[Charge]:
         """The items of the invoices dated in a month; of this month's or the next one's draft while there is none."""
         patience = self._http.patience(LIST_SECONDS)
-        following = (month + timedelta(days=31)).replace(day=1)
-        made = [row for row in self._reader.invoices(month, following - timedelta(days=1), patience) if stands(row)]
-        if made:
-            invoices = [id_of(row, "id") for row in made]
-            items = [(item, each) for each in invoices for item in self._reader.invoice_items(each, patience)]
-            return [charge_of(item, invoice) for item, invoice in items]
+        made = self._books.charges(month, patience)
+        if made is not None:
+            return made
         ahead = (month.year - today.year) * 12 + month.month - today.month
-        return [charge_of(item, None) for item in self._reader.draft_items(ahead, patience)] if ahead in (0, 1) else []
+        return self._books.drafted(ahead, patience) if ahead in (0, 1) else []
 
     def _read(self, company: str, day: date) -> Reading:
         patience = self._http.patience(READ_SECONDS)
         # A company that is not there any more has no subscriptions either, which is not the same as none bought.
         if is_deleted(self._reader.company(company, patience)):
             raise _deleted()
-        return self._reading(company, self._reader.subscriptions(patience, company), day, {}, patience)
+        rows = self._reader.subscriptions(patience, company)
+        return self._reading(company, rows, day, {}, self._usage(day, patience), patience)
+
+    def _usage(self, day: date, patience: Patience) -> InvoicedUsage | None:
+        return self._books.usage(day, patience) if self._counts_usage else None
 
     def _reading(
-        self, company: str, rows: Iterable[Row], day: date, before: Mapping[str, Subscription], patience: Patience
+        self,
+        company: str,
+        rows: Iterable[Row],
+        day: date,
+        before: Mapping[str, Subscription],
+        usage: InvoicedUsage | None,
+        patience: Patience,
     ) -> Reading:
         purchases: list[Bought] = []
         for row in rows:
@@ -148,7 +165,8 @@ class Pax8Source:
             changed = self._changed(row, day, before, patience)
             purchase = bought(row, changed, self._billable, day)
             purchases += [purchase] if purchase is not None else []
-        return Reading(SOURCE, company, day, counts_of(company, purchases, day))
+        used = used_by(company, usage) if usage is not None else ()
+        return Reading(SOURCE, company, day, (*counts_of(company, purchases, day), *used))
 
     def _changed(self, row: Row, day: date, before: Mapping[str, Subscription], patience: Patience) -> Timeline:
         """The subscription's days of change: known before, none since long, or from its history."""
