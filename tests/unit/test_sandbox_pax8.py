@@ -109,3 +109,19 @@ def test_the_control_says_what_there_is_not(sandbox: SandboxThread, wanted: dict
 
     assert response.status_code == 404
     assert "there is no Pax8" in response.json()["error"]
+
+
+def test_products_prices_invoices_and_drafts_are_there_for_the_real_source(
+    sandbox: SandboxThread, source: Pax8Source
+) -> None:
+    november = date(2026, 11, 1)
+    readings = [reading for reading in source.read_fleet(DAY, {}).values() if isinstance(reading, Reading)]
+    sku = next(count.sku for reading in readings for count in reading.counts if count.sku.endswith(":monthly"))
+    assert [offer.sku for offer in source.offers([sku])] == [sku]
+    assert {charge.invoice for charge in source.charges(november, DAY)} == {None}
+
+    made = requests.post(f"{sandbox.url}/_sandbox/pax8/invoices", json={"through": "2026-11-30"}, timeout=10).json()
+    assert (made["invoiceDate"], made["status"]) == ("2026-11-04", "Unpaid")
+    charges = source.charges(november, DAY)
+    assert {charge.invoice for charge in charges} == {made["id"]}
+    assert float(sum(charge.total for charge in charges)) == pytest.approx(made["total"])
