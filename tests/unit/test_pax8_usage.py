@@ -12,13 +12,17 @@ from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import CLOUD, make_invoice
 from local.sandbox.pax8.world import Company, Pax8World
 from shared.billing.counts import Count, Money, ReadFailure, Reading, Usage
+from shared.billing.planner import plan_company
+from shared.billing.rules import Arrears, CompanyLink, PriceKind, PriceRule, QuantityRule, Rounding, SkuPolicy
+from shared.billing.seats import SeatRecord
 from shared.http.wire import Answer
+from tests import builders as b
 from tests.unit import fake_pax8
 from tests.unit.fake_pax8 import FakeWire, alder, source
 
 D = Decimal
 SKU = f"{CLOUD}:arrears"
-SEPTEMBER, OCTOBER, NOVEMBER = (date(2026, month, 1) for month in (9, 10, 11))
+SEPTEMBER, OCTOBER, NOVEMBER, DECEMBER = (date(2026, month, 1) for month in (9, 10, 11, 12))
 DAY = date(2026, 11, 21)
 
 
@@ -40,7 +44,7 @@ def wire(world: Pax8World) -> FakeWire:
 def use(world: Pax8World, company: Company, **amounts: float) -> None:
     """Invoices of these months, each with what was used in the month before."""
     for name, amount in amounts.items():
-        month = {"september": SEPTEMBER, "october": OCTOBER, "november": NOVEMBER}[name]
+        month = {"september": SEPTEMBER, "october": OCTOBER, "november": NOVEMBER, "december": DECEMBER}[name]
         world.used[month] = {company.id: amount}
         make_invoice(world, month)
 
@@ -146,3 +150,31 @@ def test_an_invoice_without_a_date_is_a_failure(wire: FakeWire, company: Company
     body = json.dumps({"content": [{"id": "1", "status": "Paid"}], "page": page})
     wire.interfere = lambda _, path: Answer(200, {}, body) if path == "/invoices" else None
     assert isinstance(source(wire, usage=True).read(company.id, DAY), ReadFailure)
+
+
+def test_a_month_is_billed_at_cost_and_margin_once_its_invoice_is_there(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    cents = QuantityRule(rounding=Rounding.NEAREST, rounding_step=D("0.01"))
+    cost = PriceRule(PriceKind.COST, markup=D(20))
+    rules = b.rules(
+        b.profile(arrears=Arrears.LAST, price=cost, quantity=cents), policies=[SkuPolicy("pax8", SKU, "premium")]
+    )
+    linked = b.company(links=(CompanyLink("pax8", company.id),))
+    seats: dict[str, SeatRecord] = {}
+
+    def billed(day: date) -> list[tuple[Decimal, Decimal]]:
+        following = date(day.year + day.month // 12, day.month % 12 + 1, 1)
+        reading = source(wire, usage=True).read(company.id, day)
+        agreement = b.agreement(next_invoice_date=following, currency="USD")
+        plan = plan_company(
+            b.facts(reading, as_of=day, rules=rules, company=linked, seats=seats, agreements=[agreement])
+        )
+        seats.update({record.line: record for record in plan.seats})
+        return [(change.after.quantity, change.after.unit_price) for change in plan.changes if change.after is not None]
+
+    use(world, company, november=80.0)
+    assert billed(DAY) == []
+    assert billed(date(2026, 12, 3)) == []
+    use(world, company, december=123.45)
+    assert billed(date(2026, 12, 6)) == [(D("123.45"), D("1.20"))]
