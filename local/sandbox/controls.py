@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from local.sandbox import cove, huntress
+from local.sandbox.azure import AzureBilling, AzureUsage
 from local.sandbox.callbacks import Callbacks, Sending
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
@@ -38,6 +39,7 @@ class Sandbox:
     switches: Switches
     faults: FaultBook
     calls: CallBook
+    azure: AzureBilling
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -60,6 +62,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("GET", "clock", controls.clock),
         ("PUT", "clock", controls.set_clock),
         ("PUT", "seats", controls.set_seats),
+        ("PUT", "azure", controls.use_azure),
         ("GET", "huntress", controls.huntress),
         ("PUT", "huntress", controls.set_huntress),
         ("POST", "huntress/invoices", controls.make_huntress_invoice),
@@ -107,6 +110,9 @@ class _Controls:
     async def set_seats(self, request: web.Request) -> Any:
         seats = Seats.model_validate(await request.json())
         return set_seats(self._sandbox.msp, seats, self._sandbox.clock.today())
+
+    async def use_azure(self, request: web.Request) -> Any:
+        return self._sandbox.azure.use(AzureUsage.model_validate(await request.json()))
 
     async def huntress(self, _: web.Request) -> Any:
         organizations = self._sandbox.msp.huntress.organizations.values()

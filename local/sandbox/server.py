@@ -11,6 +11,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from local.sandbox.azure import AzureBilling, azure_routes
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
 from local.sandbox.controls import Sandbox, control_routes
@@ -61,12 +62,14 @@ class RunningSandbox:
 @asynccontextmanager
 async def running(options: Options) -> AsyncIterator[RunningSandbox]:
     """The sandbox, for as long as the block lasts; on leaving it stops answering and forgets everything."""
+    msp, clock = make_msp(options.companies, options.seed, options.now.date()), Clock(options.now)
     sandbox = Sandbox(
-        msp=make_msp(options.companies, options.seed, options.now.date()),
-        clock=Clock(options.now),
+        msp=msp,
+        clock=clock,
         switches=Switches(),
         faults=FaultBook(options.seed),
         calls=CallBook(),
+        azure=AzureBilling(msp, clock),
     )
     trouble = Trouble(sandbox.faults, options.latency)
     runner = web.AppRunner(_application(sandbox, trouble), access_log=None, shutdown_timeout=1)
@@ -98,7 +101,9 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     msp = sandbox.msp
     app = web.Application(middlewares=[sandbox.calls.middleware, trouble.middleware])
     app.add_routes(control_routes(sandbox))
-    app.add_routes(graph_routes(Graph(msp, tokens), sandbox.faults.item_fault))
+    graph = Graph(msp, tokens)
+    app.add_routes(graph_routes(graph, sandbox.faults.item_fault))
+    app.add_routes(azure_routes(sandbox.azure, graph))
     app.add_routes(Huntress(msp.huntress).routes())
     app.add_routes(Cove(msp.cove).routes())
     app.add_routes(manage_routes(msp.records, sandbox.clock, sandbox.switches, msp.account))

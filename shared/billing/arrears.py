@@ -72,6 +72,7 @@ def plan_usage(
         calendar = calendar_for(item, agreement, situation)
         product = product_for(profile.product, situation)
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
+        record = _with_dated(target, record, situation)
         leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
         if _owed(target, record, situation):
             if situation.additions.unread:
@@ -108,6 +109,14 @@ def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillIt
     existing = quantity if is_level else _ZERO
     record = record if record.seen is None else record.with_gap(record.seen, day)
     return record.with_reading(day, existing, None)
+
+
+def _with_dated(target: Target, record: SeatRecord, situation: Situation) -> SeatRecord:
+    """The record with what the vendor tells of the periods that are over, where it dates its usage."""
+    if not is_dated(target.item.told):
+        return record
+    used = {period.start: _dated_in(target, period) for period in _over(target, record, situation)}
+    return record.with_used({start: known for start, known in used.items() if known is not None}, target.as_of)
 
 
 def _told_since(

@@ -163,7 +163,7 @@ def _twice(group: Group, lines: Iterable[_Line], plan: Plan, standing: Standing)
             if change.key != key or day is None:
                 continue
             period = calendar.period_of(day)
-            seats = max((entry.quantity for entry in record.in_force(period)), default=_ZERO)
+            seats = record.most_in(period)
             billed = _standing_in(period, key, record, everything) + charged[period.start]
             if billed > seats:
                 yield (

@@ -77,7 +77,8 @@ class SeatRecord:
     A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
     count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
     `observed` is the last day on which the company of usage in arrears was only observed. `gaps` are long times in
-    which usage was not read: the days of the readings before and after.
+    which usage was not read: the days of the readings before and after. `used` is what periods used in all, by their
+    first day, where the vendor dates its usage: of that no day is remembered.
     """
 
     line: str
@@ -88,6 +89,7 @@ class SeatRecord:
     commitment: Commitment | None = None
     observed: date | None = None
     gaps: tuple[tuple[date, date], ...] = ()
+    used: tuple[tuple[date, Decimal], ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -147,6 +149,16 @@ class SeatRecord:
         oldest = after - timedelta(days=KEPT_DAYS)
         kept = (gap for gap in self.gaps if gap[1] >= oldest)
         return replace(self, gaps=(*kept, (before, after)))
+
+    def with_used(self, used: Mapping[date, Decimal], as_of: date) -> SeatRecord:
+        """The record after the vendor told what periods used, by their first day; what it told before stays."""
+        oldest = as_of - timedelta(days=KEPT_DAYS)
+        known = {start: quantity for start, quantity in (dict(self.used) | dict(used)).items() if start >= oldest}
+        return replace(self, used=tuple(sorted(known.items())))
+
+    def most_in(self, period: Period) -> Decimal:
+        """The most of a period: on any of its days, or in all where the vendor dates it."""
+        return max([dict(self.used).get(period.start, _ZERO), *(entry.quantity for entry in self.in_force(period))])
 
     def was_read_in(self, period: Period) -> bool:
         """Whether any reading was made on a day of a period, as far as is known."""

@@ -152,7 +152,7 @@ class AzureSource:
         errors: list[TrueUpError] = []
         with self._lock:
             for export, period in zip(self._exports()[1:], periods, strict=True):
-                if export.again is not None and self._now() < export.again:
+                if self._waits(export):
                     continue
                 try:
                     self._one_step(export, period)
@@ -167,10 +167,14 @@ class AzureSource:
 
     def _one_step(self, export: Export, period: Period) -> None:
         if export.operation is not None:
-            self._go_on(export, export.operation)
-        elif self._is_due(export):
+            export = self._gone_on(export, export.operation)
+            self._store.put_export(SOURCE, export)
+        if export.operation is None and not self._waits(export) and self._is_due(export):
             operation = self._export().begin(period)
             self._store.put_export(SOURCE, replace(export, operation=operation, begun=self._now(), again=None))
+
+    def _waits(self, export: Export) -> bool:
+        return export.again is not None and self._now() < export.again
 
     def _is_due(self, export: Export) -> bool:
         now = self._now()
@@ -182,25 +186,24 @@ class AzureSource:
             return False
         return now - export.taken > _RENEWED_AFTER
 
-    def _go_on(self, export: Export, operation: str) -> None:
+    def _gone_on(self, export: Export, operation: str) -> Export:
+        """The export after Microsoft was asked how far it is, with its files stored when they were ready."""
         from shared.sources.azure.exports import Waiting
 
         found = self._export().look(operation)
-        if isinstance(found, Waiting):
-            is_lost = export.begun is None or self._now() - export.begun > _GIVEN_UP_AFTER
-            again = self._now() + timedelta(seconds=found.seconds)
-            self._store.put_export(SOURCE, replace(export, operation=None if is_lost else operation, again=again))
-            return
-        self._store_all(export, self._fetched(found))
+        if not isinstance(found, Waiting):
+            return self._stored(export, self._fetched(found))
+        is_lost = export.begun is None or self._now() - export.begun > _GIVEN_UP_AFTER
+        again = self._now() + timedelta(seconds=found.seconds)
+        return replace(export, operation=None if is_lost else operation, again=again)
 
-    def _store_all(self, export: Export, usages: list[MonthlyUsage]) -> None:
+    def _stored(self, export: Export, usages: list[MonthlyUsage]) -> Export:
         """An export of nothing after one of something says that Microsoft has billed it, not that it was nothing."""
         done = replace(export, operation=None, again=None)
-        if usages or not self._store.all(SOURCE, export.month):
-            self._store.put(SOURCE, export.month, usages)
-            self._store.put_export(SOURCE, replace(done, taken=export.begun))
-        else:
-            self._store.put_export(SOURCE, replace(done, again=self._now() + _RENEWED_AFTER))
+        if not usages and self._store.all(SOURCE, export.month):
+            return replace(done, again=self._now() + _RENEWED_AFTER)
+        self._store.put(SOURCE, export.month, usages)
+        return replace(done, taken=export.begun)
 
     def _fetched(self, ready: Ready) -> list[MonthlyUsage]:
         sums = UsageSums()

@@ -54,6 +54,7 @@ class Night:
 
 
 def said(plan: Plan) -> list[tuple[D, D]]:
+    assert [group.held for group in plan.groups if group.held] == []
     return [(change.after.quantity, change.after.unit_price) for change in plan.changes if change.after]
 
 
