@@ -35,7 +35,8 @@ OUTCOME = {
 }
 RUN = {"id", "kind", "mode", "started", "ended", "seconds", "companies", "outcomes", "written", "calls", "note"}
 GROUP = {"hash", "bill_item", "kind", "held", "monthly", "one_off", "changes"}
-CHANGE = {"kind", "agreement", "addition", "product", "before", "after", "reason", "sentence", "monthly", "one_off"}
+WHAT = {"kind", "agreement", "addition", "product", "before", "after", "text_changes"}
+CHANGE = {*WHAT, "reason", "sentence", "monthly", "one_off"}
 
 
 @pytest.fixture(scope="module")
@@ -182,9 +183,20 @@ def test_a_company_is_told_with_its_waiting_plan_and_its_open_findings(
 ) -> None:
     company = next(with_changes)
     told = house.get(f"/api/companies/{company}").json()
-    assert told.keys() == {"id", "name", "mode", "outcome", "last_run", "last_at", "plan", "choices", "findings"}
+    assert told.keys() == {
+        "id",
+        "name",
+        "mode",
+        "outcome",
+        "last_run",
+        "last_at",
+        "plan",
+        "undoes",
+        "choices",
+        "findings",
+    }
     assert (told["id"], told["mode"], told["outcome"]) == (company, "auto", "planned")
-    assert {frozenset(group) for group in told["plan"]["groups"]} == {frozenset(GROUP | {"state"})}
+    assert {frozenset(group) for group in told["plan"]["groups"]} == {frozenset(GROUP | {"state", "currency"})}
     assert {frozenset(change) for group in told["plan"]["groups"] for change in group["changes"]} == {frozenset(CHANGE)}
     unreadable = next(item for item in house.companies if house.sync(item, mode="observe")["outcome"] == "failed")
     [finding] = house.get(f"/api/companies/{unreadable}").json()["findings"]
