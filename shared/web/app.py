@@ -16,6 +16,7 @@ from shared.web import assets
 from shared.web.answers import told
 from shared.web.api import approvals, companies, mapping, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
+from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import profiles as profile_pages
 from shared.web.pages import reports as report_pages
@@ -53,7 +54,7 @@ def make_app(ports: Ports, access: Access) -> FastAPI:
     app.state.ports = ports
     app.state.access = access
     for router in API_ROUTERS:
-        app.include_router(router, prefix=API, dependencies=[Depends(in_remit)])
+        app.include_router(router, prefix=API, dependencies=[Depends(in_remit)], responses=FAILURES)
     app.add_api_route(f"{API}/openapi.json", _openapi, methods=["GET"], include_in_schema=False)
     app.include_router(assets.router)
     for router in PAGE_ROUTERS:

@@ -39,4 +39,5 @@ def test(request: Request, ports: House, who: Reader, connection: str) -> Respon
 
 def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
     shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
-    return render(request, "setup.html", tested=tested, admin=who.may(Role.ADMIN), **shown)
+    paths = {place.path for place in request.app.state.places}
+    return render(request, "setup.html", tested=tested, paths=paths, admin=who.may(Role.ADMIN), **shown)

@@ -1,0 +1,54 @@
+"""Whatever is sent to the JSON routes, they answer as their OpenAPI document says, and never with an error of ours."""
+
+from __future__ import annotations
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from shared.billing.rules import Mode
+from shared.sync.lanes import start_run
+from shared.web.app import API, make_app
+from shared.web.principal import Access, Principal, Role
+from tests import builders as b
+from tests.fakes.house import House
+from tests.flow.test_access import routes
+
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def documented() -> set[str]:
+    return set(make_app(House().ports, Access()).openapi()["paths"])
+
+
+@pytest.fixture(scope="module")
+def api() -> schemathesis.BaseSchema:
+    """The document of the app over two companies of which something waits, for an administrator."""
+    house = House()
+    house.rules(b.rules())
+    for company in (1, 2):
+        house.company(company, [b.count(8)], [b.addition(company * 10 + 1, 5)], mode=Mode.APPROVE)
+    start_run(house.ports, "run", "nightly", [1, 2])
+    house.work_until_done("run")
+    admin = Principal("pat@birchline.example", frozenset({Role.ADMIN}))
+    return schemathesis.openapi.from_asgi(f"{API}/openapi.json", make_app(house.ports, Access(stand_in=admin)))
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(way for way in routes() if way[1] in documented()))
+def test_a_route_answers_as_its_document_says(api: schemathesis.BaseSchema, method: str, path: str) -> None:
+    @given(case=api[path][method].as_strategy())
+    @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def holds(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    holds()
+
+
+def test_every_json_route_is_in_the_document() -> None:
+    assert {path for _, path in routes() if path.startswith(f"{API}/")} == {*documented(), f"{API}/openapi.json"}
