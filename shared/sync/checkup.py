@@ -22,7 +22,7 @@ NIGHT_EVERY = timedelta(hours=26)
 #: The connections that there always are.
 STORAGE = "storage"
 MANAGE = "ConnectWise Manage"
-_TITLES = {"microsoft365": "Microsoft 365", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
+_TITLES = {"microsoft365": "Microsoft 365", "azure": "Azure", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
 
 _FORBIDDEN = 403
 _NEWEST = 50

@@ -37,8 +37,9 @@ KINDS = {
         "Microsoft 365",
         "MICROSOFT_",
         ("MICROSOFT_PARTNER_TENANTS", "MICROSOFT_CLIENT_ID", "MICROSOFT_CREDENTIAL"),
-        "docs/deploy.md",
+        "docs/connect-microsoft365.md",
     ),
+    "azure": _Kind("Azure", "MICROSOFT_AZURE_", ("MICROSOFT_AZURE_CURRENCY",), "docs/connect-azure.md"),
     "pax8": _Kind("Pax8", "PAX8_", ("PAX8_CLIENT_ID", "PAX8_CLIENT_SECRET"), "docs/connect-pax8.md"),
     "huntress": _Kind(
         "Huntress", "HUNTRESS_", ("HUNTRESS_PUBLIC_KEY", "HUNTRESS_PRIVATE_KEY"), "docs/connect-huntress.md"
@@ -125,7 +126,7 @@ def _consents(ports: Ports) -> Iterator[Json]:
         return
     own = [each.value for each in ports.settings if each.name in _TENANTS and each.value]
     for tenant in chain.from_iterable(value.split(",") for value in own):
-        yield _consent(ports, "Your own tenant", tenant.strip(), company=None, lost=False)
+        yield _consent(ports, "Named in the settings", tenant.strip(), company=None, lost=False)
     rows = [
         (row, link.customer)
         for row in ports.companies.all()

@@ -278,7 +278,7 @@ def test_each_tenant_has_a_link_for_its_consent_and_refused_ones_come_first(hous
     )
     found = Browser(make_app(ports, PLATFORM), READER).get("/console/api/setup").json()["consents"]
     assert [(each["name"], each["tenant"], each["lost"]) for each in found] == [
-        ("Your own tenant", PARTNER, False),
+        ("Named in the settings", PARTNER, False),
         ("Company 2", "tenant-2", True),
         ("Company 1", "tenant-1", False),
     ]
