@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -116,8 +116,10 @@ def _happened(subscriber: Subscriber, told: Picture, since: datetime) -> Iterato
 
 
 def _open_sections(subscriber: Subscriber, told: Picture) -> Iterator[Section]:
-    if subscriber.wants(Topic.FAILED) and told.failed:
-        entries = [(each.company, each.name, _failure(each)) for each in told.failed]
+    explained = {each.company for each in told.open if each.kind in _UNREAD or each.kind == FindingKind.CUSTOMER_GONE}
+    failed = [each for each in told.failed if each.company not in explained]
+    if subscriber.wants(Topic.FAILED) and failed:
+        entries = [(each.company, each.name, _failure(each)) for each in failed]
         yield _section("Companies that failed", entries, "Nothing of theirs was changed.")
     rest = [each for each in told.open if each.kind not in _UNREAD | _UNBILLED | _CUSTOMERS]
     yield from _findings("Customers that could not be read", subscriber, _of(told.open, _UNREAD))
@@ -154,10 +156,19 @@ def _section(
     """`entries` are sorted by company."""
     shown = entries[:MOST_ENTRIES]
     companies = tuple(
-        OfCompany(company, name, tuple(entry for _, _, entry in of_company))
+        OfCompany(company, name, _noted_once([entry for _, _, entry in of_company]))
         for (company, name), of_company in groupby(shown, key=lambda each: each[:2])
     )
     return Section(title, len(entries), summary, companies, len(entries) - len(shown), page)
+
+
+def _noted_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """What is to be said beside several entries in a row stands beside the last of them."""
+    following = [*entries[1:], None]
+    return tuple(
+        replace(entry, notes=()) if after is not None and after.notes == entry.notes else entry
+        for entry, after in zip(entries, following, strict=True)
+    )
 
 
 def _waiting(subscriber: Subscriber, each: Waits) -> Entry:

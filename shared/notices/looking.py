@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 
 from shared.billing.subscribers import Subscriber
 from shared.notices.digest import is_told
 from shared.notices.picture import Open, open_of, open_of_msp
+from shared.state.companies import CompanyRow
 from shared.state.notices import Told
 from shared.sync.ports import Ports
 
@@ -16,20 +18,36 @@ from shared.sync.ports import Ports
 _OVERLAP = timedelta(minutes=10)
 
 
-def open_since(flows: Ports, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
-    """The open findings that it is told of, by company, of those that were looked at since; "" is the MSP itself."""
-    found = {"": _wanted(subscriber, open_of_msp(flows))}
-    for row in flows.companies.all():
-        is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
-        if is_new and subscriber.is_told_of(row.id):
-            found[str(row.id)] = _wanted(subscriber, open_of(row, flows.company_state.load(row.id)))
-    return found
+@dataclass
+class Looks:
+    """One round's look at open findings: each company is read once, however many subscribers are told of it."""
+
+    flows: Ports
+    _read: dict[int, list[Open]] = field(default_factory=dict)
+
+    def open_since(self, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
+        """The open findings that it is told of, by company, of those looked at since; "" is the MSP itself."""
+        found = {"": [each for each in self._of_msp if is_told(subscriber, each)]}
+        for row in self._companies:
+            is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
+            if is_new and subscriber.is_told_of(row.id):
+                found[str(row.id)] = [each for each in self._of(row) if is_told(subscriber, each)]
+        return found
+
+    @cached_property
+    def _companies(self) -> list[CompanyRow]:
+        return self.flows.companies.all()
+
+    @cached_property
+    def _of_msp(self) -> list[Open]:
+        return list(open_of_msp(self.flows))
+
+    def _of(self, row: CompanyRow) -> list[Open]:
+        if row.id not in self._read:
+            self._read[row.id] = list(open_of(row, self.flows.company_state.load(row.id)))
+        return self._read[row.id]
 
 
 def mark_of(*parts: str) -> str:
     """A short digest of a finding or a text."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
-
-
-def _wanted(subscriber: Subscriber, found: Iterable[Open]) -> list[Open]:
-    return [each for each in found if is_told(subscriber, each)]

@@ -14,7 +14,7 @@ from shared.billing.subscribers import Frequency, Subscriber
 from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.notices.digest import Digest, at_once, digest
-from shared.notices.looking import mark_of, open_since
+from shared.notices.looking import Looks, mark_of
 from shared.notices.outbox import send_due
 from shared.notices.picture import Open, Picture, take_picture
 from shared.notices.ports import NoticePorts
@@ -53,12 +53,12 @@ def tell(ports: NoticePorts) -> int:
 
     Raises what the store raises. What one subscriber's notice fails with keeps no other from being told.
     """
-    album = _Album(ports)
+    album, looks = _Album(ports), Looks(ports.flows)
     for subscriber in (*ports.flows.rules.load().subscribers, *_alerts(ports)):
         if subscriber.ticket is not None:
-            keep_tickets(ports, subscriber, subscriber.ticket)
+            keep_tickets(ports, subscriber, subscriber.ticket, looks)
         elif subscriber.frequency is Frequency.AT_ONCE:
-            _tell_at_once(ports, subscriber)
+            _tell_at_once(ports, subscriber, looks)
         else:
             since = _told_until(ports, subscriber)
             when_due(ports.flows, _schedule(subscriber), partial(_write_digest, ports, subscriber, since, album))
@@ -101,12 +101,12 @@ def _write_digest(ports: NoticePorts, subscriber: Subscriber, since: datetime, a
     return subject_of(written)
 
 
-def _tell_at_once(ports: NoticePorts, subscriber: Subscriber) -> None:
+def _tell_at_once(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> None:
     """Writes a notice of the findings that have opened since it was last looked, each once while it is open."""
     try:
         now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
         told = ports.notices.told(subscriber.id)
-        looked_at = open_since(ports.flows, subscriber, told)
+        looked_at = looks.open_since(subscriber, told)
         before: Mapping[str, tuple[str, ...]] = told.findings if told is not None else {}
         new = [
             each

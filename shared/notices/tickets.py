@@ -16,7 +16,7 @@ from enum import StrEnum
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.subscribers import Subscriber, TicketRule
 from shared.errors import OutcomeUnknown, Refused, TrueUpError
-from shared.notices.looking import open_since
+from shared.notices.looking import Looks
 from shared.notices.picture import Open
 from shared.notices.ports import NoticePorts
 from shared.notices.ticket_desk import HEALED, Desk, text_mark
@@ -74,14 +74,14 @@ def _after_healing(row: TicketRow, now: datetime) -> Step:
     return Step.FORGET if row.looked is None or now - row.looked > KEPT_AFTER else Step.NOTHING
 
 
-def keep_tickets(ports: NoticePorts, subscriber: Subscriber, rule: TicketRule) -> None:
+def keep_tickets(ports: NoticePorts, subscriber: Subscriber, rule: TicketRule, looks: Looks) -> None:
     """Brings the tickets of a subscriber up to date.
 
     Raises what the store raises while a failure is noted; any other failure is a finding, and the next round goes on.
     """
     failures: list[Finding] = []
     try:
-        _write_down(ports, subscriber)
+        _write_down(ports, subscriber, looks)
         _work(Desk(ports, subscriber, rule))
     except TrueUpError as error:
         log.warning("tickets of %s: %s", subscriber.id, error)
@@ -90,10 +90,10 @@ def keep_tickets(ports: NoticePorts, subscriber: Subscriber, rule: TicketRule) -
     settle(ports.flows, lambda standing: standing == key, failures)
 
 
-def _write_down(ports: NoticePorts, subscriber: Subscriber) -> None:
+def _write_down(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> None:
     """What should stand in tickets, of every company that was looked at since."""
     told = ports.notices.told(subscriber.id)
-    looked_at = open_since(ports.flows, subscriber, told)
+    looked_at = looks.open_since(subscriber, told)
     rows = ports.ticket_rows.of(subscriber.id)
     found = [each for of_company in looked_at.values() for each in of_company]
     wanted = {row.stamp: row for row in (_row(ports, subscriber, each) for each in found)}

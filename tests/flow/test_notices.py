@@ -12,8 +12,9 @@ import pytest
 from shared.billing.counts import FailureKind
 from shared.billing.rules import Mode, PriceKind, PriceRule
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
-from shared.errors import Refused, Retryable
+from shared.errors import NotPermitted, Refused, Retryable
 from shared.state.company_state import MSP
+from shared.sync.lanes import start_run
 from tests import builders as b
 from tests.fakes.notices import CLERK, DESK, NoticeHouse
 
@@ -135,6 +136,43 @@ def test_a_customer_that_cannot_be_read_is_told_with_what_to_do(house):
 
     assert "CUSTOMERS THAT COULD NOT BE READ (1)" in house.mail.last.text
     assert "Wait." in house.mail.last.text
+
+
+def test_a_company_whose_failure_is_a_finding_is_told_once_with_the_finding(house):
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert house.mail.last.text.count("Company 250") == 1
+    assert "COMPANIES THAT FAILED" not in house.mail.last.text
+
+
+def test_who_hears_of_no_findings_is_told_which_companies_failed_and_why(house):
+    def refuse(moment: str, method: str) -> None:
+        raise NotPermitted("Manage answered 403 to the agreements", system="ConnectWise Manage")
+
+    house.told_by(replace(CLERK, about=("failed",)))
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    house.manage.fault = refuse
+    start_run(house.ports, "run", "nightly", [250])
+    house.work_until_done("run")
+
+    house.pass_days(1)
+
+    assert "COMPANIES THAT FAILED (1)" in house.mail.last.text
+    assert "Manage answered 403 to the agreements" in house.mail.last.text
+
+
+def test_what_to_do_about_several_entries_in_a_row_is_said_once(house):
+    house.company(250, [b.count(12, sku=f"sku-{number}", name=f"Visio {number}") for number in range(3)])
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert house.mail.last.text.count("Map this SKU") == 1
+    assert all(f"- Visio {number}:" in house.mail.last.text for number in range(3))
 
 
 def test_the_leak_of_the_month_counts_what_was_raised_what_waits_and_what_is_only_observed(house):

@@ -9,7 +9,7 @@ import pytest
 from shared.billing.counts import FailureKind
 from shared.billing.subscribers import TicketRule
 from shared.errors import OutcomeUnknown, Retryable
-from shared.state.company_state import MSP
+from shared.state.company_state import MSP, Put, StateKind
 from shared.sync.msp import notice_customers
 from tests import builders as b
 from tests.fakes.house import Killed
@@ -71,6 +71,26 @@ def test_looking_again_writes_nothing(house):
 
     assert house.tickets.writes == before
     assert house.tickets.calls["ticket"] <= 12
+
+
+def test_the_id_of_a_request_is_no_news(house):
+    house.tell()
+    for night in range(3):
+        state = house.state(250)
+        (key,) = [key for key in state.findings if key[0] == "read-failed"]
+        opened = state.findings[key]
+        again = replace(opened.finding, text=f"It did not answer. (request req-{night}-of-this-night)")
+        house.ports.company_state.commit(250, [Put(StateKind.FINDING, key, replace(opened, finding=again))])
+        house.clock.pass_by(minutes=1)
+        house.ports.companies.release(
+            house.ports.companies.take_lease(250, "me", 60, house.clock.now()),
+            outcome="failed",
+            run="run",
+            now=house.clock.now(),
+        )
+        house.tell()
+
+    assert len(only(house).notes) <= 1
 
 
 def test_a_ticket_is_the_customers_where_the_rule_says_so():
