@@ -243,6 +243,16 @@ class CompanyStateStore:
         row = self._tables.get(TABLE, str(company), _row_key(StateKind.RULES, ""))
         return OwnRules() if row is None else _DOCUMENTS[StateKind.RULES].decode(row.values)
 
+    def overview(self, company: int) -> Overview:
+        """What the last look saw, alone where it fits a row; empty where nobody has looked."""
+        row = self._tables.get(TABLE, str(company), _row_key(StateKind.OVERVIEW, ""))
+        if row is None:
+            return Overview()
+        if "generation" in row.values:
+            return self.load(company).overview
+        found: Overview = _DOCUMENTS[StateKind.OVERVIEW].decode(row.values)
+        return found
+
     def commit(
         self, company: int | str, changes: Sequence[StateChange], rest: frozenset[str] = frozenset()
     ) -> frozenset[str]:

@@ -13,7 +13,7 @@ from shared.state.records import Signature
 from shared.state.tables import TableAccess
 
 TABLE = "Directory"
-_CUSTOMERS, _COMPANIES, _IGNORED = "customers", "companies", "ignored"
+_CUSTOMERS, _COMPANIES, _IGNORED, _UPLOADS = "customers", "companies", "ignored", "uploads"
 
 #: What is ignored: a customer (source, id), or a SKU at one company (company, source, sku).
 Ignorable = tuple[str, ...]
@@ -35,8 +35,17 @@ class Companies:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Edits of the rules that wait for the person who uploaded them to confirm; `edits` is their JSON."""
+
+    edits: str
+    signed: Signature
+
+
 _CUSTOMERS_DOCUMENT = Document("list of customers", Customers)
 _COMPANIES_DOCUMENT = Document("list of companies", Companies)
+_UPLOAD_DOCUMENT = Document("upload", Upload)
 _IGNORED_DOCUMENT = Document("ignored", Signature)
 
 
@@ -73,3 +82,20 @@ class DirectoryStore:
 
     def restore(self, what: Ignorable) -> None:
         self._tables.delete(TABLE, _IGNORED, row_key(*what))
+
+    def keep_upload(self, hash_: str, upload: Upload) -> None:
+        """Keeps what was uploaded, by the hash of what it would change."""
+        self._tables.put(TABLE, _UPLOADS, row_key(hash_), _UPLOAD_DOCUMENT.encode(upload))
+
+    def upload(self, hash_: str) -> Upload | None:
+        row = self._tables.get(TABLE, _UPLOADS, row_key(hash_))
+        return None if row is None else _UPLOAD_DOCUMENT.decode(row.values)
+
+    def drop_upload(self, hash_: str) -> None:
+        self._tables.delete(TABLE, _UPLOADS, row_key(hash_))
+
+    def forget_uploads(self, before: datetime) -> None:
+        """Removes what nobody confirmed."""
+        for row in list(self._tables.query(TABLE, _UPLOADS)):
+            if _UPLOAD_DOCUMENT.decode(row.values).signed.at < before:
+                self._tables.delete(TABLE, _UPLOADS, row.row)

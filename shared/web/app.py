@@ -18,9 +18,10 @@ from shared.web.api import approvals, companies, mapping, profiles, reports, ven
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
+from shared.web.pages import exchange, runs, setup
+from shared.web.pages import mapping as mapping_pages
 from shared.web.pages import profiles as profile_pages
 from shared.web.pages import reports as report_pages
-from shared.web.pages import runs, setup
 from shared.web.pages.errors import error_page
 from shared.web.pages.frame import places
 from shared.web.principal import Access
@@ -45,6 +46,8 @@ PAGE_ROUTERS = (
     profile_pages.router,
     report_pages.router,
     runs.router,
+    mapping_pages.router,
+    exchange.router,
 )
 
 

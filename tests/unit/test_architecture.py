@@ -26,6 +26,7 @@ ARROWS = {
     "shared/errors.py": (),
     "shared/billing": (),
     "shared/rules": ("shared.billing", "shared.errors"),
+    "shared/sheets": ("shared.errors",),
     "shared/calls.py": (),
     "shared/http": ("shared.errors", "shared.calls"),
     "shared/sources": ("shared.billing", "shared.errors", "shared.http", "shared.calls"),
@@ -37,6 +38,7 @@ ARROWS = {
         "shared.billing",
         "shared.errors",
         "shared.rules",
+        "shared.sheets",
         "shared.state",
         "shared.sources.protocol",
         "shared.clock",
@@ -76,6 +78,7 @@ THIRD_PARTY = {
     "shared/callbacks.py": (),
     "shared/calls.py": (),
     "shared/rules": ("pydantic", "pydantic_core", "ruamel", "croniter"),
+    "shared/sheets": ("openpyxl",),
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
     "shared/sync": ("croniter",),
@@ -247,7 +250,9 @@ def indexed() -> dict[str, list[object]]:
     return found
 
 
-@pytest.mark.parametrize("package", ["msgraph", "azure.identity", "azure.data", "azure.storage", "fastapi", "jinja2"])
+@pytest.mark.parametrize(
+    "package", ["msgraph", "azure.identity", "azure.data", "azure.storage", "fastapi", "jinja2", "openpyxl"]
+)
 def test_importing_the_app_imports_nothing_heavy(indexed: dict[str, list[object]], package: str) -> None:
     assert "azure.functions" in indexed["modules"]
     assert package not in indexed["modules"]

@@ -7,8 +7,10 @@ from typing import Any
 
 from shared.billing.counts import Customer
 from shared.rules.editing import Edit, Section
+from shared.sync.mapping.exchange import Uploaded
 from shared.sync.mapping.links import Links
 from shared.sync.mapping.matching import Proposal
+from shared.sync.mapping.skus import Skus, Unmapped
 from shared.sync.rule_edits import Edited, Preview
 
 Json = dict[str, Any]
@@ -31,6 +33,54 @@ def links(found: Links) -> Json:
     }
 
 
+def skus(found: Skus) -> Json:
+    """Every SKU with counts, and where a vendor tells it what all of them cost in a month, by currency."""
+    return {
+        "edition": found.edition,
+        "skus": [
+            {
+                "source": each.source,
+                "sku": each.sku,
+                "name": each.name,
+                "companies": each.companies,
+                "purchased": float(each.purchased),
+                "assigned": float(each.assigned) if each.assigned is not None else None,
+                "monthly_cost": {currency: float(amount) for currency, amount in sorted(each.cost.items())},
+                "free": each.free,
+                "mapped": each.policy,
+                "profile": each.profile,
+                "companies_with_own_choice": each.own,
+            }
+            for each in found.skus
+        ],
+        "profiles": [{"id": id_, "name": name} for id_, name in found.profiles],
+    }
+
+
+def unmapped(found: Skus) -> Json:
+    """What no rule says how to bill, company by company, and what somebody has hidden."""
+    return {
+        "edition": found.edition,
+        "unmapped": [_unmapped(each) for each in found.unmapped],
+        "ignored": [_unmapped(each) for each in found.ignored],
+    }
+
+
+def _unmapped(each: Unmapped) -> Json:
+    licence, signed = each.licence, each.ignored
+    told = {
+        "company": each.company,
+        "company_name": each.company_name,
+        "source": licence.source,
+        "customer": licence.customer,
+        "sku": licence.sku,
+        "name": licence.name,
+        "purchased": float(licence.purchased),
+        "assigned": float(licence.assigned) if licence.assigned is not None else None,
+    }
+    return told if signed is None else {**told, "by": signed.by, "since": signed.at.isoformat()}
+
+
 def edited(done: Edited) -> Json:
     """What was changed, and the edition since then."""
     return {"edition": done.edition, "changed": [str(each) for each in done.what]}
@@ -39,6 +89,19 @@ def edited(done: Edited) -> Json:
 def previewed(preview: Preview) -> Json:
     """What would be changed, at this edition."""
     return {"edition": preview.edition, "changes": [str(each) for each in preview.what]}
+
+
+def uploaded(found: Uploaded) -> Json:
+    """What a file would change, field by field, and the hash under which it is confirmed."""
+    return {
+        "hash": found.preview.hash,
+        "edition": found.preview.edition,
+        "rows": found.rows,
+        "changes": [
+            {"entry": each.entry, "field": each.field, "before": each.before, "after": each.after}
+            for each in found.preview.what
+        ],
+    }
 
 
 def edit_of(section: str, fields: Mapping[str, Any], company: int | None, *, drop: bool) -> Edit:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import Field
 
 from shared.sync import rule_history
-from shared.sync.mapping import links, shown
+from shared.sync.mapping import exchange, links, shown, skus
 from shared.sync.mapping.links import Link
 from shared.sync.rule_edits import edit_rules, preview
+from shared.sync.sheets import sheet_of
 from shared.web.api.approvals import Asked, CompanyId
+from shared.web.api.reports import csv
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, allows, our_own, person, sees_all
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER)), Depends(sees_all)])
 changes = [Depends(our_own)]
 
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
+_XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"content": {_XLSX_TYPE: {}}, "description": "a workbook"}}
 Edition = Annotated[int, Field(ge=0, lt=10**10)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -44,6 +50,43 @@ class AcceptSure(Asked):
 class Customer(Asked):
     source: Text
     customer: Text
+
+
+class OneSku(Asked):
+    source: Text
+    sku: Text
+
+
+class AssignSkus(Asked):
+    """These SKUs are billed by the profile everywhere; null: nowhere. `drop` takes their policies away."""
+
+    skus: Annotated[list[OneSku], Field(min_length=1, max_length=1000)]
+    profile: Text | None = None
+    drop: bool = False
+    edition: Edition | None = None
+
+
+class BillHere(OneSku):
+    """One SKU at one company is billed by the profile; null: not billed there."""
+
+    company: CompanyId
+    profile: Text | None
+    edition: Edition | None = None
+
+
+class SkuHere(OneSku):
+    company: CompanyId
+
+
+class ImportTables(Asked):
+    """A file in base64: an XLSX workbook, or a CSV in UTF-8."""
+
+    content: Annotated[str, Field(max_length=6 * 1024 * 1024)]
+
+
+class ConfirmImport(Asked):
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    edition: Edition
 
 
 class OneEdit(Asked):
@@ -102,6 +145,79 @@ def restore(ports: House, who: Admin, asked: Customer) -> dict[str, Any]:
     return {"ignored": False}
 
 
+@router.get("/mapping/skus")
+def all_skus(ports: House) -> dict[str, Any]:
+    """Every SKU seen anywhere, with counts and money, mapped or not."""
+    return shown.skus(skus.skus(ports))
+
+
+@router.post("/mapping/skus", dependencies=changes)
+def assign(request: Request, ports: House, who: Admin, asked: AssignSkus) -> dict[str, Any]:
+    """Assigns a profile, or do not bill, to SKUs in bulk."""
+    wanted = [(each.source, each.sku) for each in asked.skus]
+    by = person(who, request)
+    if asked.drop:
+        return shown.edited(skus.unassign(ports, wanted, by, asked.edition))
+    return shown.edited(skus.assign(ports, wanted, asked.profile, by, asked.edition))
+
+
+@router.get("/mapping/unmapped")
+def unmapped(ports: House) -> dict[str, Any]:
+    """What customers have and no rule says how to bill, across companies."""
+    return shown.unmapped(skus.skus(ports))
+
+
+@router.post("/mapping/unmapped", dependencies=changes)
+def bill_here(request: Request, ports: House, who: Admin, asked: BillHere) -> dict[str, Any]:
+    """Maps a SKU at one company."""
+    by = person(who, request)
+    done = skus.bill_here(ports, asked.company, asked.source, asked.sku, asked.profile, by, asked.edition)
+    return shown.edited(done)
+
+
+@router.post("/mapping/unmapped/ignore", dependencies=changes)
+def ignore_sku(request: Request, ports: House, who: Admin, asked: SkuHere) -> dict[str, Any]:
+    """Hides a SKU at one company. Nothing is billed or ended because of it."""
+    links.ignore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)], person(who, request))
+    return {"ignored": True}
+
+
+@router.post("/mapping/unmapped/restore", dependencies=changes)
+def restore_sku(ports: House, who: Admin, asked: SkuHere) -> dict[str, Any]:
+    """Shows it again."""
+    links.restore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)])
+    return {"ignored": False}
+
+
+@router.get("/mapping/export.xlsx", response_class=Response, responses=_XLSX)
+def export_workbook(ports: House) -> Response:
+    """Links, policies and profiles as a workbook, to be edited and imported."""
+    head = {"Content-Disposition": 'attachment; filename="trueup-mapping.xlsx"'}
+    return Response(exchange.export_workbook(ports), media_type=_XLSX_TYPE, headers=head)
+
+
+@router.get("/mapping/tables/{table}.csv", response_class=Response, responses=_CSV)
+def export_table(ports: House, table: Literal["links", "policies", "profiles"]) -> Response:
+    """One of the tables as CSV."""
+    return csv(f"{table}.csv", exchange.export_csv(ports, table).decode())
+
+
+@router.post("/mapping/import", dependencies=changes)
+def import_tables(request: Request, ports: House, who: Admin, asked: ImportTables) -> dict[str, Any]:
+    """What an edited table would change; nothing is changed before it is confirmed. Problems are told by row."""
+    try:
+        content = b64decode(asked.content, validate=True)
+    except ValueError:
+        raise HTTPException(422, "content is not base64") from None
+    return shown.uploaded(exchange.upload(ports, content, person(who, request)))
+
+
+@router.post("/mapping/import/confirm", dependencies=changes)
+def confirm_import(request: Request, ports: House, who: Admin, asked: ConfirmImport) -> dict[str, Any]:
+    """Makes exactly the changes that were shown, if the rules are still at that edition."""
+    return shown.edited(exchange.confirm(ports, asked.hash, asked.edition, person(who, request)))
+
+
 @router.post("/rules/edits", dependencies=changes)
 def edit(request: Request, ports: House, who: Admin, asked: EditRules) -> dict[str, Any]:
     """Changes parts of the rules: checked like a whole document, recorded with the person."""
@@ -109,6 +225,12 @@ def edit(request: Request, ports: House, who: Admin, asked: EditRules) -> dict[s
     if asked.preview:
         return shown.previewed(preview(ports, edits))
     return shown.edited(edit_rules(ports, edits, person(who, request), expected=asked.edition))
+
+
+@router.get("/rules/history.csv", response_class=Response, responses=_CSV)
+def history_table(ports: House) -> Response:
+    """The whole history of the rules as CSV, a row for each thing that was changed."""
+    return csv("rules-history.csv", sheet_of(rule_history.COLUMNS, rule_history.rows(ports)))
 
 
 @router.get("/rules/history")

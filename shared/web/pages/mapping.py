@@ -1,0 +1,245 @@
+"""The pages of mapping: links of customers to companies, SKUs, what is unmapped, and who changed what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
+from fastapi.responses import Response
+
+from shared.errors import Refused
+from shared.sync import rule_history
+from shared.sync.mapping import links, shown, skus
+from shared.sync.mapping.links import Link
+from shared.sync.ports import Ports
+from shared.sync.rule_edits import Edited, edit_rules
+from shared.web.pages.frame import acts, next_page, render
+from shared.web.principal import Principal, Role
+from shared.web.requests import Admin, House, Reader, allows, person, sees_all
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER)), Depends(sees_all)])
+
+_LINKS = "/console/mapping"
+_SKUS = f"{_LINKS}/skus"
+_UNMAPPED = f"{_LINKS}/unmapped"
+_CHANGES = f"{_LINKS}/changes"
+_NOTHING = "Nothing was ticked."
+_PROFILE = "profile:"
+
+#: What is ticked in a table: each a JSON list, as the page gave it.
+Picked = Annotated[list[str], Form(default_factory=list)]
+OfEdition = Annotated[int, Form()]
+
+
+@router.get(_LINKS)
+def all_links(request: Request, ports: House, who: Reader) -> Response:
+    """Proposals, customers like no company, those ignored."""
+    found = shown.links(links.links(ports))
+    names = [("ConnectWise Manage" if name == "manage" else name, at) for name, at in found["listed"].items()]
+    return render(request, "mapping_links.html", found=found, listed=names, may=who.may(Role.ADMIN))
+
+
+@router.post(f"{_LINKS}/look", dependencies=acts)
+def look(request: Request, ports: House, who: Admin) -> Response:
+    """Lists customers and companies."""
+    failures = links.look_again(ports)
+    if failures:
+        return next_page(request, _LINKS, " ".join(failures), "problem")
+    return next_page(request, _LINKS, "Customers and companies were listed.")
+
+
+@router.post(f"{_LINKS}/accept", dependencies=acts)
+def accept(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
+    """Links what is ticked."""
+    wanted = [Link(source, customer, _number(company)) for source, customer, company in _picked(pick, 3)]
+    return _linked(request, ports, who, wanted)
+
+
+@router.post(f"{_LINKS}/link", dependencies=acts)
+def link(
+    request: Request,
+    ports: House,
+    who: Admin,
+    customer: Picked,
+    company: Picked,
+) -> Response:
+    """Links those of the customers to which a company's number was given."""
+    given = [(row, number.strip()) for row, number in zip(_picked(customer, 3), company, strict=False)]
+    if wrong := next((number for _, number in given if number and not number.isdecimal()), None):
+        return next_page(request, _LINKS, f"{wrong[:40]} is no number of a company.", "problem")
+    wanted = [Link(row[0], row[1], int(number)) for row, number in given if number]
+    return _linked(request, ports, who, wanted)
+
+
+@router.post(f"{_LINKS}/sure", dependencies=acts)
+def accept_sure(
+    request: Request,
+    ports: House,
+    who: Admin,
+    confidence: Annotated[int, Form(ge=1, le=100)],
+    seen: Annotated[str, Form(max_length=16)],
+) -> Response:
+    """Links every proposal that is sure enough."""
+    try:
+        done = links.accept_sure(ports, confidence, seen, person(who, request))
+    except Refused as error:
+        return _refused(request, _LINKS, error)
+    return _done(request, _LINKS, done)
+
+
+@router.post(f"{_LINKS}/ignore", dependencies=acts)
+def ignore(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
+    """Hides what is ticked."""
+    what = [links.customer_key(source, customer) for source, customer, _ in _picked(pick, 3)]
+    links.ignore(ports, what, person(who, request))
+    return next_page(request, _LINKS, f"{len(what)} customers are ignored." if what else _NOTHING)
+
+
+@router.post(f"{_LINKS}/restore", dependencies=acts)
+def restore(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
+    """Shows again what is ticked."""
+    what = [links.customer_key(source, customer) for source, customer, _ in _picked(pick, 3)]
+    links.restore(ports, what)
+    return next_page(request, _LINKS, f"{len(what)} customers are shown again." if what else _NOTHING)
+
+
+@router.get(_SKUS)
+def all_skus(request: Request, ports: House, who: Reader) -> Response:
+    """Every SKU with what bills it."""
+    found = shown.skus(skus.skus(ports))
+    names = {each["id"]: each["name"] for each in found["profiles"]}
+    return render(request, "mapping_skus.html", found=found, names=names, may=who.may(Role.ADMIN))
+
+
+@router.post(_SKUS, dependencies=acts)
+def assign(
+    request: Request,
+    ports: House,
+    who: Admin,
+    edition: OfEdition,
+    profile: Annotated[str, Form()],
+    pick: Picked,
+) -> Response:
+    """Assigns a profile, or do not bill, to what is ticked."""
+    wanted = [(source, sku) for source, sku in _picked(pick, 2)]
+    return _edited(request, _SKUS, lambda: skus.assign(ports, wanted, _profile(profile), person(who, request), edition))
+
+
+@router.post(f"{_SKUS}/drop", dependencies=acts)
+def unassign(request: Request, ports: House, who: Admin, edition: OfEdition, pick: Picked) -> Response:
+    """Takes the policies of what is ticked away."""
+    wanted = [(source, sku) for source, sku in _picked(pick, 2)]
+    return _edited(request, _SKUS, lambda: skus.unassign(ports, wanted, person(who, request), edition))
+
+
+@router.get(_UNMAPPED)
+def unmapped(request: Request, ports: House, who: Reader) -> Response:
+    """What no rule speaks of."""
+    found = skus.skus(ports)
+    profiles = shown.skus(found)["profiles"]
+    told = shown.unmapped(found)
+    return render(request, "mapping_unmapped.html", found=told, profiles=profiles, may=who.may(Role.ADMIN))
+
+
+@router.post(_UNMAPPED, dependencies=acts)
+def bill_here(
+    request: Request,
+    ports: House,
+    who: Admin,
+    edition: OfEdition,
+    profile: Annotated[str, Form()],
+    pick: Picked,
+) -> Response:
+    """Maps what is ticked at the companies ticked."""
+    edits = [skus.here(_number(company), source, sku, _profile(profile)) for company, source, sku in _picked(pick, 3)]
+    by = person(who, request)
+    return _edited(request, _UNMAPPED, lambda: edit_rules(ports, edits, by, expected=edition))
+
+
+@router.post(f"{_UNMAPPED}/everywhere", dependencies=acts)
+def bill_everywhere(
+    request: Request,
+    ports: House,
+    who: Admin,
+    edition: OfEdition,
+    profile: Annotated[str, Form()],
+    pick: Picked,
+) -> Response:
+    """Maps the ticked SKUs at every company."""
+    wanted = sorted({(source, sku) for _, source, sku in _picked(pick, 3)})
+    by = person(who, request)
+    return _edited(request, _UNMAPPED, lambda: skus.assign(ports, wanted, _profile(profile), by, edition))
+
+
+@router.post(f"{_UNMAPPED}/ignore", dependencies=acts)
+def ignore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
+    """Hides what is ticked."""
+    what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
+    links.ignore(ports, what, person(who, request))
+    return next_page(request, _UNMAPPED, f"{len(what)} are ignored." if what else _NOTHING)
+
+
+@router.post(f"{_UNMAPPED}/restore", dependencies=acts)
+def restore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
+    """Shows again what is ticked."""
+    what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
+    links.restore(ports, what)
+    return next_page(request, _UNMAPPED, f"{len(what)} are shown again." if what else _NOTHING)
+
+
+@router.get(_CHANGES)
+def changes(request: Request, ports: House, before: Annotated[int | None, Query(gt=0, lt=10**10)] = None) -> Response:
+    """Who changed what of the rules."""
+    return render(request, "mapping_changes.html", found=rule_history.page(ports, 20, before))
+
+
+def _linked(request: Request, ports: Ports, who: Principal, wanted: list[Link]) -> Response:
+    return _edited(request, _LINKS, lambda: links.accept(ports, wanted, person(who, request)))
+
+
+def _edited(request: Request, path: str, work: Callable[[], Edited]) -> Response:
+    try:
+        return _done(request, path, work())
+    except Refused as error:
+        return _refused(request, path, error)
+
+
+def _done(request: Request, path: str, done: Edited) -> Response:
+    count = len({each.entry for each in done.what})
+    return next_page(request, path, f"{count} entries of the rules were changed." if count else "Nothing changed.")
+
+
+def _refused(request: Request, path: str, error: Refused) -> Response:
+    return next_page(request, path, f"{error.message}. {error.remedy}", "problem")
+
+
+def _profile(chosen: str) -> str | None:
+    return chosen.removeprefix(_PROFILE) if chosen.startswith(_PROFILE) else None
+
+
+def _picked(values: list[str], length: int) -> list[list[str]]:
+    """What the page gave; 422 for anything else."""
+    found = []
+    for value in values:
+        try:
+            parts = json.loads(value)
+        except (ValueError, RecursionError):
+            parts = None
+        if not isinstance(parts, list) or len(parts) != length:
+            raise _not_ours()
+        if not all(isinstance(each, (str, int)) for each in parts):
+            raise _not_ours()
+        found.append([str(each) for each in parts])
+    return found
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 10:
+        raise _not_ours()
+    return int(text)
+
+
+def _not_ours() -> HTTPException:
+    return HTTPException(422, "this form was not made by this page; load the page again and repeat")
