@@ -1,0 +1,40 @@
+"""What a vendor invoices, as far as the money core looks at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from shared.billing.planner import plan_company
+from shared.billing.rules import CountedOn
+from shared.billing.vendors import Charge
+from tests import builders as b
+
+D = Decimal
+MONTH = (date(2026, 11, 1), date(2026, 12, 1))
+
+
+def test_only_the_charge_for_a_whole_period_tells_how_many_there_are() -> None:
+    whole = Charge("one", "lark:monthly", "Larkmail", "subscription", *MONTH, D(10), D(21), "USD", "inv-1")
+    assert whole.is_of_a_whole_period
+    assert not any(replace(whole, kind=kind).is_of_a_whole_period for kind in ("prorate", "service-credit"))
+
+
+def test_a_profile_that_bills_on_the_vendors_invoice_takes_the_counts_of_that_day_and_no_others() -> None:
+    line = b.our_addition(901, 5)
+    facts = b.facts(
+        b.reading(b.count(12)),
+        additions=[line],
+        ledger=[b.recorded(line)],
+        seats=b.seats_with(5, date(2026, 10, 1)),
+        rules=b.rules(b.profile(counted_on=CountedOn.VENDOR_INVOICE)),
+    )
+    then = b.reading(b.count(9), day=date(2026, 11, 15))
+
+    assert {change.after.quantity for change in plan_company(replace(facts, at_invoices=(then,))).changes} >= {D(9)}
+    same = b.reading(b.count(5), day=date(2026, 11, 15))
+    assert plan_company(replace(facts, at_invoices=(same,))).groups == ()
+    waiting = plan_company(facts)
+    assert (waiting.groups, waiting.findings) == ((), ())
+    assert waiting.frozen == {f"{b.SOURCE}/{b.PREMIUM}"}
