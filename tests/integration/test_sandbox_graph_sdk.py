@@ -107,6 +107,21 @@ def test_subscriptions_come_typed_with_status_and_owner(sandbox: SandboxThread) 
     assert got == [(s.id, s.sku, s.status, s.licenses, s.trial, s.owner) for s in tenant.subscriptions]
 
 
+def test_members_of_a_group_come_typed_also_through_groups_in_it(sandbox: SandboxThread) -> None:
+    tenant = usual_tenant(sandbox)
+    group = next(each for each in tenant.groups().values() if each.name == "Front office")
+
+    async def question(client: GraphServiceClient) -> Any:
+        found = client.groups.by_group_id(group.id)
+        return await found.get(), await found.transitive_members.get()
+
+    named, members = asked(sandbox, tenant.id, question)
+    users = {user.id for user in tenant.users if user.department in ("Sales", "Service")}
+    assert (named.id, named.display_name) == (group.id, "Front office")
+    assert {each.id for each in members.value if each.odata_type == "#microsoft.graph.user"} == users
+    assert {each.id for each in members.value} - users == set(group.members)
+
+
 def test_licensed_users_come_in_pages_by_their_next_links(sandbox: SandboxThread) -> None:
     tenant = usual_tenant(sandbox)
     query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(
