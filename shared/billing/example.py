@@ -15,7 +15,7 @@ from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period, calendar_of
 from shared.billing.counts import Count, Holder, Money, Reading, Subscription, SubscriptionStatus
 from shared.billing.lines import LedgerRow
-from shared.billing.plan import Change, ChangeKind
+from shared.billing.plan import Change
 from shared.billing.planner import Facts, plan_company
 from shared.billing.proration import Share
 from shared.billing.rules import (
@@ -173,9 +173,6 @@ class _Play:
         return self.profile.proration.rule is ProrationRule.MANAGE
 
     def _write(self, change: Change, day: date) -> None:
-        if change.kind is ChangeKind.DELETE:
-            self.lines.pop(change.addition or 0)
-            return
         number = change.addition or 1 + len(self.lines)
         standing = self.lines.get(number) or _nothing(number, change.product)
         line = self.lines[number] = replace(standing, **change.fields())  # type: ignore[arg-type]

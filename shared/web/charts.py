@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from markupsafe import Markup
 
@@ -19,9 +19,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 30
 _TICKS = 4
 
 _FRAME = Markup(
+    '<figure class="picture"><figcaption>{title}</figcaption>'
     '<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-labelledby="{id}-title {id}-desc" '
     'xmlns="http://www.w3.org/2000/svg"><title id="{id}-title">{title}</title><desc id="{id}-desc">{desc}</desc>'
-    "{content}</svg>"
+    "{content}</svg></figure>"
 )
 _LINE = Markup('<line class="{kind}" x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}"/>')
 _TEXT = Markup('<text class="label" x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>')
@@ -53,11 +54,15 @@ def bars(id_: str, title: str, desc: str, values: Sequence[tuple[str, float]]) -
 
 
 def steps(id_: str, title: str, desc: str, points: Sequence[Point], until: date) -> Markup:
-    """Two lines that hold their value from day to day: what is due (dashed) and what is billed (drawn through)."""
-    highest = max((max(point.due, point.billed) for point in points), default=0)
+    """Two lines that hold their value from day to day: what is due (dashed) and what is billed (drawn through).
+
+    There is at least one point. The first day alone is drawn as if it lasted until the next one.
+    """
+    highest = max(max(point.due, point.billed) for point in points)
     y = _scale(highest)
-    first = points[0].day if points else until
-    span = max((until - first).days, 1)
+    first = points[0].day
+    until = max(until, first + timedelta(days=1))
+    span = (until - first).days
 
     def x(day: date) -> float:
         return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (day - first).days / span
@@ -87,7 +92,7 @@ def _scale(highest: float) -> Callable[[float], float]:
 
 
 def _round_up(highest: float) -> float:
-    """The end of the scale: 1, 2 or 5 with zeros, so that its quarters read well."""
+    """The end of the scale: 1, 2, 4 or 8 with zeros, so that its quarters read well."""
     step = 1.0
     while True:
         for factor in (1, 2, 4, 8):
@@ -108,8 +113,6 @@ def _grid(highest: float, y: Callable[[float], float]) -> Markup:
 
 
 def _stair(places: Sequence[tuple[float, float]], end: float) -> str:
-    if not places:
-        return ""
     (x, y), *rest = places
     path = [f"M{_at(x)} {_at(y)}", *(f"H{_at(each_x)}V{_at(each_y)}" for each_x, each_y in rest)]
     return "".join([*path, f"H{_at(end)}"])

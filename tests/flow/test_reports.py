@@ -165,8 +165,8 @@ def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(ho
         (3, "too-much", -2, -50),
         (5, "unmapped", 3, None),
     ]
-    assert told["sums"] == [{"currency": "", "billed": 525, "too_little": 150, "too_much": 50, "unpriced": 1}]
-    assert (told["items"], told["differing"]) == (5, 4)
+    assert told["sums"] == [{"currency": "", "billed": 525, "too_little": 150, "too_much": 50, "unpriced": 0}]
+    assert (told["items"], told["differing"], told["unmapped"]) == (5, 4, 1)
 
     every = browser(house).get("/console/api/reconciliation?every=true&search=company 4").json()["rows"]
     assert [(row["name"], row["verdict"]) for row in every] == [("Company 4", "equal")]

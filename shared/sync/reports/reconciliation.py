@@ -46,7 +46,7 @@ _CENT = Decimal("0.01")
 def reconciliation(ports: Ports, *, differing: bool = True, search: str = "") -> Json:
     """Every item whose count and lines differ (or every item), the largest difference of each company first, and sums.
 
-    `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
+    What nobody has mapped has no price and is in no sum. `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
     """
     wanted = search.strip().casefold()
     rows = [
@@ -60,7 +60,8 @@ def reconciliation(ports: Ports, *, differing: bool = True, search: str = "") ->
         "rows": sorted(
             shown, key=lambda row: (row["name"], row["company"], -abs(row["amount"] or 0), row["bill_item"])
         ),
-        "sums": _sums(rows),
+        "sums": _sums(row for row in rows if row["verdict"] != "unmapped"),
+        "unmapped": sum(row["verdict"] == "unmapped" for row in rows),
         "items": len(rows),
         "differing": sum(row["verdict"] != "equal" for row in rows),
     }
@@ -108,7 +109,7 @@ def verdict_on(item: Balance) -> str:
 
 
 def _sums(rows: Iterable[Json]) -> list[Json]:
-    """Per month, by currency; `unpriced` counts the items that differ at no known price."""
+    """Per month, by currency; `unpriced` counts the items of which no price or no count is known."""
     sums: dict[str, Json] = {}
     for row in rows:
         nothing = {"currency": row["currency"], "billed": 0.0, "too_little": 0.0, "too_much": 0.0, "unpriced": 0}

@@ -33,17 +33,17 @@ _BASES = (
     ("greater", "bought or held, whichever is more"),
 )
 _PRICES = (
-    ("keep", "keep what stands; a new line has the product's price"),
+    ("keep", "keep what stands"),
     ("product", "the product's price in Manage"),
     ("custom", "a price of its own"),
     ("cost", "the vendor's cost and a markup"),
     ("retail", "the vendor's retail price"),
     ("tiered", "bands, each with its own price"),
-    ("volume", "bands: the one reached prices all units"),
+    ("volume", "bands: the one reached for all"),
 )
 _RULES = (
-    ("computed", "by the days that are left, worked out here"),
-    ("none", "nothing until the next period"),
+    ("computed", "by the days that are left"),
+    ("none", "from the next period on"),
     ("full", "the whole period"),
     ("manage", "Manage prorates it"),
 )
@@ -131,7 +131,13 @@ GROUPS = (
     Group(
         "Price",
         (
-            FormField("price.kind", "Price", "Where the unit price comes from.", "choice", _PRICES),
+            FormField(
+                "price.kind",
+                "Price",
+                "Where the unit price comes from. Where what stands is kept, a new line has the product's price.",
+                "choice",
+                _PRICES,
+            ),
             FormField("price.amount", "Own price", "A unit's price, with a price of its own."),
             FormField("price.markup", "Markup", "Percent on the vendor's cost."),
             FormField(
@@ -165,9 +171,9 @@ GROUPS = (
             FormField(
                 "proration.start_day",
                 "First day",
-                "Whether the day on which a seat comes counts.",
+                "Whether the day on which a seat comes counts: not with distributors, but with Microsoft and Manage.",
                 "choice",
-                (("excluded", "does not count, as with distributors"), ("included", "counts, as in Manage")),
+                (("excluded", "does not count"), ("included", "counts")),
             ),
             FormField(
                 "proration.first_sync",
