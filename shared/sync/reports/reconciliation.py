@@ -46,7 +46,9 @@ _CENT = Decimal("0.01")
 def reconciliation(ports: Ports, *, differing: bool = True, search: str = "") -> Json:
     """Every item whose count and lines differ (or every item), the largest difference of each company first, and sums.
 
-    What nobody has mapped has no price and is in no sum. `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
+    `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
+
+    What nobody has mapped has no price and is in no sum.
     """
     wanted = search.strip().casefold()
     rows = [
