@@ -121,6 +121,8 @@ def _tell_at_once(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> N
         id_ = _id_of(new, told.until if told is not None else None)
         notices = _notices(ports, subscriber, id_, at_once(subscriber, new, today)) if new else []
         ports.notices.add(subscriber.id, Told(now, known), notices)
+        if notices:
+            _forget_old(ports, subscriber, now)
     except TrueUpError as error:
         log.error("what to tell %s at once: %s", subscriber.id, error)
 

@@ -363,6 +363,22 @@ def test_what_was_sent_long_ago_is_forgotten(house):
     assert min(each.made for each in kept) >= house.clock.time - timedelta(days=90)
 
 
+def test_what_was_told_at_once_long_ago_is_forgotten_too():
+    house = NoticeHouse(DESK)
+    house.company(250, [b.count(10)], [b.addition(8250, 10)])
+    for _ in range(50):
+        house.clock.pass_by(days=2)
+        house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+        house.sync(250)
+        house.tell()
+        house.source.failing.clear()
+        house.sync(250)
+        house.tell()
+
+    assert len(house.teams.taken) == 50
+    assert len(house.notices.notices.sent("desk")) <= 47
+
+
 def test_more_than_fits_is_counted_and_said(house):
     for company in range(1, 206):
         house.company(company, [b.count(12, sku="unknown-sku", name="Visio")])
