@@ -34,6 +34,11 @@ _OFFERED: Mapping[FindingKind, tuple[ChoiceKind, ...]] = {
 }
 
 
+def can_be_chosen_about(finding: FindingKind) -> bool:
+    """Whether findings of a kind may offer a choice."""
+    return finding in _OFFERED
+
+
 def offered(finding: FindingKind, key: str) -> tuple[ChoiceKind, ...]:
     """What can be chosen about an open finding; of a currency only whether an agreement is billed in it."""
     if finding is FindingKind.CURRENCY and agreement_of_subject(key) is None:

@@ -128,6 +128,7 @@ def _told(entry: HistoryEntry, texts: bool) -> Json:
         "run": entry.run,
         "actor": entry.actor,
         "addition": entry.addition,
+        "bill_item": entry.change.key.bill_item if entry.change is not None else None,
         "change": views.change(entry.change, texts=texts) if entry.change is not None else None,
         "request_id": entry.request_id,
         "note": entry.note,

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from shared.billing.findings import FindingKind
 from shared.sync import views
 from shared.sync.approvals import companies_to_decide
+from shared.sync.choices import can_be_chosen_about
 from shared.sync.company import Synced
 from shared.sync.decisions import groups_shown
+from shared.sync.desk.company import findings_of
 from shared.sync.ports import Ports
 from shared.sync.undoing import Undone
 
 Json = dict[str, Any]
+
+#: The kinds of findings about which a person can choose.
+_CHOICES = {kind.value for kind in FindingKind if can_be_chosen_about(kind)}
 
 
 def waiting(ports: Ports) -> Json:
@@ -40,6 +46,18 @@ def waiting(ports: Ports) -> Json:
         "groups": shown,
         "undoes": undoes,
     }
+
+
+def questions(ports: Ports) -> list[Json]:
+    """The open findings about which a person can choose, over all companies, each with the lines that it is about."""
+    rules = ports.rules.load()
+    asked = [row for row in ports.companies.all() if _CHOICES.intersection(row.summary.findings)]
+    return [
+        {"company": row.id, "name": row.name, **told}
+        for row in asked
+        for told in findings_of(row, ports.company_state.load(row.id), rules)
+        if told["choices"]
+    ]
 
 
 def approved(hashes: Sequence[str], synced: Synced) -> Json:

@@ -18,6 +18,8 @@ from shared.web.api import approvals, companies, mapping, profiles, reports, ven
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
+from shared.web.pages import approvals as approval_pages
+from shared.web.pages import companies as company_pages
 from shared.web.pages import exchange, runs, setup
 from shared.web.pages import mapping as mapping_pages
 from shared.web.pages import profiles as profile_pages
@@ -44,6 +46,8 @@ API_ROUTERS = (
 PAGE_ROUTERS = (
     setup.router,
     profile_pages.router,
+    company_pages.router,
+    approval_pages.router,
     report_pages.router,
     runs.router,
     mapping_pages.router,

@@ -44,7 +44,8 @@ SKU_FORM = {"edition": "1", "pick": '["microsoft365","x"]'}
 HERE_FORM = {"edition": "1", "pick": '["{company}","microsoft365","x"]'}
 NOT_BILLED = {**SKU, "do_not_bill": True}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
-NOT_BILLED = {"source": b.SOURCE, "sku": b.STANDARD, "bill": False}
+SOLD = {"source": b.SOURCE, "sku": b.STANDARD}
+NOT_BILLED = {**SOLD, "bill": False}
 
 EXAMPLE = {
     "profile": {"id": "a", "name": "A", "product": "M365-BP"},
@@ -71,6 +72,19 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/setup"): Way(READER),
     ("POST", f"{API}/setup/{{connection}}/test"): Way(READER, body={}, path={"connection": "manage"}),
     ("GET", f"{API}/waiting"): Way(READER),
+    ("GET", f"{API}/questions"): Way(READER),
+    ("GET", "/console/companies"): Way(READER),
+    ("GET", "/console/companies/{company}"): Way(READER),
+    ("GET", "/console/companies/{company}/history"): Way(READER),
+    ("POST", "/console/companies/{company}/sync"): Way(BILLER, form={}),
+    ("POST", "/console/companies/{company}/decide"): Way(BILLER, form={"groups": "{hash}", "verdict": "approve"}),
+    ("POST", "/console/companies/{company}/choose"): Way(BILLER, form={"choice": "accept", "bill_item": "x"}),
+    ("POST", "/console/companies/{company}/undo"): Way(BILLER, form={"run": "run"}),
+    ("POST", "/console/companies/{company}/billing"): Way(BILLER, form={**SOLD, "how": "never"}),
+    ("POST", "/console/companies/{company}/mode"): Way(ADMIN, form={"mode": "approve"}),
+    ("GET", "/console/approvals"): Way(READER),
+    ("POST", "/console/approvals/decide"): Way(BILLER, form={"chosen": "{company}:{hash}", "verdict": "reject"}),
+    ("POST", "/console/approvals/kind"): Way(BILLER, form={"kind": "adoption", "held": "false"}),
     ("GET", f"{API}/companies"): Way(READER),
     ("GET", f"{API}/companies/{{company}}"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/history"): Way(READER),

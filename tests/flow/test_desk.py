@@ -132,7 +132,7 @@ def test_what_no_policy_mentions_is_unmapped_and_what_is_not_to_be_billed_says_s
 def test_an_agreement_is_shown_before_and_after_the_plan_with_its_next_invoice(house):
     (agreement,) = company(house.ports, 1)["agreements"]
     (line,) = agreement["lines"]
-    assert (line["before"]["quantity"], line["after"]["quantity"], line["changed"]) == (5, 8, True)
+    assert (line["before"]["quantity"], line["after"]["quantity"], line["change"]) == (5, 8, "changed")
     invoice = agreement["invoice"]
     assert (invoice["from"], invoice["before"], invoice["after"]) == ("2026-12-01", 125.0, 200.0)
     assert agreement["currency"] == "EUR"
@@ -285,3 +285,17 @@ def test_a_biller_says_what_is_billed_and_only_an_admin_changes_the_mode(house):
     assert row.mode is Mode.APPROVE
     assert last_note(house, 3)[0] == "mode approve"
     assert client(house, ADMIN).post("/console/api/companies/9/mode", json={"mode": "auto"}).status_code == 404
+
+
+def test_no_choice_is_offered_where_there_is_no_line_to_choose(house):
+    house.company(6, [], [b.addition(61, 3)])
+    house.sync(6)
+    (finding,) = company(house.ports, 6)["findings"]
+    assert (finding["kind"], finding["choices"], finding["lines"]) == ("candidates", [], [])
+
+
+def test_a_line_that_is_only_taken_over_stays_as_it_is(house):
+    house.count(1, b.count(5, customer="tenant-1"))
+    house.sync(1)
+    (agreement,) = company(house.ports, 1)["agreements"]
+    assert [line["change"] for line in agreement["lines"]] == ["adopted"]

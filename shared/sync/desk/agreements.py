@@ -81,12 +81,21 @@ def _side_by_side(before: Iterable[Addition], after: Iterable[Addition], ours: C
         {
             "product": one.product,
             "ours": one.id in ours or one.id <= 0,
-            "changed": standing.get(one.id) != wanted.get(one.id),
+            "change": _change(standing.get(one.id), wanted.get(one.id)),
             "before": line(standing[one.id]) if one.id in standing else None,
             "after": line(wanted[one.id]) if one.id in wanted else None,
         }
         for one in ordered
     ]
+
+
+def _change(before: Addition | None, after: Addition | None) -> str:
+    """What becomes of a line: `new`, `removed`, `changed`, only `adopted` (or given back), or `none`."""
+    if before is None or after is None:
+        return "new" if before is None else "removed"
+    if line(before) != line(after):
+        return "changed"
+    return "adopted" if before.serial_number != after.serial_number else "none"
 
 
 def _invoice(

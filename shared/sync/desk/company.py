@@ -10,17 +10,20 @@ from typing import Any
 
 from shared.billing.agreements import Addition
 from shared.billing.choices import ABOUT_OTHERS, subject_of_stray
+from shared.billing.feeds import item_rules
 from shared.billing.findings import FindingKind
 from shared.billing.lines import canonical, has_our_prefix
 from shared.billing.plan import Group
 from shared.billing.rules import CompanyLink, Rules
 from shared.clock import business_date
 from shared.errors import Gone
+from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.records import OpenFinding, Verdict
 from shared.sync import views
 from shared.sync.desk.agreements import agreements, line
 from shared.sync.desk.licences import billed_for_nothing_told, licences
+from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -43,7 +46,7 @@ def company(ports: Ports, number: int) -> Json:
         "licences": licences(state, rules, as_of),
         "items": billed_for_nothing_told(state, rules, as_of),
         "agreements": agreements(state, changes, as_of),
-        "findings": [_finding(state.findings[key], state, rules) for key in sorted(state.findings)],
+        "findings": findings_of(row, state, rules),
     }
 
 
@@ -66,21 +69,27 @@ def _link(link: CompanyLink, state: CompanyState) -> Json:
     }
 
 
-def _finding(open_: OpenFinding, state: CompanyState, rules: Rules) -> Json:
-    """`lines` are the additions of which a choice about the finding names one or several."""
+def findings_of(row: CompanyRow, state: CompanyState, rules: Rules) -> list[Json]:
+    """The open findings of a company, each with what can be chosen about it."""
+    return [_finding(state.findings[key], row, state, rules) for key in sorted(state.findings)]
+
+
+def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Rules) -> Json:
+    """`lines` are the additions of which a choice about the finding names one or several; without any there is none."""
     told, key = views.finding(open_), open_.finding.key
     found: Iterable[Addition] = ()
     if open_.finding.kind is FindingKind.STRAY:
         found = [each for each in state.overview.lines if subject_of_stray(each.id) == key]
     elif ABOUT_OTHERS & set(told["choices"]):
-        found = _others(key, state, rules)
+        found = _others(key, row, state, rules)
+        told["choices"] = told["choices"] if found else []
     return {**told, "lines": [line(each) for each in found]}
 
 
-def _others(item: str, state: CompanyState, rules: Rules) -> list[Addition]:
+def _others(item: str, row: CompanyRow, state: CompanyState, rules: Rules) -> list[Addition]:
     """Lines that are not ours and bill what a bill item would be billed by."""
-    billed = next((one for one in state.overview.billed if one.item == item), None)
-    profile = rules.profiles.get(billed.profile or "") if billed is not None else None
+    rule = next((rule for rule in item_rules(rules, company_rules(row, state)) if rule.id == item), None)
+    profile = rule.profile if rule is not None else None
     if profile is None:
         return []
     products = {product.casefold() for product in (*profile.products, *profile.replaces)}

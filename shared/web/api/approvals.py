@@ -86,6 +86,12 @@ def waiting(ports: House) -> dict[str, Any]:
     return inbox.waiting(ports)
 
 
+@router.get("/questions")
+def questions(ports: House) -> dict[str, Any]:
+    """The open findings about which a person can choose, over all companies."""
+    return {"questions": inbox.questions(ports)}
+
+
 @router.get("/companies/{company}/history")
 def history(
     ports: House,

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.billing.findings import FindingKind
 from shared.billing.rules import Mode
@@ -24,6 +24,8 @@ acts = [Depends(our_own)]
 #: Manage's record ids have at most ten digits.
 InPath = Annotated[int, Path(alias="company", gt=0, lt=10**10)]
 Text = Annotated[str, Query(max_length=200)]
+#: A form sends an empty text for what was not chosen.
+_OR_EMPTY = BeforeValidator(lambda value: value or None)
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -50,9 +52,9 @@ class ChangeMode(Asked):
 
 def wanted(
     text: Text = "",
-    mode: Mode | None = None,
-    outcome: Annotated[str | None, Query(max_length=20)] = None,
-    finding: FindingKind | None = None,
+    mode: Annotated[Mode | None, _OR_EMPTY] = None,
+    outcome: Text = "",
+    finding: Annotated[FindingKind | None, _OR_EMPTY] = None,
     waiting: bool = False,
     sort: SortBy = SortBy.NAME,
     turned: bool = False,
@@ -60,7 +62,7 @@ def wanted(
     size: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Wanted:
     """What a query asks the list for."""
-    return Wanted(text, mode, outcome, finding, waiting, sort, turned, page, size)
+    return Wanted(text, mode, outcome or None, finding, waiting, sort, turned, page, size)
 
 
 @router.get("/companies")

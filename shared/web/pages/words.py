@@ -1,0 +1,98 @@
+"""The words in which pages tell outcomes, modes, choices and what became of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.billing.choices import ChoiceKind
+from shared.sync.company import Synced
+from shared.web.pages.acting import NotDone
+
+#: What stands on the badge of an outcome, and its colour.
+OUTCOMES: Mapping[str | None, tuple[str, str]] = {
+    None: ("not looked at yet", ""),
+    "never": ("not looked at yet", ""),
+    "unchanged": ("in order", "done"),
+    "applied": ("written", "done"),
+    "planned": ("planned", "warn"),
+    "held": ("held", "warn"),
+    "skipped": ("skipped", ""),
+    "failed": ("failed", "problem"),
+}
+MODES = {
+    "observe": "Observe: plan and report, write nothing",
+    "approve": "Approve: write what a person approved",
+    "auto": "Auto: write what the guards let through",
+}
+CHOICES: Mapping[str, str] = {
+    ChoiceKind.RESTORE.value: "Put the line back as TrueUp wrote it",
+    ChoiceKind.ACCEPT.value: "Keep the edit until the count or a rule changes",
+    ChoiceKind.RESUME.value: "Bill it again",
+    ChoiceKind.STOP.value: "Do not bill it any more",
+    ChoiceKind.ADOPT.value: "Adopt the ticked line",
+    ChoiceKind.END_OTHER.value: "End the ticked lines where ours begins",
+    ChoiceKind.CREATE_ANYWAY.value: "Create ours beside the ticked lines",
+    ChoiceKind.IGNORE.value: "Ignore this line",
+    ChoiceKind.CONFIRM.value: "Confirm this currency",
+}
+KINDS = {
+    "adoption": "Adoptions",
+    "increase": "Increases",
+    "reduction": "Reductions",
+    "one-off": "One-off charges and credits",
+    "correction": "Corrections",
+}
+_DONE = {"created": "created", "updated": "changed", "ended": "ended"}
+
+
+def looked_at(synced: Synced | None) -> str:
+    """What a look at a company came to. Raises `NotDone` where it failed."""
+    if synced is None:
+        return "It is saved. Another worker is at the company; its next look goes by it."
+    report = synced.report
+    match report.outcome.value:
+        case "failed":
+            raise NotDone(f"The look at the company failed: {report.note}.")
+        case "applied":
+            return f"Looked at now. Written: {_listed(report.written)}."
+        case "held":
+            return "Looked at now. A guard holds what is planned: look at it below."
+        case "planned":
+            return f"Looked at now. Planned: {_listed(report.planned)}."
+        case "skipped":
+            return "Nothing to look at: no customer of any source is linked."
+    return "Looked at now. Everything is as it should be."
+
+
+def approved(told: Mapping[str, Any]) -> str:
+    """What came of an approval, as `inbox.approved` tells it. Raises `NotDone` where something was not written."""
+    stale, unknown, note = told["stale"], told["unknown"], told["note"]
+    if stale or unknown:
+        raise NotDone(
+            f"{len(stale) + len(unknown)} of the groups are not what is planned any more, and were not written. "
+            "Look at what is planned now, and decide anew."
+        )
+    if told["outcome"] == "failed":
+        raise NotDone(f"The approval is stored, but not all of it could be written: {note}. The next look goes on.")
+    return f"Approved. Written: {_listed(told['written'])}."
+
+
+def undone(told: Mapping[str, Any]) -> str:
+    """What came of an undo, as `inbox.undone` tells it. Raises `NotDone` where something is left."""
+    refused = [f"{each['bill_item']}: {each['reason']}" for each in told["refused"]]
+    left = [*refused, *told["failures"]]
+    if told["nothing"]:
+        raise NotDone("There is nothing left to undo of this: it is undone already.")
+    if left:
+        raise NotDone(f"{_counted(len(told['undone']), 'group')} undone. Not undone: {'; '.join(left)}.")
+    return f"{_counted(len(told['undone']), 'group')} undone. The company waits for approvals now."
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    told = [f"{_counted(number, 'line')} {_DONE.get(kind, kind)}" for kind, number in counts.items()]
+    return ", ".join(told) or "nothing"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
