@@ -16,7 +16,7 @@ from tests.integration.waiting import eventually
 
 ADDITIONS = "/finance/agreements/{agreement}/additions"
 #: So slow that a host is in the middle of the night when it is seen to have written.
-SLOW = {"system": "manage", "fault": "latency:300"}
+SLOW = {"system": "manage", "fault": "latency:200"}
 ANSWER_LOST = {"system": "manage", "method": "POST", "route": ADDITIONS, "fault": "reset-after", "count": 1}
 LATE = {"system": "manage", "method": "POST", "route": ADDITIONS, "fault": "late-commit:2000", "count": 1}
 
@@ -24,7 +24,7 @@ LATE = {"system": "manage", "method": "POST", "route": ADDITIONS, "fault": "late
 AT_ONCE = {
     "AzureFunctionsJobHost__extensions__queues__batchSize": "4",
     "PYTHON_THREADPOOL_THREAD_COUNT": "8",
-    "TRUEUP_LEASE_SECONDS": "4",
+    "TRUEUP_LEASE_SECONDS": "6",
 }
 
 
