@@ -43,7 +43,7 @@ def api() -> schemathesis.BaseSchema:
 @pytest.mark.parametrize(("method", "path"), sorted(way for way in routes() if way[1] in documented()))
 def test_a_route_answers_as_its_document_says(api: schemathesis.BaseSchema, method: str, path: str) -> None:
     @given(case=api[path][method].as_strategy())
-    @settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=8, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
     def holds(case: schemathesis.Case) -> None:
         case.call_and_validate(checks=CHECKS)
 

@@ -191,13 +191,13 @@ def documents(draw: st.DrawFn) -> RulesDocument:
 
 
 @given(documents())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_written_is_read_back_the_same(document):
     assert read_rules(write_rules(document)) == document
 
 
 @given(documents())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_values_survive_the_way_through_a_document(document):
     msp, companies = to_values(from_values(*to_values(document, version=4)), version=4)
 
@@ -222,7 +222,7 @@ def test_values_survive_the_way_through_a_document(document):
 
 
 @given(documents(), st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_order_in_which_values_come_does_not_change_the_text(document: RulesDocument, order: random.Random):
     msp, companies = to_values(document, version=1)
     shuffled_profiles, shuffled_policies = list(msp.profiles.items()), list(msp.policies)

@@ -96,7 +96,7 @@ def test_a_document_comes_back_as_it_was(sheet: Sheet) -> None:
     assert SHEET.decode(SHEET.encode(sheet)) == sheet
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 60_000), st.sampled_from(["Ana Example", "Zoë Ünlü", "小林 例", "🙂🙂🙂"]), st.integers(0, 2**32))
 def test_a_long_list_of_users_is_split_and_nothing_is_lost(users: int, name: str, seed: int) -> None:
     sheet = Sheet("all", users=tuple(f"{name} {number * seed % 1_000_003}" for number in range(users)))

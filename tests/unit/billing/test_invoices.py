@@ -324,7 +324,7 @@ def play(agreement: Agreement, nights, delays, *, applies=None, invoiced_on=None
 
 
 @given(scenarios())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_the_invoices_add_up_to_what_the_seats_owe_whatever_the_days_on_which_they_were_run(scenario):
     agreement, nights, delays = scenario
     billed, wanted = play(agreement, nights, delays)
@@ -333,7 +333,7 @@ def test_the_invoices_add_up_to_what_the_seats_owe_whatever_the_days_on_which_th
 
 
 @given(scenarios())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_second_plan_right_after_applying_is_empty_on_every_day(scenario):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):
@@ -344,7 +344,7 @@ def test_a_second_plan_right_after_applying_is_empty_on_every_day(scenario):
 
 
 @given(scenarios())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_with_the_store_lost_no_standing_change_and_no_one_off_line_is_planned(scenario):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):
@@ -373,7 +373,7 @@ def owed_with_credits(agreement: Agreement, history: list[tuple[date, int]], inv
 
 
 @given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_with_credits_every_day_of_every_seat_is_paid_once_whenever_plans_and_invoices_were_run(scenario, chances):
     agreement, nights, delays = scenario
     agreement.kind = PriceKind.CUSTOM
@@ -506,7 +506,7 @@ def test_an_agreement_that_does_not_prorate_is_not_left_to_manage():
 
 
 @given(scenarios(), st.sampled_from(list(Arrears)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_were_run(scenario, arrears):
     agreement, nights, delays = scenario
     agreement.kind, agreement.arrears = PriceKind.CUSTOM, arrears
@@ -677,7 +677,7 @@ def test_a_profile_that_turns_to_arrears_does_not_bill_a_period_twice():
 
 
 @given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_plans_that_waited_for_approval_lose_nothing_while_counts_only_rise(scenario, chances):
     agreement, nights, delays = scenario
     if agreement.proration.rule is ProrationRule.NONE:
@@ -1196,7 +1196,7 @@ def switches(draw):
 
 
 @given(scenarios(), switches(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_rules_change_no_seat_is_billed_twice_for_a_period_and_plans_converge(scenario, changes, runs):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):

@@ -406,7 +406,7 @@ HOLDERS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), st.sampled_fr
 
 
 @given(st.lists(FILTERS, min_size=1, max_size=3), st.lists(FILTERS, max_size=2), FILTERS, HOLDERS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_nobody_is_ever_billed_twice(parts, others, link, people):
     """Of one company's parts, and of companies that share the customer, whatever their filters are."""
     own = b.company(
