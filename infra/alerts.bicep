@@ -1,4 +1,5 @@
-// Three alerts, on what the platform itself records of each function: host.json keeps those records out of sampling.
+// Alerts on what the platform itself records of each function: host.json keeps those records out of sampling. One more
+// on what the hourly question to Manage writes into the log when Manage begins to refuse us, or refuses otherwise.
 
 @description('Name of the Application Insights component.')
 param insightsName string
@@ -38,6 +39,15 @@ var rules = [
     query: 'requests | where operation_Name in ("tick", "watchdog", "notices", "sync_worker", "poison_worker") and not(tobool(success))'
     operator: 'GreaterThan'
     threshold: 2
+    window: 'PT15M'
+    frequency: 'PT15M'
+  }
+  {
+    name: 'manage-refuses'
+    title: 'TrueUp: Manage refuses us'
+    query: 'traces | where message startswith "finding refused manage:"'
+    operator: 'GreaterThan'
+    threshold: 0
     window: 'PT15M'
     frequency: 'PT15M'
   }

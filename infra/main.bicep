@@ -218,6 +218,12 @@ param httpConcurrency int = 8
 ])
 param storageRedundancy string = 'Standard_LRS'
 
+@description('What the resource group may cost in a month, a whole number in the currency of the bill. Empty: no budget.')
+param budgetAmount string = ''
+
+@description('First day of the month that the budget begins with, such as 2026-12-01. It stays as it was first given.')
+param budgetStart string = ''
+
 var token = uniqueString(subscription().id, environmentName, location)
 var tags = {
   'azd-env-name': environmentName
@@ -260,6 +266,17 @@ module alerts 'alerts.bicep' = {
     email: alertEmail
     location: location
     tags: tags
+  }
+}
+
+module budget 'budget.bicep' = if (!empty(budgetAmount)) {
+  name: 'budget'
+  scope: group
+  params: {
+    name: 'budget-trueup-${token}'
+    amount: int(budgetAmount)
+    email: alertEmail
+    startDate: budgetStart
   }
 }
 

@@ -9,6 +9,7 @@ import ast
 import fnmatch
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ import pytest
 from pycep import BicepParser
 from ruamel.yaml import YAML
 
+from shared.billing.findings import Finding, FindingKind
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.settings import load_settings, setting_names
+from shared.sync.msp import settle
 from shared.web.principal import Role
+from tests.fakes.house import House
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -76,6 +80,7 @@ ROLES = {
 }
 
 UNTAGGED = (
+    "Microsoft.Consumption/budgets",
     "Microsoft.Authorization/roleAssignments",
     "Microsoft.Insights/diagnosticSettings",
     "Microsoft.Storage/storageAccounts/",
@@ -194,7 +199,8 @@ def test_main_gives_every_module_its_parameters_and_uses_outputs_that_exist():
     assert {module["type"] for module in modules.values()} == {"local"}
     assert sorted(module["detail"]["path"] for module in modules.values()) == sorted({*TEMPLATES} - {"main.bicep"})
     for module in modules.values():
-        assert set(module["config"]["params"]) == set(parsed(module["detail"]["path"])["parameters"])
+        config = module["config"].get("config", module["config"])
+        assert set(config["params"]) == set(parsed(module["detail"]["path"])["parameters"])
     for module, output in re.findall(r"(\w+)\.outputs\.(\w+)", text_of("main.bicep")):
         assert output in parsed(modules[module]["detail"]["path"])["outputs"]
 
@@ -441,9 +447,29 @@ def test_the_app_is_python_3_13_on_flex_consumption_with_limits_set_on_purpose()
 def test_alerts_ask_for_functions_that_exist():
     triggers = {name for module in ("timers", "workers") for name in functions_in(ROOT / f"functions/{module}.py")}
     queries = re.findall(r"query: '(.*)'", text_of("alerts.bicep"))
-    named = [set(re.findall(r'"(\w+)"', query)) for query in queries]
+    named = [set(re.findall(r'"([^"]+)"', query)) for query in queries]
 
-    assert named == [{"sync_worker"}, {"poison_worker"}, triggers]
+    assert named == [{"sync_worker"}, {"poison_worker"}, triggers, {"finding refused manage:"}]
+
+
+def test_the_alert_about_manage_asks_for_the_line_that_is_written_when_manage_refuses_us(caplog):
+    refused = Finding(FindingKind.REFUSED, "manage", "ConnectWise Manage answered 401.", "Correct the keys.")
+
+    settle(House().ports, lambda key: False, [refused])
+
+    assert [line for line in caplog.messages if line.startswith("finding refused manage:")] == caplog.messages
+    assert caplog.messages != []
+
+
+def test_the_budget_is_there_where_an_amount_is_given_and_tells_before_it_is_spent():
+    budget = resources("budget.bicep")["budget"]["properties"]
+
+    assert "module budget 'budget.bicep' = if (!empty(budgetAmount))" in text_of("main.bicep")
+    assert budget["timeGrain"] == "Monthly"
+    assert {(each["thresholdType"], each["threshold"]) for each in budget["notifications"].values()} == {
+        ("Actual", 80),
+        ("Forecasted", 100),
+    }
 
 
 def functions_in(module: Path) -> Iterator[str]:
@@ -467,8 +493,9 @@ def test_host_json_stays_within_what_flex_consumption_takes():
     assert load_settings(deployed_settings()).lease_seconds < hours * 3600 + minutes * 60 + seconds <= 3600
     assert (queues["batchSize"], queues["newBatchThreshold"]) == (1, 0)
     assert 1 <= queues["maxDequeueCount"] <= 100
-    # The alerts count requests, so none may be sampled away.
-    assert "Request" in host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    # The alerts count requests and lines of the log, so none may be sampled away.
+    kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    assert {"Request", "Trace"} <= set(kept)
 
 
 @pytest.mark.parametrize(
@@ -517,6 +544,78 @@ def is_shipped(path: str) -> bool:
         for pattern in patterns
     )
     return not any(ignored)
+
+
+# --- What runs on GitHub ---
+
+#: Each workflow: what starts it, and what each job may do there beyond nothing.
+WORKFLOWS = {
+    "tests.yml": ({"push", "pull_request"}, {"tests": {"contents": "read"}, "audit": {"contents": "read"}}),
+    "deploy.yml": ({"workflow_dispatch"}, {"deploy": {"contents": "read", "id-token": "write"}}),
+}
+
+
+def workflow(name: str) -> dict[str, Any]:
+    return YAML(typ="safe").load((ROOT / ".github/workflows" / name).read_text(encoding="utf-8"))
+
+
+def steps_of(name: str) -> list[dict[str, Any]]:
+    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+
+
+def test_every_workflow_is_held_to_these_rules():
+    assert {path.name for path in (ROOT / ".github/workflows").iterdir()} == set(WORKFLOWS)
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_may_do_what_it_needs_and_nothing_else(name):
+    starts, rights = WORKFLOWS[name]
+    made = workflow(name)
+
+    assert set(made["on"]) == starts
+    assert {job: each.get("permissions", made["permissions"]) for job, each in made["jobs"].items()} == rights
+    assert all(job["timeout-minutes"] <= 60 for job in made["jobs"].values())
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_an_action_is_pinned_by_its_commit_and_leaves_no_token_behind(name):
+    used = [step for step in steps_of(name) if "uses" in step]
+
+    assert [step["uses"] for step in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", step["uses"])] == []
+    assert all(
+        step["with"]["persist-credentials"] is False for step in used if step["uses"].startswith("actions/checkout@")
+    )
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_knows_no_secret_and_runs_nothing_that_others_can_write(name):
+    expressions = [
+        expression
+        for step in steps_of(name)
+        for expression in re.findall(r"\$\{\{\s*(.*?)\s*\}\}", step.get("run", ""))
+    ]
+
+    assert expressions == []
+    assert "secrets." not in (ROOT / ".github/workflows" / name).read_text(encoding="utf-8")
+
+
+def test_what_every_submission_must_pass_runs_on_every_push():
+    assert [step["run"] for step in workflow("tests.yml")["jobs"]["tests"]["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_github_packs_what_the_rules_of_the_package_let_through():
+    packed = next(step["run"] for step in steps_of("deploy.yml") if "package.zip" in step.get("run", ""))
+    committed = {path for path in tracked_files() if is_shipped(path) and path != ".funcignore"}
+    named = packed.split("package.zip ")[1].split()
+
+    assert committed
+    assert {path.split("/")[0] for path in committed} == set(named)
+
+
+def tracked_files() -> list[str]:
+    """What a fresh checkout holds."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return listed.stdout.split()
 
 
 # --- The way there, as it is told ---
