@@ -81,7 +81,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for rule 
   kind: 'LogAlert'
   properties: {
     displayName: rule.title
-    description: 'See docs/deploy.md, Alerts.'
+    description: 'See docs/operate.md, Alerts.'
     severity: 1
     enabled: true
     autoMitigate: true

@@ -641,3 +641,40 @@ def test_the_guide_makes_the_roles_that_the_console_knows_each_with_an_id_of_its
     roles = json.loads(made[1])
     assert [role["value"] for role in roles] == list(Role)
     assert len({role["id"] for role in roles}) == len(Role)
+
+
+def test_the_operators_guide_says_of_every_finding_what_it_means_and_where_to_begin():
+    guide = (ROOT / "docs/operate.md").read_text(encoding="utf-8").split("## Findings")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+) \| (.+) \|$", guide, re.M)
+
+    assert [kind for kind, _, _ in rows] == [kind.value for kind in FindingKind]
+
+
+def test_the_operators_guide_has_a_row_for_every_alert():
+    guide = (ROOT / "docs/operate.md").read_text(encoding="utf-8").split("## Alerts")[1].split("\n## ")[0]
+    titles = re.findall(r"title: 'TrueUp: (.+)'", text_of("alerts.bicep"))
+
+    told = [alert.casefold() for alert in re.findall(r"^\| ([^|]+) \| [^|]+ \| [^|]+ \|$", guide, re.M)[1:]]
+    assert [alert for alert in told if not alert.startswith("---")] == [title.casefold() for title in titles]
+
+
+def test_links_of_the_guides_lead_somewhere():
+    guides = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")}
+    headings = {
+        name: {
+            re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.+)$", text, re.M)
+        }
+        for name, text in guides.items()
+    }
+    links = [
+        (name, page or name, anchor)
+        for name, text in guides.items()
+        for page, anchor in re.findall(r"\]\(([\w-]*\.md)?#?([\w-]*)\)", text)
+    ]
+
+    assert len(links) > 20
+    assert [
+        (name, page, anchor)
+        for name, page, anchor in links
+        if page not in guides or (anchor and anchor not in headings[page])
+    ] == []
