@@ -34,7 +34,7 @@ from shared.billing.proration import Share
 from shared.billing.quantities import is_dated, used_within
 from shared.billing.rules import Arrears, BillingProfile, Mode, Rounding
 from shared.billing.schedule import without_copies
-from shared.billing.seats import SeatRecord
+from shared.billing.seats import SeatDay, SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.wording import spoken
 
@@ -42,12 +42,18 @@ from shared.billing.wording import spoken
 _PERIODS_BACK = 2
 #: So many days after a period what the vendor dates should be known to its end.
 _LATE_DAYS = 10
+#: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
+_NEW_DAYS = 45
 _ZERO, _HUNDREDTH = Decimal(0), Decimal("0.01")
 
 
 def has_usage(item: BillItem, situation: Situation) -> bool:
-    """Whether usage of an item was ever read: its last period is billed although nothing is counted any more."""
-    return any(_usage_of(item, situation))
+    """Whether usage of an item was ever read: its last period is billed although nothing is counted any more.
+
+    What the vendor dates was read also where the newest month has none yet.
+    """
+    in_arrears = item.profile is not None and item.profile.arrears is not None
+    return (in_arrears and is_dated(item.told)) or any(_usage_of(item, situation))
 
 
 def _usage_of(item: BillItem, situation: Situation) -> Iterator[tuple[str, SeatRecord]]:
@@ -85,7 +91,8 @@ def plan_usage(
         return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
     changes = (*copies, *owed.changes, *leaving.changes)
     group = Group(item.id, changes) if changes else None
-    return ItemPlan(group, (*observed, *owed.untimely, *_not_read(target, record, situation)), (record,))
+    told = (*owed.untimely, *_not_read(target, record, situation), *_partly_charged(target, record, situation))
+    return ItemPlan(group, (*observed, *told), (record,))
 
 
 def _with_readings(
@@ -96,11 +103,26 @@ def _with_readings(
     What was used is the item's, wherever it is billed: the record moves with it to another agreement.
     """
     so_far = [(seats.seen or date.min, name == line, seats) for name, seats in _usage_of(item, situation)]
-    record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else SeatRecord(line)
+    record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else _new(line, item, situation)
     if record.seen is not None:
         for day, then in _told_since(record.seen, item, profile, situation):
             record = _with_reading(record, day, then, item)
     return _with_reading(record, situation.as_of, quantity, item)
+
+
+def _new(line: str, item: BillItem, situation: Situation) -> SeatRecord:
+    """A record that begins tonight, or where the vendor dates what it never told of before, with its first day."""
+    used = [
+        day
+        for count in item.counts
+        for part in count.subscriptions or ()
+        for day, amount in (part.usage.days if part.usage is not None else ())
+        if amount
+    ]
+    first, as_of = min(used, default=situation.as_of), situation.as_of
+    if first < as_of - timedelta(days=_NEW_DAYS) or not situation.was_zero(item):
+        return SeatRecord(line)
+    return SeatRecord(line, (SeatDay(min(first, as_of), _ZERO, None),), as_of)
 
 
 def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillItem) -> SeatRecord:
@@ -153,6 +175,24 @@ def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[
     ]
 
 
+def _partly_charged(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
+    """A level has no days: of a period that is charged in part on another agreement a person bills the rest."""
+    until = charged_once(target, situation).elsewhere
+    if until is None or is_dated(target.item.told):
+        return []
+    return [
+        Finding(
+            FindingKind.CALENDAR_UNSUPPORTED,
+            f"{target.item.id}/{period.start.isoformat()}",
+            f"{target.item.name}: its usage from {spoken(period.start)} to {spoken(period.end)} is not billed here: "
+            f"the agreement that it was billed on before, whose periods are others, charges it up to {spoken(until)}.",
+            "Bill what was used after that day by hand.",
+        )
+        for period in _over(target, record, situation)
+        if period.start <= until < period.end
+    ]
+
+
 def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
     """Lines that people kept have charged it too, but those beside which a person wants ours."""
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
@@ -165,13 +205,13 @@ def _owed(target: Target, record: SeatRecord, situation: Situation, kept: Sequen
     calendar = target.calendar
     lines = [line.addition for line in situation.standing_lines(target.item)]
     billed = lines_billed([*lines, *kept])
-    charged = charged_once(target, situation).seats
+    charged = charged_once(target, situation)
     owed: list[Owed] = []
     for period in _over(target, record, situation):
-        used = _used(target, record, period)
+        used = _used(target, record, period, charged.elsewhere)
         if used is None:
             continue
-        owing = used - billed(period) - charged.get(period.start, _ZERO)
+        owing = used - billed(period) - charged.seats.get(period.start, _ZERO)
         if owing > 0:
             share = Share(period.days, period.days)
             owed.append(Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of)))
@@ -194,20 +234,26 @@ def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Peri
     return periods
 
 
-def _used(target: Target, record: SeatRecord, period: Period) -> Decimal | None:
-    """What a period used; None where nobody knows."""
+def _used(target: Target, record: SeatRecord, period: Period, elsewhere: date | None = None) -> Decimal | None:
+    """What a period used; None where nobody knows. What was charged `elsewhere` up to a day is left out.
+
+    Of a level nobody knows which part of it is left: its period is none that is billed here.
+    """
     if is_dated(target.item.told):
-        return _dated_in(target, period)
+        return _dated_in(target, period, elsewhere)
     if not record.was_read_in(period):
         return None
+    if elsewhere is not None and period.start <= elsewhere:
+        return _ZERO
     within = [entry.quantity for entry in record.in_force(period)]
     return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]
 
 
-def _dated_in(target: Target, period: Period) -> Decimal | None:
-    """The sum of its days, from the company's own start on."""
+def _dated_in(target: Target, period: Period, elsewhere: date | None = None) -> Decimal | None:
+    """The sum of its days, from the company's own start on, and of those that are not charged `elsewhere`."""
     item = target.item
     first = period.start if item.not_before is None else max(period.start, item.not_before)
+    first = first if elsewhere is None else max(first, elsewhere + timedelta(days=1))
     used = _ZERO if first > period.end else used_within(item.counts, target.profile.quantity, first, period.end)
     if used is None or target.profile.quantity.rounding is not Rounding.NONE:
         return used

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from shared.billing.calendar import Period
+from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.changes import one_off
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineValues, stamped_date
@@ -27,11 +27,14 @@ class ChargedOnce:
     """What one-off lines charge already: how many there are by the day since which they charge, and their seats.
 
     `seats` are charged seats by the first day of their period, `net` those less what was credited, by day.
+    `elsewhere` is the last day that is charged on agreements whose periods begin on other days; what is charged there
+    belongs to no period here.
     """
 
     numbers: Counter[date]
     seats: Mapping[date, Decimal]
     net: Mapping[date, Decimal]
+    elsewhere: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +55,38 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
     known = situation.rows.get(target.item.id, ())
     if target.profile.arrears is not None:
         keys |= {row.key for row in known if not row.key.is_standing}
-    rows = {row.stamp: row.values for row in known if row.key in keys}
+    rows = {row.stamp: (row.key.agreement, row.values) for row in known if row.key in keys}
     for line in situation.owned[target.item.id]:
         if line.key in keys:
-            rows.setdefault(line.addition.serial_number.strip(), LineValues.of(line.addition))
+            found = (line.key.agreement, LineValues.of(line.addition))
+            rows.setdefault(line.addition.serial_number.strip(), found)
     numbers: Counter[date] = Counter()
     seats: defaultdict[date, Decimal] = defaultdict(Decimal)
     net: defaultdict[date, Decimal] = defaultdict(Decimal)
-    for stamp, values in rows.items():
+    elsewhere: list[date] = []
+    for stamp, (agreement, values) in rows.items():
         day = stamped_date(stamp)
         if day is None:
             continue
         numbers[day] += 1
+        there = _period_there(target, agreement, day, situation)
+        if there is not None:
+            elsewhere.append(there.end)
+            continue
         credited = values.unit_price < 0
         net[day] += -values.quantity if credited else values.quantity
         if not credited:
             seats[target.calendar.period_of(day).start] += values.quantity
-    return ChargedOnce(numbers, seats, net)
+    return ChargedOnce(numbers, seats, net, max(elsewhere, default=None))
+
+
+def _period_there(target: Target, agreement: int, day: date, situation: Situation) -> Period | None:
+    """The period of another agreement that holds a day, where it is none of the target's; None where it is one."""
+    calendar = situation.calendars.get(agreement)
+    if agreement == target.agreement.id or not isinstance(calendar, BillingCalendar):
+        return None
+    period = calendar.period_of(day)
+    return period if period != target.calendar.period_of(day) else None
 
 
 def one_offs(

@@ -150,3 +150,31 @@ def test_what_is_told_no_more_is_not_billed_from_memory() -> None:
     night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
 
     assert night(date(2026, 11, 4)).groups == ()
+
+
+TOLD_NONE: dict[str, object] = {"last_counted": {(b.SOURCE, b.TENANT): frozenset()}}
+
+
+def test_what_is_told_for_the_first_time_after_its_month_is_billed_from_its_first_day_on() -> None:
+    night = Night()
+    night(date(2026, 11, 3), **TOLD_NONE)
+    october = azure(subscription("s1", {date(2026, 10, 1): "250", date(2026, 10, 2): "0"}, date(2026, 10, 31)))
+
+    assert said(night(date(2026, 11, 4), october, **TOLD_NONE)) == [(D(250), D("1.15"))]
+
+
+def test_what_began_long_before_it_was_told_was_not_new_and_is_not_billed_for_then() -> None:
+    november = date(2026, 11, 20)
+    used = {date(2026, 9, 1): "80", date(2026, 10, 1): "250"}
+
+    assert Night()(november, azure(subscription("s1", used, date(2026, 10, 31))), **TOLD_NONE).groups == ()
+
+
+def test_usage_begins_also_while_the_newest_month_has_none_yet() -> None:
+    night = Night()
+    october = subscription("s1", OCTOBER, date(2026, 10, 28))
+    night(date(2026, 11, 1), replace(azure(replace(october, quantity=D(0))), purchased=D(0)), **TOLD_NONE)
+
+    assert said(night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))) == [
+        (D("123.45"), D("1.15"))
+    ]

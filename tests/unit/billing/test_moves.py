@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
-from shared.billing.agreements import Addition
-from shared.billing.lines import LineKey, stamp_of
+from shared.billing.agreements import Addition, Agreement
+from shared.billing.counts import Count, Subscription, SubscriptionStatus, Usage
+from shared.billing.findings import FindingKind
+from shared.billing.lines import LedgerRow, LineKey, one_off_stamp, stamp_of
 from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
 from shared.billing.rules import (
+    Arrears,
     Band,
     CompanyLink,
     Decrease,
@@ -23,7 +26,7 @@ from shared.billing.rules import (
     Proration,
     ProrationRule,
 )
-from shared.billing.seats import Settled
+from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 
 D = Decimal
@@ -330,3 +333,74 @@ def test_of_two_customers_one_that_was_removed_feeds_no_more():
     )
 
     assert [(change.kind, change.after.quantity) for change in plan.changes] == [(ChangeKind.UPDATE, D(3))]
+
+
+# ---- usage whose item moves
+
+
+def charged(day: date, on: int, quantity: int) -> LedgerRow:
+    """A one-off line that charged usage of the period that begins on a day."""
+    key = b.key(on=on).for_one_off()
+    once = b.addition(
+        31,
+        quantity,
+        on=on,
+        effective_date=date(2026, 11, 1),
+        cancelled_date=date(2026, 11, 30),
+        serial_number=one_off_stamp(key, 88, day, 1),
+    )
+    return replace(b.recorded(once), key=key)
+
+
+def used_since(start: date, as_of: date, *, dated: bool = False) -> Count:
+    """A level of 500, or 10 on each day until yesterday."""
+    days = tuple((start + timedelta(days=number), D(10)) for number in range((as_of - start).days))
+    usage = Usage(days, start, as_of - timedelta(days=1)) if dated else None
+    part = Subscription("s1", D(500), SubscriptionStatus.ENABLED, usage=usage)
+    return replace(b.count(500, subscriptions=[part]), level=True)
+
+
+def usage_moved(charges: LedgerRow, to: Agreement, as_of: date, *, dated: bool = False, was: Agreement) -> Plan:
+    seats = SeatRecord(str(replace(b.key(), kind="usage")), (SeatDay(date(2026, 6, 1), D(500), None),), as_of)
+    return plan_company(
+        b.facts(
+            b.reading(used_since(date(2026, 7, 1), as_of, dated=dated), day=as_of),
+            as_of=as_of,
+            agreements=[was, to],
+            company=b.company(licences=(ELSEWHERE,)),
+            rules=b.rules(b.profile(arrears=Arrears.HIGHEST)),
+            seats={seats.line: seats},
+            ledger=[charges],
+        )
+    )
+
+
+CONTRACT = b.agreement(
+    502,
+    invoicing_cycle="ContractYear",
+    start_date=date(2024, 1, 15),
+    bill_start_date=date(2024, 1, 15),
+    next_invoice_date=date(2026, 11, 15),
+)
+
+
+def test_months_of_a_quarter_that_was_charged_are_not_charged_again_on_a_monthly_agreement():
+    quarterly = b.agreement(501, billing_cycle="Quarterly", next_invoice_date=date(2027, 1, 1))
+    monthly = b.agreement(502, next_invoice_date=date(2026, 11, 1))
+    plan = usage_moved(charged(date(2026, 7, 1), 501, 500), monthly, date(2026, 10, 3), was=quarterly)
+    assert (plan.groups, plan.findings) == ((), ())
+
+
+def test_what_is_dated_is_charged_elsewhere_from_the_day_on_that_was_not_charged_before():
+    was = b.agreement(501, next_invoice_date=date(2026, 11, 1))
+    plan = usage_moved(charged(date(2026, 9, 1), 501, 300), CONTRACT, date(2026, 10, 16), dated=True, was=was)
+    assert [change.after.quantity for change in plan.changes if change.after] == [D(140)]  # 1 to 14 October
+
+
+def test_a_level_whose_period_is_charged_in_part_elsewhere_is_left_to_a_person():
+    was = b.agreement(501, next_invoice_date=date(2026, 11, 1))
+    plan = usage_moved(charged(date(2026, 9, 1), 501, 500), CONTRACT, date(2026, 10, 16), was=was)
+    assert plan.groups == ()
+    (finding,) = plan.findings
+    assert (finding.kind, finding.key) == (FindingKind.CALENDAR_UNSUPPORTED, f"{b.key().bill_item}/2026-09-15")
+    assert "charges it up to 30 Sep 2026" in finding.text
