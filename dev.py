@@ -5,6 +5,7 @@
   python dev.py test [pytest arguments]                                     the tests
   python dev.py start [--port 7071]                                         the host, with local.settings.json
   python dev.py rules export|import FILE                                    the rules as one YAML document
+  python dev.py store copy|restore FILE                                     everything that is stored, as a file
   python dev.py doctor                                                      what stands in the way of a night
   python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage, Entra and Graph
   python dev.py bench [--companies N] [--only NAME]                         speed against its budgets
@@ -27,7 +28,7 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 #: These do not use the storage emulator, so they do not need Node.
-WITHOUT_NODE = {"rules", "sources", "doctor", "sandbox"}
+WITHOUT_NODE = {"rules", "store", "sources", "doctor", "sandbox"}
 
 
 class Unprepared(Exception):

@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="four nights at a made-up MSP"))
     _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
+    _add_store(commands.add_parser("store", help="a copy of everything that is stored"))
     _add_sources(commands.add_parser("sources", help="whether every source can be read"))
     _add_doctor(commands.add_parser("doctor", help="what stands in the way of a night"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
@@ -87,6 +88,17 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", help="a YAML file, - for the standard output or input")
     _add_settings(parser)
     parser.set_defaults(run=_rules)
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Copies everything that is stored into a file, or fills an empty store from one. Copy while no run is open: "
+        "docs/operate.md tells when a copy may be restored."
+    )
+    parser.add_argument("action", choices=("copy", "restore"))
+    parser.add_argument("file", type=Path, help="the copy, such as store-2026-12-01.jsonl.gz")
+    _add_settings(parser)
+    parser.set_defaults(run=_store)
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +173,12 @@ def _rules(options: argparse.Namespace) -> int:
         if options.action == "export"
         else import_from(options.file, options.settings)
     )
+
+
+def _store(options: argparse.Namespace) -> int:
+    from local.commands.store import copy, restore
+
+    return (copy if options.action == "copy" else restore)(options.file, options.settings)
 
 
 def _sources(options: argparse.Namespace) -> int:

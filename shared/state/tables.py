@@ -188,6 +188,17 @@ class AzureTables:
                 elif not self._happened(table, partition, operations, attempt):
                     raise
 
+    def tables(self) -> list[str]:
+        """The names of the tables that there are. For copies of the whole; the stores name their table."""
+        with translated("the list of tables"):
+            return sorted(each.name for each in self._account().list_tables())
+
+    def everything(self, table: str) -> Iterator[Row]:
+        """All rows of a table, those of one partition together. For copies of the whole."""
+        with translated(table):
+            for entity in self._table(table).list_entities():
+                yield _row(entity)
+
     def _submit(self, table: str, partition: str, operations: Sequence[Operation], attempt: str) -> None:
         if operations:
             self._table(table).submit_transaction([_azure_operation(partition, each, attempt) for each in operations])
@@ -229,12 +240,17 @@ class AzureTables:
         return str(entity.metadata["etag"]) if entity.get(_ATTEMPT) == attempt else None
 
     def _table(self, name: str) -> TableClient:
+        account = self._account()
+        with self._lock:
+            if name not in self._tables:
+                self._tables[name] = account.create_table_if_not_exists(name)
+            return self._tables[name]
+
+    def _account(self) -> TableServiceClient:
         with self._lock:
             if self._service is None:
                 self._service = _service(self._connection)
-            if name not in self._tables:
-                self._tables[name] = self._service.create_table_if_not_exists(name)
-            return self._tables[name]
+            return self._service
 
 
 def _service(connection: StorageConnection) -> TableServiceClient:
