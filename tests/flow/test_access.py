@@ -169,6 +169,7 @@ def house() -> House:
     """Two companies of which something waits and which a run has seen; Kim sees the first one only."""
     house = House()
     house.rules(replace(b.rules(), people=(Remit(KIM, only=(MINE,)),)))
+    house.ports = replace(house.ports, consent_url=lambda tenant: f"https://login.example/{tenant}/adminconsent")
     for company in (MINE, OTHER):
         house.company(company, [b.count(8)], [b.addition(company * 10 + 1, 5)], mode=Mode.APPROVE)
     start_run(house.ports, "run", "nightly", [MINE, OTHER])
@@ -243,6 +244,14 @@ def test_what_somebody_is_shown_leaves_out_companies_that_are_not_theirs(house, 
     shown = kim.go(*way)
     assert shown.status_code in (200, 302, 403, 404)
     assert [trace.pattern for trace in TRACES if trace.search(shown.content.decode(errors="replace"))] == []
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way[0] == "POST"], ids=" ".join)
+def test_what_somebody_is_told_after_an_act_leaves_out_companies_that_are_not_theirs(house, way):
+    kim = caller(house, BILLER, name=KIM)
+    told = kim.go(*way)
+    page = kim.browser.follow(told) if told.status_code == 303 else told
+    assert [trace.pattern for trace in TRACES if trace.search(page.content.decode(errors="replace"))] == []
 
 
 @pytest.mark.parametrize("path", ["waiting", "companies", "runs/{run}", "runs/{run}/rows.csv"])

@@ -11,7 +11,7 @@ from shared.sync import setup
 from shared.sync.ports import Ports
 from shared.web.pages.frame import acts, render
 from shared.web.principal import Principal, Role
-from shared.web.requests import House, Reader, allows
+from shared.web.requests import House, Reader, Sees, allows
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
@@ -32,9 +32,9 @@ def first_steps(request: Request, ports: House, who: Reader) -> Response:
 
 
 @router.post(_PATH + "/{connection}/test", dependencies=acts)
-def test(request: Request, ports: House, who: Reader, connection: str) -> Response:
+def test(request: Request, ports: House, who: Reader, sees: Sees, connection: str) -> Response:
     """Asks one of them something small, and shows what it said. Nothing is changed by it, so the page is the answer."""
-    return _page(request, ports, who, setup.tested(ports, connection))
+    return _page(request, ports.within(sees), who, setup.tested(ports, connection))
 
 
 def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
