@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from shared.sheets.cells import harmless
 #: Without it spreadsheets read UTF-8 as something else.
 _MARK = "\ufeff"
 _WIDEST, _NARROWEST = 60, 10
+#: What XML cannot hold: a control character in a vendor's name must not cost the whole export.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def workbook_of(tables: Iterable[Written]) -> bytes:
             cells = []
             for text in row:
                 cell = WriteOnlyCell(sheet, value=None)
-                cell.value = harmless(text) or None
+                cell.value = harmless(_UNWRITABLE.sub("", text)) or None
                 cell.number_format = "@"
                 cell.font = Font(bold=number == 0)
                 cells.append(cell)

@@ -65,7 +65,7 @@ def take_notice(request: Request) -> Notice | None:
     value = request.cookies.get(_name(request, "notice"), "")
     try:
         kind, text = json.loads(urlsafe_b64decode(value + "=" * (-len(value) % 4)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return Notice(str(text), "problem" if kind == "problem" else "done")
 

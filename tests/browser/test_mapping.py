@@ -27,7 +27,7 @@ def test_a_workbook_is_exported_edited_and_imported(page: Page, house: House, tm
     table = page.get_by_role("table")
     assert "{product}: {quantity} units" in table.inner_text()
     page.get_by_role("button", name="Make these changes").click()
-    assert page.get_by_text("1 changes were made").is_visible()
+    assert page.get_by_text("1 change made").is_visible()
     assert page.get_by_text("→ {product}: {quantity} units").is_visible()
     profiles_now = house.ports.rules.load().profiles.values()
     assert "{product}: {quantity} units" in {profile.invoice_text for profile in profiles_now}

@@ -58,10 +58,12 @@ def test_a_clerk_lists_accepts_links_by_hand_ignores_and_restores(house, browser
 
     odd = pick(b.SOURCE, "t-'\"<b>", 0)
     page = sent(browser, LINKS, f"{LINKS}/ignore", pick=odd)
-    assert "1 customers are ignored" in page.words
+    assert "1 customer is ignored" in page.words
     sent(browser, LINKS, f"{LINKS}/restore", pick=odd)
     page = sent(browser, LINKS, f"{LINKS}/link", customer=odd, company="one")
     assert "one is no number of a company" in page.words
+    page = sent(browser, LINKS, f"{LINKS}/link", customer=odd, company="2" * 5000)
+    assert "is no number of a company" in page.words
     sent(browser, LINKS, f"{LINKS}/link", customer=odd, company="2")
     assert len(house.ports.companies.get(2).links) == 2
 
@@ -98,6 +100,16 @@ def test_what_is_unmapped_is_mapped_here_or_everywhere_ignored_and_restored(hous
     assert [each.profile for each in house.state(1).licences] == ["visio"]
     sent(browser, UNMAPPED, f"{UNMAPPED}/everywhere", edition=edition + 1, pick=here, profile="none")
     assert house.ports.rules.load().policy_for(b.SOURCE, VISIO).profile is None
+
+
+@pytest.mark.parametrize("path", [SKUS, UNMAPPED, f"{UNMAPPED}/everywhere"])
+def test_nothing_is_mapped_or_left_unbilled_while_nobody_has_chosen(house, browser, path):
+    picked = pick(b.SOURCE, VISIO) if path == SKUS else pick(1, b.SOURCE, VISIO)
+    edition = house.ports.rules.head().edition
+    for fields in ({"profile": ""}, {}):
+        page = sent(browser, UNMAPPED, path, edition=edition, pick=picked, **fields)
+        assert "Nothing was changed. Choose the profile" in page.words
+    assert house.ports.rules.head().edition == edition
 
 
 def test_who_changed_what_is_shown_and_downloaded(house, browser):

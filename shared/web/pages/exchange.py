@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from shared.errors import Gone, Refused
 from shared.sync.mapping import exchange, shown
 from shared.web.pages.frame import acts, next_page, render
+from shared.web.pages.words import counted
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, Reader, allows, person, sees_all
 
@@ -49,4 +50,4 @@ def confirm(
         done = exchange.confirm(ports, hash, edition, person(who, request))
     except (Refused, Gone) as error:
         return next_page(request, _PATH, f"{error.message}. {error.remedy}", "problem")
-    return next_page(request, "/console/mapping/changes", f"{len(done.what)} changes were made.")
+    return next_page(request, "/console/mapping/changes", f"{counted(len(done.what), 'change')} made.")

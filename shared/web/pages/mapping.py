@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
@@ -16,6 +16,7 @@ from shared.sync.mapping.links import Link
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 from shared.web.pages.frame import acts, next_page, render
+from shared.web.pages.words import counted
 from shared.web.principal import Principal, Role
 from shared.web.requests import Admin, House, Reader, allows, person, sees_all
 
@@ -26,11 +27,13 @@ _SKUS = f"{_LINKS}/skus"
 _UNMAPPED = f"{_LINKS}/unmapped"
 _CHANGES = f"{_LINKS}/changes"
 _NOTHING = "Nothing was ticked."
-_PROFILE = "profile:"
+_PROFILE, _NOT_BILLED = "profile:", "none"
 
 #: What is ticked in a table: each a JSON list, as the page gave it.
 Picked = Annotated[list[str], Form(default_factory=list)]
 OfEdition = Annotated[int, Form()]
+#: A profile, do not bill, or empty while nobody has chosen.
+Chosen = Annotated[str, Form(max_length=300)]
 
 
 @router.get(_LINKS)
@@ -67,7 +70,7 @@ def link(
 ) -> Response:
     """Links those of the customers to which a company's number was given."""
     given = [(row, number.strip()) for row, number in zip(_picked(customer, 3), company, strict=False)]
-    if wrong := next((number for _, number in given if number and not number.isdecimal()), None):
+    if wrong := next((number for _, number in given if number and not _is_number(number)), None):
         return next_page(request, _LINKS, f"{wrong[:40]} is no number of a company.", "problem")
     wanted = [Link(row[0], row[1], int(number)) for row, number in given if number]
     return _linked(request, ports, who, wanted)
@@ -94,7 +97,7 @@ def ignore(request: Request, ports: House, who: Admin, pick: Picked) -> Response
     """Hides what is ticked."""
     what = [links.customer_key(source, customer) for source, customer, _ in _picked(pick, 3)]
     links.ignore(ports, what, person(who, request))
-    return next_page(request, _LINKS, f"{len(what)} customers are ignored." if what else _NOTHING)
+    return next_page(request, _LINKS, _told(what, "customer", "ignored"))
 
 
 @router.post(f"{_LINKS}/restore", dependencies=acts)
@@ -102,7 +105,7 @@ def restore(request: Request, ports: House, who: Admin, pick: Picked) -> Respons
     """Shows again what is ticked."""
     what = [links.customer_key(source, customer) for source, customer, _ in _picked(pick, 3)]
     links.restore(ports, what)
-    return next_page(request, _LINKS, f"{len(what)} customers are shown again." if what else _NOTHING)
+    return next_page(request, _LINKS, _told(what, "customer", "shown again"))
 
 
 @router.get(_SKUS)
@@ -119,8 +122,8 @@ def assign(
     ports: House,
     who: Admin,
     edition: OfEdition,
-    profile: Annotated[str, Form()],
     pick: Picked,
+    profile: Chosen = "",
 ) -> Response:
     """Assigns a profile, or do not bill, to what is ticked."""
     wanted = [(source, sku) for source, sku in _picked(pick, 2)]
@@ -149,13 +152,18 @@ def bill_here(
     ports: House,
     who: Admin,
     edition: OfEdition,
-    profile: Annotated[str, Form()],
     pick: Picked,
+    profile: Chosen = "",
 ) -> Response:
     """Maps what is ticked at the companies ticked."""
-    edits = [skus.here(_number(company), source, sku, _profile(profile)) for company, source, sku in _picked(pick, 3)]
+    wanted = [(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
     by = person(who, request)
-    return _edited(request, _UNMAPPED, lambda: edit_rules(ports, edits, by, expected=edition))
+
+    def mapped() -> Edited:
+        edits = [skus.here(company, source, sku, _profile(profile)) for company, source, sku in wanted]
+        return edit_rules(ports, edits, by, expected=edition)
+
+    return _edited(request, _UNMAPPED, mapped)
 
 
 @router.post(f"{_UNMAPPED}/everywhere", dependencies=acts)
@@ -164,8 +172,8 @@ def bill_everywhere(
     ports: House,
     who: Admin,
     edition: OfEdition,
-    profile: Annotated[str, Form()],
     pick: Picked,
+    profile: Chosen = "",
 ) -> Response:
     """Maps the ticked SKUs at every company."""
     wanted = sorted({(source, sku) for _, source, sku in _picked(pick, 3)})
@@ -178,7 +186,7 @@ def ignore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Resp
     """Hides what is ticked."""
     what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
     links.ignore(ports, what, person(who, request))
-    return next_page(request, _UNMAPPED, f"{len(what)} are ignored." if what else _NOTHING)
+    return next_page(request, _UNMAPPED, _told(what, "SKU", "ignored"))
 
 
 @router.post(f"{_UNMAPPED}/restore", dependencies=acts)
@@ -186,7 +194,7 @@ def restore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Res
     """Shows again what is ticked."""
     what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
     links.restore(ports, what)
-    return next_page(request, _UNMAPPED, f"{len(what)} are shown again." if what else _NOTHING)
+    return next_page(request, _UNMAPPED, _told(what, "SKU", "shown again"))
 
 
 @router.get(_CHANGES)
@@ -208,7 +216,12 @@ def _edited(request: Request, path: str, work: Callable[[], Edited]) -> Response
 
 def _done(request: Request, path: str, done: Edited) -> Response:
     count = len({each.entry for each in done.what})
-    return next_page(request, path, f"{count} entries of the rules were changed." if count else "Nothing changed.")
+    changed = f"{counted(count, 'entry', 'entries')} of the rules {'was' if count == 1 else 'were'} changed."
+    return next_page(request, path, changed if count else "Nothing changed.")
+
+
+def _told(what: Sized, name: str, became: str) -> str:
+    return f"{counted(len(what), name)} {'is' if len(what) == 1 else 'are'} {became}." if what else _NOTHING
 
 
 def _refused(request: Request, path: str, error: Refused) -> Response:
@@ -216,7 +229,12 @@ def _refused(request: Request, path: str, error: Refused) -> Response:
 
 
 def _profile(chosen: str) -> str | None:
-    return chosen.removeprefix(_PROFILE) if chosen.startswith(_PROFILE) else None
+    """None: do not bill. Raises `Refused` where nothing was chosen: no profile bills because it stands first."""
+    if chosen == _NOT_BILLED:
+        return None
+    if not chosen.startswith(_PROFILE):
+        raise Refused("Nothing was changed", remedy="Choose the profile that bills what is ticked, or do not bill.")
+    return chosen.removeprefix(_PROFILE)
 
 
 def _picked(values: list[str], length: int) -> list[list[str]]:
@@ -236,9 +254,14 @@ def _picked(values: list[str], length: int) -> list[list[str]]:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 10:
+    if not _is_number(text):
         raise _not_ours()
     return int(text)
+
+
+def _is_number(text: str) -> bool:
+    """Manage's record ids have at most ten digits."""
+    return text.isdecimal() and len(text) <= 10
 
 
 def _not_ours() -> HTTPException:

@@ -85,14 +85,15 @@ def undone(told: Mapping[str, Any]) -> str:
     if told["nothing"]:
         raise NotDone("There is nothing left to undo of this: it is undone already.")
     if left:
-        raise NotDone(f"{_counted(len(told['undone']), 'group')} undone. Not undone: {'; '.join(left)}.")
-    return f"{_counted(len(told['undone']), 'group')} undone. The company waits for approvals now."
+        raise NotDone(f"{counted(len(told['undone']), 'group')} undone. Not undone: {'; '.join(left)}.")
+    return f"{counted(len(told['undone']), 'group')} undone. The company waits for approvals now."
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    told = [f"{_counted(number, 'line')} {_DONE.get(kind, kind)}" for kind, number in counts.items()]
+    told = [f"{counted(number, 'line')} {_DONE.get(kind, kind)}" for kind, number in counts.items()]
     return ", ".join(told) or "nothing"
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def counted(number: int, one: str, several: str = "") -> str:
+    """`1 line`, `2 lines`; `several` where an s does not make it so."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
