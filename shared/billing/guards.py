@@ -31,9 +31,13 @@ def guarded(
     readings: Iterable[Reading | ReadFailure],
     seats: Mapping[str, SeatRecord],
     as_of: date,
+    at_invoices: Iterable[Reading] = (),
 ) -> Plan:
-    """The plan with every group that a guard holds marked, and a finding for each."""
-    emptied = _emptied_sources(readings) if guards.all_to_zero else set()
+    """The plan with every group that a guard holds marked, and a finding for each.
+
+    `at_invoices` are readings of an earlier day by which some of it is billed: nobody can tell later that they were odd.
+    """
+    emptied = _emptied_sources(readings) | _emptied_sources(at_invoices) if guards.all_to_zero else set()
     groups = tuple(
         _held(group, guards, sorted(emptied.intersection(plan.sources[group.bill_item])), seats, as_of)
         for group in plan.groups

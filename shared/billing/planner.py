@@ -123,7 +123,7 @@ def plan_company(facts: Facts) -> Plan:
         balances=balances(situation, zip(items, results, strict=True), unmapped, facts.readings),
     )
     plan = sound(plan, _standing(situation)) if plan.groups else plan
-    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of)
+    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices)
 
 
 def _remembered(facts: Facts) -> set[str]:

@@ -174,3 +174,18 @@ def test_nobody_asks_for_invoices_that_no_profile_bills_by(house: House) -> None
     house.rules(b.rules())
     run_night(house)
     assert house.ports.vendor_invoices.newest(b.SOURCE) is None
+
+
+def test_all_zero_on_the_invoices_night_is_held_on_the_nights_after_it_too(house: House) -> None:
+    count(house, 2, 1)
+    house.manage.lines[9001] = replace(house.manage.lines[9001], quantity=Decimal(3))
+    invoiced(house)
+    run_night(house)
+    assert billed(house) == [(Decimal(3), None)]
+    count(house, 0, 0)
+    invoiced(house)
+    run_night(house)
+    count(house, 2, 1)
+    run_night(house)
+    assert billed(house) == [(Decimal(3), None)]
+    assert [kind for kind, _ in house.ports.company_state.load(COMPANY).findings] == ["held"]
