@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from shared.billing.counts import FailureKind, Money, ReadFailure, Reading
+from shared.billing.usage import Export
 from shared.errors import Incomplete, Refused, Retryable, TrueUpError
 from shared.sources.azure.blobs import address_of
+from shared.sources.azure.counting import SKU, Month, reading_of
 from shared.sources.azure.lines import UsageSums, objects_in
 from tests.unit.fake_azure import BEGIN, DAY, SECRET, Azure, FakeBilling, packed, row
 from tests.unit.fake_graph import OTHER, PARTNER, TENANT, refusal
@@ -124,7 +126,20 @@ def test_a_customer_without_usage_is_a_reading_of_nothing() -> None:
     outcome = made.source.read(OTHER, DAY)
 
     assert isinstance(outcome, Reading)
-    assert outcome.counts == ()
+    assert (outcome.counts, outcome.scope.covers(SKU)) == ((), True)
+
+
+@pytest.mark.parametrize(("last", "current"), [(None, datetime(2026, 11, 10, tzinfo=UTC)), (None, None)])
+def test_before_the_last_month_is_stored_nobody_passes_for_one_who_used_nothing(
+    last: datetime | None, current: datetime | None
+) -> None:
+    """Else what is stored of it a night later would pass for usage that is new."""
+    taken = {date(2026, 9, 1): None, date(2026, 10, 1): last, date(2026, 11, 1): current}
+    months = [Month(Export(month, taken=when), None) for month, when in taken.items()]
+
+    reading = reading_of(OTHER, DAY, months, 3)
+
+    assert (reading.counts, reading.scope.covers(SKU)) == ((), False)
 
 
 def test_old_usage_is_a_failed_reading_and_never_a_current_one() -> None:

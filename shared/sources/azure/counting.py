@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from shared.billing.counts import Count, Money, Reading, Subscription, SubscriptionStatus, Usage
+from shared.billing.counts import Count, Money, Reading, Scope, Subscription, SubscriptionStatus, Usage
 from shared.billing.usage import Export, MonthlyUsage
 from shared.sources.azure.lines import SYSTEM, WHAT
 from shared.sources.rows import broken
@@ -40,14 +40,20 @@ def last_day(month: date) -> date:
 
 
 def reading_of(customer: str, day: date, months: Sequence[Month], settled_days: int) -> Reading:
-    """What a customer used in the stored months, oldest first, in the currency in which Microsoft bills it."""
+    """What a customer used in the stored months, oldest first, in the currency in which Microsoft bills it.
+
+    Who is named in none used nothing, but only once the last month is stored: then it is known that they are new when
+    they are named first.
+    """
     found = [month.usage for month in months if month.usage is not None]
     currencies = {usage.currency for usage in found}
     if len(currencies) > 1:
         raise broken(SYSTEM, WHAT, "a customer is billed in two currencies")
     span = _known(months, settled_days)
     if not found or span is None:
-        return Reading(SOURCE, customer, day, ())
+        is_known = span is not None and months[-2].export.taken is not None
+        scope = Scope() if is_known else Scope(without=frozenset({SKU}))
+        return Reading(SOURCE, customer, day, (), scope)
     return Reading(SOURCE, customer, day, (_count(customer, months, span, currencies.pop()),))
 
 
