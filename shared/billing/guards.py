@@ -35,7 +35,7 @@ def guarded(
 ) -> Plan:
     """The plan with every group that a guard holds marked, and a finding for each.
 
-    `at_invoices` are readings of an earlier day by which some of it is billed: nobody can tell later that they were odd.
+    `at_invoices` are readings of an earlier day by which some of it is billed; one of nothing stays odd every night.
     """
     emptied = _emptied_sources(readings) | _emptied_sources(at_invoices) if guards.all_to_zero else set()
     groups = tuple(
