@@ -84,6 +84,7 @@ def plan_usage(
             if situation.additions.unread:
                 return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
             refuse_beside_others(target, situation)
+            _refuse_where_only_lines_are_updated(target)
         owing = _owed(target, record, situation, _kept_by_others(target, situation))
         owed = written_once(target, record, owing, situation)
         copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
@@ -93,6 +94,17 @@ def plan_usage(
     group = Group(item.id, changes) if changes else None
     told = (*owed.untimely, *_not_read(target, record, situation), *_partly_charged(target, record, situation))
     return ItemPlan(group, (*observed, *told), (record,))
+
+
+def _refuse_where_only_lines_are_updated(target: Target) -> None:
+    if target.profile.update_only:
+        raise Doubt(
+            FindingKind.BLOCKED_CREATE,
+            target.item.id,
+            f"{target.item.name}: its usage takes a new line for each period, and the profile {target.profile.id} "
+            "never creates one.",
+            "Let the profile create lines (update_only: false), or bill the usage by hand.",
+        )
 
 
 def _with_readings(

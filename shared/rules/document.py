@@ -199,6 +199,8 @@ class Profile(Part):
     def _usage_has_one_price(self) -> Self:
         if self.arrears is not None and self.counted_on is rules.CountedOn.VENDOR_INVOICE:
             raise wrong("has both arrears and counted_on: vendor-invoice; keep one of them")
+        if self.arrears is not None and self.update_only:
+            raise wrong("has both arrears and update_only, but usage takes a new line each period; keep one of them")
         if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
             raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
         return self

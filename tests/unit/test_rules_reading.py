@@ -419,6 +419,11 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
             "line 2, profiles[0]: has both arrears and counted_on: vendor-invoice; keep one of them",
         ),
         (
+            "profiles:\n - {id: a, name: A, product: P, arrears: last, update_only: true, price: {kind: product}}",
+            "line 2, profiles[0]: has both arrears and update_only, but usage takes a new line each period; "
+            "keep one of them",
+        ),
+        (
             'schedules: [{id: a, job: hourly, cron: "0 * * * *"}]',
             "line 1, schedules[0]: needs sources: the ones that it reads, such as [cove]",
         ),

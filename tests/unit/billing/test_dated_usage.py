@@ -178,3 +178,13 @@ def test_usage_begins_also_while_the_newest_month_has_none_yet() -> None:
     assert said(night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))) == [
         (D("123.45"), D("1.15"))
     ]
+
+
+def test_a_profile_that_creates_no_lines_bills_no_usage_and_says_so() -> None:
+    night = Night(update_only=True)
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+
+    plan = night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))
+
+    assert plan.groups == ()
+    assert [finding.kind.value for finding in plan.findings] == ["blocked-create"]
