@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from urllib.parse import urlsplit
 
 import azure.functions as func
 
@@ -23,8 +24,7 @@ LARGEST_UPLOAD = 4 * 1024 * 1024
 )
 async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Everything below /console. Who may do what is decided there, by the platform's sign-in."""
-    upload = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    largest = LARGEST_UPLOAD if upload else LARGEST
+    largest = LARGEST_UPLOAD if _holds_a_file(request) else LARGEST
     if len(request.get_body()) > largest:
         return answer({"error": f"the body has more than {largest:,} bytes", "remedy": "Send less at once."}, 413)
     try:
@@ -33,6 +33,12 @@ async def console(request: func.HttpRequest, context: func.Context) -> func.Http
         return failed(error)
     response: func.HttpResponse = await middleware.handle_async(request, context)
     return response
+
+
+def _holds_a_file(request: func.HttpRequest) -> bool:
+    """A form with a file, or JSON with one in base64."""
+    form: bool = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    return form or urlsplit(request.url).path == "/console/api/mapping/import"
 
 
 @cache

@@ -35,6 +35,11 @@ def day(value: date | datetime | str | None) -> str:
     return f"{found.day} {found:%b %Y}"
 
 
+def month(value: str) -> str:
+    """A month told as 2021-02: `Feb 2021`."""
+    return f"{date.fromisoformat(f'{value}-01'):%b %Y}"
+
+
 def moment(value: datetime | str | None, zone: tzinfo) -> str:
     """A time in the MSP's zone: `17 Feb 2021, 02:00 CET`; a dash for none."""
     if value is None or value == "":

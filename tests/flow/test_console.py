@@ -281,10 +281,14 @@ def test_the_openapi_document_names_every_route(house):
 # ---- how much at once
 
 
-def test_a_body_that_is_too_large_is_refused_before_anybody_looks_at_it():
+@pytest.mark.parametrize(
+    ("path", "largest"), [("approve", console.LARGEST), ("mapping/import", console.LARGEST_UPLOAD)]
+)
+def test_a_body_that_is_too_large_is_refused_before_anybody_looks_at_it(path, largest):
     app = func.FunctionApp()
     app.register_functions(console.blueprint)
     (handler,) = [item.get_user_function() for item in app.get_functions()]
-    request = func.HttpRequest("POST", "/console/api/approve", body=b" " * (console.LARGEST + 1))
+    request = func.HttpRequest("POST", f"https://trueup.example/console/api/{path}", body=b" " * (largest + 1))
     answer = asyncio.run(handler(request, None))
-    assert (answer.status_code, json.loads(answer.get_body())["error"]) == (413, "the body has more than 262,144 bytes")
+    told = json.loads(answer.get_body())["error"]
+    assert (answer.status_code, told) == (413, f"the body has more than {largest:,} bytes")

@@ -50,6 +50,14 @@ def linked(house: House, company: int) -> list[str]:
     return [] if row is None else [link.customer for link in row.links]
 
 
+def test_customers_that_are_linked_are_counted_before_anything_was_listed():
+    house = House()
+    house.rules(b.rules())
+    house.company(1, [], [])
+    shown = client(house, READER).get(API).json()
+    assert (shown["linked"], shown["listed"]) == (1, {})
+
+
 def test_customers_are_proposed_with_evidence_and_a_deleted_company_is_no_company(house):
     shown = client(house, READER).get(API).json()
     (proposal,) = shown["proposals"]

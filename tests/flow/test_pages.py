@@ -146,7 +146,7 @@ def test_what_a_check_finds_stands_on_the_page_escaped(browser, house):
 def test_a_page_that_is_not_there_says_so_as_a_page(browser):
     answer = browser.get("/console/nowhere")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "There is no such page" in answer.words
+    assert "There is no such page Use the navigation above." in answer.words
 
 
 def test_a_route_that_is_not_there_says_so_in_json(browser):

@@ -38,7 +38,7 @@ class Links:
     """Where every listed customer stands. `edition` is the rules' at that moment.
 
     `unmatched` are customers for which no company was found. `listed` tells when each source, and Manage (None), was
-    last asked; a source that never was is missing.
+    last asked; a source that never was is missing. `linked` are all customers with a company, listed or not.
     """
 
     edition: int
@@ -88,7 +88,7 @@ def links(ports: Ports) -> Links:
         tuple(proposals),
         tuple(sorted((each for each in free if _key(each) not in proposed), key=_by_name)),
         tuple((customers[key], hidden[key]) for key in sorted(hidden)),
-        len(customers.keys() & taken.keys()),
+        len(taken),
         tuple(sorted(companies, key=lambda company: (company.name.casefold(), company.id))),
         _listed(lists) | ({None: books.at} if books is not None else {}),
     )

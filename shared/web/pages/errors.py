@@ -22,6 +22,8 @@ _TITLES = {
     502: "Another system did not play along",
     503: "Not now",
 }
+#: What the framework says of 404 and 405: the title says it in our words.
+_SAID = {"Not Found", "Method Not Allowed"}
 _REMEDIES = {
     403: "Ask an administrator for the role that this needs, or go back.",
     404: "Use the navigation above.",
@@ -46,7 +48,7 @@ def error_page(
         "error.html",
         status,
         title=_TITLES.get(status, "Something went wrong"),
-        error=error,
+        error="" if error in _SAID else error,
         remedy=remedy or _REMEDIES.get(status, ""),
         problems=problems,
         sign_in=sign_in(request) if status == 401 and access.platform else None,

@@ -90,6 +90,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=formats.number, money=formats.money, day=formats.day)
+    environment.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
     environment.globals.update(asset=url_of)
     return environment

@@ -16,6 +16,8 @@ from shared.web.requests import House, Reader, Sees, allows
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
 _PATH = "/console/setup"
+#: What the checks of the night are called, by their names for `doctor`.
+_CHECKS = {"schedules": "Schedules", "last night": "The last night", "poison": "Messages that could not be worked on"}
 
 
 @router.get("/console")
@@ -40,4 +42,5 @@ def test(request: Request, ports: House, who: Reader, sees: Sees, connection: st
 def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
     shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
     paths = {place.path for place in request.app.state.places}
-    return render(request, "setup.html", tested=tested, paths=paths, admin=who.may(Role.ADMIN), **shown)
+    admin = who.may(Role.ADMIN)
+    return render(request, "setup.html", tested=tested, paths=paths, admin=admin, check_names=_CHECKS, **shown)
