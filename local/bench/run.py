@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from local.bench.budgets import HEAD, Measured
+from local.bench.console import console
 from local.bench.importing import importing
 from local.bench.nights import nights
 from local.bench.one_company import one_company
@@ -16,6 +17,7 @@ BENCHES: dict[Callable[[int], Iterator[Measured]], tuple[str, ...]] = {
     importing: ("import", "import-early"),
     one_company: ("tables", "cpu", "plan"),
     nights: ("calls", "night", "forced"),
+    console: ("page-list", "page-company"),
 }
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from shared.billing.rules import Mode, Remit
 from shared.sync.lanes import start_run
-from shared.web.app import API, API_ROUTERS, PAGE_ROUTERS, make_app
+from shared.web.app import API, API_ROUTERS, PAGE_ROUTERS
 from shared.web.principal import Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_console import PLATFORM, signed_in
@@ -201,7 +202,7 @@ class Caller:
 
 def caller(house: House, *roles: Role, name: str = "pat@birchline.example") -> Caller:
     """Somebody with these roles who has seen a page before, so that forms of theirs are ours."""
-    browser = Browser(make_app(house.ports, PLATFORM), signed_in(READER, name=name))
+    browser = Browser(app_for(house.ports, PLATFORM), signed_in(READER, name=name))
     browser.get("/console/setup")
     browser.headers = signed_in(*roles, name=name)
     return Caller(house, browser)
@@ -222,7 +223,7 @@ def test_every_route_says_here_who_may_go_it():
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
 def test_nobody_goes_a_way_without_being_signed_in_and_having_its_role(house, way):
     method, _ = way
-    nobody = Caller(house, Browser(make_app(house.ports, PLATFORM)))
+    nobody = Caller(house, Browser(app_for(house.ports, PLATFORM)))
     assert nobody.go(*way).status_code in ((302, 401) if method == "GET" else (401,))
     before = house.manage.calls.copy()
     for role in (role for role in Role if list(Role).index(role) < list(Role).index(WAYS[way].role)):

@@ -14,9 +14,9 @@ import pytest
 
 from functions import console
 from shared.billing.rules import Mode
-from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 
@@ -42,7 +42,7 @@ def house() -> House:
 
 
 def client(house: House, access: Access = PLATFORM) -> Browser:
-    return Browser(make_app(house.ports, access))
+    return Browser(app_for(house.ports, access))
 
 
 def signed_in(*roles: str, name: str = "pat@birchline.example") -> dict[str, str]:

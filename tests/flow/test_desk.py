@@ -14,8 +14,8 @@ from shared.billing.lines import LineKind, stamp_of
 from shared.billing.rules import LicenceLink, Mode
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER
@@ -38,7 +38,7 @@ def house() -> House:
 
 
 def client(house: House, headers: dict[str, str] = BILLER) -> Browser:
-    return Browser(make_app(house.ports, PLATFORM), headers)
+    return Browser(app_for(house.ports, PLATFORM), headers)
 
 
 def ids(house: House, **wanted) -> list[int]:

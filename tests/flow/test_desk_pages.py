@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.rules import LicenceLink, Mode
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER
@@ -34,7 +34,7 @@ def house() -> House:
 
 
 def visitor(house: House, headers: dict[str, str] = BILLER, path: str = ONE) -> Browser:
-    browser = Browser(make_app(house.ports, PLATFORM), headers)
+    browser = Browser(app_for(house.ports, PLATFORM), headers)
     assert browser.get(path).status_code == 200
     return browser
 
@@ -83,7 +83,7 @@ def test_pages_of_the_list_lead_to_each_other(house):
 
 
 def test_without_companies_the_list_says_what_to_do():
-    page = Browser(make_app(House().ports, PLATFORM), READER).get(LIST)
+    page = Browser(app_for(House().ports, PLATFORM), READER).get(LIST)
     assert "No company is known yet" in page.words
 
 

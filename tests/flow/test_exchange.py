@@ -22,8 +22,8 @@ from shared.sheets.writing import Written, csv_of, workbook_of
 from shared.sync import rule_history, rulebook
 from shared.sync.approvals import Person
 from shared.sync.mapping import exchange
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, PLATFORM
@@ -86,7 +86,7 @@ def workbook(sheets: dict[str, list[list[object]]]) -> bytes:
 
 
 def sent(house: House, content: bytes, path: str = f"{API}/import"):
-    browser = Browser(make_app(house.ports, PLATFORM), ADMIN)
+    browser = Browser(app_for(house.ports, PLATFORM), ADMIN)
     return browser.post(path, json={"content": base64.b64encode(content).decode()})
 
 
@@ -120,7 +120,7 @@ def test_a_spreadsheet_is_edited_shown_and_confirmed(house):
         "company 3 Mill Road Joinery",
         f"company 3 Mill Road Joinery, link {b.SOURCE} mill-road",
     ]
-    browser = Browser(make_app(house.ports, PLATFORM), ADMIN)
+    browser = Browser(app_for(house.ports, PLATFORM), ADMIN)
     done = browser.post(f"{API}/import/confirm", json={"hash": shown["hash"], "edition": shown["edition"]})
     assert done.status_code == 200, done.text
     rules = house.ports.rules.load()
@@ -191,7 +191,7 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(house):
     content = b"source,sku,profile\r\nmicrosoft365,00012,premium\r\n"
     shown = exchange.upload(house.ports, content, PAT)
     rulebook.import_rules(house.ports, rulebook.export_rules(house.ports).replace("Company 2", "Company two"))
-    browser = Browser(make_app(house.ports, PLATFORM), ADMIN)
+    browser = Browser(app_for(house.ports, PLATFORM), ADMIN)
     body = {"hash": shown.preview.hash, "edition": shown.preview.edition}
     late = browser.post(f"{API}/import/confirm", json=body)
     assert (late.status_code, "somebody else changed the rules" in late.json()["error"]) == (400, True)
@@ -277,7 +277,7 @@ def test_text_goes_through_csv_and_workbook_as_it_is(cells):
 
 
 def test_a_clerk_imports_on_the_page_and_sees_errors_by_row(house):
-    browser = Browser(make_app(house.ports, PLATFORM), ADMIN)
+    browser = Browser(app_for(house.ports, PLATFORM), ADMIN)
     assert "Nothing is changed before you have seen" in browser.get(PAGE).words
     wrong = browser.send_file(PAGE, "file", "edited.csv", b"source,sku,profile\r\nmicrosoft365,00012,gold\r\n")
     assert (wrong.status_code, "policies, row 2: policy microsoft365 00012" in wrong.words) == (400, True)

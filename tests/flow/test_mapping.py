@@ -14,8 +14,8 @@ from shared.sync.approvals import Person
 from shared.sync.mapping import links
 from shared.sync.mapping.links import Link
 from shared.sync.msp import notice_customers
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER
@@ -42,7 +42,7 @@ def house() -> House:
 
 
 def client(house: House, person: dict[str, str] = ADMIN) -> Browser:
-    return Browser(make_app(house.ports, PLATFORM), person)
+    return Browser(app_for(house.ports, PLATFORM), person)
 
 
 def linked(house: House, company: int) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 
 from shared.billing.agreements import Company
 from shared.sync.mapping import links
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, PLATFORM, READER
@@ -32,7 +32,7 @@ def house() -> House:
 
 @pytest.fixture
 def browser(house: House) -> Browser:
-    return Browser(make_app(house.ports, PLATFORM), ADMIN)
+    return Browser(app_for(house.ports, PLATFORM), ADMIN)
 
 
 def sent(browser: Browser, page: str, path: str, **fields: object) -> Answer:
@@ -124,7 +124,7 @@ def test_who_changed_what_is_shown_and_downloaded(house, browser):
 
 
 def test_a_reader_looks_and_changes_nothing(house):
-    reader = Browser(make_app(house.ports, PLATFORM), READER)
+    reader = Browser(app_for(house.ports, PLATFORM), READER)
     for path in (LINKS, SKUS, UNMAPPED):
         assert "Only an administrator" in reader.get(path).words
     assert reader.send_form(f"{LINKS}/look").status_code == 403

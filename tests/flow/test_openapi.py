@@ -14,9 +14,10 @@ from schemathesis.specs.openapi.checks import (
 
 from shared.billing.rules import Mode
 from shared.sync.lanes import start_run
-from shared.web.app import API, make_app
+from shared.web.app import API
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.house import House
 from tests.flow.test_access import routes
 
@@ -24,7 +25,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def documented() -> set[str]:
-    return set(make_app(House().ports, Access()).openapi()["paths"])
+    return set(app_for(House().ports, Access()).openapi()["paths"])
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def api() -> schemathesis.BaseSchema:
     start_run(house.ports, "run", "nightly", [1, 2])
     house.work_until_done("run")
     admin = Principal("pat@birchline.example", frozenset({Role.ADMIN}))
-    return schemathesis.openapi.from_asgi(f"{API}/openapi.json", make_app(house.ports, Access(stand_in=admin)))
+    return schemathesis.openapi.from_asgi(f"{API}/openapi.json", app_for(house.ports, Access(stand_in=admin)))
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(way for way in routes() if way[1] in documented()))

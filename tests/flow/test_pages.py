@@ -15,9 +15,9 @@ from shared.errors import NotPermitted
 from shared.settings import load_settings
 from shared.sync import checkup, setup
 from shared.sync.lanes import start_run
-from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, PLATFORM, READER, signed_in
@@ -35,27 +35,27 @@ def house() -> House:
 @pytest.fixture
 def browser(house: House) -> Browser:
     """A reader's, on the platform."""
-    return Browser(make_app(house.ports, PLATFORM), READER)
+    return Browser(app_for(house.ports, PLATFORM), READER)
 
 
 # ---- who sees a page
 
 
 def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_comes_back(house):
-    answer = Browser(make_app(house.ports, PLATFORM)).get("/console/setup?from=mail")
+    answer = Browser(app_for(house.ports, PLATFORM)).get("/console/setup?from=mail")
     assert answer.status_code == 302
     back = "%2Fconsole%2Fsetup%3Ffrom%3Dmail"
     assert answer.headers["location"] == f"/.auth/login/aad?post_login_redirect_uri={back}"
 
 
 def test_without_a_sign_in_before_the_app_a_page_says_how_to_get_one(house):
-    answer = Browser(make_app(house.ports, Access())).get("/console/setup")
+    answer = Browser(app_for(house.ports, Access())).get("/console/setup")
     assert answer.status_code == 401
     assert "nobody is signed in" in answer.words
 
 
 def test_whoever_has_no_role_is_told_so_by_name(house):
-    answer = Browser(make_app(house.ports, PLATFORM), signed_in()).get("/console/setup")
+    answer = Browser(app_for(house.ports, PLATFORM), signed_in()).get("/console/setup")
     assert answer.status_code == 403
     assert "pat@birchline.example does not have the role TrueUp.Reader" in answer.words
     assert "Ask an administrator" in answer.words
@@ -126,7 +126,7 @@ def test_a_browser_keeps_its_token_for_all_its_tabs(browser):
 
 def test_another_browser_gets_another_token(browser, house):
     browser.get("/console/setup")
-    other = Browser(make_app(house.ports, PLATFORM), READER)
+    other = Browser(app_for(house.ports, PLATFORM), READER)
     other.get("/console/setup")
     assert other.token != browser.token
 
@@ -172,7 +172,7 @@ def test_a_mistake_of_ours_is_answered_without_its_details(house, path, kind, mo
 
     monkeypatch.setattr("shared.sync.setup.first_steps", broken)
     monkeypatch.setattr("shared.sync.inbox.waiting", broken)
-    answer = Browser(make_app(house.ports, PLATFORM), READER).get(path)
+    answer = Browser(app_for(house.ports, PLATFORM), READER).get(path)
     assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (500, kind)
     assert "TrueUp itself failed" in answer.words
     assert "the secret inside" not in answer.text
@@ -194,7 +194,7 @@ def test_every_answer_carries_the_strict_headers_and_is_kept_by_nobody(browser, 
 def test_the_stylesheet_is_kept_for_ever_under_a_url_of_its_own_content(browser, house):
     page = browser.get("/console/setup").text
     stylesheet, script = re.search(r'href="([^"]+\.css)"', page)[1], re.search(r'src="([^"]+\.js)"', page)[1]
-    nobody = Browser(make_app(house.ports, PLATFORM))
+    nobody = Browser(app_for(house.ports, PLATFORM))
     for url, kind in ((stylesheet, "text/css"), (script, "text/javascript")):
         answer = nobody.get(url)
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
@@ -221,7 +221,7 @@ def test_no_page_holds_script_or_style_of_its_own(browser):
 
 def test_on_one_machine_the_cookie_goes_without_https_and_the_form_acts(house):
     reader = Principal("kim@birchline.example", frozenset({Role.READER}))
-    browser = Browser(make_app(house.ports, Access(stand_in=reader)), site="http://127.0.0.1:7071")
+    browser = Browser(app_for(house.ports, Access(stand_in=reader)), site="http://127.0.0.1:7071")
     browser.get("/console/setup")
     assert list(browser.cookies) == ["trueup-token"]
     assert browser.send_form(TEST).status_code == 200
@@ -237,7 +237,7 @@ def settings(**values: str) -> tuple[ShownSetting, ...]:
 
 def test_secrets_are_shown_as_set_and_settings_to_administrators_only(house):
     ports = replace(house.ports, settings=settings(AzureWebJobsStorage="AccountName=a;AccountKey=hush-3"))
-    app = make_app(ports, PLATFORM)
+    app = app_for(ports, PLATFORM)
     shown = Browser(app, ADMIN).get("/console/setup")
     assert "MANAGE_COMPANY northbeam" in shown.words
     assert "MICROSOFT_CLIENT_SECRET set" in shown.words
@@ -276,7 +276,7 @@ def test_each_tenant_has_a_link_for_its_consent_and_refused_ones_come_first(hous
         settings=settings(MICROSOFT_PARTNER_TENANTS=PARTNER),
         consent_url=lambda tenant: f"https://login.example/{tenant}/adminconsent",
     )
-    found = Browser(make_app(ports, PLATFORM), READER).get("/console/api/setup").json()["consents"]
+    found = Browser(app_for(ports, PLATFORM), READER).get("/console/api/setup").json()["consents"]
     assert [(each["name"], each["tenant"], each["lost"]) for each in found] == [
         ("Named in the settings", PARTNER, False),
         ("Company 2", "tenant-2", True),

@@ -11,10 +11,10 @@ import pytest
 from shared.billing.rules import Band, BillingProfile, PriceKind, PriceRule, QuantityRule
 from shared.rules.profiles import fields_of as rules_fields
 from shared.rules.profiles import profile_of
-from shared.web.app import make_app
 from shared.web.pages.profile_form import FIELDS, fields_of, texts_of
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 
@@ -29,7 +29,7 @@ def house() -> House:
 
 
 def browser(house: House, role: Role = Role.ADMIN) -> Browser:
-    return Browser(make_app(house.ports, Access(stand_in=Principal("kim@birchline.example", frozenset({role})))))
+    return Browser(app_for(house.ports, Access(stand_in=Principal("kim@birchline.example", frozenset({role})))))
 
 
 def form(page: Answer) -> dict[str, str]:

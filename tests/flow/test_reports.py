@@ -12,10 +12,10 @@ from shared.billing.rules import Mode
 from shared.errors import Retryable
 from shared.sync.lanes import start_run
 from shared.sync.retention import prune_runs
-from shared.web.app import make_app
 from shared.web.charts import bars
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 
@@ -34,7 +34,7 @@ def house() -> House:
 
 
 def browser(house: House, role: Role = Role.READER) -> Browser:
-    return Browser(make_app(house.ports, Access(stand_in=Principal("kim@birchline.example", frozenset({role})))))
+    return Browser(app_for(house.ports, Access(stand_in=Principal("kim@birchline.example", frozenset({role})))))
 
 
 def night(house: House) -> None:

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import Money
-from shared.web.app import make_app
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, PLATFORM
@@ -33,7 +33,7 @@ def house() -> House:
 
 
 def client(house: House) -> Browser:
-    return Browser(make_app(house.ports, PLATFORM), ADMIN)
+    return Browser(app_for(house.ports, PLATFORM), ADMIN)
 
 
 def unmapped(house: House) -> list[tuple[int, str]]:

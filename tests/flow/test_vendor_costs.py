@@ -20,9 +20,9 @@ from shared.errors import Retryable, TrueUpError
 from shared.rules.document import Profile
 from shared.sync import night
 from shared.sync.offers import suggested
-from shared.web.app import make_app
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
+from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_fleets import FakeFleet
@@ -79,7 +79,7 @@ def run_night(house: House) -> None:
 
 def get(house: House, path: str) -> Answer:
     biller = Principal("kim@birchline.example", frozenset({Role.BILLER}))
-    return Browser(make_app(house.ports, Access(stand_in=biller))).get(path)
+    return Browser(app_for(house.ports, Access(stand_in=biller))).get(path)
 
 
 def rows(house: House, *charges: Charge, month: str = "") -> dict[tuple[str, int | None], dict[str, Any]]:
