@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import stamped_date
 from shared.billing.plan import Change, ChangeKind, Group, Plan
 from shared.billing.rules import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.seats import SeatRecord
@@ -41,6 +42,11 @@ def guarded(
     groups = tuple(
         _held(group, guards, sorted(emptied.intersection(plan.sources[group.bill_item])), seats, as_of)
         for group in plan.groups
+    )
+    records = {record.line: record for record in plan.seats}
+    groups = tuple(
+        group if group.held else replace(group, held=_too_much_used(group, guards.increase, records))
+        for group in groups
     )
     held = [
         Finding(
@@ -140,6 +146,20 @@ def _too_many(moved: _Movement, limit: IncreaseLimit) -> str | None:
     if moved.after > moved.highest * limit.factor:
         highest = f"{number(moved.highest)}, the highest of {REMEMBERED_DAYS} days"
         return f"an increase to {number(moved.after)} is more than {number(limit.factor)} times {highest}"
+    return None
+
+
+def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, SeatRecord]) -> str | None:
+    """Of a level one odd reading is enough to be the most of a period: measured against the month before it."""
+    for change in group.changes:
+        record = records.get(str(replace(change.key, kind="usage")))
+        start = stamped_date(change.after.serial_number) if change.after is not None else None
+        if change.after is None or record is None or start is None or record.used:
+            continue
+        used, before = change.after.quantity, record.most_before(start)
+        if before > 0 and used - before > limit.small and used > before * limit.factor:
+            times = f"more than {number(limit.factor)} times {number(before)}"
+            return f"{number(used)} used are {times}, the most of the month before"
     return None
 
 

@@ -334,7 +334,8 @@ class ReductionLimit:
 class IncreaseLimit:
     """An increase of an item by more than `small` units is held when it goes *beyond* `factor` times what stood.
 
-    What stood is the highest quantity of the last 30 days.
+    What stood is the highest quantity of the last 30 days. Usage of a level in arrears is held likewise, measured
+    against the most of the month before its period.
     """
 
     factor: Decimal = Decimal(5)

@@ -160,6 +160,11 @@ class SeatRecord:
         """The most of a period: on any of its days, or in all where the vendor dates it."""
         return max([dict(self.used).get(period.start, _ZERO), *(entry.quantity for entry in self.in_force(period))])
 
+    def most_before(self, day: date) -> Decimal:
+        """The highest quantity in force on any of the 31 days before a day; 0 when nothing is known."""
+        known = _since(self.days, day - timedelta(days=31))
+        return max((entry.quantity for entry in known if entry.day < day), default=_ZERO)
+
     def was_read_in(self, period: Period) -> bool:
         """Whether any reading was made on a day of a period, as far as is known."""
         return not any(before < period.start and period.end < after for before, after in self.gaps)

@@ -10,8 +10,17 @@ import pytest
 
 from shared.billing.guards import REMEMBERED_DAYS, within_a_day
 from shared.billing.planner import plan_company
-from shared.billing.rules import BillOption, Decrease, Guards, Proration, ProrationRule, ReductionLimit, SkuPolicy
-from shared.billing.seats import Settled
+from shared.billing.rules import (
+    Arrears,
+    BillOption,
+    Decrease,
+    Guards,
+    Proration,
+    ProrationRule,
+    ReductionLimit,
+    SkuPolicy,
+)
+from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 
 D = Decimal
@@ -184,3 +193,21 @@ def test_a_company_over_its_limit_may_still_take_back_a_copy():
     held = within_a_day(plan, 0, 0)
     assert [group.bill_item for group in held.applicable] == [f"{b.SOURCE}/{b.PREMIUM}"]
     assert [group.bill_item for group in held.held] == [f"{b.SOURCE}/{b.STANDARD}"]
+
+
+@pytest.mark.parametrize(
+    ("before", "most", "held"), [(100, 500, False), (100, 501, True), (4, 29, False), (0, 900, False)]
+)
+def test_a_level_that_was_read_far_too_high_once_is_held(before: int, most: int, held: bool) -> None:
+    line = str(replace(b.key(), kind="usage"))
+    days = [(date(2026, 9, 5), before), (date(2026, 10, 7), most), (date(2026, 10, 8), before)]
+    record = SeatRecord(line, tuple(SeatDay(day, D(units), None) for day, units in days), date(2026, 10, 31))
+    plan = plan_company(
+        b.facts(
+            b.reading(replace(b.count(before), level=True)),
+            rules=b.rules(b.profile(arrears=Arrears.HIGHEST)),
+            seats={line: record},
+        )
+    )
+    told = f"{most} used are more than 5 times {before}, the most of the month before"
+    assert [group.held for group in plan.groups] == [told if held else None]
