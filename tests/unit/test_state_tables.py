@@ -11,7 +11,7 @@ from shared.billing.rules import CompanyRules, Mode
 from shared.errors import Misconfigured, Refused
 from shared.state.companies import CompanyStore
 from shared.state.rows import Changed
-from shared.state.rules import RulesStore
+from shared.state.rules import KEPT_VERSIONS, RulesStore
 from shared.state.runs import RunHeader, RunStore
 from shared.state.schedules import ScheduleStore
 from shared.state.tables import AzureTables, StorageConnection, _service
@@ -128,10 +128,10 @@ def test_rules_swept_away_while_they_are_read_are_read_again_by_the_caller() -> 
     for version in range(3):
         store.save(store.load(), expected=version)
 
-    def four_saves() -> None:
-        for version in range(3, 7):
+    def more_saves_than_are_kept() -> None:
+        for version in range(3, 4 + KEPT_VERSIONS):
             store.save(store.load(), expected=version)
 
-    interrupt(tables, "query", four_saves, 1)
+    interrupt(tables, "query", more_saves_than_are_kept, 1)
     with pytest.raises(Changed, match="was replaced while it was read"):
         RulesStore(tables).load(1)
