@@ -87,16 +87,23 @@ class CompanyStore:
         row = self._tables.get(TABLE, _PARTITION, _row_key(company))
         return None if row is None else _DOCUMENT.decode(row.values)
 
-    def put_rules(self, rules: CompanyRules, sharing: Collection[int] = (), *, keep_mode: bool = False) -> None:
+    def put_rules(
+        self, rules: CompanyRules, sharing: Collection[int] = (), *, keep_mode: bool = False, version: int = 0
+    ) -> None:
         """Stores a company's rules, and the company when it is new; lease and last outcome stay.
 
         `sharing` are the other companies that are linked to one of its customers. `keep_mode`: a company that is known
-        keeps the mode that it has.
+        keeps the mode that it has. `version` is that of the MSP-wide rules beside which they were made.
 
         What its sync reads under the lease is written first: a company is never listed before its rules are there.
         """
         own = OwnRules(
-            rules.licences, rules.adopt_marked, rules.guards, dict(rules.billed_through), tuple(sorted(sharing))
+            rules.licences,
+            rules.adopt_marked,
+            rules.guards,
+            dict(rules.billed_through),
+            tuple(sorted(sharing)),
+            version,
         )
         self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
 

@@ -32,7 +32,8 @@ MSP = "msp"
 class OwnRules:
     """The part of a company's rules that only its own sync reads: see `CompanyRules`.
 
-    `sharing` are the other companies that are linked to one of its customers.
+    `sharing` are the other companies that are linked to one of its customers. `version` is that of the MSP-wide rules
+    beside which they were made.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -40,6 +41,7 @@ class OwnRules:
     guards: Guards | None = None
     billed_through: dict[int, date] = field(default_factory=dict)
     sharing: tuple[int, ...] = ()
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,12 @@ StateChange = Put | Drop | AddHistory
 class CompanyState:
     """Everything remembered of one company but its history.
 
-    `sharing` are the other companies that are linked to one of its customers. `readings` by (source, customer), `seats`
-    by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person,
-    or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices` by subject,
-    `invoiced` by agreement. `overview` is what the last look saw, for people, `balance` what it counted beside what was
-    billed, as far as that changed. `rest` are the keys of the rows beside those of large documents.
+    `sharing` are the other companies that are linked to one of its customers, `rules_version` that of the MSP-wide
+    rules beside which the company's own were made. `readings` by (source, customer), `seats` by line, `ledger` by
+    stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person, or was last shown;
+    `waiting` and `decisions` are by the hash of its groups, `choices` by subject, `invoiced` by agreement.
+    `overview` is what the last look saw, for people, `balance` what it counted beside what was billed, as far as
+    that changed. `rest` are the keys of the rows beside those of large documents.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -166,6 +169,7 @@ class CompanyState:
     adopt_marked: bool = False
     billed_through: dict[int, date] = field(default_factory=dict)
     sharing: tuple[int, ...] = ()
+    rules_version: int = 0
     readings: dict[tuple[str, str], ReadingNote] = field(default_factory=dict)
     seats: dict[str, SeatRecord] = field(default_factory=dict)
     ledger: dict[str, LedgerRow] = field(default_factory=dict)
@@ -207,6 +211,7 @@ class CompanyStateStore:
             adopt_marked=own.adopt_marked,
             billed_through=own.billed_through,
             sharing=own.sharing,
+            rules_version=own.version,
             readings=found[StateKind.READING],
             seats=found[StateKind.SEATS],
             ledger=found[StateKind.LEDGER],

@@ -224,7 +224,7 @@ def _sync(
     """`before` are the run's writes of earlier looks, `too_late` approvals of what does not wait any more."""
     as_of = business_date(ports.clock)
     night = order.run if order.run == night_of(as_of) and not (order.again or before or state.intents) else None
-    rules = ports.rules.load(order.rules)
+    rules = ports.rules.load(_version(order, state))
     observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     seen = observation.facts
@@ -258,6 +258,13 @@ def _sync(
         report = replace(report, note="; ".join(filter(None, (report.note, only_planned(stopped)))))
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
     return Synced(report, judged, max(waits, default=None), summary=_summary(state, facts, judged, applied))
+
+
+def _version(order: Order, state: CompanyState) -> int | None:
+    """The rules that the run pinned, or newer ones beside which the company's own were changed since: part of what was
+    changed together would bill what neither of them bills.
+    """
+    return None if order.rules is None else max(order.rules, state.rules_version)
 
 
 def _summary(state: CompanyState, facts: Facts, judged: Judged, applied: Applied) -> Summary:

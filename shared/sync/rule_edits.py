@@ -116,18 +116,20 @@ def put_in_force(
     """Stores rules and companies' own, `rows` being all companies as they stood, and gives the new edition.
 
     A company that is given a customer knows of those that had it until now, even if they are written only later: a
-    death in between bills nobody twice.
+    death in between bills nobody twice. What it is told holds beside these rules, also in a run that began before.
     """
+    version = head.version
     if rules is None:
         ports.rules.note(entry, edition=head.edition)
     else:
-        ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry)
+        version = ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry)
     linked = _companies_by_customer((row.id, row.links) for row in rows)
     for customer, found in _companies_by_customer((each.company, each.links) for each in companies).items():
         linked[customer] = linked.get(customer, set()) | found
     for company in companies:
         sharing = {other for link in company.linked for other in linked[_customer(link)]} - {company.company}
-        ports.companies.put_rules(company, sharing, keep_mode=company.company in keep_modes)
+        keep_mode = company.company in keep_modes
+        ports.companies.put_rules(company, sharing, keep_mode=keep_mode, version=version)
     ports.rules.finish(entry)
     return entry.edition
 

@@ -6,11 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.rules import Mode
+from shared.billing.rules import LicenceLink, Mode
 from shared.errors import Refused
 from shared.rules.editing import Edit, EditProblem, Section, policy
 from shared.sync import rule_history, rulebook
 from shared.sync.approvals import Person
+from shared.sync.night import nightly
 from shared.sync.rule_edits import edit_rules, preview
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -231,3 +232,16 @@ def test_the_history_is_read_page_by_page_and_exported_whole(house):
     assert editions == sorted(editions, reverse=True)
     assert (len(editions), second["next"]) == (5, None)
     assert len(list(rule_history.rows(house.ports))) == 5
+
+
+def test_what_is_changed_together_holds_together_in_a_run_that_has_begun_before(house: House) -> None:
+    """A company's own word goes when the MSP says the same of everybody: the night must not bill by half of that."""
+    house.company(260, [b.count(10)], licences=(LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),))
+    run = nightly(house.ports).partition(":")[0]
+    everywhere = policy(b.SOURCE, b.PREMIUM, None)
+    own = Edit(Section.LICENCES, {"source": b.SOURCE, "sku": b.PREMIUM}, 260, drop=True)
+    edit_rules(house.ports, [everywhere, own], PAT)
+
+    house.work_until_done(run)
+
+    assert [line for line in house.manage.lines.values() if line.agreement_id == 1260] == []
