@@ -72,7 +72,7 @@ class Show:
             settings = settings.relative_to(REPOSITORY)
         lines = [
             f"TrueUp's API  {stage.host.url}/api/status (header x-functions-key: HOST_DEFAULT_KEY of {settings})",
-            f"what waits    {stage.host.url}/console/api/waiting (as {PERSON})",
+            f"the console   {stage.host.url}/console (as {PERSON})",
             f"the sandbox   {stage.sandbox.url}/_sandbox/additions, …/_sandbox/calls, …/_sandbox/msp",
             f"the rules     python dev.py rules export - --settings {settings}",
             f"the logs      {settings.parent}",

@@ -82,7 +82,7 @@ def set_up(
     `latency` is the sandbox's, in milliseconds, for all its systems or by system. Raises `Refused` with the end of the
     log of what does not start.
     """
-    settings = {**ONE_PROCESS, "TRUEUP_LOCAL_PERSON": f"{PERSON}: TrueUp.Biller"}
+    settings = {**ONE_PROCESS, "TRUEUP_LOCAL_PERSON": f"{PERSON}: TrueUp.Admin"}
     with prepared(companies, seed, now, folder, settings, latency=latency, starting=starting) as ground:
         starting("the functions host")
         _fresh(folder / "host.log")
