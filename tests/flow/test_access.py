@@ -43,7 +43,6 @@ SKU = {"source": b.SOURCE, "sku": "x"}
 MAPPING = "/console/mapping"
 SKU_FORM = {"edition": "1", "pick": '["microsoft365","x"]'}
 HERE_FORM = {"edition": "1", "pick": '["{company}","microsoft365","x"]'}
-NOT_BILLED = {**SKU, "do_not_bill": True}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
 SOLD = {"source": b.SOURCE, "sku": b.STANDARD}
 NOT_BILLED = {**SOLD, "bill": False}
@@ -116,7 +115,9 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{MAPPING}/exchange"): Way(READER),
     ("POST", f"{MAPPING}/exchange"): Way(ADMIN, file=b"source,sku\n"),
     ("POST", f"{MAPPING}/exchange/confirm"): Way(ADMIN, form={"hash": "0" * 16, "edition": "1"}),
-    ("POST", f"{API}/rules/edits"): Way(ADMIN, body={"edits": [{"section": "policies", "fields": NOT_BILLED}]}),
+    ("POST", f"{API}/rules/edits"): Way(
+        ADMIN, body={"edits": [{"section": "policies", "fields": {**SKU, "do_not_bill": True}}]}
+    ),
     ("GET", f"{API}/rules/history"): Way(READER),
     ("GET", f"{API}/rules/history.csv"): Way(READER),
     ("GET", MAPPING): Way(READER),
