@@ -33,8 +33,10 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # Without its sandbox: tests run as root in containers, and it sees nothing but our own pages.
-        started = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        # Without its sandbox: tests run as root in containers, and it sees nothing but our own pages. Containers seldom
+        # give it the shared memory that it would use either.
+        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+        started = playwright.chromium.launch(executable_path=chromium(), args=flags)
         yield started
         started.close()
 
