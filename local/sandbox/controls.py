@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from local.sandbox import cove, huntress
+from local.sandbox import cove, huntress, huntress_rows
 from local.sandbox.azure import AzureBilling, AzureUsage
 from local.sandbox.callbacks import Callbacks, Sending
 from local.sandbox.calls import CallBook
@@ -116,7 +116,7 @@ class _Controls:
 
     async def huntress(self, _: web.Request) -> Any:
         organizations = self._sandbox.msp.huntress.organizations.values()
-        return {"organizations": [huntress.organization_summary(item) for item in organizations]}
+        return {"organizations": [huntress_rows.organization_summary(item) for item in organizations]}
 
     async def set_huntress(self, request: web.Request) -> Any:
         counts = huntress.HuntressCounts.model_validate(await request.json())

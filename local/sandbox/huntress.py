@@ -1,7 +1,7 @@
-"""Huntress over HTTP: the account and its organizations, in pages, for sixty requests a minute.
+"""Huntress over HTTP: the account, its organizations, agents and invoices, in pages, for sixty requests a minute.
 
 Pages are told by a token; a request that names a `page` gets the older style with page numbers. The last page has no
-token. A product that is not active in an organization is not told at all.
+token. What billing reports tell is what invoices told before there were any; client libraries still ask for them.
 """
 
 from __future__ import annotations
@@ -16,23 +16,26 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from local.sandbox.world.huntress import HuntressAccount, Organization
+from local.sandbox.huntress_rows import (
+    ACCOUNT_ID,
+    COUNT_FIELDS,
+    Row,
+    agent_rows,
+    invoice_rows,
+    organization_row,
+    organization_summary,
+    report_row,
+    usages,
+)
+from local.sandbox.world.huntress import HuntressAccount
 from shared.errors import Gone
 
 PREFIX = "/huntress/v1"
 #: Requests in any sixty seconds, for the whole account.
 MOST_REQUESTS, WINDOW_SECONDS = 60, 60.0
 _USUAL_PAGE, _LARGEST_PAGE = 10, 500
-_ACCOUNT_ID = 3107
-_FIRST_INVOICE = 9001
-_FIELDS = {
-    "edr": "agents_count",
-    "itdr": "billable_identity_count",
-    "sat": "sat_learner_count",
-    "siem": "logs_sources_count",
-}
+_SORT_FIELDS = ("id", "created_at", "updated_at")
 
-Row = dict[str, Any]
 Handler = Callable[[web.Request], Row]
 Units = Annotated[int, Field(ge=0, le=1_000_000)]
 
@@ -74,13 +77,9 @@ def set_counts(account: HuntressAccount, counts: HuntressCounts) -> Row:
         )
     if counts.gone:
         del account.organizations[organization.id]
-    for sku in _FIELDS.keys() & counts.model_fields_set:
+    for sku in COUNT_FIELDS.keys() & counts.model_fields_set:
         organization.counts[sku] = getattr(counts, sku)
     return organization_summary(organization)
-
-
-def organization_summary(organization: Organization) -> Row:
-    return {"id": organization.id, "company": organization.company, "name": organization.name, **organization.counts}
 
 
 class _Problem(Exception):
@@ -104,7 +103,9 @@ class Huntress:
             web.get(f"{PREFIX}/account", self._answering(self._account_row)),
             web.get(f"{PREFIX}/organizations", self._answering(self._organizations)),
             web.get(PREFIX + r"/organizations/{id:\d+}", self._answering(self._organization)),
+            web.get(f"{PREFIX}/agents", self._answering(self._agents)),
             web.get(f"{PREFIX}/invoices", self._answering(self._invoices)),
+            web.get(f"{PREFIX}/billing_reports", self._answering(self._billing_reports)),
         ]
 
     def _answering(self, handler: Handler) -> Callable[[web.Request], Any]:
@@ -134,49 +135,63 @@ class Huntress:
             raise _Problem(401, "Invalid API credentials")
 
     def _account_row(self, _: web.Request) -> Row:
-        account = {"id": _ACCOUNT_ID, "name": self._account.name, "subdomain": "northbeam", "status": "enabled"}
+        account = {"id": ACCOUNT_ID, "name": self._account.name, "subdomain": "northbeam", "status": "enabled"}
         return {"account": account}
 
     def _organization(self, request: web.Request) -> Row:
         found = self._account.organizations.get(int(request.match_info["id"]))
         if found is None:
             raise _Problem(404, "Record not found")
-        return {"organization": {**_row(found), "actual_usages": _usages(found)}}
+        return {"organization": {**organization_row(found), "actual_usages": usages(found)}}
 
     def _organizations(self, request: web.Request) -> Row:
-        """A page in the order asked for; by default the newest first."""
-        query = request.query
-        descending = query.get("sort_direction", "desc") == "desc"
-        rows = [_row(self._account.organizations[number]) for number in sorted(self._account.organizations)]
-        rows.sort(key=lambda row: row[_sort_field(query)], reverse=descending)
-        limit = _number(query, "limit", _USUAL_PAGE, _LARGEST_PAGE)
-        if "page" in query:
-            return _numbered(rows, _number(query, "page", 1, 1_000_000), limit, str(request.url.with_query(None)))
-        return _tokened(rows, query, limit, request)
+        rows = [organization_row(found) for found in self._account.organizations.values()]
+        return _listed("organizations", rows, request, (*_SORT_FIELDS, "name", "key"))
+
+    def _agents(self, request: web.Request) -> Row:
+        """Every endpoint of the account, or those of one organization or platform."""
+        rows = [row for found in self._account.organizations.values() for row in agent_rows(found)]
+        for name in ("organization_id", "platform"):
+            if name in request.query:
+                rows = [row for row in rows if str(row[name]) == request.query[name]]
+        return _listed("agents", rows, request)
 
     def _invoices(self, request: web.Request) -> Row:
-        """The newest first; a draft for what is going on stands before those that were made."""
-        limit = _number(request.query, "limit", _USUAL_PAGE, _LARGEST_PAGE)
-        made = [
-            _invoice(number, day, "paid") for number, day in enumerate(self._account.invoices, start=_FIRST_INVOICE)
-        ]
-        draft = _invoice(_FIRST_INVOICE + len(made), date(2099, 1, 1), "draft")
-        return {"invoices": [draft, *reversed(made)][:limit], "pagination": {"next_page_token": None}}
+        return _listed("invoices", invoice_rows(self._account), request, (*_SORT_FIELDS, "status"))
+
+    def _billing_reports(self, request: web.Request) -> Row:
+        rows = [report_row(invoice) for invoice in invoice_rows(self._account)]
+        return _listed("billing_reports", rows, request, (*_SORT_FIELDS, "status"))
 
 
-def _tokened(rows: list[Row], query: Mapping[str, str], limit: int, request: web.Request) -> Row:
+def _listed(name: str, rows: list[Row], request: web.Request, sort_fields: tuple[str, ...] = _SORT_FIELDS) -> Row:
+    """A page of a list in the order asked for; by default the newest first."""
+    query = request.query
+    field = query.get("sort_field", "id")
+    if field not in sort_fields:
+        raise _Problem(400, "sort_field does not have a valid value")
+    descending = query.get("sort_direction", "desc") == "desc"
+    rows = sorted(rows, key=lambda row: (row[field], row["id"]), reverse=descending)
+    limit = _number(query, "limit", _USUAL_PAGE, _LARGEST_PAGE)
+    if "page" in query:
+        page = _number(query, "page", 1, 1_000_000)
+        return _numbered(name, rows, page, limit, str(request.url.with_query(None)))
+    return _tokened(name, rows, limit, request)
+
+
+def _tokened(name: str, rows: list[Row], limit: int, request: web.Request) -> Row:
     fault = request.get("fault")
-    start = _offset(query.get("page_token"))
+    start = _offset(request.query.get("page_token"))
     stop = start + {"short-page": max(1, limit // 2), "empty-page": 0}.get(fault or "", limit)
     after = start if fault == "endless" else stop
     pagination: Row = {"next_page_token": None, "next_page_url": None}
     if after < len(rows) or fault in {"endless", "empty-page"}:
         token = base64.urlsafe_b64encode(f"o{after}".encode()).decode()
         pagination = {"next_page_token": token, "next_page_url": str(request.url.update_query(page_token=token))}
-    return {"organizations": rows[start:stop], "pagination": pagination}
+    return {name: rows[start:stop], "pagination": pagination}
 
 
-def _numbered(rows: list[Row], page: int, limit: int, address: str) -> Row:
+def _numbered(name: str, rows: list[Row], page: int, limit: int, address: str) -> Row:
     """The style of before 2024."""
     shown = rows[(page - 1) * limit : page * limit]
     pagination: Row = {
@@ -187,61 +202,7 @@ def _numbered(rows: list[Row], page: int, limit: int, address: str) -> Row:
     }
     if page * limit < len(rows):
         pagination |= {"next_page": page + 1, "next_page_url": f"{address}?page={page + 1}&limit={limit}"}
-    return {"organizations": shown, "pagination": pagination}
-
-
-def _row(organization: Organization) -> Row:
-    told = {_FIELDS[sku]: units for sku, units in organization.counts.items() if units is not None}
-    return {
-        "id": organization.id,
-        "account_id": _ACCOUNT_ID,
-        "name": organization.name,
-        "key": organization.key,
-        "identity_provider_tenant_id": organization.tenant,
-        "incident_reports_count": 0,
-        "report_recipients": [],
-        "created_at": "2024-02-01T09:30:00Z",
-        "updated_at": "2026-01-12T14:05:11Z",
-        **told,
-    }
-
-
-def _invoice(number: int, day: date, status: str) -> Row:
-    """An amount is in minor units, and nothing is said of single organizations."""
-    return {
-        "id": number,
-        "amount": 41830,
-        "currency_type": "usd",
-        "plan": "Managed EDR",
-        "quantity": 120,
-        "status": status,
-        "has_usage": True,
-        "receipt": None,
-        "created_at": f"{day.isoformat()}T03:12:40Z",
-        "updated_at": f"{day.isoformat()}T03:12:40Z",
-    }
-
-
-def _usages(organization: Organization) -> Row:
-    """What only the detail call tells; the key of a product that is not active is absent."""
-    counts = organization.counts
-    usages: Row = {}
-    if (edr := counts["edr"]) is not None:
-        usages["edr"] = {"billable_agents_count": edr, "unresponsive_agents_count": 0}
-    if (itdr := counts["itdr"]) is not None:
-        usages["itdr"] = [{"type": "microsoft", "billable_identities_count": itdr, "total_identities_count": itdr}]
-    if (sat := counts["sat"]) is not None:
-        usages["sat"] = {"learners_count": sat}
-    if (siem := counts["siem"]) is not None:
-        usages["siem"] = {"billable_log_sources_count": siem, "retention": "90/7"}
-    return usages
-
-
-def _sort_field(query: Mapping[str, str]) -> str:
-    field = query.get("sort_field", "id")
-    if field not in ("id", "created_at", "updated_at", "name", "key"):
-        raise _Problem(400, "sort_field does not have a valid value")
-    return field
+    return {name: shown, "pagination": pagination}
 
 
 def _number(query: Mapping[str, str], name: str, usual: int, largest: int) -> int:
