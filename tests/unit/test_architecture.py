@@ -81,7 +81,7 @@ THIRD_PARTY = {
     "shared/sheets": ("openpyxl",),
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
-    "shared/sync": ("croniter",),
+    "shared/sync": ("croniter", "rapidfuzz"),
     "shared/notices": ("jinja2", "markupsafe", "croniter"),
     "shared/web": ("fastapi", "starlette", "jinja2", "markupsafe", "pydantic"),
     "functions": ("azure.functions", "pydantic"),

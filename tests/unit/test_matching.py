@@ -32,7 +32,8 @@ def only(*customers: Customer, among: tuple[Candidate, ...] = (BIRCHLINE, HARBOU
         (customer("Somebody", reference="250"), 250, 96, "its reference there is 250, the company's number"),
         (customer("Somebody", reference=" BirchLine "), 250, 96, "the company's identifier"),
         (customer("Somebody", "harbourlane"), 261, 96, "its id there is harbourlane, the company's identifier"),
-        (customer("Harbor Lane Dental"), 261, 50, "similar name"),
+        (customer("Harbor Lane Dental"), 261, 50, "similar name (97% alike)"),
+        (customer("Dental, Harbor Lane"), 261, 50, "similar name (97% alike)"),
     ],
 )
 def test_what_speaks_for_a_company_is_said(found, company, at_least, evidence):
@@ -51,6 +52,10 @@ def test_evidence_of_several_kinds_makes_surer_than_each_alone():
 
 def test_a_customer_of_which_nothing_speaks_is_not_proposed():
     assert propose([customer("Quillby Freight", domains=("gmail.com",))], [BIRCHLINE, HARBOUR]) == []
+
+
+def test_names_that_share_a_word_only_are_not_alike():
+    assert propose([customer("Harbour Quay Freight")], [BIRCHLINE, HARBOUR]) == []
 
 
 def test_a_domain_that_everybody_may_have_says_nothing():

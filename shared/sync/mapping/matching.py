@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
-from functools import cache
+from functools import lru_cache
+
+from rapidfuzz import fuzz
 
 from shared.billing.counts import Customer
 from shared.billing.lines import canonical
@@ -90,6 +91,7 @@ def propose(customers: Iterable[Customer], candidates: Iterable[Candidate]) -> l
     return sorted(judged, key=lambda each: (-each.confidence, each.customer.name.casefold(), each.customer.id))
 
 
+@lru_cache(maxsize=10_000)
 def plain_name(name: str) -> str:
     """A name without case, accents and punctuation: `Aldér & Finch, Ltd.` gives `alder and finch ltd`."""
     decomposed = unicodedata.normalize("NFKD", name.replace("&", " and ").replace("+", " and "))
@@ -98,6 +100,7 @@ def plain_name(name: str) -> str:
     return " ".join(re.sub(r"[^\w]+", " ", dotless).split())
 
 
+@lru_cache(maxsize=10_000)
 def core_name(name: str) -> str:
     """The plain name without its legal form; the whole where nothing else is in it."""
     words = plain_name(name).split()
@@ -204,9 +207,9 @@ def _legal_difference(one: str, other: str) -> str:
     return " and ".join(word.capitalize() for word in words) or "its legal form"
 
 
-@cache
 def _likeness(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+    """How much of both names is the same in the same order, 0 to 1; the words may stand in another order."""
+    return max(fuzz.ratio(one, other), fuzz.token_sort_ratio(one, other)) / 100
 
 
 def _judged(proposal: Proposal, company: Candidate, claims: Mapping[tuple[str, int], int]) -> Proposal:
