@@ -6,6 +6,7 @@
   python dev.py start [--port 7071]                                         the host, with local.settings.json
   python dev.py rules export|import FILE                                    the rules as one YAML document
   python dev.py store copy|restore FILE                                     everything that is stored, as a file
+  python dev.py store backups | fetch DAY FILE                              the daily backups of it
   python dev.py doctor                                                      what stands in the way of a night
   python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage, Entra and Graph
   python dev.py bench [--companies N] [--only NAME]                         speed against its budgets

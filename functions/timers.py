@@ -1,4 +1,4 @@
-"""Timers: the tick starts scheduled jobs, the watchdog keeps open runs going, people are told.
+"""Timers: the tick starts scheduled jobs, the watchdog keeps open runs going, people are told, the store is backed up.
 
 UTC, as on the platform.
 """
@@ -9,7 +9,7 @@ import azure.functions as func
 
 from shared.bootstrap import notice_ports, ports
 from shared.notices.alarm import Alarm
-from shared.sync import due, lanes, night
+from shared.sync import backups, due, lanes, night
 
 blueprint = func.Blueprint()
 _alarm = Alarm()
@@ -38,3 +38,9 @@ def notices(timer: func.TimerRequest) -> None:
     A timer of its own: a night that hangs must not keep anybody from being told.
     """
     _alarm.go_round(notice_ports())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="15 40 * * * *", use_monitor=True)
+def backup(timer: func.TimerRequest) -> None:
+    """Backs the store up once a day: every hour it looks whether that was done."""
+    backups.back_up(ports())

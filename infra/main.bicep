@@ -187,6 +187,11 @@ param lanes int = 8
 @maxValue(540)
 param leaseSeconds int = 300
 
+@description('Days for which the daily backups of the store are kept. 0: none are made.')
+@minValue(0)
+@maxValue(365)
+param backupDays int = 30
+
 @description('Client id of the single-tenant app registration by which people sign in to /console. Empty: nobody.')
 @maxLength(36)
 param consoleClientId string = ''
@@ -377,6 +382,7 @@ module settings 'settings.bicep' = {
     callbackUrl: callbackUrl
     lanes: lanes
     leaseSeconds: leaseSeconds
+    backupDays: backupDays
     consoleClientId: consoleClientId
   }
 }

@@ -155,6 +155,9 @@ param lanes int
 @description('Seconds that a company is leased to a worker; below the functionTimeout of host.json.')
 param leaseSeconds int
 
+@description('Days for which the daily backups of the store are kept. 0: none are made.')
+param backupDays int
+
 @description('Client id of the single-tenant app registration by which people sign in to /console. Empty: nobody.')
 param consoleClientId string
 
@@ -203,6 +206,7 @@ var always = {
   TRUEUP_CALLBACK_URL: callbackUrl
   TRUEUP_LANES: string(lanes)
   TRUEUP_LEASE_SECONDS: string(leaseSeconds)
+  TRUEUP_BACKUP_DAYS: string(backupDays)
 }
 
 var microsoft = empty(microsoftClientId) ? {} : {

@@ -1,4 +1,5 @@
-// The store: tables with everything TrueUp remembers, the work queue, the host's own blobs and the deployed package.
+// The store: tables with everything TrueUp remembers and their daily backups, the work queue, the host's own blobs and
+// the deployed package.
 // Shared keys are off, so that only an identity with a role gets in.
 
 @description('Name of the storage account: 3 to 24 lower-case letters and digits.')
@@ -20,7 +21,7 @@ param tags object
 
 var packageContainerName = 'app-package'
 var roleIds = [
-  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // Storage Blob Data Owner: the host's leases and keys, and the package
+  'b7e6dc6d-f1e8-4753-8033-0f276bb0955b' // Storage Blob Data Owner: the host's leases and keys, the package, the backups
   '974c5e8b-45b9-4653-ba55-5f855dd0fb88' // Storage Queue Data Contributor: triggers, sending, the poison queue
   '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3' // Storage Table Data Contributor: everything TrueUp remembers
 ]
@@ -56,12 +57,24 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
       enabled: true
       days: 7
     }
+    containerDeleteRetentionPolicy: {
+      enabled: true
+      days: 7
+    }
   }
 }
 
 resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
   parent: blobs
   name: packageContainerName
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource backups 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+  parent: blobs
+  name: 'trueup-backups'
   properties: {
     publicAccess: 'None'
   }

@@ -6,6 +6,7 @@ import argparse
 import signal
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands.add_parser("demo", help="four nights at a made-up MSP"))
     _add_start(commands.add_parser("start", help="the host, against the systems of local.settings.json"))
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
-    _add_store(commands.add_parser("store", help="a copy of everything that is stored"))
+    _add_store(commands.add_parser("store", help="copies and backups of everything that is stored"))
     _add_sources(commands.add_parser("sources", help="whether every source can be read"))
     _add_doctor(commands.add_parser("doctor", help="what stands in the way of a night"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
@@ -92,12 +93,20 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 
 def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Copies everything that is stored into a file, or fills an empty store from one. Copy while no run is open: "
-        "docs/operate.md tells when a copy may be restored."
+        "Copies everything that is stored into a file, or fills an empty store from one; lists the daily backups, or "
+        "fetches one as such a file. docs/operate.md tells when a copy may be restored."
     )
-    parser.add_argument("action", choices=("copy", "restore"))
-    parser.add_argument("file", type=Path, help="the copy, such as store-2026-12-01.jsonl.gz")
-    _add_settings(parser)
+    actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    file_help = "the copy, such as store-2026-12-01.jsonl.gz"
+    for name, told in (("copy", "the store into a file"), ("restore", "a file into an empty store")):
+        action = actions.add_parser(name, help=told)
+        action.add_argument("file", type=Path, help=file_help)
+        _add_settings(action)
+    _add_settings(actions.add_parser("backups", help="which daily backups there are"))
+    fetch = actions.add_parser("fetch", help="a daily backup into a file")
+    fetch.add_argument("day", type=date.fromisoformat, help="such as 2026-12-01")
+    fetch.add_argument("file", type=Path, help=file_help)
+    _add_settings(fetch)
     parser.set_defaults(run=_store)
 
 
@@ -176,9 +185,13 @@ def _rules(options: argparse.Namespace) -> int:
 
 
 def _store(options: argparse.Namespace) -> int:
-    from local.commands.store import copy, restore
+    from local.commands import store
 
-    return (copy if options.action == "copy" else restore)(options.file, options.settings)
+    if options.action == "backups":
+        return store.backups(options.settings)
+    if options.action == "fetch":
+        return store.fetch(options.day, options.file, options.settings)
+    return (store.copy if options.action == "copy" else store.restore)(options.file, options.settings)
 
 
 def _sources(options: argparse.Namespace) -> int:

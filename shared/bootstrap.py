@@ -25,6 +25,7 @@ from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
 from shared.sources.pushed.source import PushedSource
+from shared.state.backups import AzureBackups, BackupRecordStore, Backups
 from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
@@ -97,6 +98,7 @@ def make_ports(settings: Settings) -> Ports:
         time_zone=settings.time_zone,
         settings=settings.shown,
         consent_url=settings.microsoft.consent_url if settings.microsoft is not None else None,
+        backups=_backups(settings, tables),
     )
 
 
@@ -120,6 +122,12 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
         alerts=told.alerts,
         secrets_end=told.secrets_end,
     )
+
+
+def _backups(settings: Settings, tables: AzureTables) -> Backups | None:
+    if settings.backup_days == 0:
+        return None
+    return Backups(tables, AzureBackups(settings.storage), settings.backup_days, BackupRecordStore(tables))
 
 
 def _clock(settings: Settings) -> Clock:

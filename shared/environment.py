@@ -55,6 +55,11 @@ SETTINGS = (
         "https://sttrueup.queue.core.windows.net",
     ),
     Setting(
+        "AzureWebJobsStorage__blobServiceUri",
+        "its blob endpoint, where the account name does not give it",
+        "https://sttrueup.blob.core.windows.net",
+    ),
+    Setting(
         "AzureWebJobsStorage__clientId",
         "client id of the user-assigned identity that may use the storage",
         "7a3c1d52-5f0e-4c0b-9d7a-2b1c6a9e4f10",
@@ -219,6 +224,11 @@ SETTINGS = (
     Setting("TRUEUP_TIME_ZONE", "IANA zone of readings and schedules; UTC when left out", "America/Chicago"),
     Setting("TRUEUP_LANES", "companies worked on at once in a run, 1 to 64; 8 when left out", "8"),
     Setting("TRUEUP_LEASE_SECONDS", "how long a company is leased to a worker, 30 to 3600; 300 when left out", "300"),
+    Setting(
+        "TRUEUP_BACKUP_DAYS",
+        "days for which the daily backups of the store are kept, 1 to 365; 0: none are made; 30 when left out",
+        "30",
+    ),
     Setting(
         "TRUEUP_MANAGE_CANCELLED_DAY",
         "whether Manage bills a line on its cancelled date: billed or free; billed when left out",

@@ -75,6 +75,7 @@ class Settings:
     prorate_start_day: StartDay
     lanes: int
     lease_seconds: int
+    backup_days: int
     clock_url: str | None
     callback_url: str | None
     notices: NoticeSettings
@@ -102,6 +103,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     # Tests against the sandbox let leases run out; nothing real is written under one of theirs.
     shortest = 2 if clock_url else 30
     lease_seconds = given.whole_number("TRUEUP_LEASE_SECONDS", default=300, lowest=shortest, highest=3600)
+    backup_days = given.whole_number("TRUEUP_BACKUP_DAYS", default=30, lowest=0, highest=365)
     callback_url = _callback_url(given)
     notices = read_notices(given, in_sandbox=clock_url is not None)
     if given.problems:
@@ -120,6 +122,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         prorate_start_day=prorate_start_day,
         lanes=lanes,
         lease_seconds=lease_seconds,
+        backup_days=backup_days,
         clock_url=clock_url,
         callback_url=callback_url,
         notices=notices(),
@@ -132,7 +135,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def _storage(given: Given) -> Callable[[], StorageConnection]:
-    """By connection string, or by identity: the account's name, or its two endpoints."""
+    """By connection string, or by identity: the account's name, or its three endpoints."""
     if given.has("AzureWebJobsStorage"):
         if given.any_of("AzureWebJobsStorage__"):
             given.problem("AzureWebJobsStorage", "must not be set beside AzureWebJobsStorage__…; keep the identity")
@@ -148,6 +151,7 @@ def _storage(given: Given) -> Callable[[], StorageConnection]:
         table_url=_endpoint(given, "table"),
         queue_url=_endpoint(given, "queue"),
         client_id=given.guid("AzureWebJobsStorage__clientId"),
+        blob_url=_endpoint(given, "blob"),
     )
 
 

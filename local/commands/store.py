@@ -1,29 +1,54 @@
-"""`dev.py store copy|restore`: everything that is stored into a file, and a file into an empty store."""
+"""`dev.py store …`: everything that is stored into a file, a file into an empty store, and the daily backups."""
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 from local.commands.settings import read_settings, require_emulator
 from shared.settings import load_settings
+from shared.state.backups import AzureBackups
 from shared.state.copies import restore_copy, write_copy
-from shared.state.tables import AzureTables
+from shared.state.tables import AzureTables, StorageConnection
 
 
 def copy(file: Path, settings_file: Path) -> int:
     """Writes a copy of the store into a file."""
-    print(f"{write_copy(_tables(settings_file), file):,} rows are in {file}.")
+    print(f"{write_copy(AzureTables(_storage(settings_file)), file):,} rows are in {file}.")
     return 0
 
 
 def restore(file: Path, settings_file: Path) -> int:
     """Fills an empty store from a file. Raises `Refused` for one that is not empty."""
-    print(f"{restore_copy(_tables(settings_file), file):,} rows were restored.")
+    print(f"{restore_copy(AzureTables(_storage(settings_file)), file):,} rows were restored.")
     return 0
 
 
-def _tables(settings_file: Path) -> AzureTables:
+def backups(settings_file: Path) -> int:
+    """Says which backups there are. Exit code 1 where there are none."""
+    there = AzureBackups(_storage(settings_file)).all()
+    for backup in there:
+        print(f"{backup.day}  written {backup.written:%Y-%m-%d %H:%M} UTC  {backup.size:>12,} bytes")
+    if not there:
+        print("There are no backups.")
+    return 0 if there else 1
+
+
+def fetch(day: date, file: Path, settings_file: Path) -> int:
+    """Writes the backup of a day into a file, as `copy` would have written it then. Raises `Gone` without one."""
+    size = 0
+    pieces = AzureBackups(_storage(settings_file)).read(day)
+    first = next(pieces, b"")  # before the file is touched: there may be none of that day
+    with file.open("wb") as out:
+        size += out.write(first)
+        for piece in pieces:
+            size += out.write(piece)
+    print(f"{size:,} bytes are in {file}.")
+    return 0
+
+
+def _storage(settings_file: Path) -> StorageConnection:
     settings = read_settings(settings_file)
     loaded = load_settings(settings)
     require_emulator(settings)
-    return AzureTables(loaded.storage)
+    return loaded.storage

@@ -41,6 +41,7 @@ class FindingKind(StrEnum):
     POISON = "poison"
     NOTICE_FAILED = "notice-failed"
     NIGHT_MISSING = "night-missing"
+    BACKUP_MISSING = "backup-missing"
     QUEUE_STUCK = "queue-stuck"
     SECRET_ENDING = "secret-ending"
     RELATIONSHIP_ENDING = "relationship-ending"

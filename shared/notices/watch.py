@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 #: What the alerts of the settings are told of, beside everything that `watch` finds.
 WATCHED = (
     FindingKind.NIGHT_MISSING,
+    FindingKind.BACKUP_MISSING,
     FindingKind.QUEUE_STUCK,
     FindingKind.SECRET_ENDING,
     FindingKind.REFUSED,
@@ -42,6 +43,8 @@ WATCHED = (
 
 #: A night that began at its time is done so long after it: a daily one is missed 26 hours after the last.
 NIGHT_DONE_AFTER = timedelta(hours=2)
+#: A store is backed up once a day, and missed one day at most.
+BACKED_UP_WITHIN = timedelta(hours=48)
 #: A message that could be taken for so long has nobody who takes it.
 QUEUE_MOVES_WITHIN = timedelta(hours=1)
 #: Days before its end that a secret, or a relationship with a customer, is told.
@@ -49,12 +52,14 @@ TOLD_BEFORE = 30
 #: Manage and every vendor are asked something small once an hour.
 _HOURLY = Schedule("watch", "watch", "20 * * * *")
 _NEWEST = 50
-_EVERY_TICK = frozenset({FindingKind.NIGHT_MISSING, FindingKind.QUEUE_STUCK, FindingKind.SECRET_ENDING})
+_EVERY_TICK = frozenset(
+    {FindingKind.NIGHT_MISSING, FindingKind.BACKUP_MISSING, FindingKind.QUEUE_STUCK, FindingKind.SECRET_ENDING}
+)
 
 
 def watch(ports: NoticePorts) -> None:
     """Opens and closes the findings of the watch. Raises what the store and the queue raise."""
-    found = [*_nights(ports.flows), *_queue(ports.flows), *_secrets(ports)]
+    found = [*_nights(ports.flows), *_backups(ports.flows), *_queue(ports.flows), *_secrets(ports)]
     settle(ports.flows, lambda key: key[0] in _EVERY_TICK, found)
     when_due(ports.flows, _HOURLY, lambda: f"{_ask_everybody(ports.flows)}, {_look_at_relationships(ports.flows)}")
 
@@ -90,6 +95,22 @@ def _has_ended(ports: Ports, expected: date) -> bool:
     headers = ports.runs.headers(_NEWEST)
     nights = [header.id for header in headers if header.kind == "nightly" and header.ended is not None]
     return any(night >= night_of(expected) for night in nights)
+
+
+def _backups(ports: Ports) -> Iterator[Finding]:
+    if ports.backups is None:
+        return
+    now = ports.clock.now()
+    record = ports.backups.record.load(now)
+    if now - (record.newest or record.since) > BACKED_UP_WITHIN:
+        newest = record.newest and f"last backed up on {record.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        problem = f" What was in the way: {record.problem}" if record.problem else ""
+        yield Finding(
+            FindingKind.BACKUP_MISSING,
+            "store",
+            f"The store was {newest or 'never backed up'}.{problem}",
+            "Look whether the function backup is disabled, and at the log for its errors; it tries again every hour.",
+        )
 
 
 def _queue(ports: Ports) -> Iterator[Finding]:

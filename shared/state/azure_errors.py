@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def translated(table: str) -> Iterator[None]:
-    """Raises the client's errors as ours."""
+def translated(what: str, role: str = "Storage Table Data Contributor") -> Iterator[None]:
+    """Raises the client's errors as ours. `what` was worked on, which takes the role."""
     from azure.core.exceptions import AzureError
 
     try:
         yield
     except AzureError as error:
-        raise _our_error(table, error) from error
+        raise _our_error(what, role, error) from error
 
 
-def _our_error(table: str, error: AzureError) -> TrueUpError:
+def _our_error(what: str, role: str, error: AzureError) -> TrueUpError:
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
     response = getattr(error, "response", None)
@@ -35,14 +35,14 @@ def _our_error(table: str, error: AzureError) -> TrueUpError:
         "status": status,
     }
     if status == 409:
-        return AlreadyThere(f"{table}: the row is there already", **details)
+        return AlreadyThere(f"{what}: the row is there already", **details)
     if status in (404, 412):
-        return Changed(f"{table}: the row was changed meanwhile", **details)
+        return Changed(f"{what}: the row was changed meanwhile", **details)
     if status in (401, 403) or isinstance(error, ClientAuthenticationError):
-        remedy = "Correct the connection string, or give the identity the role Storage Table Data Contributor."
-        return NotPermitted(f"{table}: the storage account did not let us in", remedy=remedy, **details)
+        remedy = f"Correct the connection string, or give the identity the role {role}."
+        return NotPermitted(f"{what}: the storage account did not let us in", remedy=remedy, **details)
     if status is None or status in (408, 429) or status >= 500:
-        what = f"answered {status}" if status else f"could not be reached ({type(error).__name__})"
-        return Retryable(f"{table}: the storage account {what}", **details)
+        happened = f"answered {status}" if status else f"could not be reached ({type(error).__name__})"
+        return Retryable(f"{what}: the storage account {happened}", **details)
     code = getattr(error, "error_code", None)
-    return Refused(f"{table}: the storage account answered {status} {getattr(code, 'value', code)}", **details)
+    return Refused(f"{what}: the storage account answered {status} {getattr(code, 'value', code)}", **details)

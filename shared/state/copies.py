@@ -1,6 +1,7 @@
 """A copy of everything that is stored, as lines of compressed JSON, and an empty store filled from one.
 
-A copy is not of one moment: rows are read one after the other. Taken while nothing is worked on, it is whole.
+Each partition is copied as it was at one moment, which is what belongs together: a company with all that is known of
+it. A copy as a whole is not of one moment; taken while nothing is worked on, it is.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
 from shared.errors import Incomplete, Refused
-from shared.state.rows import InsertRow, Row, in_transactions
+from shared.state.rows import Changed, InsertRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
 _FORMAT = "trueup-copy-1"
+#: zlib's number for a gzip file.
+_GZIP = 31
+_TRIES = 5
 
 
 class WholeStore(TableAccess, Protocol):
@@ -26,20 +31,44 @@ class WholeStore(TableAccess, Protocol):
     def tables(self) -> list[str]:
         """The names of the tables that there are."""
 
-    def everything(self, table: str) -> Iterator[Row]:
-        """All rows of a table, those of one partition together."""
+    def pages(self, table: str) -> Iterator[list[Row]]:
+        """All rows of a table, those of one partition together; what is in one page is of one moment by partition."""
+
+
+class Copy:
+    """The copy of a store, piece by piece while it is read: memory holds one partition at most.
+
+    `rows` is their number once all pieces were taken. Raises `Changed` where a partition does not hold still.
+    """
+
+    def __init__(self, store: WholeStore) -> None:
+        self.rows = 0
+        self._store = store
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The pieces. The last line says that the copy is whole."""
+        packed = zlib.compressobj(wbits=_GZIP)
+        self.rows = 0
+        for line in self._lines():
+            if piece := packed.compress(json.dumps(line).encode() + b"\n"):
+                yield piece
+        yield packed.flush()
+
+    def _lines(self) -> Iterator[object]:
+        for table in self._store.tables():
+            for rows in _partitions(self._store, table):
+                for row in rows:
+                    yield [table, row.partition, row.row, _shown(row)]
+                self.rows += len(rows)
+        yield {"format": _FORMAT, "rows": self.rows}
 
 
 def write_copy(store: WholeStore, file: Path) -> int:
-    """Writes every row of every table into a file and gives their number. The last line says that it is whole."""
-    rows = 0
-    with gzip.open(file, "wt", encoding="utf-8") as lines:
-        for table in store.tables():
-            for row in store.everything(table):
-                lines.write(json.dumps([table, row.partition, row.row, _shown(row)]) + "\n")
-                rows += 1
-        lines.write(json.dumps({"format": _FORMAT, "rows": rows}) + "\n")
-    return rows
+    """Writes every row of every table into a file and gives their number."""
+    copy = Copy(store)
+    with file.open("wb") as out:
+        out.writelines(copy)
+    return copy.rows
 
 
 def restore_copy(store: WholeStore, file: Path) -> int:
@@ -50,13 +79,45 @@ def restore_copy(store: WholeStore, file: Path) -> int:
     """
     rows = sum(1 for _ in _rows(file))
     for table in store.tables():
-        if next(store.everything(table), None) is not None:
+        if any(store.pages(table)):
             remedy = "Restore into a storage account in which nothing is stored. Nothing was written."
             raise Refused(f"{table} holds rows already", system="storage", remedy=remedy)
     for (table, partition), group in groupby(_rows(file), key=lambda each: (each[0], each[1])):
         for batch in in_transactions([InsertRow(row, _values(shown)) for _, _, row, shown in group]):
             store.transact(table, partition, batch)
     return rows
+
+
+def _partitions(store: WholeStore, table: str) -> Iterator[list[Row]]:
+    """The partitions of a table, each as it was at one moment."""
+    held: list[Row] = []
+    in_one_page = True
+    for page in store.pages(table):
+        for partition, group in groupby(page, key=lambda row: row.partition):
+            rows = list(group)
+            if held and held[0].partition == partition:
+                held, in_one_page = held + rows, False
+                continue
+            if held:
+                yield held if in_one_page else _standing_still(store, table, held)
+            held, in_one_page = rows, True
+    if held:
+        yield held if in_one_page else _standing_still(store, table, held)
+
+
+def _standing_still(store: WholeStore, table: str, rows: list[Row]) -> list[Row]:
+    """A partition that took several answers, read until nothing changed from the first to the last of them."""
+    partition = rows[0].partition
+    for _ in range(_TRIES):
+        now = [(row.row, row.etag) for row in store.query(table, partition, select=[])]
+        if now == [(row.row, row.etag) for row in rows]:
+            return rows
+        rows = list(store.query(table, partition))
+    raise Changed(
+        f"{table}: the partition {partition} changes faster than it can be copied",
+        system="storage",
+        remedy="Copy while no run is open.",
+    )
 
 
 def _shown(row: Row) -> dict[str, Any]:

@@ -48,7 +48,7 @@ _CLIENT_OPTIONS: dict[str, Any] = {
 class StorageConnection:
     """Where the storage account is and how to sign in.
 
-    Either `connection_string`, or both URLs with a managed identity, named by its `client_id`. Without one the person
+    Either `connection_string`, or the URLs with a managed identity, named by its `client_id`. Without one the person
     counts who is signed in at the Azure CLI: that is how rules are imported into a deployment from a desk.
     """
 
@@ -56,6 +56,7 @@ class StorageConnection:
     table_url: str | None = None
     queue_url: str | None = None
     client_id: str | None = None
+    blob_url: str | None = None
 
     def credential(self) -> TokenCredential:
         """Who signs in where there is no connection string."""
@@ -193,11 +194,14 @@ class AzureTables:
         with translated("the list of tables"):
             return sorted(each.name for each in self._account().list_tables())
 
-    def everything(self, table: str) -> Iterator[Row]:
-        """All rows of a table, those of one partition together. For copies of the whole."""
+    def pages(self, table: str) -> Iterator[list[Row]]:
+        """All rows of a table, answer by answer. For copies of the whole.
+
+        Rows of one partition come together; those of them that are in one answer are as they were at one moment.
+        """
         with translated(table):
-            for entity in self._table(table).list_entities():
-                yield _row(entity)
+            for page in self._table(table).list_entities().by_page():
+                yield [_row(entity) for entity in page]
 
     def _submit(self, table: str, partition: str, operations: Sequence[Operation], attempt: str) -> None:
         if operations:

@@ -16,6 +16,7 @@ from shared.clock import Clock
 from shared.environment import ShownSetting
 from shared.queues import Queue
 from shared.sources.protocol import Source
+from shared.state.backups import Backups
 from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
@@ -124,7 +125,8 @@ class Ports:
 
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
     `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`). `time_zone` is the MSP's own.
-    `settings` are shown to people; `consent_url` is where the administrator of a Microsoft tenant consents.
+    `settings` are shown to people; `consent_url` is where the administrator of a Microsoft tenant consents. `backups`
+    is None where none are made.
     """
 
     clock: Clock
@@ -153,6 +155,7 @@ class Ports:
     prorate_start_day: StartDay = StartDay.INCLUDED
     settings: tuple[ShownSetting, ...] = ()
     consent_url: Callable[[str], str] | None = None
+    backups: Backups | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def within(self, remit: Remit) -> Ports:

@@ -103,6 +103,7 @@ ADAPTERS = {
     "GraphPost": "shared/notices",
     "Microsoft365Mailbox": "shared/sources/microsoft365",
     "AzureTables": "shared/state",
+    "AzureBackups": "shared/state",
     "StorageQueue": "shared/queues.py",
     "SystemClock": "shared/clock.py",
     "SandboxClock": "shared/clock.py",

@@ -22,6 +22,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.settings import load_settings, setting_names
+from shared.state.backups import CONTAINER
 from shared.sync.msp import settle
 from shared.web.principal import Role
 from tests.fakes.house import House
@@ -46,6 +47,7 @@ PLATFORM_SETTINGS = {
 NOT_DEPLOYED = {
     "AzureWebJobsStorage": "a connection string holds a key",
     "AzureWebJobsStorage__tableServiceUri": "the account's name gives it",
+    "AzureWebJobsStorage__blobServiceUri": "the account's name gives it",
     "AzureWebJobsStorage__queueServiceUri": "the account's name gives it",
     "MICROSOFT_CERTIFICATE_FILE": "the identity stands for the registration",
     "MICROSOFT_CERTIFICATE": "the identity stands for the registration",
@@ -295,7 +297,7 @@ def test_a_number_or_choice_of_the_templates_is_one_that_the_app_takes():
                     load_settings(deployed_settings() | {setting: str(value)})
                     tried += 1
 
-    assert tried == 4 * 2 + 4 * 2
+    assert tried == 5 * 2 + 4 * 2
 
 
 def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
@@ -349,7 +351,16 @@ def test_the_store_lets_in_identities_only_over_https_with_tls_1_2():
     assert account["allowBlobPublicAccess"] is False
     assert account["supportsHttpsTrafficOnly"] is True
     assert account["minimumTlsVersion"] == "TLS1_2"
-    assert resources("storage.bicep")["packages"]["properties"]["publicAccess"] == "None"
+    for container in ("packages", "backups"):
+        assert resources("storage.bicep")[container]["properties"]["publicAccess"] == "None"
+
+
+def test_the_container_of_the_backups_is_there_and_what_is_deleted_can_be_had_back():
+    made = resources("storage.bicep")
+
+    assert made["backups"]["name"] == CONTAINER
+    for kind in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
+        assert made["blobs"]["properties"][kind] == {"enabled": True, "days": 7}
 
 
 def test_the_app_speaks_https_with_tls_1_2_and_knows_no_publishing_password():

@@ -78,6 +78,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
         {
             "AzureWebJobsStorage__accountName": "sttrueup",
             "AzureWebJobsStorage__queueServiceUri": "https://queues.example/",
+            "AzureWebJobsStorage__blobServiceUri": "https://blobs.example",
             "AzureWebJobsStorage__clientId": OTHER.upper(),
         }
         | MANAGE
@@ -97,6 +98,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
             "TRUEUP_TIME_ZONE": "America/Chicago",
             "TRUEUP_LANES": "64",
             "TRUEUP_LEASE_SECONDS": "3600",
+            "TRUEUP_BACKUP_DAYS": "0",
             "TRUEUP_MANAGE_CANCELLED_DAY": "Free",
             "TRUEUP_CALLBACK_URL": "https://trueup.example/api/callbacks/manage",
             "TRUEUP_MANAGE_CHANGED_LINE": "retroactive",
@@ -109,6 +111,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
     assert settings.storage.connection_string is None
     assert settings.storage.table_url == "https://sttrueup.table.core.windows.net"
     assert settings.storage.queue_url == "https://queues.example"
+    assert settings.storage.blob_url == "https://blobs.example"
     assert settings.storage.client_id == OTHER
     assert (settings.manage.api_version, settings.manage.calls_in_flight) == ("2025.16", 7)
     assert settings.manage.ca_file == str(file)
@@ -125,7 +128,7 @@ def test_everything_set_arrives_where_it_belongs(tmp_path):
     assert settings.microsoft.ca_file == str(file)
     assert settings.microsoft.sku_names == "https://names.example/skus.csv"
     assert settings.time_zone.key == "America/Chicago"
-    assert (settings.lanes, settings.lease_seconds) == (64, 3600)
+    assert (settings.lanes, settings.lease_seconds, settings.backup_days) == (64, 3600, 0)
     assert settings.callback_url == "https://trueup.example/api/callbacks/manage"
 
 
@@ -169,7 +172,11 @@ def test_an_empty_setting_counts_as_left_out():
             "AzureWebJobsStorage__accountName",
         ),
         (
-            {"AzureWebJobsStorage": "", "AzureWebJobsStorage__tableServiceUri": "https://tables.example"},
+            {
+                "AzureWebJobsStorage": "",
+                "AzureWebJobsStorage__tableServiceUri": "https://tables.example",
+                "AzureWebJobsStorage__blobServiceUri": "https://blobs.example",
+            },
             "AzureWebJobsStorage__queueServiceUri",
         ),
         (
