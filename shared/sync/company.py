@@ -245,7 +245,7 @@ def _sync(
     watch = Watch(ports, facts, plan, tuple(group for group in groups if goes_on(judged, group, stopped)))
     moved = watch.moved()
     writing = watch.notes(writing=True) if not moved else []
-    state = record_plan(ports, order.company, state, observation, resolution, judged.telling(moved), writing)
+    state = record_plan(ports, order.company, order.run, state, observation, resolution, judged.telling(moved), writing)
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
     if watch.groups and not moved:
         applied = apply_plan(ports, Errand(order.run, order.actor), lease, state, judged, watch)

@@ -13,7 +13,7 @@ from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.forecast import subject_of_forecast
 from shared.billing.invoiced import Invoiced
-from shared.billing.lines import canonical
+from shared.billing.lines import LedgerRow, canonical
 from shared.billing.plan import Group, Plan
 from shared.clock import business_date
 from shared.state.company_state import (
@@ -43,6 +43,7 @@ _FAILURES = {FindingKind(kind.value) for kind in FailureKind}
 def record_plan(
     ports: Ports,
     company: int,
+    run: str,
     state: CompanyState,
     observation: Observation,
     resolution: Resolution,
@@ -52,9 +53,9 @@ def record_plan(
     """Before the first write: readings, seat records, resolved intents, findings, the plan and what waits of it.
 
     One transaction where the service takes it as one. Where it does not, an intent goes only after what it did stands
-    in the ledger and the history; the rest is worked out again by the next look. Gives the state as it now is: ledger,
-    what waits and was decided, findings and overview. `writing` are the agreements on which lines are about to be
-    written.
+    in the ledger and the history, and a line is in the ledger only after the history tells of it; the rest is worked
+    out again by the next look. Gives the state as it now is: ledger, what waits and was decided, findings and overview.
+    `writing` are the agreements on which lines are about to be written.
     """
     plan = judged.plan
     as_of = observation.facts.as_of
@@ -62,7 +63,11 @@ def record_plan(
     forgotten = {*plan.forgotten, *outlived_one_offs(resolution.ledger, seats.values(), as_of)}
     standing = [row for row in resolution.ledger if row.stamp not in forgotten]
     ledger = one_row_each(standing, plan.ledger)
-    changes = _row_changes(StateKind.LEDGER, state.ledger, ledger)
+    changes: list[StateChange] = [
+        AddHistory(_taken_up_entry(row, run, ports.clock.now(), as_of))
+        for row in _taken_up(ledger.values(), [*state.ledger.values(), *resolution.ledger])
+    ]
+    changes += _row_changes(StateKind.LEDGER, state.ledger, ledger)
     changes += _resolved(resolution)
     changes += [
         Put(StateKind.READING, (note.source, note.customer), note)
@@ -97,6 +102,14 @@ def record_plan(
         findings=_findings_after(state, findings),
         overview=overview,
     )
+
+
+def _taken_up(rows: Iterable[LedgerRow], known: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Lines that come into the ledger although no write of ours is recorded: found by their stamp in a rebuilt store,
+    or where a write arrived after it had been taken for never having happened.
+    """
+    additions = {(row.key.agreement, row.addition_id) for row in known}
+    return [row for row in rows if (row.key.agreement, row.addition_id) not in additions]
 
 
 def _choices(ports: Ports, state: CompanyState, plan: Plan) -> dict[str, ChoiceMade]:
@@ -200,6 +213,18 @@ def _stale_entry(stale: Stale, at: datetime, day: date) -> HistoryEntry:
     decision = stale.decision
     id_, note = f"{decision.run}/stale/{decision.group.hash}", f"stale, not written: {stale.text}"
     return HistoryEntry(id_, at, decision.run, "trueup", None, None, note=note, day=day, signed=decision.signed)
+
+
+def _taken_up_entry(row: LedgerRow, run: str, at: datetime, day: date) -> HistoryEntry:
+    """That a line was found to be ours. What it says is told, as nothing else tells how it came about."""
+    values = row.values
+    note = (
+        f"{row.product} on agreement {row.key.agreement}: found by its stamp {row.stamp} and taken up as it stands "
+        f"({values.quantity:f} × {values.unit_price:f}); no write of it is recorded"
+    )
+    return HistoryEntry(
+        f"{run}/taken-up/{row.addition_id}", at, run, "trueup", row.addition_id, None, note=note, day=day
+    )
 
 
 def note_of(note: Invoiced) -> Put:

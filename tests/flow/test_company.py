@@ -358,6 +358,10 @@ def test_a_lost_store_finds_its_lines_again_and_writes_nothing(house):
         fresh.ports.companies.put_rules(rules)
         assert sync(fresh, company).report.outcome is Outcome.UNCHANGED
         assert state(fresh, company).ledger.keys() == state(house, company).ledger.keys()
+        (row,) = state(fresh, company).ledger.values()
+        (entry,) = fresh.ports.company_state.history(company, 10)
+        assert entry.addition == row.addition_id
+        assert f"found by its stamp {row.stamp} and taken up as it stands ({row.values.quantity} × " in entry.note
     assert fresh.manage.writes == 0
 
 

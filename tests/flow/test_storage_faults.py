@@ -15,6 +15,7 @@ from shared.billing.rules import Proration, ProrationRule, Schedule, SkuPolicy
 from shared.callbacks import Callback
 from shared.errors import Retryable, TrueUpError
 from shared.state.company_state import MSP
+from shared.state.records import HistoryEntry
 from shared.state.rows import AlreadyThere, Changed
 from shared.sync import callbacks, due, lanes, night, poison
 from shared.sync.ports import Limits
@@ -115,7 +116,7 @@ class Records:
             said=house.manage.said(),
             ledger={company: sorted(state.ledger) for company, state in states.items()},
             seats={company: state.seats for company, state in states.items()},
-            history=Counter((company, entry.run, entry.change.sentence) for company, entry in entries),
+            history=Counter((company, entry.run, what(entry)) for company, entry in entries),
             findings={
                 MSP: sorted(house.ports.company_state.load(MSP).findings),
                 **{company: sorted(state.findings) for company, state in states.items()},
@@ -124,6 +125,10 @@ class Records:
             outcomes={row.company: row.report.outcome.value for row in house.ports.runs.rows(NIGHT)},
             runs=[header.id for header in house.ports.runs.headers(20)],
         )
+
+
+def what(entry: HistoryEntry) -> str:
+    return entry.change.sentence if entry.change is not None else entry.note
 
 
 def whole_night(fault: Fault) -> House:
@@ -205,7 +210,7 @@ def next_night(house: House) -> None:
 def test_the_undisturbed_night_does_everything(undisturbed):
     records = undisturbed.night
     assert records.outcomes == {1: "applied", 2: "applied"}
-    assert sum(records.history.values()) == len(records.history) == 5
+    assert sum(records.history.values()) == len(records.history) == 5 + 2, "five writes and two lines taken up"
     assert len(records.findings[1]) > 100
     assert records.findings[MSP] == [("customer-new", f"{b.SOURCE}/tenant-new")]
     assert (records.intents, records.runs) == (0, [NIGHT])

@@ -111,6 +111,34 @@ def two_items(house: House) -> None:
     house.company(2, [b.count(5), b.count(3, sku=b.STANDARD, name="Business Standard")])
 
 
+# ---- a line that came about without a record
+
+
+def told(house: House, company: int) -> list[tuple[int | None, str]]:
+    """Addition and note of every entry of the history, oldest first."""
+    return [(entry.addition, entry.note) for entry in reversed(house.ports.company_state.history(company, 10))]
+
+
+def test_a_write_that_arrives_after_it_was_taken_for_never_having_happened_is_in_the_history(house):
+    def nobody_knows(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "create"):
+            raise OutcomeUnknown("no answer", system="Manage")
+
+    house.manage.fault = nobody_knows
+    house.sync(2)
+    (intent,) = house.state(2).intents.values()
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    house.sync(2, Mode.OBSERVE)
+    assert (house.state(2).intents, told(house, 2)) == ({}, [])
+
+    house.manage.fault = lambda moment, method: None
+    arrived = house.manage.create(1002, intent.change.fields())
+    assert house.sync(2).report.outcome is Outcome.UNCHANGED
+    assert [(number, "found by its stamp" in note) for number, note in told(house, 2)] == [(arrived.id, True)]
+    house.sync(2)
+    assert len(told(house, 2)) == 1, "it is told once"
+
+
 # ---- a success that did something else
 
 
