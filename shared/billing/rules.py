@@ -422,6 +422,10 @@ class Remit:
     only: tuple[int, ...] = ()
     without: tuple[int, ...] = ()
 
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.only or self.without)
+
     def covers(self, company: int) -> bool:
         return company not in self.without and (not self.only or company in self.only)
 

@@ -46,8 +46,7 @@ def remit_of(request: Request) -> Remit:
 
 def sees_all(request: Request) -> None:
     """A dependency of what is about all companies at once. 403 for a person whom the rules limit to some."""
-    remit = remit_of(request)
-    if remit.only or remit.without:
+    if remit_of(request).is_limited:
         raise HTTPException(403, "this is about all companies, and the rules limit you to some of them")
 
 

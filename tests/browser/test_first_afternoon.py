@@ -1,58 +1,172 @@
-"""A clerk's first afternoon at the console, from the first steps to an undo, by what stands on the pages."""
+"""A clerk's first afternoon at the console of an MSP that has nothing yet, by what stands on the pages."""
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
 
-from tests.integration.house import House
+import pytest
+from openpyxl import load_workbook
+from playwright.sync_api import Browser, Page, expect
+
+from local.sandbox.world.rules import SOURCE
+from local.sandbox.world.skus import SKUS
+from tests.browser.axe import Watched
+from tests.browser.conftest import PERSON, chromium
+from tests.integration.house import TWO, House, a_house
 
 ENOUGH = 60_000  # a bound in milliseconds for one page, not a measurement
+COMPANIES = 4
+PREMIUM = SKUS["M365-BP"]
+
+
+class Afternoon(NamedTuple):
+    """Somebody at the console of a house; `company` is one whose Business Premium seats nobody has doubts about."""
+
+    page: Page
+    house: House
+    company: int
+
+    def press(self, button: str) -> None:
+        """Sends a form and waits for the page that follows."""
+        with self.page.expect_navigation():
+            self.page.get_by_role("button", name=button).first.click()
+
+    def told(self) -> str:
+        return self.page.get_by_role("main").inner_text()[:600]
 
 
 @pytest.fixture
-def company(house: House) -> int:
-    """One of which something waits that no guard holds."""
-    for row in house.ports.companies.all():
-        state = house.ports.company_state.load(row.id)
-        groups = state.plan.groups if state.plan is not None else ()
-        if any(group.hash in state.waiting and group.held is None for group in groups):
-            return row.id
-    raise AssertionError("nothing waits freely at any company")
+def afternoon(tmp_path: Path, browser: Browser) -> Iterator[Afternoon]:
+    """An MSP with its connections set and nothing else: no rules, no links, no run."""
+    chromium()
+    with a_house(tmp_path, companies=COMPANIES) as house:
+        house.host(TRUEUP_LOCAL_PERSON=f"{PERSON}: TrueUp.Admin")
+        house.clock(TWO + timedelta(hours=12))
+        context = browser.new_context(base_url=house.url(""), reduced_motion="reduce")
+        page = context.new_page()
+        page.set_default_timeout(ENOUGH)
+        watched = Watched(page)
+        yield Afternoon(page, house, next(each for each in house.readable() if PREMIUM.id in house.skus(each)))
+        context.close()
+        assert watched.complaints == []
 
 
-def test_a_clerk_connects_approves_looks_at_the_history_and_undoes(page: Page, house: House, company: int) -> None:
-    page.set_default_timeout(ENOUGH)
-    page.goto("/console")
-    page.get_by_role("button", name="Test ConnectWise Manage").click()
-    expect(page.get_by_role("heading", name="ConnectWise Manage: in order")).to_be_visible()
-
-    page.get_by_role("link", name="Companies", exact=True).click()
-    page.locator(f"a[href='/console/companies/{company}']").click()
-    before = house.stamps()
-    with page.expect_navigation():
-        page.get_by_role("button", name="Approve").first.click()
-    assert len(house.stamps()) > len(before), page.get_by_role("main").inner_text()[:400]
-
-    history = page.locator("table", has=page.get_by_role("button", name="Undo"))
-    expect(history.first).to_contain_text("pat@birchline.example")
-    writes = house.writes()
-    with page.expect_navigation():
-        history.first.get_by_role("button", name="Undo").first.click()
-    if page.get_by_role("button", name="Undo all the same").count():
-        with page.expect_navigation():
-            page.get_by_role("button", name="Undo all the same").click()
-    assert house.writes() > writes, page.get_by_role("main").inner_text()[:400]
+def test_from_nothing_to_the_first_line_and_back(afternoon: Afternoon, tmp_path: Path) -> None:
+    connect(afternoon)
+    link(afternoon)
+    look_at_all(afternoon)
+    make_a_profile(afternoon)
+    map_skus(afternoon)
+    approve(afternoon)
+    move_seats(afternoon)
+    undo(afternoon)
+    edit_in_a_spreadsheet(afternoon, tmp_path)
 
 
-def test_a_clerk_tries_a_profile_before_it_is_saved(page: Page) -> None:
-    page.goto("/console/profiles/edit")
-    page.get_by_label("Short name").fill("afternoon")
-    page.get_by_label("Name", exact=True).fill("Afternoon")
-    page.get_by_label("Manage product").fill("M365-BP")
-    page.get_by_role("button", name="Show the example").click()
-    expect(page.get_by_role("heading", name="What would happen")).to_be_visible()
-    page.get_by_role("button", name="Save the profile").click()
-    expect(page.get_by_role("status")).to_be_visible()
-    page.goto("/console/profiles")
-    expect(page.get_by_role("link", name="Afternoon")).to_be_visible()
+def connect(at: Afternoon) -> None:
+    at.page.goto("/console")
+    for system in ("ConnectWise Manage", "Microsoft 365"):
+        at.press(f"Test {system}")
+        expect(at.page.get_by_role("heading", name=f"{system}: in order")).to_be_visible()
+
+
+def link(at: Afternoon) -> None:
+    at.page.get_by_role("link", name="Link companies to customers").click()
+    at.press("List customers and companies now")
+    expect(at.page.get_by_role("status")).to_have_text("Customers and companies were listed.")
+    at.press("Accept all of these")
+    expect(at.page.get_by_role("status")).to_contain_text("of the rules were changed")
+    assert at.company in {row.id for row in at.house.ports.companies.all()}, at.told()
+
+
+def look_at_all(at: Afternoon) -> None:
+    at.page.goto("/console")
+    at.page.get_by_role("link", name="Look at every company once").click()
+    at.press("Look at all companies now")
+    at.house.ended(at.page.url.rpartition("/")[2])
+    at.page.reload()
+    expect(at.page.get_by_role("main")).to_contain_text("after")
+
+
+def make_a_profile(at: Afternoon) -> None:
+    at.page.get_by_role("link", name="Profiles", exact=True).click()
+    at.page.get_by_role("link", name="New profile").click()
+    at.page.get_by_label("Short name").fill("premium")
+    at.page.get_by_label("Name", exact=True).fill("Premium")
+    at.page.get_by_label("Manage product").fill(PREMIUM.product)
+    at.page.get_by_label("Agreement types").fill(PREMIUM.agreement_type)
+    at.press("Show the example")
+    expect(at.page.get_by_role("heading", name="What would happen")).to_be_visible()
+    at.press("Save the profile")
+    expect(at.page.get_by_role("status")).to_contain_text("Saved.")
+
+
+def map_skus(at: Afternoon) -> None:
+    at.page.get_by_role("link", name="Mapping", exact=True).click()
+    at.page.get_by_role("link", name="SKUs").click()
+    at.page.get_by_label(f"{PREMIUM.name} at {SOURCE}", exact=True).check()
+    at.page.get_by_label("Bill what is ticked by").select_option("Premium")
+    at.press("Assign")
+    expect(at.page.get_by_role("status")).to_have_text("1 entry of the rules was changed.")
+
+
+def approve(at: Afternoon) -> None:
+    at.page.get_by_role("link", name="Companies", exact=True).click()
+    at.page.locator(f"a[href='/console/companies/{at.company}']").click()
+    at.page.get_by_label("Mode").select_option("approve")
+    at.press("Change mode")
+    at.press("Sync now")
+    assert at.house.stamps() == []
+    at.press("Approve")
+    assert len(at.house.stamps()) == 1, at.told()
+
+
+def move_seats(at: Afternoon) -> None:
+    seats = stands(at)
+    at.house.seats(at.company, PREMIUM.id, int(seats) + 2)
+    at.press("Sync now")
+    at.press("Approve")
+    assert stands(at) == seats + 2, at.told()
+
+
+def undo(at: Afternoon) -> None:
+    history = at.page.locator("table", has=at.page.get_by_role("button", name="Undo"))
+    expect(history).to_contain_text(PERSON)
+    seats = stands(at)
+    at.press("Undo")
+    if at.page.get_by_role("button", name="Undo all the same").count():
+        at.press("Undo all the same")
+    assert stands(at) == seats - 2, at.told()
+
+
+def stands(at: Afternoon) -> Decimal:
+    """What the open lines of ours bill."""
+    ours = [line for line in at.house.additions() if line.get("serialNumber", "").startswith("TU1-")]
+    return sum((Decimal(str(line["quantity"])) for line in ours if not line.get("cancelledDate")), Decimal(0))
+
+
+def edit_in_a_spreadsheet(at: Afternoon, directory: Path) -> None:
+    at.page.goto("/console/mapping/exchange")
+    with at.page.expect_download() as csv:
+        at.page.get_by_role("link", name="Policies (CSV)").click()
+    assert PREMIUM.id in Path(csv.value.path()).read_text(encoding="utf-8-sig")
+    with at.page.expect_download() as workbook:
+        at.page.get_by_role("link", name="Workbook (XLSX)").click()
+    file = directory / "mapping.xlsx"
+    workbook.value.save_as(file)
+    book = load_workbook(file)
+    profiles = book["profiles"]
+    column = next(cell.column for cell in profiles[1] if cell.value == "invoice_text")
+    profiles.cell(2, column, "{product}: {quantity} units")
+    book.save(file)
+
+    at.page.get_by_label("The edited file").set_input_files(file)
+    at.press("Show what would change")
+    expect(at.page.get_by_role("table")).to_contain_text("{product}: {quantity} units")
+    at.press("Make these changes")
+    expect(at.page.get_by_text("1 change made")).to_be_visible()
+    assert at.house.ports.rules.load().profiles["premium"].invoice_text == "{product}: {quantity} units"

@@ -80,6 +80,20 @@ def test_a_run_that_is_not_known_says_so(house):
     assert browser(house).get("/console/api/runs/2026-01-01-nightly/rows.csv").status_code == 404
 
 
+def test_a_biller_starts_a_run_over_every_company_and_a_reader_does_not(house):
+    biller = browser(house, Role.BILLER)
+    assert "Look at all companies now" in biller.get("/console/runs").text
+    page = biller.send_form("/console/runs")
+    run = page.headers["location"].rpartition("/")[2]
+    assert "The run has begun" in biller.follow(page).words
+    house.work_until_done(run)
+    assert [row.company for row in house.ports.runs.rows(run)] == [1, 2]
+
+    again = biller.post("/console/api/companies/sync", json={}).json()["run"]
+    assert again != run
+    assert "Look at all companies now" not in browser(house).get("/console/runs").text
+
+
 def test_a_name_that_begins_like_a_formula_is_no_formula_in_a_table(house):
     rules = house.ports.companies.company_rules(1)
     house.ports.companies.put_rules(type(rules)(1, '=HYPERLINK("x")', rules.mode, rules.links))
@@ -251,7 +265,7 @@ def test_the_pages_are_there_for_every_reader(house, path):
 
 def test_pages_without_anything_to_show_say_what_to_do(house):
     empty = browser(House())
-    assert "The first night makes one" in empty.get("/console/runs").words
+    assert "Link companies to customers" in empty.get("/console/runs").words
     assert "the first night fills this page" in empty.get("/console/reports").words
     assert "into mode observe" in empty.get("/console/reports/shadow").words
     assert "not looked at" in browser(house).get("/console/reports/companies/2").words

@@ -16,7 +16,7 @@ from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
 from shared.sync.desk.users import users
 from shared.web.principal import Role
-from shared.web.requests import Admin, Biller, House, allows, our_own, person
+from shared.web.requests import Admin, Biller, House, allows, our_own, person, sees_all
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 acts = [Depends(our_own)]
@@ -69,6 +69,12 @@ def wanted(
 def list_companies(ports: House, asked: Annotated[Wanted, Depends(wanted)]) -> dict[str, Any]:
     """The companies wanted, with mode, last outcome, open findings, what lines of ours bill a month and what waits."""
     return companies(ports, asked)
+
+
+@router.post("/companies/sync", dependencies=[*acts, Depends(sees_all)])
+def sync_all(ports: House, who: Biller) -> dict[str, Any]:
+    """Looks at every linked company now, each in its own mode, in the run that is answered."""
+    return {"run": demand.sync_in_run(ports, None, None)}
 
 
 @router.get("/companies/{company}")

@@ -16,7 +16,7 @@ from shared.web.requests import House, Sees, allows
 
 def sees_all(remit: Sees) -> None:
     """A dependency: a vendor tells of all its customers at once, so nobody asks who may see some companies only."""
-    if remit.only or remit.without:
+    if remit.is_limited:
         raise HTTPException(403, "a vendor tells of all companies, and not all of them are yours")
 
 

@@ -1,4 +1,4 @@
-"""The pages of runs: the newest ones, and one with a row per company."""
+"""The pages of runs: the newest ones, one with a row per company, and starting one over all of them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
-from shared.sync import views
-from shared.web.pages.frame import render
+from shared.sync import demand, views
+from shared.web.pages.frame import acts, next_page, render
 from shared.web.principal import Role
-from shared.web.requests import House, allows
+from shared.web.requests import Biller, House, Reader, Sees, allows, sees_all
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
 
 @router.get("/console/runs")
-def runs(request: Request, ports: House) -> Response:
+def runs(request: Request, ports: House, who: Reader, sees: Sees) -> Response:
     """The newest runs, the last one first."""
-    return render(request, "runs.html", runs=views.runs(ports)["runs"])
+    may_start = who.may(Role.BILLER) and not sees.is_limited
+    return render(request, "runs.html", runs=views.runs(ports)["runs"], may_start=may_start)
+
+
+@router.post("/console/runs", dependencies=[*acts, Depends(sees_all)])
+def look_at_all(request: Request, ports: House, who: Biller) -> Response:
+    """Looks at every linked company now, each in its own mode."""
+    run = demand.sync_in_run(ports, None, None)
+    return next_page(request, f"/console/runs/{run}", "The run has begun. Load this page again to see how far it is.")
 
 
 @router.get("/console/runs/{run}")
