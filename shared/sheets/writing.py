@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from shared.sheets.cells import harmless
 
@@ -46,21 +47,24 @@ def workbook_of(tables: Iterable[Written]) -> bytes:
     book = Workbook(write_only=True)
     for table in tables:
         sheet = book.create_sheet(table.name)
+        heading, plain = (WriteOnlyCell(sheet) for _ in range(2))
+        heading.number_format = plain.number_format = "@"
+        heading.font = Font(bold=True)
         sheet.freeze_panes = "A2"
         for at, width in enumerate(_widths(table), start=1):
             sheet.column_dimensions[get_column_letter(at)].width = width
         for number, row in enumerate([table.columns, *table.rows]):
-            cells = []
-            for text in row:
-                cell = WriteOnlyCell(sheet, value=None)
-                cell.value = harmless(_UNWRITABLE.sub("", text)) or None
-                cell.number_format = "@"
-                cell.font = Font(bold=number == 0)
-                cells.append(cell)
-            sheet.append(cells)
+            sheet.append(_filled(plain if number else heading, row))
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
+
+
+def _filled(cell: Any, row: Sequence[str]) -> Iterator[Any]:
+    """The cell with each text of a row in turn: it is written before the next is taken, and a new one is dear."""
+    for text in row:
+        cell.value = harmless(_UNWRITABLE.sub("", text)) or None
+        yield cell
 
 
 def _widths(table: Written) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from shared.billing.counts import Customer, ReadFailure, Reading, Relationship, VendorInvoice
 from shared.billing.vendors import Charge, Offer
+from shared.contacts.accounts import Accounts
 
 
 class Source(Protocol):
@@ -98,3 +99,14 @@ class RelatedSource(Source, Protocol):
 
     def relationships(self) -> Sequence[Relationship]:
         """The last one with each customer that ends by itself. Complete, or raises a `TrueUpError`."""
+
+
+@runtime_checkable
+class AccountSource(Source, Protocol):
+    """A source whose vendor keeps the accounts of a customer's users."""
+
+    def accounts(self, customer: str, groups: Collection[str], /, *, sign_ins: bool) -> Accounts:
+        """Everybody at a customer, licensed or not, each with which of these `groups` he or she is in.
+
+        With `sign_ins` also when each last signed in, where that may be asked. Complete, or raises a `TrueUpError`.
+        """

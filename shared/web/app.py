@@ -14,10 +14,11 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import approvals, companies, mapping, profiles, reports, vendors
+from shared.web.api import accounts, approvals, companies, mapping, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
+from shared.web.pages import accounts as account_pages
 from shared.web.pages import approvals as approval_pages
 from shared.web.pages import companies as company_pages
 from shared.web.pages import exchange, runs, setup
@@ -42,6 +43,7 @@ API_ROUTERS = (
     profiles.router,
     reports.router,
     vendors.router,
+    accounts.router,
 )
 PAGE_ROUTERS = (
     setup.router,
@@ -52,6 +54,7 @@ PAGE_ROUTERS = (
     runs.router,
     mapping_pages.router,
     exchange.router,
+    account_pages.router,
 )
 
 

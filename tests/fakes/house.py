@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +19,7 @@ from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
 from shared.calls import count_call
+from shared.contacts.accounts import Accounts
 from shared.errors import Gone, Refused, TrueUpError
 from shared.queues import SyncMessage
 from shared.state.balances import BalanceStore
@@ -162,6 +163,7 @@ class FakeSource:
     reads: Counter[str] = field(default_factory=Counter)
     names: dict[str, str] = field(default_factory=dict)
     broken: TrueUpError | None = None
+    people: dict[str, Accounts | TrueUpError] = field(default_factory=dict)
 
     def check(self) -> list[str]:
         return [str(self.broken)] if self.broken is not None else []
@@ -180,6 +182,12 @@ class FakeSource:
         if customer in self.failing:
             return ReadFailure(self.name, customer, self.failing[customer], "It did not answer.", "Wait.", "req-7")
         return Reading(self.name, customer, day, self.counts.get(customer, ()))
+
+    def accounts(self, customer: str, groups: Collection[str], *, sign_ins: bool) -> Accounts:
+        found = self.people.get(customer, Accounts(()))
+        if isinstance(found, TrueUpError):
+            raise found
+        return replace(found, sign_ins_told=found.sign_ins_told and sign_ins)
 
 
 class FakeManage:

@@ -163,6 +163,12 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/sources/{{source}}/products"): Way(BILLER, path={"source": b.SOURCE}),
     ("GET", f"{API}/sources/{{source}}/costs"): Way(BILLER, path={"source": b.SOURCE}),
     ("GET", f"{API}/sources/{{source}}/costs.csv"): Way(BILLER, path={"source": b.SOURCE}),
+    ("GET", f"{API}/accounts"): Way(BILLER),
+    ("GET", f"{API}/accounts/users.{{kind}}"): Way(BILLER, path={"kind": "csv"}),
+    ("GET", f"{API}/companies/{{company}}/accounts"): Way(BILLER),
+    ("GET", f"{API}/companies/{{company}}/accounts/users.{{kind}}"): Way(BILLER, path={"kind": "csv"}),
+    ("GET", "/console/users"): Way(BILLER),
+    ("GET", "/console/companies/{company}/accounts"): Way(BILLER),
 }
 #: The ways that name a company.
 ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {WAYS[way].form}"]

@@ -104,6 +104,7 @@ class FakeGraph:
     item_answers: dict[str, list[tuple[int, dict[str, str], Any]]] = field(default_factory=dict)
     change_items: Callable[[list[Json]], list[Json]] = lambda items: items
     page_size: int = 300
+    no_sign_ins: int | None = None
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.calls.append(f"{request.method} {request.url.path}")
@@ -142,6 +143,12 @@ class FakeGraph:
             return 200, {"value": [{"id": "x", "displayName": tenant.name}]}
         if path == "/tenantRelationships/delegatedAdminCustomers":
             return 200, _page(tenant.customers, url, query, self.page_size)
+        if path == "/users" and "$filter" not in query:
+            if self.no_sign_ins is not None and "signInActivity" in query["$select"][0]:
+                return self.no_sign_ins, {
+                    "error": {"code": "Authentication_RequestFromNonPremiumTenant", "message": "No."}
+                }
+            return 200, _page(tenant.users, url, query, int(query["$top"][0]))
         if path == "/users":
             if headers.get("consistencylevel") != "eventual" or "$count" not in unquote(url):
                 return 400, {"error": {"code": "Request_UnsupportedQuery", "message": "No."}}

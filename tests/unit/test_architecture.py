@@ -25,17 +25,19 @@ OURS = ("shared", "functions", "local", "tests", "dev", "function_app")
 ARROWS = {
     "shared/errors.py": (),
     "shared/billing": (),
+    "shared/contacts": ("shared.billing",),
     "shared/rules": ("shared.billing", "shared.errors"),
     "shared/sheets": ("shared.errors",),
     "shared/calls.py": (),
     "shared/http": ("shared.errors", "shared.calls"),
-    "shared/sources": ("shared.billing", "shared.errors", "shared.http", "shared.calls"),
+    "shared/sources": ("shared.billing", "shared.contacts", "shared.errors", "shared.http", "shared.calls"),
     "shared/callbacks.py": (),
     "shared/tickets.py": (),
     "shared/manage": ("shared.billing", "shared.errors", "shared.http", "shared.callbacks", "shared.tickets"),
     "shared/state": ("shared.billing", "shared.errors"),
     "shared/sync": (
         "shared.billing",
+        "shared.contacts",
         "shared.errors",
         "shared.rules",
         "shared.sheets",
@@ -75,6 +77,7 @@ ARROWS = {
 THIRD_PARTY = {
     "shared/errors.py": (),
     "shared/billing": (),
+    "shared/contacts": (),
     "shared/callbacks.py": (),
     "shared/calls.py": (),
     "shared/rules": ("pydantic", "pydantic_core", "ruamel", "croniter"),

@@ -23,13 +23,26 @@ from local.sandbox.graph.rows import (
 )
 from local.sandbox.world import Consent, Msp, Tenant
 from local.sandbox.world.model import Group
+from local.sandbox.world.skus import SKUS
 
 _GROUP_ID = re.compile(r"/groups/[^/]+")
 _BY_NAME = re.compile(r"displayName eq '((?:[^']|'')*)'")
 ACTIVE_ONLY = "status eq 'active'"
 LICENSED_ONLY = "assignedLicenses/$count ne 0"
 #: Properties of users that are sent only when they are selected.
-_ON_REQUEST = frozenset({"accountEnabled", "userType", "department", "assignedLicenses"})
+_ON_REQUEST = frozenset(
+    {
+        "accountEnabled",
+        "userType",
+        "department",
+        "assignedLicenses",
+        "proxyAddresses",
+        "onPremisesSyncEnabled",
+        "passwordPolicies",
+        "createdDateTime",
+        "signInActivity",
+    }
+)
 
 
 class GraphProblem(Exception):
@@ -116,8 +129,12 @@ class Graph:
             eventual = ask.headers.get("consistencylevel", "").casefold() == "eventual"
             if licensed_only != LICENSED_ONLY or not eventual or ask.query.get("count") != "true":
                 raise GraphProblem(400, "Request_UnsupportedQuery", "Unsupported or invalid query filter clause.")
+        if "signInActivity" in ask.query.get("select", "") and not _keeps_sign_ins(tenant):
+            problem = "Neither tenant is B2C or tenant doesn't have premium license"
+            raise GraphProblem(403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", problem)
         users = [] if tenant.answers_empty else list(tenant.licensed_users() if licensed_only else tenant.users)
-        body = _page(tenant, ask, [user_row(user) for user in users], usual=100, largest=999)
+        largest = 500 if "signInActivity" in ask.query.get("select", "") else 999
+        body = _page(tenant, ask, [user_row(user) for user in users], usual=100, largest=largest)
         return {"@odata.count": len(users), **body} if ask.query.get("count") == "true" else body
 
     def _groups(self, tenant: Tenant, ask: Ask) -> Row:
@@ -149,6 +166,11 @@ def _group_of(tenant: Tenant, ask: Ask) -> Group:
     if found is None:
         raise GraphProblem(404, "Request_ResourceNotFound", "Resource does not exist or its reference is not present.")
     return found
+
+
+def _keeps_sign_ins(tenant: Tenant) -> bool:
+    """Only plans with Entra ID P1 or P2 keep them."""
+    return any(SKUS[product].id in tenant.skus() for product in ("M365-BP", "M365-E3", "M365-E5", "ENTRA-P1"))
 
 
 def _denied() -> GraphProblem:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.sandbox.world import Subscription, Tenant, User
@@ -73,23 +73,35 @@ def member_row(key: str, *, is_group: bool) -> Row:
 
 def user_row(user: User) -> Row:
     given, _, surname = user.name.partition(" ")
+    number = user.number
+    joined = datetime(2019, 1, 1, 8, tzinfo=UTC) + timedelta(days=number % 2500)
     return {
         "id": user.id,
         "displayName": user.name,
         "givenName": given,
         "surname": surname,
         "userPrincipalName": user.upn,
-        "mail": None if user.guest else user.upn,
-        "jobTitle": None,
-        "mobilePhone": None,
-        "businessPhones": [],
+        "mail": user.mails[0] if user.mails else None,
+        "proxyAddresses": [f"{'smtp' if at else 'SMTP'}:{mail}" for at, mail in enumerate(user.mails)],
+        "jobTitle": user.title,
+        "mobilePhone": f"+1 555 01{number % 100:02d}" if number % 2 else None,
+        "businessPhones": [f"+1 555 02{number % 100:02d}"] if number % 3 else [],
         "officeLocation": user.office,
         "department": user.department,
         "preferredLanguage": None,
         "accountEnabled": user.enabled,
         "userType": "Guest" if user.guest else "Member",
+        "onPremisesSyncEnabled": True if number % 5 == 0 else None,
+        "passwordPolicies": "DisablePasswordExpiration" if number % 4 == 0 else None,
+        "createdDateTime": _moment(joined),
+        "signInActivity": _sign_ins(joined + timedelta(days=30, minutes=number)) if number % 7 else None,
         "assignedLicenses": [{"skuId": sku, "disabledPlans": []} for sku in sorted(user.skus)],
     }
+
+
+def _sign_ins(last: datetime) -> Row:
+    names = ("lastSignInDateTime", "lastNonInteractiveSignInDateTime", "lastSuccessfulSignInDateTime")
+    return {name: _moment(last) for name in names}
 
 
 def organization_row(tenant: Tenant) -> Row:

@@ -16,6 +16,7 @@ from local.sandbox.world.huntress import HuntressAccount
 from local.sandbox.world.skus import PART_NUMBERS
 
 _DEPARTMENTS = ("Sales", "Operations", "Finance", "Service", None)
+_TITLES = ("Clerk", "Engineer", "Manager", None)
 _OFFICES = ("Harbour Lane", "Mill Road", None)
 
 
@@ -46,7 +47,7 @@ class Subscription:
 
 @dataclass(slots=True)
 class User:
-    """An account. `skus` are the ids of the SKUs it holds."""
+    """An account. `skus` are the ids of the SKUs it holds, `mails` its addresses, the one in use first."""
 
     id: str
     name: str
@@ -54,6 +55,18 @@ class User:
     enabled: bool = True
     guest: bool = False
     skus: set[str] = field(default_factory=set)
+    mails: list[str] = field(default_factory=list)
+    title: str | None = None
+
+    def __post_init__(self) -> None:
+        """A guest has no mailbox here."""
+        self.mails = self.mails or ([] if self.guest else [self.upn])
+        self.title = self.title or _TITLES[int(self.id[-3:], 16) % len(_TITLES)]
+
+    @property
+    def number(self) -> int:
+        """One that follows from the id, for what an account keeps for ever."""
+        return int(self.id[-4:], 16)
 
     @property
     def department(self) -> str | None:

@@ -72,7 +72,7 @@ def counts_of(
         sku = guid(row, "skuId", _SKUS)
         if sku in counts:
             raise broken(_SKUS, "it lists one SKU twice")
-        counts[sku] = count(sku, _text(row, "skuPartNumber", _SKUS), *_units(row))
+        counts[sku] = count(sku, text(row, "skuPartNumber", _SKUS), *_units(row))
     for sku, purchases in bought.items():
         if sku not in counts and any(subscription.status in _ALIVE for _, subscription in purchases):
             counts[sku] = count(sku, purchases[0][0], Decimal(0), Decimal(0), None)
@@ -97,7 +97,7 @@ def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
     """The customers that a partner tenant lists."""
     what = "the list of customers"
     return [
-        Customer(SOURCE, guid(row, "tenantId", what), _text(row, "displayName", what), partner=partner) for row in rows
+        Customer(SOURCE, guid(row, "tenantId", what), text(row, "displayName", what), partner=partner) for row in rows
     ]
 
 
@@ -114,7 +114,7 @@ def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
         if ends is None or row.get("autoExtendDuration") not in _NOT_EXTENDED:
             lasting.add(tenant)
         elif tenant not in last or last[tenant].ends < ends:
-            last[tenant] = Relationship(SOURCE, tenant, _text(customer, "displayName", what), ends)
+            last[tenant] = Relationship(SOURCE, tenant, text(customer, "displayName", what), ends)
     return [relationship for tenant, relationship in sorted(last.items()) if tenant not in lasting]
 
 
@@ -123,7 +123,7 @@ def organization_name(rows: list[Row]) -> str:
     what = "the organization"
     if len(rows) != 1:
         raise broken(what, "it is not one organization")
-    return _text(rows[0], "displayName", what)
+    return text(rows[0], "displayName", what)
 
 
 def rows_of(body: object, what: str, under: str = "value") -> list[Row]:
@@ -154,7 +154,7 @@ def _units(row: Row) -> tuple[Decimal, Decimal, Decimal | None]:
     if not isinstance(units, dict):
         raise broken(_SKUS, "prepaidUnits is missing")
     consumed = _number(row, "consumedUnits", _SKUS)
-    is_assignable = _text(row, "appliesTo", _SKUS).casefold() == "user"
+    is_assignable = text(row, "appliesTo", _SKUS).casefold() == "user"
     return _number(units, "enabled", _SKUS), _number(units, "warning", _SKUS), consumed if is_assignable else None
 
 
@@ -167,7 +167,7 @@ def _subscriptions_by_sku(
         subscription = _subscription(row, partners, day)
         if subscription.id in found:
             raise broken(_SUBSCRIPTIONS, "it lists one subscription twice")
-        part_number = _text(row, "skuPartNumber", _SUBSCRIPTIONS)
+        part_number = text(row, "skuPartNumber", _SUBSCRIPTIONS)
         found[subscription.id] = (guid(row, "skuId", _SUBSCRIPTIONS), part_number, subscription)
     by_sku: dict[str, list[tuple[str, Subscription]]] = {}
     for key in sorted(found):
@@ -178,14 +178,14 @@ def _subscriptions_by_sku(
 
 def _subscription(row: Row, partners: Set[str] | None, day: date) -> Subscription:
     renews = _day(row, "nextLifecycleDateTime", _SUBSCRIPTIONS)
-    status = _text(row, "status", _SUBSCRIPTIONS).casefold()
+    status = text(row, "status", _SUBSCRIPTIONS).casefold()
     if status not in set(SubscriptionStatus):
         raise broken(_SUBSCRIPTIONS, "a status is not one of those we know")
     found = Subscription(
-        id=_text(row, "id", _SUBSCRIPTIONS).casefold(),
+        id=text(row, "id", _SUBSCRIPTIONS).casefold(),
         quantity=_number(row, "totalLicenses", _SUBSCRIPTIONS),
         status=SubscriptionStatus(status),
-        trial=_flag(row, "isTrial", _SUBSCRIPTIONS, absent=False),
+        trial=flag(row, "isTrial", _SUBSCRIPTIONS, absent=False),
         owned=_owned(optional_text(row, "ownerTenantId", _SUBSCRIPTIONS), partners),
         commerce_id=(optional_text(row, "commerceSubscriptionId", _SUBSCRIPTIONS) or "").casefold() or None,
         started=_day(row, "createdDateTime", _SUBSCRIPTIONS),
@@ -212,20 +212,29 @@ def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:
 def _holders_by_sku(rows: Iterable[Row], members: Mapping[str, Set[str]]) -> dict[str, tuple[Holder, ...]]:
     """Who holds a licence of each SKU, every person once, in the order of names."""
     found: dict[str, set[Holder]] = {}
-    told = tuple(sorted(members))
     for row in rows:
-        holder = _holder(row)
-        if told:
-            groups = tuple(group for group in told if holder.id in members[group])
-            holder = replace(holder, groups=groups, groups_told=told)
-        licences = row.get("assignedLicenses")
-        if not isinstance(licences, list):
-            raise broken(_USERS, "assignedLicenses is missing")
-        for licence in licences:
-            if not isinstance(licence, dict):
-                raise broken(_USERS, "a licence is not an object")
-            found.setdefault(guid(licence, "skuId", _USERS), set()).add(holder)
+        holder = in_groups(holder_of(row, _USERS), members)
+        for sku in skus_held(row, _USERS):
+            found.setdefault(sku, set()).add(holder)
     return {sku: _each_once(holders) for sku, holders in found.items()}
+
+
+def skus_held(row: Row, what: str) -> list[str]:
+    """The ids of the SKUs that a user holds."""
+    licences = row.get("assignedLicenses")
+    if not isinstance(licences, list):
+        raise broken(what, "assignedLicenses is missing")
+    if not all(isinstance(licence, dict) for licence in licences):
+        raise broken(what, "a licence is not an object")
+    return [guid(licence, "skuId", what) for licence in licences]
+
+
+def in_groups(holder: Holder, members: Mapping[str, Set[str]]) -> Holder:
+    """The user with the groups that were read, by the ids of everybody in each."""
+    told = tuple(sorted(members))
+    if not told:
+        return holder
+    return replace(holder, groups=tuple(group for group in told if holder.id in members[group]), groups_told=told)
 
 
 def _each_once(holders: set[Holder]) -> tuple[Holder, ...]:
@@ -238,21 +247,22 @@ def _by_name(holder: Holder) -> tuple[str | bool, ...]:
     return (holder.name.casefold(), holder.id, holder.enabled, holder.guest, *where)
 
 
-def _holder(row: Row) -> Holder:
-    key = _text(row, "id", _USERS).casefold()
-    sign_in = optional_text(row, "userPrincipalName", _USERS)
+def holder_of(row: Row, what: str) -> Holder:
+    """A user as the row of a list tells of one."""
+    key = text(row, "id", what).casefold()
+    sign_in = optional_text(row, "userPrincipalName", what)
     return Holder(
         id=key,
-        name=optional_text(row, "displayName", _USERS) or sign_in or key,
-        enabled=_flag(row, "accountEnabled", _USERS, absent=True),
-        guest=(optional_text(row, "userType", _USERS) or "").casefold() == "guest",
-        department=optional_text(row, "department", _USERS) or "",
-        office=optional_text(row, "officeLocation", _USERS) or "",
+        name=optional_text(row, "displayName", what) or sign_in or key,
+        enabled=flag(row, "accountEnabled", what, absent=True),
+        guest=(optional_text(row, "userType", what) or "").casefold() == "guest",
+        department=optional_text(row, "department", what) or "",
+        office=optional_text(row, "officeLocation", what) or "",
         domain=None if sign_in is None else sign_in.rpartition("@")[2].casefold(),
     )
 
 
-def _text(row: Row, field: str, what: str) -> str:
+def text(row: Row, field: str, what: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not value.strip():
         raise broken(what, f"{field} is missing")
@@ -261,11 +271,12 @@ def _text(row: Row, field: str, what: str) -> str:
 
 def optional_text(row: Row, field: str, what: str) -> str | None:
     value = row.get(field)
-    return None if value is None or value == "" else _text(row, field, what)
+    is_empty = value is None or (isinstance(value, str) and not value.strip())
+    return None if is_empty else text(row, field, what)
 
 
 def guid(row: Row, field: str, what: str) -> str:
-    value = _text(row, field, what).casefold()
+    value = text(row, field, what).casefold()
     if not GUID.fullmatch(value):
         raise broken(what, f"{field} is not an id")
     return value
@@ -278,7 +289,7 @@ def _number(row: Row, field: str, what: str) -> Decimal:
     return Decimal(value)
 
 
-def _flag(row: Row, field: str, what: str, *, absent: bool) -> bool:
+def flag(row: Row, field: str, what: str, *, absent: bool) -> bool:
     value = row.get(field)
     if value is None:
         return absent

@@ -28,6 +28,15 @@ USERS = Part(
     "&$filter=assignedLicenses/$count%20ne%200&$count=true&$top=999",
     {"ConsistencyLevel": "eventual"},
 )
+#: Everybody, not only who holds a licence.
+ACCOUNTS = Part(
+    "the list of users",
+    "/users?$select=id,displayName,userPrincipalName,accountEnabled,userType,department,officeLocation,assignedLicenses,"
+    "givenName,surname,mail,proxyAddresses,jobTitle,businessPhones,mobilePhone,onPremisesSyncEnabled,passwordPolicies,"
+    "createdDateTime&$top=999",
+)
+#: A list of its own: where a tenant may not be asked for sign-ins, the whole request is refused.
+SIGN_INS = Part("the list of sign-ins", "/users?$select=id,signInActivity&$top=500")
 CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
 RELATIONSHIPS = Part(
     "the list of relationships",

@@ -12,12 +12,22 @@ from itertools import islice
 import httpx
 from azure.core.credentials import AccessToken, TokenCredential
 
-from shared.errors import TrueUpError
+from shared.errors import NotPermitted, Refused, TrueUpError
 from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
 from shared.sources.microsoft365.parse import Row, broken, rows_of
-from shared.sources.microsoft365.parts import CUSTOMERS, ORGANIZATION, RELATIONSHIPS, SKUS, SUBSCRIPTIONS, USERS, Part
+from shared.sources.microsoft365.parts import (
+    ACCOUNTS,
+    CUSTOMERS,
+    ORGANIZATION,
+    RELATIONSHIPS,
+    SIGN_INS,
+    SKUS,
+    SUBSCRIPTIONS,
+    USERS,
+    Part,
+)
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.tokens import Tokens
 from shared.sources.patience import Patience
@@ -43,6 +53,16 @@ class Seats:
     members: Mapping[str, frozenset[str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The rows of one tenant's users and of what they hold. `sign_ins` None: it does not tell when they signed in."""
+
+    skus: list[Row]
+    users: list[Row]
+    sign_ins: list[Row] | None
+    members: Mapping[str, frozenset[str]]
+
+
 class GraphReader:
     """Reads with one credential and one connection pool. Raises errors of `shared.errors` only."""
 
@@ -63,14 +83,23 @@ class GraphReader:
         The members of `groups` (ids or names) take another one, and one more for every twenty of them.
         """
         read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
-        lookups = {f"group {group}": lookup(group) for group in groups}
-        first = read.batch({"skus": SKUS, "subscriptions": SUBSCRIPTIONS, "users": USERS, **lookups})
-        found = {group: group_id(group, body) for group in groups if (body := first[f"group {group}"]) is not None}
+        first = read.batch({"skus": SKUS, "subscriptions": SUBSCRIPTIONS, "users": USERS, **_lookups(groups)})
         return Seats(
             read.pages(SKUS, first["skus"]),
             read.pages(SUBSCRIPTIONS, first["subscriptions"]),
             read.pages(USERS, first["users"]),
-            _members(read, {group: key for group, key in found.items() if key is not None}),
+            _members(read, groups, first),
+        )
+
+    def directory(self, tenant: str, groups: Collection[str], *, sign_ins: bool) -> Directory:
+        """Everybody in one tenant, with the members of `groups`; with `sign_ins` when each last signed in, if told."""
+        read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
+        first = read.batch({"skus": SKUS, "users": ACCOUNTS, **_lookups(groups)})
+        return Directory(
+            read.pages(SKUS, first["skus"]),
+            read.pages(ACCOUNTS, first["users"]),
+            _sign_ins(read) if sign_ins else None,
+            _members(read, groups, first),
         )
 
     def partner_customers(self, partner: str) -> list[Row]:
@@ -170,8 +199,25 @@ def refusal(answer: Answer, what: str, *, roles: str, consent: str) -> TrueUpErr
     return graph_error(answer.status, code, what, roles=roles, consent=consent, request_id=request_id, retry_after=wait)
 
 
-def _members(read: _Read, groups: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """The ids of everybody in each group, by what the rules call it; one that we may not look into is left out."""
+def _sign_ins(read: _Read) -> list[Row] | None:
+    """None where the tenant may not be asked: the role is not granted, or it has no plan that keeps sign-ins."""
+    try:
+        return read.pages(SIGN_INS, read.get(SIGN_INS))
+    except (NotPermitted, Refused):
+        return None
+
+
+def _lookups(groups: Collection[str]) -> dict[str, Part]:
+    return {f"group {group}": lookup(group) for group in groups}
+
+
+def _members(read: _Read, wanted: Collection[str], first: Mapping[str, object]) -> dict[str, frozenset[str]]:
+    """The ids of everybody in each group, by what the rules call it; one that we may not look into is left out.
+
+    `first` has what the lookups of the groups found.
+    """
+    keys = {group: group_id(group, body) for group in wanted if (body := first[f"group {group}"]) is not None}
+    groups = {group: key for group, key in keys.items() if key is not None}
     parts = {f"members {group}": members_of(key) for group, key in groups.items()}
     bodies = read.batch(parts) if parts else {}
     found: dict[str, frozenset[str]] = {}

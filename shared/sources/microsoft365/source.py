@@ -9,8 +9,11 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Relationship
-from shared.errors import Misconfigured, TrueUpError
+from shared.contacts.accounts import Accounts
+from shared.errors import Gone, Misconfigured, TrueUpError
 from shared.sources.failures import failed, problem
+from shared.sources.microsoft365.accounts import accounts_of
+from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.known_skus import FREE_SKUS
 from shared.sources.microsoft365.parse import (
     SOURCE,
@@ -126,6 +129,25 @@ class Microsoft365Source:
             return failed(SOURCE, tenant, error)
         scope = scope_of(counts)
         return Reading(SOURCE, tenant, day, tuple(count for count in counts if scope.covers(count.sku)), scope)
+
+    def accounts(self, customer: str, groups: Collection[str], /, *, sign_ins: bool) -> Accounts:
+        """Everybody in one tenant (`shared.sources.protocol.AccountSource`). `customer` is the tenant's id."""
+        tenant = tenant_id(customer)
+        if tenant is None:
+            raise Gone(
+                "the company is linked to something that is not a tenant id",
+                system=SYSTEM,
+                remedy="Put the tenant's id (a GUID) into the company's link.",
+            )
+        found = self._reader().directory(tenant, groups, sign_ins=sign_ins)
+        return accounts_of(
+            found.users,
+            found.skus,
+            found.sign_ins,
+            name_of=self._names.name_of,
+            free=FREE_SKUS,
+            members=found.members,
+        )
 
     def _name_of_tenant(self, tenant: str) -> str:
         """The organization's own name; a tenant that cannot be read is still a customer, named by its id."""

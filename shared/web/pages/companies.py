@@ -39,7 +39,9 @@ Back = Annotated[Literal["company", "approvals"], Form()]
 
 
 @router.get(_PATH)
-def list_of_companies(request: Request, ports: House, asked: Annotated[Wanted, Depends(wanted)]) -> Response:
+def list_of_companies(
+    request: Request, ports: House, who: Reader, asked: Annotated[Wanted, Depends(wanted)]
+) -> Response:
     """The companies wanted, a page of them."""
     return render(
         request,
@@ -50,6 +52,7 @@ def list_of_companies(request: Request, ports: House, asked: Annotated[Wanted, D
         findings=[kind.value for kind in FindingKind],
         sorts=_SORTS,
         outcomes=words.OUTCOMES,
+        may_see_users=who.may(Role.BILLER),
     )
 
 

@@ -1,0 +1,56 @@
+"""The JSON routes of customers' users, and their tables for a spreadsheet: for those who may see names."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from shared.sync.desk import accounts
+from shared.web.api.companies import InPath
+from shared.web.principal import Role
+from shared.web.requests import Biller, House, allows, person
+
+router = APIRouter(dependencies=[Depends(allows(Role.BILLER))])
+
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}, XLSX_TYPE: {}}, "description": "a table as CSV, or a workbook"}
+}
+After = Annotated[int, Query(ge=0, lt=10**10, description="only companies with a higher id")]
+Kind = Literal["csv", "xlsx"]
+
+
+@router.get("/accounts")
+def everybody(request: Request, ports: House, who: Biller, after: After = 0) -> dict[str, Any]:
+    """The users of all companies, read now; `next` is the `after` of the next part, null when that was the last."""
+    found = accounts.export_all(ports, person(who, request), after)
+    return {"customers": [accounts.shown(one) for one in found.told], "next": found.following}
+
+
+@router.get("/accounts/users.{kind}", response_class=Response, responses=_FILE)
+def everybody_as_file(request: Request, ports: House, who: Biller, kind: Kind, after: After = 0) -> Response:
+    """The same as a file. A header `Link` names the next part, where not all companies are in it."""
+    return _file(accounts.export_all(ports, person(who, request), after), "users", kind)
+
+
+@router.get("/companies/{company}/accounts")
+def of_company(request: Request, ports: House, who: Biller, number: InPath) -> dict[str, Any]:
+    """The users of one company, tenant by tenant, read now; `problem` where a tenant could not be read."""
+    found = accounts.export_company(ports, number, person(who, request))
+    return {"customers": [accounts.shown(one) for one in found.told]}
+
+
+@router.get("/companies/{company}/accounts/users.{kind}", response_class=Response, responses=_FILE)
+def of_company_as_file(request: Request, ports: House, who: Biller, number: InPath, kind: Kind) -> Response:
+    """The same as a file."""
+    return _file(accounts.export_company(ports, number, person(who, request)), f"users-{number}", kind)
+
+
+def _file(found: accounts.Export, name: str, kind: Kind) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    if found.following is not None:
+        headers["Link"] = f'<?after={found.following}>; rel="next"'
+    if kind == "xlsx":
+        return Response(accounts.users_workbook(found), media_type=XLSX_TYPE, headers=headers)
+    return Response(accounts.users_csv(found), media_type="text/csv", headers=headers)
