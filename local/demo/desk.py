@@ -27,10 +27,12 @@ class _Site:
         self._session.trust_env = False
         self._session.headers.update(headers)
 
-    def _ask(self, method: str, path: str, body: Json | list[Json] | None = None) -> Any:
+    def _ask(
+        self, method: str, path: str, body: Json | list[Json] | None = None, headers: dict[str, str] | None = None
+    ) -> Any:
         """The JSON that is answered, None without any. Raises `Gone` for 404 and `Incomplete` for other failures."""
         try:
-            answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=_PATIENCE)
+            answer = self._session.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=_PATIENCE)
         except requests.RequestException as error:
             raise Incomplete(f"{method} {path} was not answered: {error}", system=self._name) from error
         if answer.status_code == 404:
@@ -80,6 +82,10 @@ class Host(_Site):
         """The newest of what was done to a company and decided about it."""
         found: list[Json] = self._ask("GET", f"/console/api/companies/{company}/history")["entries"]
         return found
+
+    def push(self, source: str, customer: str, key: str, counts: Json) -> None:
+        """Pushes the counts of one customer, as whoever has the key of the source."""
+        self._ask("PUT", f"/api/counts/{source}/{customer}", counts, {"X-TrueUp-Key": key})
 
     def sync_all(self) -> str:
         """Starts a run over every company and answers its id."""

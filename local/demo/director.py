@@ -11,6 +11,7 @@ from typing import TypeVar
 from local.demo.moves import choose_growth, choose_moves
 from local.demo.night import WRITTEN_AS, Json, Name, Night, Told
 from local.demo.stage import Stage
+from local.demo.vendors import Rmm
 from local.sandbox.world import Msp
 from local.sandbox.world.rules import rules_document
 from shared.billing.rules import Mode
@@ -28,6 +29,8 @@ SCHEDULE = "nightly"
 LONGEST_NIGHT = 240
 #: Looking costs the host some of the time it works in.
 _LOOK_EVERY = 0.5
+#: What an RMM has come to watch in ten days.
+_MORE_AGENTS = 3
 #: As many changes of one company as a night of the demo can write.
 _NEWEST = 50
 
@@ -36,12 +39,16 @@ Progress = Callable[[str, int, int], None]
 
 
 class Director:
-    """One demo on a stage. `progress` is told which night it is, and how many companies of how many are done."""
+    """One demo on a stage. `progress` is told which night it is, and how many companies of how many are done.
 
-    def __init__(self, stage: Stage, msp: Msp, progress: Progress) -> None:
+    With `rmm` one company has what its RMM pushes before every night.
+    """
+
+    def __init__(self, stage: Stage, msp: Msp, progress: Progress, rmm: Rmm | None = None) -> None:
         self._stage = stage
         self.msp = msp
         self._progress = progress
+        self._rmm = rmm
 
     def arrange(self) -> None:
         """The first tick ever only notes when the schedule is due; the clock stands before nightfall."""
@@ -50,12 +57,14 @@ class Director:
 
     def put_rules_in_force(self, mode: Mode) -> str:
         """The made-up MSP's rules with every company in this mode; answers the document."""
-        text = write_rules(RulesDocument.model_validate(rules_document(self.msp, mode.value)))
+        rules = rules_document(self.msp, mode.value)
+        rules = self._rmm.added_to(rules) if self._rmm is not None else rules
+        text = write_rules(RulesDocument.model_validate(rules))
         import_rules(self._stage.ports, text)
         return text
 
     def pass_days(self, until: date, seed: int) -> tuple[int, int]:
-        """Invoices are run up to that day, and on it seats, endpoints and devices move.
+        """Invoices are run up to that day, and on it seats, endpoints, agents and devices move.
 
         Answers how many invoices, and how many customers' seats.
         """
@@ -64,6 +73,8 @@ class Director:
         billed = self._billed()
         for growth in choose_growth(self.msp, billed):
             self._stage.sandbox.set_counts(growth.control, growth.body)
+        if self._rmm is not None:
+            self._rmm.agents += _MORE_AGENTS
         moves = choose_moves(self.msp, billed, seed)
         for move in moves:
             self._stage.sandbox.set_seats(move.tenant, move.sku, enabled=move.enabled, consumed=move.consumed)
@@ -73,7 +84,10 @@ class Director:
         """One night, from the tick at nightfall to the end of its run. Raises `Incomplete` when it does not end."""
         host, sandbox = self._stage.host, self._stage.sandbox
         before = sandbox.additions()
-        sandbox.set_clock(datetime.combine(day, NIGHTFALL))
+        nightfall = datetime.combine(day, NIGHTFALL)
+        sandbox.set_clock(nightfall)
+        if self._rmm is not None:
+            self._rmm.push(host, nightfall)
         sandbox.forget_calls()
         fired = datetime.now(UTC)
         host.fire("tick")

@@ -21,7 +21,8 @@ from local.demo.night import Night
 from local.demo.report import report
 from local.demo.show import Show
 from local.demo.stage import REPOSITORY, Stage, set_up
-from local.sandbox.world import make_msp
+from local.demo.vendors import Rmm, buyer, most_combined
+from local.sandbox.world import Msp, make_msp
 from local.sandbox.world.rules import rules_document
 from shared.billing.rules import Mode
 
@@ -42,20 +43,32 @@ def perform(
     if picture is not None or not console.is_terminal:
         console.width = _WIDTH
     show = Show(console)
+    msp = make_msp(companies, seed, OPENING.date())
+    rmm = Rmm(buyer(msp))
     with ExitStack() as stack:
         # A picture is to hold what stays on the screen, not the progress.
         moving = Console(stderr=True) if picture is not None else console
         with _progress(moving) as progress:
             task = progress.add_task("starting", total=None)
             stage = stack.enter_context(
-                set_up(companies, seed, OPENING, folder, starting=lambda what: progress.update(task, description=what))
+                set_up(
+                    companies,
+                    seed,
+                    OPENING,
+                    folder,
+                    starting=lambda what: progress.update(task, description=what),
+                    more=rmm.settings(),
+                )
             )
-            director = _director(stage, companies, seed, progress)
+            director = _director(stage, msp, rmm, progress)
             nights, found = [], []
             for night in _nights(director, show, seed):
                 nights.append(night)
                 found += problems(night, rules_document(director.msp)["adoptable_marks"])
                 show.night(night)
+            combined = most_combined(stage.ports, msp, nights[-1].after)
+            if combined is not None:
+                show.combined(combined)
             approval = approve_one(stage)
             if approval is not None:
                 found += approval.problems()
@@ -89,13 +102,13 @@ def _nights(director: Director, show: Show, seed: int) -> Iterator[Night]:
     yield director.night("moved", date(2026, 12, 3))
 
 
-def _director(stage: Stage, companies: int, seed: int, progress: Progress) -> Director:
+def _director(stage: Stage, msp: Msp, rmm: Rmm, progress: Progress) -> Director:
     task = progress.task_ids[0]
 
     def show_progress(what: str, done: int, total: int) -> None:
         progress.update(task, description=what, completed=done, total=total)
 
-    return Director(stage, make_msp(companies, seed, OPENING.date()), show_progress)
+    return Director(stage, msp, show_progress, rmm)
 
 
 def _progress(console: Console) -> Progress:

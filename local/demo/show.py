@@ -11,6 +11,7 @@ from local.demo.night import KINDS, Night
 from local.demo.stage import PERSON, REPOSITORY, Stage
 from local.demo.tables import (
     billed_wrong,
+    combined_table,
     failed_table,
     findings_table,
     held_table,
@@ -20,6 +21,7 @@ from local.demo.tables import (
     summary_table,
     wrong_table,
 )
+from local.demo.vendors import Combined
 from shared.billing.wording import spoken
 
 _MEANING = {
@@ -57,6 +59,10 @@ class Show:
         by = approval.signed.get("by", "nobody")
         self._console.print(f"Waiting:\n{sentences}", highlight=False)
         self._console.print(f"Approved by {by}: [bold]{written}[/].\n", highlight=False)
+
+    def combined(self, combined: Combined) -> None:
+        """What TrueUp keeps on the agreement that most vendors are billed on."""
+        self._console.print(combined_table(combined))
 
     def end(self, nights: Sequence[Night], problems: Sequence[str]) -> None:
         self._console.print(summary_table(nights))

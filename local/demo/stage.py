@@ -30,6 +30,7 @@ ONE_PROCESS = {
     "PYTHON_THREADPOOL_THREAD_COUNT": "16",
     "MANAGE_CALLS_IN_FLIGHT": "8",
 }
+NOTHING_MORE: Mapping[str, str] = {}
 #: Who approves here: a person made up, as nobody can sign in on this machine.
 PERSON = "pat@birchline.example"
 
@@ -76,13 +77,14 @@ def set_up(
     *,
     latency: str = "0",
     starting: Callable[[str], None] = lambda _: None,
+    more: Mapping[str, str] = NOTHING_MORE,
 ) -> Iterator[Stage]:
-    """A stage for the length of a `with` block; `starting` is told what comes next.
+    """A stage for the length of a `with` block; `starting` is told what comes next, `more` are further settings.
 
     `latency` is the sandbox's, in milliseconds, for all its systems or by system. Raises `Refused` with the end of the
     log of what does not start.
     """
-    settings = {**ONE_PROCESS, "TRUEUP_LOCAL_PERSON": f"{PERSON}: TrueUp.Admin"}
+    settings = {**ONE_PROCESS, "TRUEUP_LOCAL_PERSON": f"{PERSON}: TrueUp.Admin", **more}
     with prepared(companies, seed, now, folder, settings, latency=latency, starting=starting) as ground:
         starting("the functions host")
         _fresh(folder / "host.log")

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Column, Table
 
 from local.demo.night import KINDS, Night, Told, waiting
+from local.demo.vendors import Combined
 
 CURRENCY = "$"
 #: Findings that say why a company could not be looked at.
@@ -101,6 +102,24 @@ def sentences_table(title: str, told: Iterable[Told], most: int = 6) -> Table:
     for key in sorted(alike):
         for each in alike[key][:share]:
             table.add_row(each.company, each.sentence)
+    return table
+
+
+def combined_table(combined: Combined) -> Table:
+    """The lines of one agreement, with the vendor whose counts each bills."""
+    title = f"One agreement, several vendors: {combined.company}, agreement {combined.agreement}"
+    table = _table(
+        title, _name("counted by"), _text("line"), *map(_number, ("quantity", "price", "every invoice", "once"))
+    )
+    vendor = ""
+    for line in combined.lines:
+        if vendor and line.vendor != vendor:
+            table.add_section()
+        amount = money(line.amount)
+        amounts = (amount, "") if line.standing else ("", amount)
+        shown = line.vendor if line.vendor != vendor else ""
+        table.add_row(shown, line.text, f"{line.quantity.normalize():,f}", money(line.price), *amounts)
+        vendor = line.vendor
     return table
 
 

@@ -44,6 +44,10 @@ def test_four_nights_at_a_small_msp_do_what_they_should(tmp_path: Path) -> None:
         assert entry["created"] == entry["updated"] == entry["ended"] == 0
     assert moved["created"] + moved["updated"] + moved["ended"] > 0
     assert "Approved by pat@birchline.example: " in done.stdout
+    shared = done.stdout.partition("One agreement, several vendors: ")[2].partition("approve")[0]
+    for vendor in ("Cove", "Huntress", "Microsoft 365", "Pax8", "pushed by a script"):
+        assert f"\n {vendor} " in shared
+    assert "Cove storage, per GB - 11/01/2026-11/30/2026" in shared
     assert picture.read_text().startswith("<svg")
 
 

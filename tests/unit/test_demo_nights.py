@@ -14,9 +14,12 @@ from local.demo.moves import Growth, choose_growth, choose_moves
 from local.demo.night import Name, Night
 from local.demo.report import report
 from local.demo.tables import Wrong, billed_wrong
+from local.demo.vendors import Rmm, buyer
 from local.sandbox.world import make_msp
 from local.sandbox.world.cove import Kind
+from local.sandbox.world.rules import rules_document
 from local.sandbox.world.skus import SKUS
+from shared.rules.document import RulesDocument
 
 MARKS = ("Unite", "Cloudconsole")
 OURS = {"id": 1, "quantity": 5, "serialNumber": "TU1-s-261201-abc"}
@@ -215,3 +218,17 @@ def test_one_customer_of_huntress_and_one_of_cove_grow_where_that_is_billed() ->
         Growth("huntress", {"organization": organization.id, "edr": (organization.counts["edr"] or 0) + 2}),
         Growth("cove", {"customer": customer.id, "workstation": workstations + 1}),
     ]
+
+
+def test_one_company_has_every_vendor_and_its_rules_bill_what_is_pushed_and_stored() -> None:
+    msp = make_msp(9, 7, date(2026, 11, 21))
+    rmm = Rmm(buyer(msp))
+    document = RulesDocument.model_validate(rmm.added_to(rules_document(msp)))
+
+    (company,) = [each for each in document.companies if each.company == rmm.company]
+    assert {link.source for link in company.links} == {"microsoft365", "huntress", "cove", "pax8", "pushed:rmm"}
+    assert [link.source for each in document.companies for link in each.links].count("pushed:rmm") == 1
+    policies = {(policy.source, policy.sku): policy.profile for policy in document.policies}
+    assert policies["pushed:rmm", "agent"] == "rmm-agent"
+    assert policies["cove", "used-storage"] == "cove-gb"
+    assert rmm.key not in repr(rmm)
