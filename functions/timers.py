@@ -8,6 +8,7 @@ from __future__ import annotations
 import azure.functions as func
 
 from shared.bootstrap import notice_ports, ports
+from shared.notices import health
 from shared.notices.alarm import Alarm
 from shared.sync import backups, due, lanes, night
 
@@ -44,3 +45,12 @@ def notices(timer: func.TimerRequest) -> None:
 def backup(timer: func.TimerRequest) -> None:
     """Backs the store up once a day: every hour it looks whether that was done."""
     backups.back_up(ports())
+
+
+@blueprint.timer_trigger(arg_name="timer", schedule="15 */5 * * * *", use_monitor=True)
+def service_health(timer: func.TimerRequest) -> None:
+    """Asks Microsoft once an hour for the health of customers' services, and brings the tickets about it up to date.
+
+    A timer of its own: asking every tenant takes minutes, for which nobody else shall wait.
+    """
+    health.look_at_services(notice_ports())

@@ -36,7 +36,7 @@ var rules = [
   {
     name: 'failing'
     title: 'TrueUp: timers or workers keep failing'
-    query: 'requests | where operation_Name in ("tick", "watchdog", "notices", "backup", "sync_worker", "poison_worker") and not(tobool(success))'
+    query: 'requests | where operation_Name in ("tick", "watchdog", "notices", "backup", "service_health", "sync_worker", "poison_worker") and not(tobool(success))'
     operator: 'GreaterThan'
     threshold: 2
     window: 'PT15M'

@@ -32,6 +32,7 @@ from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
+from shared.state.health import HealthStore
 from shared.state.notices import NoticeStore
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
@@ -117,6 +118,7 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
         notices=NoticeStore(tables),
         tickets=ManageClient(settings.manage).tickets,  # the timer makes one call at a time, beside the flows
         ticket_rows=TicketStore(tables),
+        health=HealthStore(tables),
         posts=posts,
         console=told.console,
         alerts=told.alerts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from local.sandbox.callbacks import Callbacks, Sending
 from local.sandbox.calls import CallBook
 from local.sandbox.clock import Clock
 from local.sandbox.faults import FaultBook
+from local.sandbox.graph.health import Health, HealthBook
+from local.sandbox.graph.mail import PostOffice
 from local.sandbox.manage.additions import view as addition_view
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.invoices import list_invoices, run_invoices, undo_invoice
@@ -40,6 +42,8 @@ class Sandbox:
     faults: FaultBook
     calls: CallBook
     azure: AzureBilling
+    health: HealthBook
+    post_office: PostOffice
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -63,6 +67,8 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("PUT", "clock", controls.set_clock),
         ("PUT", "seats", controls.set_seats),
         ("PUT", "azure", controls.use_azure),
+        ("PUT", "health", controls.set_health),
+        ("GET", "mails", controls.mails),
         ("GET", "huntress", controls.huntress),
         ("PUT", "huntress", controls.set_huntress),
         ("POST", "huntress/invoices", controls.make_huntress_invoice),
@@ -113,6 +119,13 @@ class _Controls:
 
     async def use_azure(self, request: web.Request) -> Any:
         return self._sandbox.azure.use(AzureUsage.model_validate(await request.json()))
+
+    async def set_health(self, request: web.Request) -> Any:
+        return self._sandbox.health.set(Health.model_validate(await request.json()))
+
+    async def mails(self, _: web.Request) -> Any:
+        """What was sent by Graph."""
+        return {"mails": [asdict(mail) for mail in self._sandbox.post_office.sent]}
 
     async def huntress(self, _: web.Request) -> Any:
         organizations = self._sandbox.msp.huntress.organizations.values()

@@ -20,6 +20,8 @@ from local.sandbox.cove import Cove
 from local.sandbox.entra import Tokens, entra_routes
 from local.sandbox.faults import FaultBook
 from local.sandbox.graph import Graph, graph_routes
+from local.sandbox.graph.health import HealthBook
+from local.sandbox.graph.mail import PostOffice
 from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.huntress import Huntress
 from local.sandbox.manage.app import manage_routes
@@ -70,6 +72,8 @@ async def running(options: Options) -> AsyncIterator[RunningSandbox]:
         faults=FaultBook(options.seed),
         calls=CallBook(),
         azure=AzureBilling(msp, clock),
+        health=HealthBook(msp),
+        post_office=PostOffice(msp),
     )
     trouble = Trouble(sandbox.faults, options.latency)
     runner = web.AppRunner(_application(sandbox, trouble), access_log=None, shutdown_timeout=1)
@@ -101,8 +105,8 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     msp = sandbox.msp
     app = web.Application(middlewares=[sandbox.calls.middleware, trouble.middleware])
     app.add_routes(control_routes(sandbox))
-    graph = Graph(msp, tokens)
-    app.add_routes(graph_routes(graph, sandbox.faults.item_fault))
+    graph = Graph(msp, tokens, sandbox.health)
+    app.add_routes(graph_routes(graph, sandbox.post_office, sandbox.faults.item_fault))
     app.add_routes(azure_routes(sandbox.azure, graph))
     app.add_routes(Huntress(msp.huntress).routes())
     app.add_routes(Cove(msp.cove).routes())

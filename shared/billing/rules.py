@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.billing.subscribers import Subscriber
+from shared.billing.subscribers import ServiceHealth, Subscriber
 from shared.billing.users import EVERYBODY, Users
 
 
@@ -449,6 +449,7 @@ class Rules:
     retention: Retention = Retention()
     subscribers: tuple[Subscriber, ...] = ()
     people: tuple[Remit, ...] = ()
+    service_health: ServiceHealth | None = None
 
     def remit_of(self, person: str) -> Remit:
         """Of the person with this name, whatever its case."""

@@ -62,6 +62,21 @@ class TicketRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceHealth:
+    """Which issues of the customers' Microsoft 365 services become tickets, and on which board.
+
+    `services` are names of services, or of groups of their features, as Microsoft tells them. `advisories`: also issues
+    with which the service still works. An issue of `together_from` companies or more is one ticket of the MSP itself.
+    """
+
+    board: str
+    ticket: TicketRule
+    services: tuple[str, ...] = ("Exchange Online", "Exchange Online Protection")
+    advisories: bool = True
+    together_from: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class Subscriber:
     """A person or channel that is told.
 

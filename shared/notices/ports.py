@@ -8,6 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from shared.billing.subscribers import Channel
+from shared.state.health import HealthStore
 from shared.state.notices import NoticeStore
 from shared.state.tickets import TicketStore
 from shared.sync.ports import Ports
@@ -61,6 +62,7 @@ class NoticePorts:
     notices: NoticeStore
     tickets: Tickets
     ticket_rows: TicketStore
+    health: HealthStore
     posts: Mapping[Channel, Post] = field(default_factory=dict)
     console: str = ""
     alerts: tuple[tuple[Channel, str], ...] = ()

@@ -63,12 +63,12 @@ class Desk:
         return self._save(row, told=text_mark(row), turn=row.turn + 1)
 
     def heal(self, row: TicketRow) -> TicketRow:
-        """Tells that it has healed, and closes the ticket where the rule says so."""
+        """Tells that it has healed, or how else it ended, and closes the ticket where the rule says so."""
         ticket = _known(row)
         try:
             closed = self.ports.tickets.ticket(ticket).closed
             if not closed:
-                self._tell(row, "This has healed.")
+                self._tell(row, row.ending)
             if not closed and self.rule.close_healed:
                 self.ports.tickets.set_status(ticket, self.rule.closed, closed=True)
         except Gone:

@@ -79,9 +79,16 @@ def keep_tickets(ports: NoticePorts, subscriber: Subscriber, rule: TicketRule, l
 
     Raises what the store raises while a failure is noted; any other failure is a finding, and the next round goes on.
     """
+    work_on_tickets(ports, subscriber, rule, lambda: _write_down(ports, subscriber, looks))
+
+
+def work_on_tickets(
+    ports: NoticePorts, subscriber: Subscriber, rule: TicketRule, write_down: Callable[[], None]
+) -> None:
+    """Has written down what should stand in tickets, and brings them up to it. Raises as `keep_tickets` does."""
     failures: list[Finding] = []
     try:
-        _write_down(ports, subscriber, looks)
+        write_down()
         _work(Desk(ports, subscriber, rule))
     except TrueUpError as error:
         log.warning("tickets of %s: %s", subscriber.id, error)
@@ -161,16 +168,20 @@ def _wait(desk: Desk, row: TicketRow) -> None:
 def _row(ports: NoticePorts, subscriber: Subscriber, each: Open) -> TicketRow:
     link = f"\n\n{ports.console}/companies/{each.company}" if ports.console and each.company is not None else ""
     whose = f"{each.name}: " if each.name else ""
-    summary = f"TrueUp, {whose}{each.text}"
-    if len(summary) > _LONGEST_SUMMARY:
-        summary = summary[: _LONGEST_SUMMARY - 1].rstrip() + "…"
+    summary = summary_of(f"TrueUp, {whose}{each.text}")
     text = f"{whose}{each.text}\n\n{each.remedy}{link}"
-    return TicketRow(subscriber.id, stamp_of(subscriber, each), each.company, summary, text)
+    stamp = stamp_of(subscriber, each.company, each.kind, each.key)
+    return TicketRow(subscriber.id, stamp, each.company, summary, text)
 
 
-def stamp_of(subscriber: Subscriber, each: Open) -> str:
+def summary_of(text: str) -> str:
+    """The text, or as much of it as the summary of a ticket takes."""
+    return text if len(text) <= _LONGEST_SUMMARY else text[: _LONGEST_SUMMARY - 1].rstrip() + "…"
+
+
+def stamp_of(subscriber: Subscriber, company: int | None, kind: str, key: str) -> str:
     """What stands in the ticket of a finding, for as long as it exists (30 characters)."""
-    identity = f"{subscriber.id}/{each.company}/{each.kind}/{each.key}"
+    identity = f"{subscriber.id}/{company}/{kind}/{key}"
     digest = base64.b32encode(hashlib.sha256(identity.encode()).digest()).decode().lower()[:26]
     return f"TUF-{digest}"
 

@@ -39,6 +39,8 @@ def differences(before: RulesDocument, after: RulesDocument) -> list[Difference]
     found = [each for name in _WHOLE for each in _fields(name, getattr(before, name), getattr(after, name))]
     found += _entries(before.schedules, after.schedules, lambda each: f"schedule {each['id']}", ("id",))
     found += _entries(before.people, after.people, lambda each: f"person {each['name']}", ("name",))
+    if before.service_health is not None or after.service_health is not None:
+        found += _fields("service_health", before.service_health, after.service_health)
     for section in (Section.PROFILES, Section.POLICIES):
         found += _section(section, getattr(before, section.value), getattr(after, section.value), "")
     return found + list(_companies(before, after))

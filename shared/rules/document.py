@@ -14,7 +14,7 @@ from shared.billing import rules
 from shared.billing.feeds import COMBINED
 from shared.billing.lines import PREFIX
 from shared.rules.money import Price, Proration
-from shared.rules.notices import Subscriber
+from shared.rules.notices import ServiceHealth, Subscriber
 from shared.rules.parts import Part, Quantity, Users
 from shared.rules.scalars import (
     Day,
@@ -306,6 +306,7 @@ class RulesDocument(Part):
     people: tuple[Person, ...] = ()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     notices: tuple[Subscriber, ...] = ()
+    service_health: ServiceHealth | None = None
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()
     companies: tuple[Company, ...] = ()

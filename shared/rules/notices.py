@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.billing.findings import FindingKind
 from shared.billing.subscribers import Channel, Frequency, Language, TicketRule, Topic
+from shared.billing.subscribers import ServiceHealth as HealthValues
 from shared.billing.subscribers import Subscriber as Values
 from shared.rules.parts import Part
-from shared.rules.scalars import Days, PartId, RecordId, Text, YesOrNo, shown, wrong
+from shared.rules.scalars import Days, PartId, RecordId, Text, Whole, YesOrNo, shown, wrong
 
 #: Something, one @, a domain; nothing that could become another header or address.
 _ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -44,6 +45,33 @@ class Ticket(Part):
     at_customer: YesOrNo = False
     close_healed: YesOrNo = True
     respect_days: Days = TicketRule(0).respect_days
+
+
+class HealthTicket(Ticket):
+    """An issue is the customer's own affair, unless the MSP says otherwise."""
+
+    at_customer: YesOrNo = True
+
+
+_HEALTH = HealthValues("", TicketRule(0))
+
+
+class ServiceHealth(Part):
+    """Mirrors `shared.billing.subscribers.ServiceHealth`, which says what the fields mean."""
+
+    board: Text = Field(description="the name of a service board")
+    ticket: HealthTicket = Field(description="{company: …}, Manage's record number of your own company")
+    services: tuple[Text, ...] = _HEALTH.services
+    advisories: YesOrNo = _HEALTH.advisories
+    together_from: Whole = _HEALTH.together_from
+
+    @model_validator(mode="after")
+    def _says_what_and_when(self) -> Self:
+        if not self.services:
+            raise wrong("needs services such as [Exchange Online]; to open no tickets leave service_health out")
+        if self.together_from < 2:
+            raise wrong("has together_from below 2; an issue of one company is a ticket of its own")
+        return self
 
 
 class Subscriber(Part):

@@ -10,10 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing import rules
-from shared.billing.subscribers import Subscriber, TicketRule
+from shared.billing.subscribers import ServiceHealth, Subscriber, TicketRule
 from shared.billing.users import Traits, Users
 from shared.rules import document as doc
+from shared.rules.notices import ServiceHealth as HealthPart
 from shared.rules.notices import Subscriber as Told
+from shared.rules.notices import Ticket
 from shared.rules.parts import Users as UsersPart
 from shared.rules.problems import RulesProblem, sentence_of
 from shared.rules.tree import written
@@ -43,6 +45,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             retention=rules.Retention(**document.retention.model_dump()),
             subscribers=tuple(_subscriber(item) for item in document.notices),
             people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
+            service_health=None if document.service_health is None else _health(document.service_health),
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -71,6 +74,7 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
         "people": [_fields(item) for item in sorted(msp.people, key=lambda item: item.name)],
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "notices": [_fields(item) for item in sorted(msp.subscribers, key=lambda item: item.id)],
+        "service_health": None if msp.service_health is None else _fields(msp.service_health),
         "profiles": [_fields(item) for item in sorted(msp.profiles.values(), key=lambda item: item.id)],
         "policies": [
             _fields(item) | {"do_not_bill": item.profile is None}
@@ -90,8 +94,16 @@ def _profile(profile: doc.Profile) -> rules.BillingProfile:
 
 
 def _subscriber(item: Told) -> Subscriber:
-    ticket = None if item.ticket is None else TicketRule(**item.ticket.model_dump(exclude_none=True))
+    ticket = None if item.ticket is None else _ticket(item.ticket)
     return Subscriber(**item.model_dump() | {"ticket": ticket})
+
+
+def _health(item: HealthPart) -> ServiceHealth:
+    return ServiceHealth(**item.model_dump() | {"ticket": _ticket(item.ticket)})
+
+
+def _ticket(item: Ticket) -> TicketRule:
+    return TicketRule(**item.model_dump(exclude_none=True))
 
 
 def _users(users: UsersPart) -> Users:
@@ -158,4 +170,6 @@ def _fields(value: Any) -> dict[str, Any]:
 def _plain(part: Any) -> Any:
     if isinstance(part, tuple):
         return tuple(_plain(entry) for entry in part)
+    if isinstance(part, TicketRule):
+        return {name: value for name, value in _fields(part).items() if value != ""}
     return _fields(part) if hasattr(part, "__dataclass_fields__") else part

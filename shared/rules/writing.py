@@ -34,6 +34,11 @@ _SECTIONS = {
         "# daily | weekly | monthly, at a local hour. about: changes, waiting, failed, leak and kinds of findings;\n"
         "# none: everything. companies: none: all. users: true shows invoice texts with the names of users."
     ),
+    "service_health": (
+        "Issues of customers' Microsoft 365 services as tickets; left out: none. services: as Microsoft names them.\n"
+        "# advisories: false leaves out issues with which the service works. One of together_from companies or\n"
+        "# more is one ticket of your own company."
+    ),
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
         "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"
@@ -71,6 +76,8 @@ def write_rules(document: RulesDocument) -> str:
 
 
 def _section(name: str, value: Any) -> list[str]:
+    if value is None:
+        return []
     if isinstance(value, BaseModel):
         return [f"{name}:", *(f"  {field}: {_flow(part)}" for field, part in _given(value).items())]
     if not value or not isinstance(value[0], BaseModel):

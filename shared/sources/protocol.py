@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from shared.billing.counts import Customer, ReadFailure, Reading, Relationship, VendorInvoice
 from shared.billing.vendors import Charge, Offer
 from shared.contacts.accounts import Accounts
+from shared.health import ServiceIssue
 
 
 class Source(Protocol):
@@ -110,3 +111,11 @@ class AccountSource(Source, Protocol):
 
         With `sign_ins` also when each last signed in, where that may be asked. Complete, or raises a `TrueUpError`.
         """
+
+
+@runtime_checkable
+class HealthSource(Source, Protocol):
+    """A source whose vendor tells each customer what is wrong with its services."""
+
+    def open_issues(self, customer: str, /) -> Sequence[ServiceIssue]:
+        """Every issue that is open at the customer. Complete, or raises a `TrueUpError`."""

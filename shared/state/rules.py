@@ -18,7 +18,7 @@ from shared.billing.rules import (
     Schedule,
     SkuPolicy,
 )
-from shared.billing.subscribers import Subscriber
+from shared.billing.subscribers import ServiceHealth, Subscriber
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
 from shared.state.records import Signature
@@ -76,6 +76,7 @@ class General:
     fleet: FleetLimit = field(default_factory=FleetLimit)
     retention: Retention = field(default_factory=Retention)
     people: tuple[Remit, ...] = ()
+    service_health: ServiceHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,7 @@ class RulesStore:
             retention=general.retention,
             subscribers=tuple(found["subscriber"]),
             people=general.people,
+            service_health=general.service_health,
         )
 
     def _sweep(self, head: Head) -> None:
@@ -237,7 +239,15 @@ class RulesStore:
 
 def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
     """One row per profile, policy, schedule and subscriber, keyed by its place, because their order is the author's."""
-    general = General(rules.guards, rules.adoptable_marks, rules.approvals, rules.fleet, rules.retention, rules.people)
+    general = General(
+        rules.guards,
+        rules.adoptable_marks,
+        rules.approvals,
+        rules.fleet,
+        rules.retention,
+        rules.people,
+        rules.service_health,
+    )
     parts: dict[str, Sequence[Any]] = {
         "general": [general],
         "policy": rules.policies,

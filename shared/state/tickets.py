@@ -1,4 +1,4 @@
-"""Tickets that findings have become: what each tells, and how far writing it has come."""
+"""Tickets that findings and issues have become: what each tells, and how far writing it has come."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class TicketRow:
     """One finding of one subscriber and its ticket. Times are UTC.
 
     `stamp` stands in the ticket. `summary` and `text` are what it should tell now, `open` whether the finding is open;
+    `ending` is what it tells once it is not open any more.
     `told` is a digest of what it tells, "healed" once it says that the finding healed. `ticket` is None until one is
     known: `begun` then says when opening it was last begun. `turn` counts how often the finding came back. `looked` is
     when the ticket was last looked at, `left_alone` since when a person has it closed. `wait_until` is set after a
@@ -37,6 +38,7 @@ class TicketRow:
     looked: datetime | None = None
     left_alone: datetime | None = None
     wait_until: datetime | None = None
+    ending: str = "This has healed."
     etag: str = field(default="", compare=False, repr=False)
 
 

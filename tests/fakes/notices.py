@@ -12,6 +12,7 @@ from shared.billing.subscribers import Channel, Frequency, Subscriber, TicketRul
 from shared.errors import Gone, Refused, TrueUpError
 from shared.notices.ports import Message, NoticePorts
 from shared.notices.telling import tell
+from shared.state.health import HealthStore
 from shared.state.notices import NoticeStore
 from shared.state.tickets import TicketStore
 from shared.tickets import NewTicket, Ticket
@@ -135,8 +136,9 @@ class NoticeHouse(House):
         posts = {Channel.MAIL: self.mail, Channel.TEAMS: self.teams}
         told = NoticeStore(self.tables)
         rows = TicketStore(self.tables)
+        health = HealthStore(self.tables)
         return NoticePorts(
-            self.ports, told, self.tickets, rows, posts, console="https://trueup.test/console", **self._parts
+            self.ports, told, self.tickets, rows, health, posts, console="https://trueup.test/console", **self._parts
         )  # type: ignore[arg-type]
 
     def tell(self) -> int:

@@ -1,4 +1,4 @@
-"""The notices' timer in a real host, over the emulator and the sandbox: mail arrives, and the store remembers it."""
+"""The timers that tell people, in a real host over the emulator and the sandbox: mail and tickets arrive, once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.smtp import Inbox, Server
-from tests.integration.house import NIGHT, TWO, House, a_house
+from tests.integration.house import NIGHT, TWO, House, Json, a_house
 
 CLERK = {"id": "clerk", "channel": "mail", "to": ["clerk@birchline.example"], "hour": 7}
 BOARD = {"id": "board", "channel": "ticket", "to": ["Service Desk"], "frequency": "at-once"}
@@ -69,3 +69,51 @@ def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_
 def stamps(house: House) -> list[str]:
     """What stands in the tickets by which they are found again."""
     return sorted(ticket["externalXRef"] for ticket in house.sandbox.msp.records.all("tickets"))
+
+
+HEALTH = {"board": "Service Desk", "together_from": 3}
+ISSUE = {
+    "id": "EX1001",
+    "title": "Mail is delayed",
+    "posts": [{"at": "2026-11-21T01:30:00Z", "content": "<p>We are looking into it.</p>"}],
+}
+
+
+@pytest.fixture
+def microsoft_house(tmp_path: Path) -> Iterator[House]:
+    """Mail goes by Graph, from a mailbox of the MSP's own tenant."""
+    with a_house(tmp_path, companies=6) as made:
+        made.settings["NOTICE_MAILBOX"] = f"trueup@{made.sandbox.msp.partners[0].domain}"
+        yield made
+
+
+def test_service_issues_are_tickets_until_they_are_resolved_and_graph_brings_the_digest(microsoft_house: House) -> None:
+    house = microsoft_house
+    house.import_rules("auto", notices=[CLERK], service_health=HEALTH | {"ticket": {"company": house.companies[0]}})
+    one, readable = house.readable()[0], len(house.readable())
+    local = {"id": "EX1002", "title": "One mailbox is slow", "tenants": [house._tenant_id(one)]}
+    house.control("PUT", "health", {"issues": [ISSUE, local]})
+    house.host()
+    house.fire("service_health")
+    house.fire("notices")
+    house.clock(TWO + timedelta(hours=5))
+    house.fire("service_health")
+    house.fire("notices")
+
+    assert readable >= HEALTH["together_from"]
+    assert sorted((ticket["company"]["id"], ticket["summary"].split()[0]) for ticket in open_tickets(house)) == sorted(
+        [(house.companies[0], "EX1001"), (one, "EX1002")]
+    )
+    (mail,) = house.control("GET", "mails")["mails"]
+    assert mail["to"] == ["clerk@birchline.example"]
+    assert "TrueUp" in mail["subject"]
+
+    house.control("PUT", "health", {})
+    house.clock(TWO + timedelta(hours=6))
+    house.fire("service_health")
+
+    assert open_tickets(house) == []
+
+
+def open_tickets(house: House) -> list[Json]:
+    return [ticket for ticket in house.sandbox.msp.records.all("tickets") if not ticket["closedFlag"]]

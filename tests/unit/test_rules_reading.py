@@ -363,7 +363,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profile: []\n",
             "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
-            "people, schedules, notices, profiles, policies, companies",
+            "people, schedules, notices, service_health, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",

@@ -28,6 +28,7 @@ TEXT = st.text(LETTERS, min_size=1, max_size=12).filter(lambda text: text.strip(
 NUMBER = st.decimals(min_value=0, max_value=10**6, places=2) | st.decimals(min_value=0, max_value=9, places=5)
 PERCENTAGE = st.decimals(min_value=0, max_value=100, places=1)
 WHOLE = st.integers(min_value=0, max_value=1000)
+HEALTH = {"board": "Service Desk", "services": ["Exchange Online"], "ticket": {"company": "2", "type": "Incident"}}
 KEPT = st.integers(min_value=60, max_value=4000)
 DAY = st.dates(min_value=date(2020, 1, 1), max_value=date(2040, 1, 1))
 INVOICE_TEXT = st.sampled_from(["", "{product}: {quantity}\n{users}", "50 % off\n\n", " \u00a0\u2028# {users}", "é🐻"])
@@ -183,6 +184,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                 {"id": f"{position}", "cron": cron, **draw(st.sampled_from(jobs))}
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
             ],
+            **draw(st.sampled_from([{}, {"service_health": HEALTH}])),
             "profiles": draw(profiles(ids)),
             "policies": draw(policies(ids)),
             "companies": [draw(company(number, ids)) for number in numbers],
@@ -206,6 +208,7 @@ def test_values_survive_the_way_through_a_document(document):
     original, original_companies = to_values(document, version=4)
     assert msp.profiles == original.profiles
     assert set(msp.policies) == set(original.policies)
+    assert msp.service_health == original.service_health
     assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention, msp.people) == (
         original.guards,
         original.fleet,

@@ -257,3 +257,51 @@ def test_a_partner_lists_its_relationships_with_their_ends(sandbox: SandboxThrea
     assert len(rows) == len(sandbox.msp.customers_of(partner.id))
     assert graph(sandbox, ending.id, "GET", path).status_code == 403
     assert graph(sandbox, partner.id, "GET", f"{path}?$filter=status eq 'gone'").status_code == 400
+
+
+ISSUES = "/admin/serviceAnnouncement/issues"
+
+
+def test_service_health_is_told_to_the_tenants_that_have_it_in_pages_and_refused_without_the_role(
+    sandbox: SandboxThread,
+) -> None:
+    tenant, other, *_ = (each for each in sandbox.msp.tenants.values() if each.consent is Consent.GRANTED)
+    issues = [
+        {"id": f"EX{number:03}", "title": "Mail is delayed", "tenants": [tenant.id], "resolved": number == 0}
+        for number in range(150)
+    ]
+    body = {"issues": [*issues, {"id": "EX999", "title": "Everywhere"}], "refused": [other.id]}
+    assert requests.put(f"{sandbox.url}/_sandbox/health", json=body, timeout=10).json() == {"issues": 151, "refused": 1}
+
+    first, second = pages(sandbox, tenant.id, f"{ISSUES}?$filter=isResolved eq false")
+    rows = first["value"] + second["value"]
+    assert (len(first["value"]), len(rows)) == (100, 150)
+    assert {row["isResolved"] for row in rows} == {False}
+    assert rows[0]["status"] == "ServiceDegradation"
+    assert len(pages(sandbox, tenant.id, ISSUES)[0]["value"]) == 100
+    assert graph(sandbox, tenant.id, "GET", f"{ISSUES}?$filter=status eq 'x'").status_code == 400
+    assert graph(sandbox, other.id, "GET", ISSUES).status_code == 403
+    requests.put(f"{sandbox.url}/_sandbox/health", json={}, timeout=10)
+
+
+def test_mail_is_taken_from_a_mailbox_of_the_first_partner_tenant_only(sandbox: SandboxThread) -> None:
+    partner = sandbox.msp.partners[0]
+    message = {
+        "subject": "TrueUp",
+        "body": {"contentType": "HTML", "content": "<p>Told</p>"},
+        "toRecipients": [{"emailAddress": {"address": "clerk@birchline.example"}}],
+        "internetMessageHeaders": [{"name": "x-trueup-notice", "value": "1"}],
+    }
+
+    def sending(tenant: str, mailbox: str, **changes: Any) -> int:
+        body = {"message": message | changes, "saveToSentItems": True}
+        return graph(sandbox, tenant, "POST", f"/users/{mailbox}/sendMail", json=body).status_code
+
+    own = f"trueup@{partner.domain}"
+    assert sending(partner.id, own) == 202
+    assert sending(partner.id, "trueup@elsewhere.example") == 404
+    assert sending(usual_tenant(sandbox).id, own) == 403
+    assert sending(partner.id, own, toRecipients=[]) == 400
+    assert sending(partner.id, own, internetMessageHeaders=[{"name": "Reply-To", "value": "x"}]) == 400
+    (mail,) = requests.get(f"{sandbox.url}/_sandbox/mails", timeout=10).json()["mails"]
+    assert (mail["sender"], mail["to"], mail["subject"]) == (own, ["clerk@birchline.example"], "TrueUp")

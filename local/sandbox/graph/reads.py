@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from local.sandbox.entra import Tokens
+from local.sandbox.graph.health import OPEN_ONLY, HealthBook
 from local.sandbox.graph.rows import (
     Row,
     customer_row,
@@ -67,9 +68,10 @@ class Ask:
 class Graph:
     """Answers for the made-up MSP's tenants."""
 
-    def __init__(self, msp: Msp, tokens: Tokens) -> None:
+    def __init__(self, msp: Msp, tokens: Tokens, health: HealthBook) -> None:
         self._msp = msp
         self._tokens = tokens
+        self._health = health
         self.reads: dict[str, Callable[[Tenant, Ask], Row]] = {
             "/tenantRelationships/delegatedAdminCustomers": self._customers,
             "/tenantRelationships/delegatedAdminRelationships": self._relationships,
@@ -80,6 +82,7 @@ class Graph:
             "/groups": self._groups,
             "/groups/{id}": self._group,
             "/groups/{id}/transitiveMembers": self._members,
+            "/admin/serviceAnnouncement/issues": self._issues,
         }
         self._by_path = {path.casefold(): read for path, read in self.reads.items()}
 
@@ -156,6 +159,22 @@ class Graph:
         everybody = [] if group.hidden else tenant.everybody_in(group.id)
         rows = [member_row(key, is_group=key in groups) for key in everybody]
         return _page(tenant, ask, rows, usual=100, largest=999)
+
+    def _issues(self, tenant: Tenant, ask: Ask) -> Row:
+        """Pages of its own kind: a size that the client prefers, and `$skip` in the address of the next one."""
+        if self._health.is_refused(tenant):
+            raise _denied()
+        if ask.query.get("filter") not in (None, OPEN_ONLY):
+            raise GraphProblem(400, "BadRequest", "Invalid filter clause.")
+        rows = self._health.rows(tenant, open_only="filter" in ask.query)
+        preferred = re.search(r"odata\.maxpagesize=(\d+)", ask.headers.get("prefer", ""))
+        size = 1 if ask.fault == "short-page" else min(int(preferred[1]), 1000) if preferred else 100
+        start = int(ask.query.get("skip", "0"))
+        body: Row = {"value": rows[start : start + size]}
+        if start + size < len(rows):
+            query = {f"${name}": value for name, value in ask.query.items()} | {"$skip": str(start + size)}
+            body["@odata.nextLink"] = f"{ask.root}{ask.path}?{urlencode(query, safe='$', quote_via=quote)}"
+        return body
 
     def _organization(self, tenant: Tenant, ask: Ask) -> Row:
         return _page(tenant, ask, [organization_row(tenant)], usual=100, largest=999)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
+from local.sandbox.graph.mail import PostOffice
 from local.sandbox.graph.reads import Ask, Graph, GraphProblem
 from local.sandbox.graph.rows import Row
 from local.sandbox.world import Tenant
@@ -38,7 +39,7 @@ class Answer:
     body: Row
 
 
-def graph_routes(graph: Graph, item_fault: ItemFault) -> list[web.RouteDef]:
+def graph_routes(graph: Graph, post_office: PostOffice, item_fault: ItemFault) -> list[web.RouteDef]:
     """The routes below /graph/v1.0."""
 
     async def single(request: web.Request) -> web.Response:
@@ -55,7 +56,21 @@ def graph_routes(graph: Graph, item_fault: ItemFault) -> list[web.RouteDef]:
 
         return _response(request, _answered(request, work))
 
-    return [*(web.get(PREFIX + path, single) for path in graph.reads), web.post(f"{PREFIX}/$batch", batch)]
+    async def send_mail(request: web.Request) -> web.Response:
+        content = await request.text()
+
+        def work() -> Row:
+            post_office.send(_caller(graph, request), request.match_info["mailbox"], _json(content))
+            return {}
+
+        answer = _answered(request, work)
+        return web.Response(status=202) if answer.status == 200 else _response(request, answer)
+
+    return [
+        *(web.get(PREFIX + path, single) for path in graph.reads),
+        web.post(f"{PREFIX}/$batch", batch),
+        web.post(f"{PREFIX}/users/{{mailbox}}/sendMail", send_mail),
+    ]
 
 
 def error_body(code: str, message: str, client_request_id: str | None = None) -> Row:
@@ -90,6 +105,13 @@ def _root(request: web.Request) -> str:
 
 def _fault(request: web.Request) -> str | None:
     return request.get("fault")
+
+
+def _json(content: str) -> object:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 def _batch_items(content: str) -> list[Row]:

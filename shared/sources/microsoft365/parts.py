@@ -43,4 +43,6 @@ RELATIONSHIPS = Part(
     "/tenantRelationships/delegatedAdminRelationships?$filter=status%20eq%20'active'"
     "&$select=customer,autoExtendDuration,endDateTime&$top=300",
 )
+#: Microsoft keeps what is resolved for weeks; what is open is told again by each row.
+ISSUES = Part("the service health", "/admin/serviceAnnouncement/issues?$filter=isResolved%20eq%20false")
 ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")

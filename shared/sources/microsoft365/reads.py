@@ -16,10 +16,12 @@ from shared.errors import NotPermitted, Refused, TrueUpError
 from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
+from shared.sources.microsoft365.health import ROLES as HEALTH_ROLES
 from shared.sources.microsoft365.parse import Row, broken, rows_of
 from shared.sources.microsoft365.parts import (
     ACCOUNTS,
     CUSTOMERS,
+    ISSUES,
     ORGANIZATION,
     RELATIONSHIPS,
     SIGN_INS,
@@ -35,6 +37,8 @@ from shared.sources.patience import Patience
 #: A company's sync has four minutes in all, for reading and writing.
 READ_SECONDS = 150.0
 LIST_SECONDS = 300.0
+#: The health of one tenant is asked for again an hour later.
+HEALTH_SECONDS = 30.0
 #: A batch takes no more.
 MOST_ITEMS = 20
 #: What Graph answers for what is not there, and for what we may not see.
@@ -115,6 +119,11 @@ class GraphReader:
     def organization(self, tenant: str) -> list[Row]:
         read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
         return read.pages(ORGANIZATION, read.get(ORGANIZATION))
+
+    def issues(self, tenant: str) -> list[Row]:
+        """The rows of every open issue of the tenant's services, posts and all."""
+        read = self._begin(tenant, HEALTH_ROLES, HEALTH_SECONDS)
+        return read.pages(ISSUES, read.get(ISSUES))
 
     def _begin(self, tenant: str, roles: str, seconds: float) -> _Read:
         token = self._tokens.token(tenant)

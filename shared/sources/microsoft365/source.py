@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Relationship
 from shared.contacts.accounts import Accounts
 from shared.errors import Gone, Misconfigured, TrueUpError
+from shared.health import ServiceIssue
 from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.accounts import accounts_of
 from shared.sources.microsoft365.failures import SYSTEM
+from shared.sources.microsoft365.health import open_issues
 from shared.sources.microsoft365.known_skus import FREE_SKUS
 from shared.sources.microsoft365.parse import (
     SOURCE,
@@ -96,6 +98,10 @@ class Microsoft365Source:
     def relationships(self) -> list[Relationship]:
         """The last relationship of a partner tenant with each customer that ends by itself."""
         return relationships_of(row for partner in self._partners for row in self._reader().relationships(partner))
+
+    def open_issues(self, customer: str) -> list[ServiceIssue]:
+        """What is wrong with the services of one tenant (`shared.sources.protocol.HealthSource`)."""
+        return open_issues(self._reader().issues(customer))
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         """The seats of one tenant, complete over all SKUs, or why nothing is known. `customer` is the tenant's id."""
