@@ -10,7 +10,7 @@ import azure.functions as func
 from shared.bootstrap import notice_ports, ports
 from shared.notices import health
 from shared.notices.alarm import Alarm
-from shared.sync import backups, due, lanes, night
+from shared.sync import backups, due, lanes, night, unfinished
 
 blueprint = func.Blueprint()
 _alarm = Alarm()
@@ -26,10 +26,12 @@ def tick(timer: func.TimerRequest) -> None:
 def watchdog(timer: func.TimerRequest) -> None:
     """Refills the lanes of open runs, gives up on companies whose workers keep dying, closes finished runs.
 
-    Then has the companies looked at that are due and of which no message came.
+    Then has the companies looked at that are due and of which no message came, and finishes an edit of the rules whose
+    worker died.
     """
     lanes.watch(ports())
     due.look(ports())
+    unfinished.finish_edit(ports())
 
 
 @blueprint.timer_trigger(arg_name="timer", schedule="45 */5 * * * *", use_monitor=True)

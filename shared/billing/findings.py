@@ -46,6 +46,7 @@ class FindingKind(StrEnum):
     SECRET_ENDING = "secret-ending"
     RELATIONSHIP_ENDING = "relationship-ending"
     REFUSED = "refused"
+    RULES_UNFINISHED = "rules-unfinished"
     SETTINGS = "settings"
 
 

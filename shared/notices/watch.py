@@ -39,6 +39,7 @@ WATCHED = (
     FindingKind.POISON,
     FindingKind.NOTICE_FAILED,
     FindingKind.AGREEMENT_NOT_ACTIVE,
+    FindingKind.RULES_UNFINISHED,
 )
 
 #: A night that began at its time is done so long after it: a daily one is missed 26 hours after the last.

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from shared.billing.rules import EVERYTHING, CompanyLink, CompanyRules, Mode, Remit
 from shared.errors import Busy, Gone
-from shared.state.company_state import CompanyStateStore, OwnRules, Put, StateKind
+from shared.state.company_state import CompanyStateStore, OwnRules
 from shared.state.documents import Document
 from shared.state.overview import Summary
 from shared.state.rows import AlreadyThere, Changed, Row
@@ -29,7 +29,7 @@ class CompanyRow:
     `deaths` counts leases of `lease_run` in a row that ran out because their worker died. `waiting` counts groups that
     wait for a person, `decided` those that one decided about and that are not done with. `before_undo` is the mode from
     which an undo took the company to a more careful one, until a person changes the mode on purpose. `summary` is as of
-    the last look.
+    the last look. `rules_edition` is that of the edit that made its rules: `OwnRules` of another one do not go with it.
     """
 
     id: int
@@ -48,6 +48,7 @@ class CompanyRow:
     decided: int = 0
     summary: Summary = field(default_factory=Summary)
     before_undo: Mode | None = None
+    rules_edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,19 @@ class CompanyStore:
         return None if row is None else _DOCUMENT.decode(row.values)
 
     def put_rules(
-        self, rules: CompanyRules, sharing: Collection[int] = (), *, keep_mode: bool = False, version: int = 0
+        self,
+        rules: CompanyRules,
+        sharing: Collection[int] = (),
+        *,
+        keep_mode: bool = False,
+        version: int = 0,
+        edition: int = 0,
     ) -> None:
         """Stores a company's rules, and the company when it is new; lease and last outcome stay.
 
         `sharing` are the other companies that are linked to one of its customers. `keep_mode`: a company that is known
-        keeps the mode that it has. `version` is that of the MSP-wide rules beside which they were made.
+        keeps the mode that it has. `version` is that of the MSP-wide rules beside which they were made. `edition` is
+        that of the edit: what it or a later one has stored stays, so that several may put the same edit in force.
 
         What its sync reads under the lease is written first: a company is never listed before its rules are there.
         """
@@ -104,12 +112,15 @@ class CompanyStore:
             dict(rules.billed_through),
             tuple(sorted(sharing)),
             version,
+            edition,
         )
-        self._states.commit(rules.company, [Put(StateKind.RULES, "", own)])
+        self._states.put_rules(rules.company, own)
 
         def ruled(standing: CompanyRow | None) -> CompanyRow:
             company = standing or CompanyRow(rules.company, rules.name)
-            told = replace(company, name=rules.name, links=rules.links)
+            if 0 < edition <= company.rules_edition:
+                return company
+            told = replace(company, name=rules.name, links=rules.links, rules_edition=edition)
             if standing is not None and keep_mode:
                 return told
             return replace(told, mode=rules.mode, before_undo=None)
@@ -117,14 +128,24 @@ class CompanyStore:
         self._update(rules.company, ruled)
 
     def company_rules(self, company: int) -> CompanyRules:
-        """The rules as they were put. Raises `Gone` for a company that is not known."""
-        row = self.get(company)
-        if row is None:
-            raise _unknown(company)
-        own = self._states.own_rules(company)
-        return CompanyRules(
-            row.id, row.name, row.mode, row.links, own.licences, own.adopt_marked, own.guards, own.billed_through
-        )
+        """The rules as they were put. Raises `Gone` for a company that is not known, `Changed` while they are put."""
+        for _ in range(_TRIES):
+            row = self.get(company)
+            if row is None:
+                raise _unknown(company)
+            own = self._states.own_rules(company)
+            if row.rules_edition == own.edition:
+                return CompanyRules(
+                    row.id,
+                    row.name,
+                    row.mode,
+                    row.links,
+                    own.licences,
+                    own.adopt_marked,
+                    own.guards,
+                    own.billed_through,
+                )
+        raise just_changed(company)
 
     def at_most(self, company: int, mode: Mode) -> None:
         """Makes the company's mode this one for an undo, unless it is more careful already.
@@ -247,6 +268,16 @@ def _deaths(free: CompanyRow, run: str | None) -> int:
     """A lease that ran out without being given back had a worker that died; how many of the same run did so."""
     died = free.lease_until is not None and run is not None and free.lease_run == run
     return free.deaths + 1 if died else 0
+
+
+def just_changed(company: int) -> Changed:
+    """Part of a company's rules is of one edit and part of another: nothing is to be concluded from them."""
+    return Changed(
+        f"the rules of company {company} are just being changed",
+        system=_SYSTEM,
+        remedy="Nothing to do: the next look finds them whole. If it does not, after a restored backup that was made "
+        "during an edit, import the rules again.",
+    )
 
 
 def _unknown(company: int) -> Gone:

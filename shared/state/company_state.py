@@ -20,7 +20,7 @@ from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_aft
 from shared.state.large import is_rest, is_whole, rest_of, rest_rows
 from shared.state.overview import Overview
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, UndoAsked, Waiting
-from shared.state.rows import DeleteRow, Operation, PutRow, Row, in_transactions
+from shared.state.rows import AlreadyThere, Changed, DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
 TABLE = "CompanyState"
@@ -33,7 +33,7 @@ class OwnRules:
     """The part of a company's rules that only its own sync reads: see `CompanyRules`.
 
     `sharing` are the other companies that are linked to one of its customers. `version` is that of the MSP-wide rules
-    beside which they were made.
+    beside which they were made, `edition` that of the edit that made them.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -42,6 +42,7 @@ class OwnRules:
     billed_through: dict[int, date] = field(default_factory=dict)
     sharing: tuple[int, ...] = ()
     version: int = 0
+    edition: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,8 @@ _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 _MAY_BE_LARGE = frozenset({StateKind.PLAN, StateKind.OVERVIEW})
 #: How often a company is read that is written meanwhile.
 _READS = 3
+#: How often rules are written again after somebody else came between. More than that is not chance.
+_TRIES = 10
 _HISTORY = "~history"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_FUTURE = 10**17
@@ -157,11 +160,11 @@ class CompanyState:
     """Everything remembered of one company but its history.
 
     `sharing` are the other companies that are linked to one of its customers, `rules_version` that of the MSP-wide
-    rules beside which the company's own were made. `readings` by (source, customer), `seats` by line, `ledger` by
-    stamp, `intents` by id, `findings` by (kind, key). `plan` is the one that waits for a person, or was last shown;
-    `waiting` and `decisions` are by the hash of its groups, `choices` by subject, `invoiced` by agreement.
-    `overview` is what the last look saw, for people, `balance` what it counted beside what was billed, as far as
-    that changed. `rest` are the keys of the rows beside those of large documents.
+    rules beside which the company's own were made, `rules_edition` that of the edit that made them. `readings` by
+    (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the
+    one that waits for a person, or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices`
+    by subject, `invoiced` by agreement. `overview` is what the last look saw, for people, `balance` what it counted
+    beside what was billed, as far as that changed. `rest` are the keys of the rows beside those of large documents.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -170,6 +173,7 @@ class CompanyState:
     billed_through: dict[int, date] = field(default_factory=dict)
     sharing: tuple[int, ...] = ()
     rules_version: int = 0
+    rules_edition: int = 0
     readings: dict[tuple[str, str], ReadingNote] = field(default_factory=dict)
     seats: dict[str, SeatRecord] = field(default_factory=dict)
     ledger: dict[str, LedgerRow] = field(default_factory=dict)
@@ -212,6 +216,7 @@ class CompanyStateStore:
             billed_through=own.billed_through,
             sharing=own.sharing,
             rules_version=own.version,
+            rules_edition=own.edition,
             readings=found[StateKind.READING],
             seats=found[StateKind.SEATS],
             ledger=found[StateKind.LEDGER],
@@ -247,6 +252,27 @@ class CompanyStateStore:
         """The rules alone; the defaults for a company that has none."""
         row = self._tables.get(TABLE, str(company), _row_key(StateKind.RULES, ""))
         return OwnRules() if row is None else _DOCUMENTS[StateKind.RULES].decode(row.values)
+
+    def put_rules(self, company: int, own: OwnRules) -> None:
+        """Stores a company's rules unless those of the same or of a later edition stand; edition 0 is always stored.
+
+        Needs no lease. Raises `Changed` where others keep writing them.
+        """
+        kind = StateKind.RULES
+        for _ in range(_TRIES):
+            row = self._tables.get(TABLE, str(company), _row_key(kind, ""))
+            if row is not None and 0 < own.edition <= _DOCUMENTS[kind].decode(row.values).edition:
+                return
+            values = _DOCUMENTS[kind].encode(own)
+            try:
+                if row is None:
+                    self._tables.insert(TABLE, str(company), _row_key(kind, ""), values)
+                else:
+                    self._tables.replace(TABLE, row, values)
+            except (AlreadyThere, Changed):
+                continue
+            return
+        raise Changed(f"the rules of company {company} change faster than they can be written", system="state")
 
     def overview(self, company: int) -> Overview:
         """What the last look saw, alone where it fits a row; empty where nobody has looked."""

@@ -21,13 +21,27 @@ from shared.billing.rules import (
 from shared.billing.subscribers import ServiceHealth, Subscriber
 from shared.errors import Gone, Refused
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
-from shared.state.records import Signature
+from shared.state.edits import (
+    ENTRY,
+    HISTORY,
+    CompanyEdit,
+    RulesEntry,
+    Unfinished,
+    companies_of,
+    edit_rows,
+    entry_key,
+    number,
+    rows_of,
+    rows_until,
+    to_go,
+)
 from shared.state.rows import (
     AlreadyThere,
     Changed,
     DeleteRow,
     InsertRow,
     Operation,
+    PutRow,
     ReplaceRow,
     Row,
     in_transactions,
@@ -39,9 +53,6 @@ TABLE = "Rules"
 KEPT_VERSIONS = 20
 _PARTITION = "rules"
 _HEAD = "head"
-#: Sorts after the versions, which begin with a digit: no sweep meets it.
-_HISTORY = "history"
-_FAR_FUTURE = 10**10 - 1
 _SYSTEM = "state"
 
 
@@ -56,10 +67,14 @@ class SavedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The versions kept, newest first; the first one is in force. `edition` grows with every edit, of companies too."""
+    """The versions kept, newest first; the first one is in force. `edition` grows with every edit, of companies too.
+
+    `unfinished` is the edit that made this edition while not every company has what it says.
+    """
 
     kept: tuple[SavedVersion, ...] = ()
     edition: int = 0
+    unfinished: Unfinished | None = None
 
     @property
     def version(self) -> int:
@@ -79,25 +94,7 @@ class General:
     service_health: ServiceHealth | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RulesEntry:
-    """Who changed what of the rules, when (UTC) and how, in sentences.
-
-    `edition` is the one that it made. `done` is False until the rules of every company that it changes are stored: it
-    stays so where the worker died before.
-    """
-
-    id: str
-    signed: Signature
-    way: str
-    edition: int
-    version: int
-    what: tuple[str, ...] = ()
-    done: bool = True
-
-
 _HEAD_DOCUMENT = Document("head of the rules", Head)
-_ENTRY_DOCUMENT = Document("change of the rules", RulesEntry)
 _DOCUMENTS: dict[str, Document[Any]] = {
     "general": Document("rules", General),
     "policy": Document("SKU policy", SkuPolicy),
@@ -138,10 +135,19 @@ class RulesStore:
         """The versions kept and the edition in force."""
         return self._head()[0]
 
-    def save(self, rules: Rules, *, expected: int, edition: int | None = None, entry: RulesEntry | None = None) -> int:
+    def save(
+        self,
+        rules: Rules,
+        *,
+        expected: int,
+        edition: int | None = None,
+        entry: RulesEntry | None = None,
+        companies: Sequence[CompanyEdit] = (),
+    ) -> int:
         """Makes these rules the ones in force and gives their version, one above `expected`.
 
-        `edition`, where it is given, must be the one in force too. `entry` is added to the history in the same step.
+        `edition`, where it is given, must be the one in force too. `entry` is added to the history in the same step,
+        with what it makes of `companies`: the edit stays unfinished until `finish`, and nobody makes another one.
         Raises `Changed` when the version in force is not `expected`: somebody else saved meanwhile.
         """
         head, standing = self._head()
@@ -151,37 +157,75 @@ class RulesStore:
         saved = SavedVersion(expected + 1, uuid.uuid4().hex, len(rows))
         prefix = _prefix(saved)
         inserts = [InsertRow(f"{prefix}{key}", document) for key, document in rows]
-        for batch in in_transactions(inserts):
-            self._tables.transact(TABLE, _PARTITION, batch)
-        try:
-            self._switch(standing, Head((saved, *head.kept)[:KEPT_VERSIONS], head.edition + 1), entry)
-        except (AlreadyThere, Changed):
-            self._remove([insert.row for insert in inserts])
-            raise _superseded(expected, self._head()[0].version) from None
+        self._put_in_force(head, standing, (saved, *head.kept)[:KEPT_VERSIONS], inserts, entry, companies)
         return saved.version
 
-    def note(self, entry: RulesEntry, *, edition: int) -> None:
+    def note(self, entry: RulesEntry, *, edition: int, companies: Sequence[CompanyEdit] = ()) -> None:
         """Makes an edition of the rules in which only companies' own change. Raises `Changed` as `save` does."""
         head, standing = self._head()
         _must_be(head, head.version, edition)
-        try:
-            self._switch(standing, Head(head.kept, head.edition + 1), entry)
-        except (AlreadyThere, Changed):
-            raise _superseded(head.version, self._head()[0].version) from None
+        self._put_in_force(head, standing, head.kept, [], entry, companies)
 
-    def finish(self, entry: RulesEntry) -> None:
-        """Notes that everything that the entry tells is stored."""
-        self._tables.put(TABLE, _PARTITION, _entry_key(entry), _ENTRY_DOCUMENT.encode(replace(entry, done=True)))
+    def companies(self, edit: Unfinished) -> list[CompanyEdit]:
+        """What an unfinished edit makes of companies. Raises `Changed` where somebody has just finished it."""
+        first, before = rows_of(edit)
+        found = companies_of(self._tables.query(TABLE, _PARTITION, first=first, before=before))
+        if len(found) != edit.companies:
+            raise Changed(f"edition {edit.edition} of the rules was finished while it was read", system=_SYSTEM)
+        return found
+
+    def finish(self, edit: Unfinished) -> None:
+        """Notes that everything that an edit tells is stored. Does nothing where somebody else has noted it."""
+        head, standing = self._head()
+        if standing is None or head.unfinished != edit:
+            return
+        operations: list[Operation] = [
+            ReplaceRow(_HEAD, standing.etag, _HEAD_DOCUMENT.encode(replace(head, unfinished=None)))
+        ]
+        key = entry_key(edit.edition, edit.id)
+        told = self._tables.get(TABLE, _PARTITION, key)
+        if told is not None:
+            operations.append(PutRow(key, ENTRY.encode(replace(ENTRY.decode(told.values), done=True))))
+        try:
+            self._tables.transact(TABLE, _PARTITION, operations)
+        except Changed:
+            return  # while an edit is unfinished only its end changes the head
+        first, before = rows_of(edit)
+        self._remove([row.row for row in self._tables.query(TABLE, _PARTITION, first=first, before=before, select=[])])
 
     def history(self, limit: int, before: int | None = None) -> list[RulesEntry]:
         """The newest changes of the rules, at most `limit`; those before an edition."""
-        first = f"{_HISTORY}{SEPARATOR}" if before is None else row_key(_HISTORY, _to_go(before - 1))
-        rows = self._tables.query(TABLE, _PARTITION, first=first, before=f"{_HISTORY}{AFTER_SEPARATOR}", limit=limit)
-        return [_ENTRY_DOCUMENT.decode(row.values) for row in rows]
+        first = f"{HISTORY}{SEPARATOR}" if before is None else row_key(HISTORY, to_go(before - 1))
+        rows = self._tables.query(TABLE, _PARTITION, first=first, before=f"{HISTORY}{AFTER_SEPARATOR}", limit=limit)
+        return [ENTRY.decode(row.values) for row in rows]
 
     def _head(self) -> tuple[Head, Row | None]:
         row = self._tables.get(TABLE, _PARTITION, _HEAD)
         return (Head(), None) if row is None else (_HEAD_DOCUMENT.decode(row.values), row)
+
+    def _put_in_force(
+        self,
+        head: Head,
+        standing: Row | None,
+        kept: tuple[SavedVersion, ...],
+        inserts: Sequence[InsertRow],
+        entry: RulesEntry | None,
+        companies: Sequence[CompanyEdit],
+    ) -> None:
+        """Stores what is new, then switches the head to it; what edits that died have left goes."""
+        first, before = rows_until(head.edition)
+        self._remove([row.row for row in self._tables.query(TABLE, _PARTITION, first=first, before=before, select=[])])
+        new = Head(kept, entry.edition if entry is not None else head.edition + 1)
+        if entry is not None and companies:
+            inserts = [*inserts, *edit_rows(entry, companies)]
+            new = replace(new, unfinished=Unfinished(entry.edition, entry.id, len(companies)))
+        for batch in in_transactions(inserts):
+            self._tables.transact(TABLE, _PARTITION, batch)
+        try:
+            self._switch(standing, new, entry)
+        except (AlreadyThere, Changed):
+            self._remove([insert.row for insert in inserts])
+            raise _superseded(head.version, self._head()[0].version) from None
 
     def _switch(self, standing: Row | None, head: Head, entry: RulesEntry | None) -> None:
         """The head, and with it what is told of the change: both or neither."""
@@ -190,7 +234,8 @@ class RulesStore:
             InsertRow(_HEAD, values) if standing is None else ReplaceRow(_HEAD, standing.etag, values)
         ]
         if entry is not None:
-            operations.append(InsertRow(_entry_key(entry), _ENTRY_DOCUMENT.encode(entry)))
+            told = replace(entry, done=head.unfinished is None)
+            operations.append(InsertRow(entry_key(entry.edition, entry.id), ENTRY.encode(told)))
         self._tables.transact(TABLE, _PARTITION, operations)
 
     def _read(self, saved: SavedVersion) -> Rules:
@@ -228,7 +273,7 @@ class RulesStore:
     def _sweep(self, head: Head) -> None:
         """Removes versions no longer kept and what dead saves left. A save still under way is above the head."""
         kept = {saved.saving for saved in head.kept}
-        above = f"{_number(head.version + 1)}{SEPARATOR}"
+        above = f"{number(head.version + 1)}{SEPARATOR}"
         rows = self._tables.query(TABLE, _PARTITION, before=above, select=[])
         self._remove([row.row for row in rows if key_parts(row.row)[1] not in kept])
 
@@ -261,20 +306,7 @@ def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _prefix(saved: SavedVersion) -> str:
-    return f"{row_key(_number(saved.version), saved.saving)}{SEPARATOR}"
-
-
-def _entry_key(entry: RulesEntry) -> str:
-    return row_key(_HISTORY, _to_go(entry.edition), entry.id)
-
-
-def _to_go(edition: int) -> str:
-    """Sorts the newest edition first."""
-    return _number(_FAR_FUTURE - edition)
-
-
-def _number(version: int) -> str:
-    return f"{version:010d}"
+    return f"{row_key(number(saved.version), saved.saving)}{SEPARATOR}"
 
 
 def _saved(head: Head, version: int) -> SavedVersion:
@@ -291,6 +323,12 @@ def _saved(head: Head, version: int) -> SavedVersion:
 def _must_be(head: Head, version: int, edition: int | None) -> None:
     if head.version != version:
         raise _superseded(version, head.version)
+    if head.unfinished is not None:
+        raise Changed(
+            f"edition {head.edition} of the rules is not in force for every company yet",
+            system=_SYSTEM,
+            remedy="Wait a moment: it is put in force by itself. Then repeat the change if it is still wanted.",
+        )
     if edition not in (None, head.edition):
         raise Changed(
             f"the rules are at edition {head.edition}, not {edition}: somebody else changed them",

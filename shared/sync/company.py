@@ -15,7 +15,7 @@ from shared.billing.rules import CompanyRules, Mode
 from shared.calls import counting
 from shared.clock import business_date
 from shared.errors import Busy, Retryable, TrueUpError
-from shared.state.companies import Lease
+from shared.state.companies import Lease, just_changed
 from shared.state.company_state import CompanyState
 from shared.state.overview import Summary
 from shared.state.records import CompanyReport, Decision, Outcome, Signature, Verdict
@@ -32,6 +32,7 @@ from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
 from shared.sync.record import record_failure, record_plan
 from shared.sync.undoing import Undone, go_on
+from shared.sync.unfinished import ONLY_PLANNED, InForce, finish_edit
 from shared.sync.verdicts import record_verdicts
 
 log = logging.getLogger(__name__)
@@ -83,10 +84,13 @@ class Synced:
 def sync_company(ports: Ports, order: Order) -> Synced:
     """One company under its lease; what goes wrong with it is its outcome.
 
+    While an edit of the rules is in force for part of the companies only, it is only planned.
+
     Raises `Busy` when another worker holds the company, also when it took it after this one's lease had run out, `Gone`
     when it is not known, and what the store raises when it answers neither with the lease nor with the state.
     """
     started = time.monotonic()
+    in_force = finish_edit(ports)
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
     try:
@@ -94,7 +98,7 @@ def sync_company(ports: Ports, order: Order) -> Synced:
             synced = Synced(never_ended(order.company))
         else:
             with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
-                synced = _under_lease(ports, order, lease)
+                synced = _under_lease(ports, order, lease, in_force)
             synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
@@ -121,7 +125,7 @@ def _to_decide(ports: Ports, company: int, judged: Judged | None) -> tuple[int, 
         return None
 
 
-def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
+def _under_lease(ports: Ports, order: Order, lease: Lease, in_force: InForce) -> Synced:
     state = ports.company_state.load(order.company)
     company = company_rules(lease.company, state)
     if not company.links and _is_forgotten(state):
@@ -129,6 +133,8 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     # By looks that put the company back, and by those whose worker died.
     before = written_by(ports, order.company, order.run) if order.again or lease.company.deaths else []
     try:
+        if lease.company.rules_edition != state.rules_edition:
+            raise just_changed(order.company)
         state, unknown = _approved(ports, order, state)
         if state.undoes and company.mode.at_most(order.mode) is not Mode.OBSERVE:
             unfinished = go_on(ports, lease, state)
@@ -137,7 +143,7 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
             state = ports.company_state.load(order.company)
             company = replace(company, mode=company.mode.at_most(Mode.APPROVE))
         too_late = _too_late(ports, order, unknown, before)
-        synced = _sync(ports, order, lease, company, state, before, too_late)
+        synced = _sync(ports, order, lease, company, state, before, too_late, in_force)
         # A worker that died may have written it already: then the group does not wait any more.
         return synced if order.again else _with_unknown(synced, {*unknown} - {each.group.hash for each in too_late})
     except Busy:
@@ -172,8 +178,7 @@ def _with_unknown(synced: Synced, unknown: Collection[str]) -> Synced:
     if not unknown:
         return synced
     told = f"no group waits any more for {len(unknown)} approval(s): {', '.join(sorted(unknown))}"
-    note = "; ".join(part for part in (synced.report.note, told) if part)
-    report = replace(synced.report, note=note, stale=synced.report.stale + len(unknown))
+    report = replace(_noting(synced.report, told), stale=synced.report.stale + len(unknown))
     return replace(synced, report=report, unknown=tuple(sorted(unknown)))
 
 
@@ -220,11 +225,12 @@ def _sync(
     state: CompanyState,
     before: list[Change],
     too_late: Collection[Decision],
+    in_force: InForce,
 ) -> Synced:
     """`before` are the run's writes of earlier looks, `too_late` approvals of what does not wait any more."""
     as_of = business_date(ports.clock)
     night = order.run if order.run == night_of(as_of) and not (order.again or before or state.intents) else None
-    rules = ports.rules.load(_version(order, state))
+    rules = ports.rules.load(_version(order, state, in_force))
     observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     seen = observation.facts
@@ -239,7 +245,7 @@ def _sync(
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
     judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days, too_late)
-    mode = company.mode.at_most(order.mode)
+    mode = Mode.OBSERVE if in_force.left else company.mode.at_most(order.mode)
     groups = judged.applicable(mode, approved_only=order.signed is not None)
     stopped = stopped_sources(ports, order.run, facts, groups)
     watch = Watch(ports, facts, plan, tuple(group for group in groups if goes_on(judged, group, stopped)))
@@ -255,16 +261,23 @@ def _sync(
     report = report_of(order.company, observation, resolution, judged, applied, reached)
     report = replace(report, fleet=counted_for_fleet(facts, judged, earlier, mode))
     if len(watch.groups) < len(groups):
-        report = replace(report, note="; ".join(filter(None, (report.note, only_planned(stopped)))))
+        report = _noting(report, only_planned(stopped))
+    if in_force.left:
+        report = _noting(report, ONLY_PLANNED)
     waits = [seconds for seconds in (resolution.again_in, applied.again_in) if seconds is not None]
     return Synced(report, judged, max(waits, default=None), summary=_summary(state, facts, judged, applied))
 
 
-def _version(order: Order, state: CompanyState) -> int | None:
+def _version(order: Order, state: CompanyState, in_force: InForce) -> int:
     """The rules that the run pinned, or newer ones beside which the company's own were changed since: part of what was
     changed together would bill what neither of them bills.
     """
-    return None if order.rules is None else max(order.rules, state.rules_version)
+    pinned = in_force.head.version if order.rules is None else order.rules
+    return max(pinned, state.rules_version)
+
+
+def _noting(report: CompanyReport, note: str) -> CompanyReport:
+    return replace(report, note="; ".join(filter(None, (report.note, note))))
 
 
 def _summary(state: CompanyState, facts: Facts, judged: Judged, applied: Applied) -> Summary:

@@ -20,6 +20,7 @@ from shared.sync.observe import night_of
 from shared.sync.ports import Ports
 from shared.sync.registration import keep_registered
 from shared.sync.retention import prune_runs
+from shared.sync.unfinished import finish_edit
 from shared.sync.vendor_invoices import take_counts
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def nightly(ports: Ports) -> str:
     Companies that were ever looked at stay in it: lines of ours may stand where the links are gone. The run's id is the
     business day's, so that two ticks make one run. Answers in words what it did.
     """
+    finish_edit(ports)
     companies = ports.companies.all()
     read_fleets(ports)
     take_counts(ports)

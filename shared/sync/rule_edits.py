@@ -1,4 +1,8 @@
-"""Changing parts of the rules: checked like a whole document, put in force at once, and told in the rules' history."""
+"""Changing parts of the rules: checked like a whole document, in force whole or not at all, told in the rules' history.
+
+What an edit makes of companies is stored before its one decisive write, which also puts the MSP-wide part in force.
+Whoever finds it not in force for every company finishes it first (`shared.sync.unfinished`).
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,18 @@ from uuid import uuid4
 
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
-from shared.errors import Refused
+from shared.errors import Refused, Retryable
 from shared.rules.differences import Difference, differences
 from shared.rules.document import Company, RulesDocument
 from shared.rules.editing import Edit, Section, edited
 from shared.rules.values import from_values, to_values
 from shared.state.companies import CompanyRow
-from shared.state.rules import Head, RulesEntry
+from shared.state.edits import CompanyEdit, RulesEntry
+from shared.state.rules import Head
 from shared.sync.approvals import Person, sign
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
+from shared.sync.unfinished import finish_edit
 
 _MSP_WIDE = (Section.PROFILES, Section.POLICIES)
 
@@ -75,7 +81,8 @@ def edit_rules(
 ) -> Edited:
     """Makes all edits or none. `expected` is the edition that the person saw, `previewed` the hash of what they saw.
 
-    Raises `EditProblem` with everything wrong with the edits, and `Refused` when somebody else changed the rules since.
+    Raises `EditProblem` with everything wrong with the edits, and `Refused` when somebody else changed the rules since,
+    or where an edit cannot be put in force for every company.
     """
     worked = _worked(ports, edits, expected)
     if previewed is not None and Preview(worked.head.edition, worked.what).hash != previewed:
@@ -91,16 +98,21 @@ def edit_rules(
         rules if any(edit.section in _MSP_WIDE for edit in edits) else None,
         [company for company in companies if company.company in _concerned(changed, companies, worked)],
         worked.rows,
-        new_entry(ports, worked.head, worked.what, person, way),
+        new_entry(ports, worked.head, worked.rows, worked.what, person, way),
         keep_modes={each.company for each in worked.after.companies if not _sets_mode(each, standing)},
     )
     return Edited(edition, worked.what)
 
 
-def new_entry(ports: Ports, head: Head, what: Iterable[Difference | str], person: Person, way: str) -> RulesEntry:
-    """What the history will tell of a change that comes after `head`."""
-    sentences = tuple(map(str, what))
-    return RulesEntry(uuid4().hex[:8], sign(ports, person), way, head.edition + 1, head.version, sentences, done=False)
+def new_entry(
+    ports: Ports, head: Head, rows: Iterable[CompanyRow], what: Iterable[Difference | str], person: Person, way: str
+) -> RulesEntry:
+    """What the history will tell of a change that comes after `head`, `rows` being all companies as they stand.
+
+    Its edition is above that of every company, also where the store was put together from copies.
+    """
+    edition = max([head.edition, *(row.rules_edition for row in rows)]) + 1
+    return RulesEntry(uuid4().hex[:8], sign(ports, person), way, edition, head.version, tuple(map(str, what)))
 
 
 def put_in_force(
@@ -113,29 +125,39 @@ def put_in_force(
     *,
     keep_modes: Collection[int] = (),
 ) -> int:
-    """Stores rules and companies' own, `rows` being all companies as they stood, and gives the new edition.
+    """Puts rules and companies' own in force, `rows` being all companies as they stood, and gives the new edition.
 
-    A company that is given a customer knows of those that had it until now, even if they are written only later: a
-    death in between bills nobody twice. What it is told holds beside these rules, also in a run that began before.
+    A company that is given a customer knows of those that had it until now. What it is told holds beside these rules,
+    also in a run that began before. Raises `Refused` or `Retryable` also where the edit is decided, but not in force
+    for every company yet; they say so.
     """
-    version = head.version
-    if rules is None:
-        ports.rules.note(entry, edition=head.edition)
-    else:
-        version = ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry)
+    version = head.version if rules is None else head.version + 1
     linked = _companies_by_customer((row.id, row.links) for row in rows)
     for customer, found in _companies_by_customer((each.company, each.links) for each in companies).items():
         linked[customer] = linked.get(customer, set()) | found
+    edits = []
     for company in companies:
         sharing = {other for link in company.linked for other in linked[_customer(link)]} - {company.company}
         keep_mode = company.company in keep_modes
-        ports.companies.put_rules(company, sharing, keep_mode=keep_mode, version=version)
-    ports.rules.finish(entry)
+        edits.append(CompanyEdit(company, tuple(sorted(sharing)), keep_mode, version, entry.edition))
+    if rules is None:
+        ports.rules.note(entry, edition=head.edition, companies=edits)
+    else:
+        ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry, companies=edits)
+    try:
+        finish_edit(ports).checked()
+    except Retryable as error:
+        raise Retryable(
+            f"the change is stored, but not in force for every company yet: {error.message}",
+            system=error.system,
+            request_id=error.request_id,
+            remedy="Nothing to do: it is put in force by itself within minutes, and until then nothing is written.",
+        ) from error
     return entry.edition
 
 
 def _worked(ports: Ports, edits: Sequence[Edit], expected: int | None) -> _Worked:
-    head = ports.rules.head()
+    head = finish_edit(ports).checked()
     if expected not in (None, head.edition):
         raise Refused(
             "somebody else changed the rules since you looked",

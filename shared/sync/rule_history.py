@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shared.state.rules import RulesEntry
+from shared.state.edits import RulesEntry
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -17,7 +17,7 @@ _READ_AT_ONCE = 200
 def page(ports: Ports, limit: int, before: int | None) -> Json:
     """The newest changes, or those before an edition; `next` is the `before` of the next page.
 
-    `whole` is False where the worker died before every company had what the change says: it must be made again.
+    `whole` is False until every company has what the change says: that is finished by itself, whatever happens.
     """
     found = ports.rules.history(limit + 1, before)
     shown = found[:limit]

@@ -16,6 +16,7 @@ from shared.sync.approvals import Person
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import new_entry, put_in_force
+from shared.sync.unfinished import finish_edit
 
 #: Who imports a document from a command line: nobody has signed in there.
 COMMAND_LINE = Person("dev.py rules import")
@@ -38,16 +39,20 @@ class Imported:
 
 
 def import_rules(ports: Ports, text: str, person: Person = COMMAND_LINE) -> Imported:
-    """Replaces the rules by those of the document. Raises `RulesProblem` with every problem; then nothing changes."""
+    """Replaces the rules by those of the document. Raises `RulesProblem` with every problem; then nothing changes.
+
+    Raises `Refused` where an edit cannot be put in force for every company.
+    """
     document = read_rules(text)
-    head, rows = ports.rules.head(), ports.companies.all()
+    head = finish_edit(ports).checked()
+    rows = ports.companies.all()
     rules, companies = to_values(document, head.version + 1)
     named = {company.company for company in companies}
     left = [row for row in rows if row.id not in named and (row.links or row.mode is not Mode.OBSERVE)]
     what = _differences(ports, head.version, rows, document)
     careful = _still_careful(rows, companies)
     all_companies = [*companies, *(CompanyRules(row.id, row.name) for row in left)]
-    entry = new_entry(ports, head, what, person, "import")
+    entry = new_entry(ports, head, rows, what, person, "import")
     put_in_force(ports, head, rules, all_companies, rows, entry, keep_modes=careful)
     gone = tuple(row.id for row in left)
     return Imported(head.version + 1, len(rules.profiles), len(rules.policies), len(companies), gone, careful)
@@ -73,6 +78,7 @@ def _differences(
 
 
 def export_rules(ports: Ports) -> str:
-    """The rules in force as a commented YAML document."""
+    """The rules in force as a commented YAML document. Raises `Refused` where an edit is not for every company."""
+    head = finish_edit(ports).checked()
     companies = [ports.companies.company_rules(row.id) for row in ports.companies.all()]
-    return write_rules(from_values(ports.rules.load(), companies))
+    return write_rules(from_values(ports.rules.load(head.version), companies))

@@ -9,6 +9,7 @@ from shared.sync.approvals import Person, known_and_not_observed, new_run, not_o
 from shared.sync.due import looked_at_after_a_death
 from shared.sync.ports import Ports
 from shared.sync.undoing import Undone, carry_out
+from shared.sync.unfinished import finish_edit
 
 
 def undo(
@@ -26,6 +27,7 @@ def undo(
     that is not known there, `Refused` when the company is only observed or the run too old, and what Manage's client
     raises.
     """
+    finish_edit(ports)  # else the mode that it says would come after the more careful one of the undo
     known_and_not_observed(ports, company)
     own_run = new_run(ports, "undo")
     lease = ports.companies.take_lease(company, own_run, ports.limits.lease, ports.clock.now(), run=own_run)

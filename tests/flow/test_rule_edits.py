@@ -14,7 +14,7 @@ from shared.sync.approvals import Person
 from shared.sync.night import nightly
 from shared.sync.rule_edits import edit_rules, preview
 from tests import builders as b
-from tests.fakes.house import House, Killed
+from tests.fakes.house import House
 
 PAT = Person("pat@birchline.example", "203.0.113.7")
 KIM = Person("kim@birchline.example")
@@ -145,40 +145,6 @@ def test_two_companies_share_a_customer_by_users_that_never_meet_and_know_of_eac
     edit_rules(house.ports, [unlink(2, "tenant-1"), link(3, "tenant-9")], PAT)
     edit_rules(house.ports, [link(1, "tenant-1", users=None)], PAT)
     assert house.state(1).sharing == ()
-
-
-def test_a_link_that_moves_bills_nobody_twice_wherever_the_worker_dies(house):
-    for company in (2, 3):
-        house.sync(company)
-    there, back = (
-        [link(3, "tenant-3", removed=True), link(2, "tenant-3")],
-        [
-            unlink(2, "tenant-3"),
-            link(3, "tenant-3", removed=False),
-        ],
-    )
-    begun = house.fate.steps
-    edit_rules(house.ports, there, PAT)
-    steps = house.fate.steps - begun
-    edit_rules(house.ports, back, PAT)
-
-    both = 0
-    for death in range(1, steps + 1):
-        house.fate.die_at = house.fate.steps + death
-        with pytest.raises(Killed):
-            edit_rules(house.ports, there, PAT)
-        house.revive()
-        if customers(house, 2) == ["tenant-2", "tenant-3"]:
-            linked = [each for each in house.ports.companies.get(3).links if not each.removed]
-            writes = house.manage.writes
-            house.sync(2, run=f"after {death}")
-            assert (house.manage.writes == writes and house.kinds(2) == ["settings"]) or not linked
-            both += bool(linked)
-        edit_rules(house.ports, there, PAT)
-        assert [each.removed for each in house.ports.companies.get(3).links] == [True]
-        edit_rules(house.ports, back, PAT)
-    assert both, "it never died between the two companies"
-    assert not all(entry["whole"] for entry in history(house))
 
 
 def test_the_second_of_two_people_is_told_and_loses_nothing(house):

@@ -66,6 +66,7 @@ def test_an_import_that_stopped_half_way_bills_nobody_twice() -> None:
 def test_a_company_that_shares_no_customer_reads_no_other_companys_rules() -> None:
     house = shared_house()
     house.company(7, [b.count(4)])
+    house.ports.rules.load()
 
     house.fate.log.clear()
     house.sync(7)

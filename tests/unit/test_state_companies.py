@@ -30,6 +30,7 @@ from shared.state.company_state import (
     StateKind,
 )
 from shared.state.records import HistoryEntry, Intent, OpenFinding
+from shared.state.rows import Changed
 from tests.fakes.tables import InMemoryTables
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -77,6 +78,34 @@ def test_a_companys_rules_come_back_as_they_were_put(companies: CompanyStore) ->
     changed = replace(RULES, name="Lakeside Dental Group", licences=(), guards=None, mode=Mode.OBSERVE)
     companies.put_rules(changed)
     assert companies.company_rules(250) == changed
+
+
+def test_of_several_that_put_edits_in_force_the_latest_edit_stands_whoever_comes_last(companies: CompanyStore) -> None:
+    first, second = replace(RULES, name="First"), replace(RULES, name="Second", licences=())
+    companies.put_rules(first, edition=4)
+    companies.put_rules(second, edition=5)
+    companies.put_rules(first, edition=4)
+    assert companies.company_rules(250) == second
+    companies.at_most(250, Mode.APPROVE)
+    companies.put_rules(second, edition=5)
+    assert companies.company_rules(250).mode is Mode.APPROVE
+
+
+def test_rules_of_which_part_is_of_another_edit_are_not_shown(companies: CompanyStore, tables: InMemoryTables) -> None:
+    companies.put_rules(RULES, edition=1)
+
+    def fault(moment: str, operation: str, table: str) -> None:
+        if (moment, operation, table) == ("before", "replace", "Companies"):
+            raise Retryable("the store is away")
+
+    tables.fault = fault
+    with pytest.raises(Retryable):
+        companies.put_rules(replace(RULES, licences=()), edition=2)
+    with pytest.raises(Changed, match="just being changed"):
+        companies.company_rules(250)
+    tables.fault = None
+    companies.put_rules(replace(RULES, licences=()), edition=2)
+    assert companies.company_rules(250).licences == ()
 
 
 def test_an_unknown_company_is_none_or_gone(companies: CompanyStore) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.rules import (
     BillingProfile,
+    CompanyLink,
+    CompanyRules,
     Guards,
+    Mode,
     PriceKind,
     PriceRule,
     QuantityRule,
@@ -20,9 +23,10 @@ from shared.billing.rules import (
     SkuPolicy,
 )
 from shared.errors import Gone, Refused, Retryable
+from shared.state.edits import CompanyEdit, RulesEntry, Unfinished
 from shared.state.records import Signature
 from shared.state.rows import Changed
-from shared.state.rules import KEPT_VERSIONS, RulesEntry, RulesStore
+from shared.state.rules import KEPT_VERSIONS, RulesStore
 from tests.fakes.tables import InMemoryTables
 
 PROFILES = {
@@ -151,11 +155,52 @@ def test_every_change_makes_an_edition_and_stands_in_the_history_newest_first(ta
     store.save(rules(), expected=0, edition=0, entry=change(1))
     store.note(change(2), edition=1)
     store.note(change(3), edition=2)
-    store.finish(change(2))
     assert (store.head().version, store.head().edition) == (1, 3)
-    assert store.history(2) == [change(3), replace(change(2), done=True)]
+    assert store.history(2) == [change(3), change(2)]
     assert store.history(9, before=2) == [change(1)]
     assert store.load() == rules(1)
+
+
+def edits(edition: int, *companies: int) -> list[CompanyEdit]:
+    links = (CompanyLink("pax8", "alder"),)
+    own = {"links": links, "guards": Guards(all_to_zero=False), "billed_through": {7: date(2026, 11, 30)}}
+    return [
+        CompanyEdit(CompanyRules(each, f"Company {each}", Mode.AUTO, **own), (9,), keep_mode=True, edition=edition)
+        for each in companies
+    ]
+
+
+def test_what_an_edit_makes_of_companies_is_kept_until_it_is_done_and_no_other_is_made(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    store.save(rules(), expected=0, edition=0, entry=change(1), companies=edits(1, 5, 6))
+    unfinished = store.head().unfinished
+    assert store.history(9) == [replace(change(1), done=False)]
+    assert store.companies(unfinished) == edits(1, 5, 6)
+    for change_it in (lambda: store.note(change(2), edition=1), lambda: store.save(rules(), expected=1)):
+        with pytest.raises(Changed, match="not in force for every company") as refused:
+            change_it()
+        assert "by itself" in refused.value.remedy
+
+    for _ in range(2):
+        RulesStore(tables).finish(unfinished)
+    assert (store.head().unfinished, store.history(9)) == (None, [change(1)])
+    with pytest.raises(Changed, match="finished while it was read"):
+        store.companies(unfinished)
+    store.note(change(2), edition=1, companies=edits(2, 5))
+    store.finish(unfinished)
+    assert store.head().unfinished == Unfinished(2, "edit-2", 1)
+
+
+def test_what_edits_that_died_before_they_were_decided_have_stored_does_not_pile_up(tables: InMemoryTables) -> None:
+    store = RulesStore(tables)
+    for edition in range(1, 30):
+        fail(tables, "before", "transact", 2)
+        with pytest.raises(Retryable):
+            store.note(change(edition), edition=edition - 1, companies=edits(edition, 5, 6, 7))
+        tables.fault = None
+        store.note(replace(change(edition), id="again"), edition=edition - 1, companies=edits(edition, 5))
+        store.finish(store.head().unfinished)
+    assert len([row for row in tables.rows("Rules", "rules") if row.row.startswith("edit|")]) <= 3
 
 
 def test_a_change_of_what_somebody_else_has_changed_meanwhile_is_refused(tables: InMemoryTables) -> None:
@@ -176,7 +221,7 @@ def test_rules_of_a_newer_trueup_are_refused(tables: InMemoryTables) -> None:
 
 def change(edition: int) -> RulesEntry:
     signed = Signature("pat@birchline.example", datetime(2026, 11, 21, 9, edition, tzinfo=UTC))
-    return RulesEntry(f"edit-{edition}", signed, "console", edition, 1, ("policy pax8 x: removed",), done=False)
+    return RulesEntry(f"edit-{edition}", signed, "console", edition, 1, ("policy pax8 x: removed",))
 
 
 def fail(tables: InMemoryTables, moment: str, operation: str, time: int = 1) -> None:

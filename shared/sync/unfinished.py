@@ -1,0 +1,101 @@
+"""An edit of the rules that a worker left unfinished: whoever comes next finishes it; until then nothing is written.
+
+Part of an edit would bill what neither the old rules nor the new ones bill: a price without the exception that was made
+beside it, or a customer whose link has left one company and not reached the other. So every edit is stored whole before
+any of it is in force (`shared.state.edits`), and what it makes of companies may be put in force by several workers at
+once, also late: what a later edit has made stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.billing.findings import Finding, FindingKind
+from shared.errors import Refused, Retryable, TrueUpError
+from shared.state.edits import Unfinished
+from shared.state.rows import Changed
+from shared.state.rules import Head
+from shared.sync.msp import settle
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: How often it is looked again after somebody else has finished the edit meanwhile.
+_TRIES = 3
+#: The note of a company that was not written because of it.
+ONLY_PLANNED = "only planned: a change of the rules is not in force for every company"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The rules in force. `left` says for which companies an edit cannot be put in force, and why; mostly none."""
+
+    head: Head
+    left: tuple[str, ...] = ()
+
+    def checked(self) -> Head:
+        """The head. Raises `Refused` while an edit is in force for part of the companies only."""
+        if self.left:
+            raise Refused(_told(self.head.edition, self.left), system="rules", remedy=_REMEDY)
+        return self.head
+
+
+def finish_edit(ports: Ports) -> InForce:
+    """Puts an edit in force that is not yet, for every company, and answers what is in force then.
+
+    One round trip where there is none. What cannot be put in force is a finding of the MSP's until it can. Raises what
+    the store raises when it does not answer: then it is not known whether an edit is unfinished.
+    """
+    for _ in range(_TRIES):
+        head = ports.rules.head()
+        if head.unfinished is None:
+            return InForce(head)
+        try:
+            left = _put_in_force(ports, head.unfinished)
+        except Changed:
+            continue
+        settle(ports, _is_ours, [_finding(head.edition, left)] if left else [])
+        if left:
+            return InForce(head, left)
+        log.info("edition %s of the rules is in force for every company", head.edition)
+    head = ports.rules.head()
+    if head.unfinished is not None:
+        raise Retryable(f"edition {head.edition} of the rules is just being put in force", system="rules")
+    return InForce(head)
+
+
+def _put_in_force(ports: Ports, edit: Unfinished) -> tuple[str, ...]:
+    """Stores what the edit makes of companies, and that it is done; answers what could not be stored."""
+    standing = {row.id: row.rules_edition for row in ports.companies.all()}
+    left = []
+    for each in ports.rules.companies(edit):
+        if standing.get(each.rules.company, 0) >= edit.edition:
+            continue
+        try:
+            ports.companies.put_rules(
+                each.rules, each.sharing, keep_mode=each.keep_mode, version=each.version, edition=each.edition
+            )
+        except Retryable:
+            raise
+        except TrueUpError as error:
+            left.append(f"company {each.rules.company}: {error}. {error.remedy}".strip())
+    if not left:
+        ports.rules.finish(edit)
+    return tuple(left)
+
+
+def _is_ours(key: tuple[str, str]) -> bool:
+    return key[0] == FindingKind.RULES_UNFINISHED
+
+
+_REMEDY = "Correct what it says. It is tried again by itself at every look and every two minutes."
+
+
+def _finding(edition: int, left: Sequence[str]) -> Finding:
+    return Finding(FindingKind.RULES_UNFINISHED, "rules", f"{_told(edition, left)} Nothing is written.", _REMEDY)
+
+
+def _told(edition: int, left: Sequence[str]) -> str:
+    return f"The change of the rules that made edition {edition} is not in force for every company: {'; '.join(left)}"
