@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_doctor(commands.add_parser("doctor", help="what stands in the way of a night"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
+    _add_package(commands.add_parser("package", help="what is deployed, as one file"))
+    commands.add_parser("lock", help="renew requirements.lock").set_defaults(run=_lock)
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("cover", help="the branches of the money core").set_defaults(run=_cover)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
@@ -143,6 +145,16 @@ def _add_soak(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_soak)
 
 
+def _add_package(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Builds the package that is deployed, with the packages of requirements.lock by their hashes; says how large "
+        "it is and how fast it starts. Takes Python 3.13 on Linux on a 64-bit PC."
+    )
+    default = REPOSITORY / ".local" / "package"
+    parser.add_argument("--into", type=Path, metavar="FOLDER", default=default, help="beside which FOLDER.zip is made")
+    parser.set_defaults(run=_package)
+
+
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
@@ -204,6 +216,18 @@ def _doctor(options: argparse.Namespace) -> int:
     from local.commands.doctor import doctor
 
     return doctor(options.settings)
+
+
+def _package(options: argparse.Namespace) -> int:
+    from local.package.build import package
+
+    return package(options.into.resolve())
+
+
+def _lock(_: argparse.Namespace) -> int:
+    from local.package.lock import lock
+
+    return lock()
 
 
 def _check(_: argparse.Namespace) -> int:

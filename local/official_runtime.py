@@ -52,7 +52,7 @@ def index_with_official_runtime(app: Path, python: Path | None = None) -> list[d
     if found is None:
         raise Misconfigured(["Python 3.13 was not found: install it and put python3.13 on the PATH"], system="runtime")
     interpreter = _environment(found, REPOSITORY / ".local" / "py313")
-    # -P keeps this file's own directory off the import path: the platform has only the app's.
+    # -P keeps this file's own directory off the import path: the platform has the app's and its packages'.
     command = [str(interpreter), "-P", __file__, str(app.resolve())]
     answer = subprocess.run(command, cwd=app, capture_output=True, text=True, timeout=120, check=False)
     if answer.returncode != 0:
@@ -135,5 +135,6 @@ async def _index(app: str) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     sys.path.insert(0, sys.argv[1])
+    sys.path.insert(1, os.path.join(sys.argv[1], ".python_packages", "lib", "site-packages"))
     os.chdir(sys.argv[1])
     print(json.dumps(asyncio.run(_index(sys.argv[1]))))

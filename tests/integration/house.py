@@ -60,9 +60,19 @@ class House:
 
     def host(self, **settings: str) -> HostProcess:
         """Starts one more host; requests go to the newest one that is alive."""
+        return self._start(REPOSITORY, settings)
+
+    def host_of_package(self, python: Path, package: Path, packages: Path) -> HostProcess:
+        """Starts a host that has a built package, and of this repository nothing but itself."""
+        alone = self._directory / "alone"
+        alone.mkdir()
+        (alone / "local").symlink_to(REPOSITORY / "local")
+        return self._start(package, {"PYTHONPATH": f"{package}:{packages}"}, python=python, cwd=alone)
+
+    def _start(self, app: Path, settings: dict[str, str], **how: Path) -> HostProcess:
         log = self._directory / f"host-{len(self._hosts)}.log"
         options = ("--auth", "--no-timers", "--redelivery", "3", "--drain", "2")
-        host = HostProcess(REPOSITORY, {**self.settings, **settings}, log=log, options=options)
+        host = HostProcess(app, {**self.settings, **settings}, log=log, options=options, **how)
         self._hosts.append(host)
         return host
 

@@ -6,18 +6,21 @@ The parser does not tell the string 'x' from the name x, so what depends on it i
 from __future__ import annotations
 
 import ast
-import fnmatch
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pycep import BicepParser
 from ruamel.yaml import YAML
 
+from local.cli import _parser
+from local.package.build import is_shipped
+from local.package.lock import LOCK
 from shared.billing.findings import Finding, FindingKind
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
@@ -528,6 +531,7 @@ def test_host_json_stays_within_what_flex_consumption_takes():
         (".azure/config.json", False),
         (".coverage", False),
         ("requirements-dev.txt", False),
+        ("requirements.lock", False),
         ("local.settings.json", False),
         (".venv/bin/python", False),
         ("node_modules/azurite/package.json", False),
@@ -546,15 +550,27 @@ def test_no_module_template_or_stylesheet_of_the_app_is_left_out_of_the_package(
     assert [path for path in files if not is_shipped(path.relative_to(ROOT).as_posix())] == []
 
 
-def is_shipped(path: str) -> bool:
-    """Whether .funcignore lets a file through. It uses names and folders only, wherever they lie."""
-    patterns = (ROOT / ".funcignore").read_text(encoding="utf-8").split()
-    *folders, name = path.split("/")
-    ignored = (
-        any(fnmatch.fnmatch(folder, pattern.rstrip("/")) for folder in (folders if pattern.endswith("/") else [name]))
-        for pattern in patterns
-    )
-    return not any(ignored)
+def locked() -> dict[str, str]:
+    """Version by package of requirements.lock."""
+    lines = [line for line in LOCK.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    found = [re.fullmatch(r"([\w.-]+)==([\w.]+) --hash=sha256:[0-9a-f]{64}", line) for line in lines]
+    assert all(found)
+    return {canonicalize_name(each[1]): each[2] for each in found if each}
+
+
+def test_every_deployed_package_is_pinned_by_its_hash_in_a_version_that_the_requirements_allow():
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    required = [Requirement(line) for line in text.splitlines() if line and not line.startswith("#")]
+    deployed = [each for each in required if each.marker is None or each.marker.evaluate({"python_version": "3.13"})]
+
+    assert len(deployed) > 10
+    assert [
+        str(each) for each in deployed if not each.specifier.contains(locked().get(canonicalize_name(each.name), "0"))
+    ] == []
+
+
+def test_the_lock_names_no_address():
+    assert "://" not in LOCK.read_text(encoding="utf-8")
 
 
 # --- What runs on GitHub ---
@@ -614,19 +630,14 @@ def test_what_every_submission_must_pass_runs_on_every_push():
     assert [step["run"] for step in workflow("tests.yml")["jobs"]["tests"]["steps"] if "run" in step] == [".ci/run"]
 
 
-def test_github_packs_what_the_rules_of_the_package_let_through():
-    packed = next(step["run"] for step in steps_of("deploy.yml") if "package.zip" in step.get("run", ""))
-    committed = {path for path in tracked_files() if is_shipped(path) and path != ".funcignore"}
-    named = packed.split("package.zip ")[1].split()
+def test_github_deploys_the_package_that_dev_py_makes_and_has_azure_build_nothing():
+    runs = [step.get("run", "") for step in steps_of("deploy.yml")]
+    made = next(number for number, run in enumerate(runs) if run.endswith("python3 dev.py package"))
+    sent = next(number for number, run in enumerate(runs) if "config-zip" in run)
+    options = _parser().parse_args(["package"])
 
-    assert committed
-    assert {path.split("/")[0] for path in committed} == set(named)
-
-
-def tracked_files() -> list[str]:
-    """What a fresh checkout holds."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    return listed.stdout.split()
+    assert made < sent
+    assert f"--src {options.into.relative_to(ROOT)}.zip --build-remote false" in runs[sent]
 
 
 # --- The way there, as it is told ---
