@@ -96,10 +96,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company as Manage knows it. `website` is empty where Manage has none."""
+    """A company as Manage knows it. `website` is empty where Manage has none.
+
+    `owners` are the names by which its owner is known: territory manager (identifier, name), then the territory.
+    """
 
     id: int
     identifier: str
     name: str
     deleted_flag: bool = False
     website: str = ""
+    owners: tuple[str, ...] = ()

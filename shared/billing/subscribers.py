@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -80,10 +81,11 @@ class ServiceHealth:
 class Subscriber:
     """A person or channel that is told.
 
-    `about` are topics and kinds of findings, empty: everything. `companies` are the only ones it is told of, empty: all
-    of them and what concerns no company. `hour` is local; a weekly digest comes on Mondays, a monthly one on the 1st.
-    `users`: it may see invoice texts, which may hold the names of users. `even_when_empty`: it is also told that there
-    is nothing to tell. `ticket` is given with the channel of that name, which is told at once.
+    `about` are topics and kinds of findings, empty: everything. `companies` are the only ones it is told of, with those
+    whose owner in Manage is one of `owners`; both empty: all of them and what concerns no company. `hour` is local; a
+    weekly digest comes on Mondays, a monthly one on the 1st. `users`: it may see invoice texts, which may hold the
+    names of users. `even_when_empty`: it is also told that there is nothing to tell. `ticket` is given with the channel
+    of that name, which is told at once.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Subscriber:
     hour: int = 8
     about: tuple[str, ...] = ()
     companies: tuple[int, ...] = ()
+    owners: tuple[str, ...] = ()
     language: Language = Language.EN_US
     users: bool = False
     even_when_empty: bool = False
@@ -104,4 +107,8 @@ class Subscriber:
 
     def is_told_of(self, company: int | None) -> bool:
         """Whether it is told of a company; None: of what concerns no company."""
-        return not self.companies or company in self.companies
+        return company in self.companies or not (self.companies or self.owners)
+
+    def with_owned(self, owned: Iterable[int]) -> Subscriber:
+        """The same, told of these companies of its owners as well."""
+        return replace(self, companies=tuple(sorted({*self.companies, *owned})))

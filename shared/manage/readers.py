@@ -7,7 +7,7 @@ fields are ignored. What does not fit is an `Unreadable` that names the field an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -185,6 +185,8 @@ class _CompanyRow(_Row):
     name: Text = ""
     deleted_flag: Flag = False
     website: Text = ""
+    territory_manager: Any = None
+    territory: Any = None
 
 
 class _BillingCycleRow(_Row):
@@ -279,7 +281,17 @@ def product(row: Any) -> Product:
 
 def company(row: Any) -> Company:
     """A company, deleted ones too."""
-    return Company(**_validated(_CompanyRow, row, "company").model_dump())
+    it = _validated(_CompanyRow, row, "company")
+    owners = (*_names(it.territory_manager), *_names(it.territory))
+    return Company(it.id, it.identifier, it.name, it.deleted_flag, it.website, owners)
+
+
+def _names(reference: Any) -> Iterator[str]:
+    """What somebody or something is called; a company is still a company where that cannot be read."""
+    for field in ("identifier", "name"):
+        name = reference.get(field) if isinstance(reference, dict) else None
+        if isinstance(name, str) and name.strip():
+            yield name.strip()
 
 
 def billing_cycle(row: Any) -> BillingCycle:

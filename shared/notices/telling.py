@@ -16,6 +16,7 @@ from shared.errors import TrueUpError
 from shared.notices.digest import Digest, at_once, digest
 from shared.notices.looking import Looks, mark_of
 from shared.notices.outbox import send_due
+from shared.notices.owners import owned
 from shared.notices.picture import Open, Picture, take_picture
 from shared.notices.ports import NoticePorts
 from shared.notices.render import html_of, subject_of, text_of
@@ -54,7 +55,7 @@ def tell(ports: NoticePorts) -> int:
     Raises what the store raises. What one subscriber's notice fails with keeps no other from being told.
     """
     album, looks = _Album(ports), Looks(ports.flows)
-    for subscriber in (*ports.flows.rules.load().subscribers, *_alerts(ports)):
+    for subscriber in (*owned(ports.flows, ports.flows.rules.load().subscribers), *_alerts(ports)):
         if subscriber.ticket is not None:
             keep_tickets(ports, subscriber, subscriber.ticket, looks)
         elif subscriber.frequency is Frequency.AT_ONCE:

@@ -84,6 +84,7 @@ class Subscriber(Part):
     hour: Annotated[int, BeforeValidator(_hour)] = Values("", Channel.MAIL, ()).hour
     about: tuple[Annotated[Text, AfterValidator(_about)], ...] = ()
     companies: tuple[RecordId, ...] = ()
+    owners: tuple[Text, ...] = ()
     language: Language = Language.EN_US
     users: YesOrNo = False
     even_when_empty: YesOrNo = False

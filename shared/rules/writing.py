@@ -32,7 +32,8 @@ _SECTIONS = {
         "Who is told what. channel: mail | teams | ticket, to: addresses, names of NOTICE_TEAMS or a board.\n"
         "# frequency: at-once |\n"
         "# daily | weekly | monthly, at a local hour. about: changes, waiting, failed, leak and kinds of findings;\n"
-        "# none: everything. companies: none: all. users: true shows invoice texts with the names of users."
+        "# none: everything. companies, owners (territory managers or territories in Manage):\n"
+        "# none: all. users: true shows invoice texts with the names of users."
     ),
     "service_health": (
         "Issues of customers' Microsoft 365 services as tickets; left out: none. services: as Microsoft names them.\n"

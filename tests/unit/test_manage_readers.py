@@ -179,3 +179,23 @@ def test_catalog_items_companies_and_cycles_are_read() -> None:
 def test_text_that_is_not_whole_json_is_unreadable(text: str, reason: str) -> None:
     with pytest.raises(Unreadable, match=reason):
         parsed(text)
+
+
+@pytest.mark.parametrize(
+    ("manager", "territory", "owners"),
+    [
+        (
+            {"id": 7, "identifier": "MReyes", "name": "Mara Reyes"},
+            {"id": 2, "name": "North"},
+            "MReyes, Mara Reyes, North",
+        ),
+        ({"id": 7, "identifier": " MReyes "}, None, "MReyes"),
+        ({}, "", ""),
+        ("MReyes", [1], ""),
+        ({"id": 7, "name": 8}, {"id": 2}, ""),
+    ],
+)
+def test_a_companys_owner_is_read_as_far_as_manage_tells_it(manager: object, territory: object, owners: str) -> None:
+    row = {"id": 250, "name": "Alderby Dental", "territoryManager": manager, "territory": territory}
+    assert ", ".join(readers.company(row).owners) == owners
+    assert readers.company({"id": 250}).owners == ()

@@ -15,6 +15,11 @@ from local.sandbox.world.names import slug
 from local.sandbox.world.skus import AGREEMENT_TYPES, BACKUP, BLOCK_HOURS, CLOUD, MANAGED, OTHER_PRODUCTS, SKUS
 from local.sandbox.world.vendors import AGENTS, STORAGE, VENDOR_PRODUCTS
 
+#: The members of the MSP who look after its customers, in turn.
+_MANAGERS = (
+    {"id": 151, "identifier": "MReyes", "name": "Mara Reyes"},
+    {"id": 152, "identifier": "JBlum", "name": "Jonas Blum"},
+)
 _FIRST_IDS = {"companies": 250, "agreements": 501, "additions": 9001, "catalog": 81}
 _CURRENCY = {"id": 1, "name": "US Dollar", "currencyCode": "USD", "symbol": "$"}
 
@@ -84,11 +89,13 @@ class Books:
         )
 
     def company(self, name: str) -> Record:
+        number = len(self.records.collections["companies"])
         record = {
-            "identifier": f"{slug(name)[:20]}{len(self.records.collections['companies'])}",
+            "identifier": f"{slug(name)[:20]}{number}",
             "name": name,
             "status": {"id": 1, "name": "Active"},
             "deletedFlag": False,
+            "territoryManager": dict(_MANAGERS[number % len(_MANAGERS)]),
         }
         return self.add("companies", record)
 
