@@ -16,11 +16,13 @@ from typing import Any, TypeVar
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.lines import canonical
 from shared.callbacks import CallbackEntry
+from shared.catalog import CatalogChoices, NewProduct
 from shared.errors import Gone, NoEffect, NotPermitted, TrueUpError
 from shared.http.wire import Transport
-from shared.manage import conditions, readers
+from shared.manage import catalog, conditions, readers
 from shared.manage.cache import Cache
 from shared.manage.call import Call
+from shared.manage.catalog import CATALOG
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
 from shared.manage.session import Session
@@ -35,7 +37,6 @@ RECAPS = "/finance/agreementrecap/"
 ADDITIONS = "/finance/agreements/{agreement}/additions"
 ADDITION = "/finance/agreements/{agreement}/additions/{addition}"
 BILLING_CYCLES = "/finance/billingCycles"
-CATALOG = "/procurement/catalog"
 CALLBACKS = "/system/callbacks"
 CALLBACK = "/system/callbacks/{callback}"
 
@@ -131,6 +132,23 @@ class ManageClient:
             found = self._where_within(Call("GET", CATALOG), "identifier", missing, readers.product)
             known |= self._products.keep({canonical(name): _only(name, found) for name in missing})
         return {name: product for name in identifiers if (product := known[canonical(name)]) is not None}
+
+    def products_named(self, identifier: str) -> list[Product]:
+        """The catalog items with this identifier as they stand now, inactive ones too."""
+        return catalog.named(self._session, identifier)
+
+    def catalog_choices(self) -> CatalogChoices:
+        """What a new product can be filed under."""
+        return catalog.choices(self._session)
+
+    def create_product(self, new: NewProduct) -> Product:
+        """Adds an item to the catalog; `products` of this process knows it at once, of others in ten minutes.
+
+        Never sent twice: after `OutcomeUnknown` look for its identifier before doing anything again.
+        """
+        made = catalog.create(self._session, new)
+        self._products.keep({canonical(made.identifier): made})
+        return made
 
     def create_addition(self, agreement_id: int, fields: Fields) -> Addition:
         """Adds a line. Never sent twice: after `OutcomeUnknown` look for it before doing anything again."""

@@ -25,6 +25,7 @@ _PERMISSIONS = (
     ("/finance/agreements", "Finance > Agreements"),
     ("/finance/billingCycles", "System > Table Setup"),
     ("/procurement/catalog", "Procurement > Product Catalog"),
+    ("/procurement/", "System > Table Setup"),
     ("/system/callbacks", "System > Table Setup"),
     ("/service/tickets", "Service Desk > Service Tickets"),
 )

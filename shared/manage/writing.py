@@ -106,11 +106,12 @@ def _json(name: str, value: FieldValue) -> Any:
     if isinstance(value, date):
         return f"{value.isoformat()}T00:00:00Z"
     if isinstance(value, Decimal):
-        return _json_number(name, value)
+        return json_number(name, value)
     return value
 
 
-def _json_number(name: str, value: Decimal) -> int | float:
+def json_number(name: str, value: Decimal) -> int | float:
+    """The number as JSON has it. Raises `Refused` where that would be another one."""
     if value.is_finite():
         number = int(value) if value == value.to_integral_value() else float(value)
         if Decimal(repr(number)) == value:

@@ -1,4 +1,4 @@
-"""What there is to map: vendors' customers and Manage's companies as last listed, and what is ignored."""
+"""What there is to map: customers and companies as last listed, what is ignored, and products about to be created."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from datetime import datetime
 
 from shared.billing.agreements import Company
 from shared.billing.counts import Customer
+from shared.billing.lines import canonical
 from shared.state.documents import Document, key_parts, row_key
 from shared.state.records import Signature
 from shared.state.tables import TableAccess
 
 TABLE = "Directory"
 _CUSTOMERS, _COMPANIES, _IGNORED, _UPLOADS = "customers", "companies", "ignored", "uploads"
+_PRODUCTS = "products"
 
 #: What is ignored: a customer (source, id), or a SKU at one company (company, source, sku).
 Ignorable = tuple[str, ...]
@@ -43,10 +45,20 @@ class Upload:
     signed: Signature
 
 
+@dataclass(frozen=True, slots=True)
+class ProductAsked:
+    """A product of Manage that is about to be created; while this stands, nobody knows whether it was."""
+
+    identifier: str
+    what: str
+    signed: Signature
+
+
 _CUSTOMERS_DOCUMENT = Document("list of customers", Customers)
 _COMPANIES_DOCUMENT = Document("list of companies", Companies)
 _UPLOAD_DOCUMENT = Document("upload", Upload)
 _IGNORED_DOCUMENT = Document("ignored", Signature)
+_PRODUCT_DOCUMENT = Document("product asked for", ProductAsked)
 
 
 class DirectoryStore:
@@ -83,6 +95,25 @@ class DirectoryStore:
     def restore(self, what: Ignorable) -> None:
         self._tables.delete(TABLE, _IGNORED, row_key(*what))
 
+    def product_asked(self, identifier: str) -> ProductAsked | None:
+        """What was asked for with this identifier, whatever its case, and nobody knows the end of."""
+        row = self._tables.get(TABLE, _PRODUCTS, _product_key(identifier))
+        return None if row is None else _PRODUCT_DOCUMENT.decode(row.values)
+
+    def ask_for_product(self, asked: ProductAsked, *, instead: ProductAsked | None) -> None:
+        """Notes what is about to be created. Raises `AlreadyThere` or `Changed` where somebody else does just that;
+        `instead` is what stood there before.
+        """
+        key, values = _product_key(asked.identifier), _PRODUCT_DOCUMENT.encode(asked)
+        row = self._tables.get(TABLE, _PRODUCTS, key) if instead is not None else None
+        if row is None or _PRODUCT_DOCUMENT.decode(row.values) != instead:
+            self._tables.insert(TABLE, _PRODUCTS, key, values)
+        else:
+            self._tables.replace(TABLE, row, values)
+
+    def forget_product(self, identifier: str) -> None:
+        self._tables.delete(TABLE, _PRODUCTS, _product_key(identifier))
+
     def keep_upload(self, hash_: str, upload: Upload) -> None:
         """Keeps what was uploaded, by the hash of what it would change."""
         self._tables.put(TABLE, _UPLOADS, row_key(hash_), _UPLOAD_DOCUMENT.encode(upload))
@@ -99,3 +130,7 @@ class DirectoryStore:
         for row in list(self._tables.query(TABLE, _UPLOADS)):
             if _UPLOAD_DOCUMENT.decode(row.values).signed.at < before:
                 self._tables.delete(TABLE, _UPLOADS, row.row)
+
+
+def _product_key(identifier: str) -> str:
+    return row_key(canonical(identifier))

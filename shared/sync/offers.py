@@ -13,6 +13,7 @@ from shared.billing.lines import canonical
 from shared.billing.vendors import Offer, OfferKind, PriceStep
 from shared.errors import Gone, TrueUpError
 from shared.sources.protocol import OfferingSource
+from shared.sync.mapping.skus import skus
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -20,6 +21,10 @@ Json = dict[str, Any]
 #: A vendor is asked about so many SKUs at a time, those with the most units.
 MOST = 40
 _MONTHLY = "monthly"
+
+
+#: As many characters as the description of a product of Manage takes.
+_DESCRIPTION = 60
 
 
 @dataclass(slots=True)
@@ -50,6 +55,39 @@ def unmapped_products(ports: Ports, source: str) -> Json:
         "source": source,
         "problem": problem,
         "products": [_told(each, offers.get(each.sku, [])) for each in found],
+    }
+
+
+def vendors(ports: Ports) -> list[str]:
+    """The connected sources whose vendor tells what it sells."""
+    return sorted(name for name, source in ports.sources.items() if isinstance(source, OfferingSource))
+
+
+def proposal(ports: Ports, source: str, sku: str) -> Json:
+    """A profile and a product of Manage that would bill a SKU, from what the vendor tells; amounts only of a month.
+
+    A vendor that does not answer leaves them to the person.
+    """
+    key = canonical(sku)
+    name = next((each.name for each in skus(ports).skus if (each.source, each.sku) == (source, key)), sku)
+    told, _ = _offers(ports.sources.get(source), [sku])
+    offers = next((found for sold, found in told.items() if canonical(sold) == key), [])
+    profile = suggested(name, offers)
+    return {"profile": profile, "product": _product(profile["product"], name, offers)}
+
+
+def _product(identifier: str, name: str, offers: list[Offer]) -> Json:
+    """A product of Manage as the vendor would have it. A step of several is no price of the product."""
+    (offer,) = offers if len(offers) == 1 else (None,)
+    alone = offer is not None and offer.term.casefold() == _MONTHLY and len(offer.steps) == 1
+    step = offer.steps[0] if offer is not None and alone and not offer.steps[0].whole else None
+    return {
+        "identifier": re.sub(r'["\\\\]', "", identifier)[:75],
+        "description": name[:_DESCRIPTION].strip(),
+        "text": name,
+        "price": _float(step.retail) if step is not None else None,
+        "cost": _float(step.cost) if step is not None else None,
+        "vendor_sku": offers[0].vendor_sku[:50] if offers else "",
     }
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.rules import Remit, StartDay
 from shared.callbacks import Callback, CallbackEntry
+from shared.catalog import CatalogChoices, NewProduct
 from shared.clock import Clock
 from shared.environment import ShownSetting
 from shared.queues import Queue
@@ -55,6 +56,12 @@ class Manage(Protocol):
         """Manage's forecasts by agreement, asked for once a night; empty where they cannot be read, never an error."""
 
     def products(self, identifiers: Collection[str]) -> dict[str, Product]: ...
+
+    def products_named(self, identifier: str) -> list[Product]: ...
+
+    def catalog_choices(self) -> CatalogChoices: ...
+
+    def create_product(self, new: NewProduct) -> Product: ...
 
     def create_addition(self, agreement_id: int, fields: Fields) -> Addition: ...
 

@@ -14,6 +14,7 @@ from shared.errors import Gone
 from shared.rules.editing import Edit, Section
 from shared.rules.profiles import ProfileProblem, fields_of, profile_of
 from shared.sync.approvals import Person
+from shared.sync.offers import proposal
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 
@@ -51,6 +52,15 @@ def profile_fields(ports: Ports, profile: str) -> Json:
     if found is None:
         raise Gone(f"there is no profile {profile[:80]!r}", remedy="GET /console/api/profiles lists them.")
     return fields_of(found)
+
+
+def proposed_fields(ports: Ports, new: Mapping[str, Any], source: str, sku: str, product: str) -> Json:
+    """The fields of a profile that would bill a SKU, by this product if one is named; else they are those of `new`."""
+    told = proposal(ports, source, sku)["profile"] | ({"product": product} if product else {})
+    try:
+        return fields_of(profile_of({**new, **told, "price": {**new["price"], **told["price"]}}))
+    except ProfileProblem:
+        return {**new, "name": told["name"], "product": told["product"]}
 
 
 def save_profile(ports: Ports, fields: Mapping[str, Any], person: Person, edition: int) -> Edited:

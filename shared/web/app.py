@@ -14,14 +14,14 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import accounts, approvals, companies, mapping, profiles, reports, vendors
+from shared.web.api import accounts, approvals, catalog, companies, mapping, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import accounts as account_pages
 from shared.web.pages import approvals as approval_pages
 from shared.web.pages import companies as company_pages
-from shared.web.pages import exchange, runs, setup
+from shared.web.pages import exchange, products, runs, setup
 from shared.web.pages import mapping as mapping_pages
 from shared.web.pages import profiles as profile_pages
 from shared.web.pages import reports as report_pages
@@ -44,6 +44,7 @@ API_ROUTERS = (
     reports.router,
     vendors.router,
     accounts.router,
+    catalog.router,
 )
 PAGE_ROUTERS = (
     setup.router,
@@ -55,6 +56,7 @@ PAGE_ROUTERS = (
     mapping_pages.router,
     exchange.router,
     account_pages.router,
+    products.router,
 )
 
 

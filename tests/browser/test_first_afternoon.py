@@ -61,6 +61,7 @@ def test_from_nothing_to_the_first_line_and_back(afternoon: Afternoon, tmp_path:
     look_at_all(afternoon)
     make_a_profile(afternoon)
     map_skus(afternoon)
+    make_a_product(afternoon)
     approve(afternoon)
     move_seats(afternoon)
     undo(afternoon)
@@ -112,6 +113,18 @@ def map_skus(at: Afternoon) -> None:
     at.page.get_by_label("Bill what is ticked by").select_option("Premium")
     at.press("Assign")
     expect(at.page.get_by_role("status")).to_have_text("1 entry of the rules was changed.")
+
+
+def make_a_product(at: Afternoon) -> None:
+    at.page.get_by_role("link", name="New product for").first.click()
+    at.page.get_by_label("Identifier").fill("NEW-PRODUCT")
+    at.page.get_by_label("Category and subcategory").select_option("Cloud / Subscriptions")
+    at.page.get_by_label("Type").select_option("Software")
+    at.page.get_by_label("Price").fill("12.50")
+    at.press("Show what would be created")
+    at.press("Create it in ConnectWise Manage")
+    expect(at.page.get_by_role("status")).to_contain_text("NEW-PRODUCT was created in ConnectWise Manage")
+    expect(at.page.get_by_label("Manage product")).to_have_value("NEW-PRODUCT")
 
 
 def approve(at: Afternoon) -> None:

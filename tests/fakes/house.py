@@ -19,6 +19,7 @@ from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
 from shared.calls import count_call
+from shared.catalog import CatalogChoice, CatalogChoices, NewProduct
 from shared.contacts.accounts import Accounts
 from shared.errors import Gone, Refused, TrueUpError
 from shared.queues import SyncMessage
@@ -202,6 +203,9 @@ class FakeManage:
         self.lines: dict[int, Addition] = {}
         catalog = (b.product(), b.product("M365-BS", 89))
         self.catalog: dict[str, Product] = {item.identifier: item for item in catalog}
+        self.choices = CatalogChoices(
+            (CatalogChoice(1, "Subscriptions", "Cloud"),), (CatalogChoice(1, "Software"),), (CatalogChoice(1, "Each"),)
+        )
         self.calls: Counter[str] = Counter()
         self.entries: dict[int, CallbackEntry] = {}
         self.recaps_: dict[int, Recap] = {}
@@ -236,6 +240,21 @@ class FakeManage:
 
     def products(self, identifiers) -> dict[str, Product]:
         return {name: item for name, item in self.catalog.items() if name in identifiers}
+
+    def products_named(self, identifier: str) -> list[Product]:
+        wanted = identifier.casefold()
+        return self._call("named", lambda: [p for p in self.catalog.values() if p.identifier.casefold() == wanted])
+
+    def catalog_choices(self) -> CatalogChoices:
+        return self._call("choices", lambda: self.choices)
+
+    def create_product(self, new: NewProduct) -> Product:
+        def create() -> Product:
+            made = Product(next(self._ids), new.identifier, new.description, new.price, new.cost)
+            self.catalog[new.identifier] = made
+            return made
+
+        return self._call("create_product", create)
 
     def create_addition(self, agreement_id: int, fields: Fields) -> Addition:
         return self._write("create", lambda: self.create(agreement_id, fields))

@@ -63,6 +63,16 @@ PROFILE = {
     "scene.cycle": "Monthly",
 }
 
+PRODUCT = {
+    "identifier": "NEW-1",
+    "description": "New",
+    "text": "New",
+    "subcategory": "1",
+    "type": "1",
+    "product_class": "Service",
+    "price": "25.00",
+}
+
 WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console"): Way(READER),
     ("GET", "/console/"): Way(READER),
@@ -160,6 +170,14 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", "/console/reports"): Way(READER, query="every=true"),
     ("GET", "/console/reports/shadow"): Way(READER),
     ("GET", "/console/reports/companies/{company}"): Way(READER),
+    ("GET", "/console/reports/costs"): Way(BILLER),
+    ("GET", f"{MAPPING}/products"): Way(BILLER),
+    ("GET", f"{MAPPING}/products/new"): Way(ADMIN, query=f"source={b.SOURCE}&sku={b.PREMIUM}"),
+    ("POST", f"{MAPPING}/products/preview"): Way(ADMIN, form=PRODUCT),
+    ("POST", f"{MAPPING}/products/create"): Way(ADMIN, form=PRODUCT),
+    ("GET", f"{API}/catalog/choices"): Way(ADMIN),
+    ("GET", f"{API}/catalog/proposal"): Way(ADMIN, query=f"source={b.SOURCE}&sku={b.PREMIUM}"),
+    ("POST", f"{API}/catalog/products"): Way(ADMIN, body=PRODUCT),
     ("GET", f"{API}/sources/{{source}}/products"): Way(BILLER, path={"source": b.SOURCE}),
     ("GET", f"{API}/sources/{{source}}/costs"): Way(BILLER, path={"source": b.SOURCE}),
     ("GET", f"{API}/sources/{{source}}/costs.csv"): Way(BILLER, path={"source": b.SOURCE}),

@@ -41,7 +41,15 @@ ARROWS = {
     ),
     "shared/callbacks.py": (),
     "shared/tickets.py": (),
-    "shared/manage": ("shared.billing", "shared.errors", "shared.http", "shared.callbacks", "shared.tickets"),
+    "shared/catalog.py": (),
+    "shared/manage": (
+        "shared.billing",
+        "shared.errors",
+        "shared.http",
+        "shared.callbacks",
+        "shared.catalog",
+        "shared.tickets",
+    ),
     "shared/state": ("shared.billing", "shared.errors"),
     "shared/sync": (
         "shared.billing",
@@ -56,6 +64,7 @@ ARROWS = {
         "shared.queues",
         "shared.callbacks",
         "shared.calls",
+        "shared.catalog",
     ),
     "shared/web": ("shared.billing", "shared.errors", "shared.sync"),
     "shared/notices": (

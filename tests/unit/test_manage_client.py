@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.agreements import Addition, Fields, Recap
+from shared.catalog import NewProduct
 from shared.errors import Gone, Incomplete, NoEffect, NotPermitted, OutcomeUnknown, Refused
 from shared.http.wire import Answer, NoAnswer
 from shared.manage.client import KEPT_SECONDS
@@ -350,3 +351,64 @@ def test_forecasts_that_cannot_be_read_are_none_for_the_night_and_no_error(refus
     asked = len(transport.requests)
     assert client.recaps("one night") == {}
     assert len(transport.requests) == asked
+
+
+BACKUP = NewProduct(
+    "BAK-5", "Backup", "Backup, 5 TB", 3, 2, None, "NonInventory", Decimal("49.00"), Decimal("31.50"), taxable=True
+)
+
+
+def test_a_product_is_created_once_and_known_from_then_on() -> None:
+    row = product_row(91, "BAK-5", price=49, cost=31.5, taxableFlag=True)
+    client, transport = client_of(lambda request: answer([] if request.method == "GET" else row))
+    assert client.products(["BAK-5"]) == {}
+    assert client.create_product(BACKUP).id == 91
+    sent = transport.requests[-1].json
+    assert (sent["subcategory"], sent["type"], sent["price"], sent["cost"]) == ({"id": 3}, {"id": 2}, 49, 31.5)
+    assert (sent["customerDescription"], sent["serializedFlag"], "unitOfMeasure" in sent) == (
+        "Backup, 5 TB",
+        False,
+        False,
+    )
+    assert client.products(["bak-5"])["bak-5"].id == 91
+    assert len(transport.requests) == 2
+
+
+def test_a_product_that_manage_made_otherwise_is_not_taken_for_the_one_asked_for() -> None:
+    client, _ = client_of(lambda request: answer(product_row(91, "BAK-5", price=50, taxableFlag=True)))
+    with pytest.raises(NoEffect, match=r"price \(asked 49.00, got 50") as caught:
+        client.create_product(BACKUP)
+    assert caught.value.answered.id == 91
+
+
+def test_a_lost_answer_to_a_creation_is_sent_once_and_in_doubt() -> None:
+    client, transport = client_of(lambda request: RESET)
+    with pytest.raises(OutcomeUnknown):
+        client.create_product(BACKUP)
+    assert len(transport.requests) == 1
+
+
+def test_what_a_product_can_be_filed_under_is_read_by_name_without_what_is_inactive() -> None:
+    tables = {
+        "/procurement/subcategories/": [
+            {"id": 4, "name": "Licences", "category": {"id": 2, "name": "Cloud"}},
+            {"id": 5, "name": "Old", "inactiveFlag": True, "category": None},
+            {"id": 6, "name": "Backup", "category": {"id": 2, "name": "Cloud"}},
+        ],
+        "/procurement/types": [{"id": 2, "name": "Software"}],
+        "/procurement/unitOfMeasures": [],
+    }
+    client, _ = client_of(FakeManage(tables))
+    found = client.catalog_choices()
+    assert [(each.id, each.category, each.name) for each in found.subcategories] == [
+        (6, "Cloud", "Backup"),
+        (4, "Cloud", "Licences"),
+    ]
+    assert ([each.name for each in found.types], found.units) == (["Software"], ())
+
+
+def test_products_with_an_identifier_are_looked_for_anew_each_time() -> None:
+    client, transport = client_of(manage(catalog=[product_row(88, "m365-bp", inactiveFlag=True), product_row(9, "X")]))
+    assert [product.id for product in client.products_named("M365-BP")] == [88]
+    client.products_named("M365-BP")
+    assert len(transport.requests) == 2

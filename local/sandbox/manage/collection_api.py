@@ -21,6 +21,8 @@ _PLAIN: tuple[tuple[str, str, str, FieldSet], ...] = (
     ("finance/billingCycles", "billingCycles", "BillingCycle", fields.BILLING_CYCLE),
     ("finance/invoices", "invoices", "Invoice", fields.INVOICE),
     ("procurement/catalog", "catalog", "CatalogItem", fields.CATALOG_ITEM),
+    ("procurement/types", "productTypes", "ProductType", fields.PRODUCT_TYPE),
+    ("procurement/unitOfMeasures", "unitsOfMeasure", "UnitOfMeasure", fields.UNIT_OF_MEASURE),
     ("system/callbacks", "callbacks", "Callback", fields.CALLBACK),
     ("system/members", "members", "Member", fields.MEMBER),
 )
@@ -39,6 +41,10 @@ class CollectionApi(Api):
         for path, collection, name, declared in _PLAIN:
             rows = partial(self._rows, collection)
             routes += self._readable(path, path, collection, name, Source(declared, rows, lambda record: record))
+        filed = Source(fields.SUBCATEGORY, partial(self._rows, "subcategories"), lambda record: record)
+        routes += self._readable(
+            "procurement/subcategories/", "procurement/subcategories", "subcategories", "SubCategory", filed
+        )
         of_agreements = partial(self._rows, "agreements")
         view = partial(agreements.view, self.instance)
         source = Source(fields.AGREEMENT, of_agreements, view)

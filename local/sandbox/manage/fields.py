@@ -114,6 +114,12 @@ CATALOG_ITEM = FieldSet(
     array="customFields",
 )
 
+SUBCATEGORY = FieldSet(text="name integrationXRef", flag="inactiveFlag defaultFlag", reference="category")
+
+PRODUCT_TYPE = FieldSet(text="name typeXref", flag="inactiveFlag defaultFlag")
+
+UNIT_OF_MEASURE = FieldSet(text="name uomScheduleXref", flag="inactiveFlag defaultFlag")
+
 BILLING_CYCLE = FieldSet(text="identifier name billingOptions", flag="defaultFlag")
 
 AGREEMENT_TYPE = FieldSet(

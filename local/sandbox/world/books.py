@@ -61,6 +61,12 @@ class Books:
             self.cycles[option] = self.add("billingCycles", {"name": option, "billingOptions": option})
         self.add("members", {"identifier": "trueup", "firstName": "TrueUp", "lastName": "API"})
         add_service_board(self.add)
+        for name, category in (("Subscriptions", "Cloud"), ("Backup", "Cloud"), ("Labor", "Services")):
+            self.add("subcategories", {"name": name, "category": {"name": category}, "inactiveFlag": False})
+        for name in ("Software", "Service"):
+            self.add("productTypes", {"name": name, "inactiveFlag": False})
+        for name in ("Each", "Gigabyte"):
+            self.add("unitsOfMeasure", {"name": name, "inactiveFlag": False})
         for sku in SKUS.values():
             self._catalog_item(sku.product, sku.name, sku.price, sku.cost)
         for other in OTHER_PRODUCTS:

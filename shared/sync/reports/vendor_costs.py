@@ -60,6 +60,11 @@ class _Line:
     charges: list[Charge] = field(default_factory=list)
 
 
+def charging(ports: Ports) -> list[str]:
+    """The connected sources whose vendor tells what it charges."""
+    return sorted(name for name, source in ports.sources.items() if isinstance(source, ChargingSource))
+
+
 def vendor_costs(ports: Ports, source: str, month: date) -> Json:
     """A row per company and bill item, and sums by currency.
 

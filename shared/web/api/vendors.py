@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from shared.sync.offers import unmapped_products
 from shared.sync.reports.months import named_month
 from shared.sync.reports.vendor_costs import vendor_costs, vendor_costs_sheet
 from shared.web.api.reports import csv
 from shared.web.principal import Role
-from shared.web.requests import House, Sees, allows
+from shared.web.requests import House, allows, sees_all
 
-
-def sees_all(remit: Sees) -> None:
-    """A dependency: a vendor tells of all its customers at once, so nobody asks who may see some companies only."""
-    if remit.is_limited:
-        raise HTTPException(403, "a vendor tells of all companies, and not all of them are yours")
-
-
+#: A vendor tells of all its customers at once, so nobody asks who may see some companies only.
 router = APIRouter(dependencies=[Depends(allows(Role.BILLER)), Depends(sees_all)])
 
 Source = Annotated[str, Path(min_length=1, max_length=60)]

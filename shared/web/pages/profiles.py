@@ -19,6 +19,7 @@ from shared.sync.profiles import (
     profile_fields,
     profile_of,
     profiles,
+    proposed_fields,
     save_profile,
 )
 from shared.web.api.profiles import AskedScene
@@ -55,6 +56,7 @@ async def sent(request: Request) -> dict[str, str]:
     return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
 
 
+Text = Annotated[str, Query(max_length=200)]
 Sent = Annotated[dict[str, str], Depends(sent)]
 
 
@@ -66,10 +68,12 @@ def every_profile(request: Request, ports: House, who: Reader) -> Response:
 
 @router.get(_PATH + "/edit")
 def one_profile(
-    request: Request, ports: House, who: Reader, id: Annotated[str, Query(max_length=200)] = ""
+    request: Request, ports: House, who: Reader, id: Text = "", source: Text = "", sku: Text = "", product: Text = ""
 ) -> Response:
-    """One profile in its form, or a new one, with its example."""
-    fields = profile_fields(ports, id) if id else _NEW
+    """One profile in its form with its example; or a new one, for a SKU and by a product where these are named."""
+    fields = profile_fields(ports, id) if id else {**_NEW, "product": product}
+    if source and sku and not id and who.may(Role.ADMIN):
+        fields = proposed_fields(ports, _NEW, source, sku, product)
     scene = ordinary_scene(ports)
     texts = {
         **texts_of(fields),

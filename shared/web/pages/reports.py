@@ -1,11 +1,11 @@
-"""The pages of the reports: reconciliation, shadow billing, and the course of one company."""
+"""The pages of the reports: reconciliation, shadow billing, vendors' costs, and the course of one company."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
@@ -13,11 +13,12 @@ from shared.sync.reports.course import course
 from shared.sync.reports.months import named_month
 from shared.sync.reports.reconciliation import reconciliation
 from shared.sync.reports.shadow import shadow_month, shadow_months
+from shared.sync.reports.vendor_costs import charging, vendor_costs
 from shared.web import charts
 from shared.web.formats import money
 from shared.web.pages.frame import render
 from shared.web.principal import Role
-from shared.web.requests import House, allows
+from shared.web.requests import Biller, House, allows, sees_all
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
@@ -44,6 +45,32 @@ def shadow(request: Request, ports: House, month: str = "") -> Response:
     months = shadow_months(ports)
     told = shadow_month(ports, wanted)
     return render(request, "shadow.html", **told, months=months, day=wanted, charts=_leaks(months))
+
+
+_COSTS = {
+    **_VERDICTS,
+    "no-charge": "billed, not charged",
+    "not-billed": "charged, not billed by choice",
+    "unlinked": "customer not linked",
+    "shared": "customer of several companies",
+    "other": "of no customer or product",
+    "unmapped": "no profile bills it",
+}
+
+
+@router.get("/console/reports/costs", dependencies=[Depends(sees_all)])
+def costs(
+    request: Request,
+    ports: House,
+    who: Biller,
+    source: Annotated[str, Query(max_length=60)] = "",
+    month: Annotated[str, Query(max_length=7)] = "",
+) -> Response:
+    """What a vendor charges for a month beside what the agreements bill, asked of the vendor now."""
+    vendors = charging(ports)
+    chosen = source if source in vendors else next(iter(vendors), None)
+    told = vendor_costs(ports, chosen, named_month(ports, month)) if chosen is not None else None
+    return render(request, "costs.html", vendors=vendors, told=told, verdicts=_COSTS)
 
 
 @router.get("/console/reports/companies/{company}")

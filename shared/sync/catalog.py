@@ -1,0 +1,169 @@
+"""A product of Manage's catalog that a person has TrueUp create: proposed, shown before, created once, and recorded.
+
+Manage has no idempotency key, so that a product is asked for in writing before it is sent, and looked for by its
+identifier first. While nobody knows what became of it, nothing with that identifier is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared.billing.agreements import Product
+from shared.catalog import CLASSES, CatalogChoices, NewProduct
+from shared.errors import NoEffect, OutcomeUnknown, Refused, TrueUpError
+from shared.state.directory import ProductAsked
+from shared.state.rows import AlreadyThere, Changed
+from shared.sync.approvals import Person, sign
+from shared.sync.ports import Ports
+from shared.sync.rule_edits import new_entry, put_in_force
+from shared.sync.unfinished import finish_edit
+
+__all__ = ["CLASSES", "CatalogChoices", "Created", "NewProduct", "choices", "create_product", "previewed"]
+
+Json = dict[str, Any]
+
+_SYSTEM = "ConnectWise Manage"
+#: So often another change of the rules may come between when the history is written.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The product as it stands. `earlier`: an attempt of which nobody knew the end had created it already."""
+
+    product: Product
+    earlier: bool
+
+
+def choices(ports: Ports) -> CatalogChoices:
+    """What a product can be filed under, asked of Manage now."""
+    return ports.manage.catalog_choices()
+
+
+def previewed(ports: Ports, new: NewProduct) -> Json:
+    """What would be created, in words, after a look whether it can be. Raises as `create_product`; sends nothing."""
+    _must_be_free(ports, new, ports.manage.products_named(new.identifier))
+    filed = _filed(ports.manage.catalog_choices(), new)
+    return {
+        "identifier": new.identifier,
+        "description": new.description,
+        "text": new.text,
+        **filed,
+        "product_class": new.product_class,
+        "price": float(new.price),
+        "cost": float(new.cost),
+        "taxable": new.taxable,
+        "vendor_sku": new.vendor_sku,
+    }
+
+
+def create_product(ports: Ports, new: NewProduct, person: Person) -> Created:
+    """Creates the product, once, and notes in the history of the rules who did.
+
+    Raises `Refused` where the catalog has its identifier already, where what it is filed under is not there, and while
+    nobody knows what became of an earlier attempt; `OutcomeUnknown` where this one ends so; and what Manage raises.
+    """
+    standing = ports.directory.product_asked(new.identifier)
+    found = ports.manage.products_named(new.identifier)
+    if found and standing is not None:
+        _record(ports, standing, found[0])
+        return Created(found[0], earlier=True)
+    _must_be_free(ports, new, found)
+    _filed(ports.manage.catalog_choices(), new)
+    asked = ProductAsked(new.identifier, _told(new), sign(ports, person))
+    try:
+        ports.directory.ask_for_product(asked, instead=standing)
+    except (AlreadyThere, Changed):
+        raise _somebody_else(new) from None
+    try:
+        made = ports.manage.create_product(new)
+    except OutcomeUnknown as error:
+        raise _unknown(ports, asked, error) from error
+    except NoEffect as error:
+        if isinstance(error.answered, Product):
+            _record(ports, asked, error.answered)
+        raise
+    except TrueUpError:
+        ports.directory.forget_product(new.identifier)
+        raise
+    _record(ports, asked, made)
+    return Created(made, earlier=False)
+
+
+def _must_be_free(ports: Ports, new: NewProduct, found: Sequence[Product]) -> None:
+    if found:
+        raise Refused(
+            f"the catalog has a product {new.identifier} already: {found[0].description} ({found[0].id})",
+            system=_SYSTEM,
+            remedy="Name that one in the profile, or choose another identifier.",
+        )
+    standing = ports.directory.product_asked(new.identifier)
+    if standing is not None and ports.clock.now() < _settled(ports, standing):
+        raise Refused(
+            f"nobody knows yet what became of {new.identifier}, which {standing.signed.by} has asked for",
+            system=_SYSTEM,
+            remedy=f"Try it again after {_settled(ports, standing):%H:%M} UTC: by then it is in the catalog or not.",
+        )
+
+
+def _filed(found: CatalogChoices, new: NewProduct) -> Json:
+    """The names of what the product is filed under."""
+    subcategory = next((each for each in found.subcategories if each.id == new.subcategory), None)
+    type_ = next((each for each in found.types if each.id == new.type), None)
+    unit = next((each for each in found.units if each.id == new.unit), None)
+    if subcategory is None or type_ is None or (unit is None and new.unit is not None):
+        raise Refused(
+            "Manage does not have the subcategory, the type or the unit that was chosen",
+            system=_SYSTEM,
+            remedy="Load the form again and choose among those that it shows.",
+        )
+    return {
+        "category": subcategory.category,
+        "subcategory": subcategory.name,
+        "type": type_.name,
+        "unit": unit.name if unit is not None else None,
+    }
+
+
+def _record(ports: Ports, asked: ProductAsked, made: Product) -> None:
+    """Notes who had it created, and only then forgets that it was asked for."""
+    what = f"product {made.identifier} was created in ConnectWise Manage as {made.id}: {asked.what}"
+    person = Person(asked.signed.by, asked.signed.origin)
+    for left in reversed(range(_TRIES)):
+        head, rows = finish_edit(ports).checked(), ports.companies.all()
+        try:
+            put_in_force(ports, head, None, [], rows, new_entry(ports, head, rows, [what], person, "console"))
+            break
+        except Changed:
+            if not left:
+                raise
+    ports.directory.forget_product(asked.identifier)
+
+
+def _told(new: NewProduct) -> str:
+    return f"{new.description}, price {new.price:f}, cost {new.cost:f}"
+
+
+def _somebody_else(new: NewProduct) -> Refused:
+    return Refused(
+        f"somebody else creates {new.identifier} just now",
+        system=_SYSTEM,
+        remedy="Look at the catalog in a minute.",
+    )
+
+
+def _unknown(ports: Ports, asked: ProductAsked, error: OutcomeUnknown) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"nobody knows yet whether {asked.identifier} was created: {error}",
+        system=_SYSTEM,
+        request_id=error.request_id,
+        remedy=f"Create it again after {_settled(ports, asked):%H:%M} UTC: it is looked for first, never made twice.",
+    )
+
+
+def _settled(ports: Ports, asked: ProductAsked) -> datetime:
+    """From when on a product that is not there was never made."""
+    return asked.signed.at + timedelta(seconds=ports.limits.settling)
