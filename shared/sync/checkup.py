@@ -13,6 +13,7 @@ from shared.billing.rules import Schedule
 from shared.errors import Gone, NotPermitted, TrueUpError
 from shared.sync.night import JOBS, LONGEST_JOB
 from shared.sync.ports import Ports
+from shared.sync.unfinished import why_nothing_is_written
 
 #: Ticks come every few minutes: a job that is due for so long has nobody who starts it.
 LATE = timedelta(minutes=30)
@@ -49,7 +50,8 @@ def check_up(ports: Ports) -> Iterator[Check]:
 
 
 def check_stored(ports: Ports) -> Iterator[Check]:
-    """What the store tells about schedules, the last night and messages that nobody could work on."""
+    """What the store tells about the rules, schedules, the last night and messages that nobody could work on."""
+    yield _stored("rules", _rules, ports)
     yield _stored("schedules", _schedules, ports)
     yield _stored("last night", _last_night, ports)
     yield _stored("poison", _poison, ports)
@@ -131,6 +133,11 @@ def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:
     yield lambda: ports.manage.products([_NO_PRODUCT])
     if ports.callback_url is not None:
         yield ports.manage.callbacks
+
+
+def _rules(ports: Ports) -> Iterator[str]:
+    if why := why_nothing_is_written(ports):
+        yield why
 
 
 def _schedules(ports: Ports) -> Iterator[str]:

@@ -17,6 +17,7 @@ from shared.sync.decisions import groups_shown
 from shared.sync.desk.company import findings_of
 from shared.sync.ports import Ports
 from shared.sync.undoing import Undone
+from shared.sync.unfinished import why_nothing_is_written
 
 Json = dict[str, Any]
 
@@ -27,7 +28,8 @@ _CHOICES = {kind.value for kind in FindingKind if can_be_chosen_about(kind)}
 def waiting(ports: Ports) -> Json:
     """Every group that waits or was decided about, and the sums of those that wait by kind, guard and currency.
 
-    `undoes` were begun and have not ended.
+    `undoes` were begun and have not ended. `nothing_written` says why nothing that is approved is written at present,
+    None where it is.
     """
     companies = companies_to_decide(ports)
     groups = [
@@ -45,6 +47,7 @@ def waiting(ports: Ports) -> Json:
         "sums": _sums(group for group in shown if group["state"] == "waiting"),
         "groups": shown,
         "undoes": undoes,
+        "nothing_written": why_nothing_is_written(ports),
     }
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from shared.billing.findings import Finding, FindingKind
 from shared.errors import Refused, Retryable, TrueUpError
+from shared.state.company_state import MSP
 from shared.state.edits import Unfinished
 from shared.state.rows import Changed
 from shared.state.rules import Head
@@ -66,6 +67,20 @@ def finish_edit(ports: Ports) -> InForce:
     return InForce(head)
 
 
+def why_nothing_is_written(ports: Ports) -> str | None:
+    """What a person should know of an edit that is not in force for every company; None where there is none.
+
+    Changes nothing.
+    """
+    edit = ports.rules.head().unfinished
+    if edit is None:
+        return None
+    open_ = ports.company_state.load(MSP).findings.get((FindingKind.RULES_UNFINISHED.value, _KEY))
+    if open_ is None:
+        return f"Edition {edit.edition} of the rules is just being put in force. Nothing is written until it is."
+    return f"{open_.finding.text} {open_.finding.remedy}"
+
+
 def _put_in_force(ports: Ports, edit: Unfinished) -> tuple[str, ...]:
     """Stores what the edit makes of companies, and that it is done; answers what could not be stored."""
     standing = {row.id: row.rules_edition for row in ports.companies.all()}
@@ -90,11 +105,12 @@ def _is_ours(key: tuple[str, str]) -> bool:
     return key[0] == FindingKind.RULES_UNFINISHED
 
 
+_KEY = "rules"
 _REMEDY = "Correct what it says. It is tried again by itself at every look and every two minutes."
 
 
 def _finding(edition: int, left: Sequence[str]) -> Finding:
-    return Finding(FindingKind.RULES_UNFINISHED, "rules", f"{_told(edition, left)} Nothing is written.", _REMEDY)
+    return Finding(FindingKind.RULES_UNFINISHED, _KEY, f"{_told(edition, left)} Nothing is written.", _REMEDY)
 
 
 def _told(edition: int, left: Sequence[str]) -> str:

@@ -47,6 +47,7 @@ def test_after_a_good_night_everything_is_in_order_and_nothing_is_changed(house:
         "storage",
         "ConnectWise Manage",
         b.SOURCE,
+        "rules",
         "schedules",
         "last night",
         "poison",

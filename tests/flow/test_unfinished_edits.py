@@ -20,7 +20,10 @@ from shared.sync.night import nightly
 from shared.sync.rule_edits import edit_rules
 from shared.sync.unfinished import ONLY_PLANNED, finish_edit
 from tests import builders as b
+from tests.fakes.app import app_for
+from tests.fakes.browser import Browser
 from tests.fakes.house import House, Killed
+from tests.flow.test_console import ADMIN, PLATFORM
 
 PAT = Person("pat@birchline.example", "203.0.113.7")
 KIM = Person("kim@birchline.example")
@@ -295,6 +298,10 @@ def test_while_an_edit_cannot_be_in_force_for_every_company_all_of_them_are_only
         edit_rules(house.ports, [licence(2, price="1")], PAT)
     with pytest.raises(Refused, match="not in force for every company"):
         rulebook.import_rules(house.ports, DOCUMENT)
+
+    visitor = Browser(app_for(house.ports, PLATFORM), ADMIN)
+    for page in ("/console/setup", "/console/approvals"):
+        assert "company 3: state: a company's rules was written by a newer TrueUp" in visitor.get(page).words
 
     house.tables.put("CompanyState", "3", "rules|", sound.values)
     house.clock.pass_by(days=1)

@@ -39,6 +39,7 @@ def approvals(request: Request, ports: House, who: Reader) -> Response:
         sections=_sections(waiting),
         decided=[group for group in told["groups"] if group["state"] != "waiting"],
         undoes=told["undoes"],
+        nothing_written=told["nothing_written"],
         questions=inbox.questions(ports),
         may_decide=who.may(Role.BILLER),
         kinds=words.KINDS,

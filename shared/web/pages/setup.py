@@ -17,7 +17,12 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.RE
 
 _PATH = "/console/setup"
 #: What the checks of the night are called, by their names for `doctor`.
-_CHECKS = {"schedules": "Schedules", "last night": "The last night", "poison": "Messages that could not be worked on"}
+_CHECKS = {
+    "rules": "Rules",
+    "schedules": "Schedules",
+    "last night": "The last night",
+    "poison": "Messages that could not be worked on",
+}
 
 
 @router.get("/console")
