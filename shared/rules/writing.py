@@ -22,7 +22,7 @@ _SECTIONS = {
     "fleet": "Once more than percent of the companies of a run (after or more) reduce, the rest is only planned.",
     "adoptable_marks": "Beginnings of other tools' serial numbers; such lines may be adopted where a company says so.",
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
-    "retention": "For how many days the history of companies and the runs are kept, 60 at least.",
+    "retention": "For how many days the history of companies and rules, and the runs are kept, 60 at least.",
     "people": "Who sees and decides about some companies only: only or without their numbers. Administrators see all.",
     "schedules": (
         f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}. hourly only reads its sources,\n"

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from shared.billing.rules import (
-    Approvals,
-    BillingProfile,
-    FleetLimit,
-    Guards,
-    Remit,
-    Retention,
-    Rules,
-    Schedule,
-    SkuPolicy,
-)
-from shared.billing.subscribers import ServiceHealth, Subscriber
-from shared.errors import Gone, Refused
+from shared.billing.rules import Rules
+from shared.errors import Gone
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_parts, row_key
 from shared.state.edits import (
     ENTRY,
@@ -46,6 +35,7 @@ from shared.state.rows import (
     Row,
     in_transactions,
 )
+from shared.state.rules_rows import rows_of_rules, rules_of
 from shared.state.tables import TableAccess
 
 TABLE = "Rules"
@@ -81,27 +71,7 @@ class Head:
         return self.kept[0].version if self.kept else 0
 
 
-@dataclass(frozen=True, slots=True)
-class General:
-    """What the rules hold once."""
-
-    guards: Guards
-    adoptable_marks: tuple[str, ...]
-    approvals: Approvals = field(default_factory=Approvals)
-    fleet: FleetLimit = field(default_factory=FleetLimit)
-    retention: Retention = field(default_factory=Retention)
-    people: tuple[Remit, ...] = ()
-    service_health: ServiceHealth | None = None
-
-
 _HEAD_DOCUMENT = Document("head of the rules", Head)
-_DOCUMENTS: dict[str, Document[Any]] = {
-    "general": Document("rules", General),
-    "policy": Document("SKU policy", SkuPolicy),
-    "profile": Document("billing profile", BillingProfile),
-    "schedule": Document("schedule", Schedule),
-    "subscriber": Document("subscriber", Subscriber),
-}
 
 
 class RulesStore:
@@ -153,7 +123,7 @@ class RulesStore:
         head, standing = self._head()
         _must_be(head, expected, edition)
         self._sweep(head)
-        rows = list(_rows(rules))
+        rows = list(rows_of_rules(rules))
         saved = SavedVersion(expected + 1, uuid.uuid4().hex, len(rows))
         prefix = _prefix(saved)
         inserts = [InsertRow(f"{prefix}{key}", document) for key, document in rows]
@@ -198,6 +168,24 @@ class RulesStore:
         first = f"{HISTORY}{SEPARATOR}" if before is None else row_key(HISTORY, to_go(before - 1))
         rows = self._tables.query(TABLE, _PARTITION, first=first, before=f"{HISTORY}{AFTER_SEPARATOR}", limit=limit)
         return [ENTRY.decode(row.values) for row in rows]
+
+    def prune_history(self, before: datetime, most: int) -> int:
+        """Removes at most so many changes from before then (UTC), never the newest, and says how many.
+
+        Later editions were made later, so halving finds where the old ones begin.
+        """
+        old, kept = 0, self._head()[0].edition
+        while kept - old > 1:
+            middle = (old + kept) // 2
+            newest = self.history(1, before=middle + 1)
+            if newest and newest[0].signed.at >= before:
+                kept = middle
+            else:
+                old = middle
+        first, last = row_key(HISTORY, to_go(old)), f"{HISTORY}{AFTER_SEPARATOR}"
+        rows = list(self._tables.query(TABLE, _PARTITION, first=first, before=last, select=[], limit=most))
+        self._remove([row.row for row in rows])
+        return len(rows)
 
     def _head(self) -> tuple[Head, Row | None]:
         row = self._tables.get(TABLE, _PARTITION, _HEAD)
@@ -244,31 +232,7 @@ class RulesStore:
         if len(rows) != saved.rows:
             # Saves that came between have swept this version away.
             raise Changed(f"version {saved.version} of the rules was replaced while it was read", system=_SYSTEM)
-        found: dict[str, list[Any]] = {kind: [] for kind in _DOCUMENTS}
-        for row in rows:
-            kind = key_parts(row.row)[2]
-            if kind not in found:
-                raise Refused(
-                    f"the rules hold a row of unknown kind {kind!r}",
-                    system=_SYSTEM,
-                    remedy="It was written by a newer TrueUp: deploy that one again.",
-                )
-            found[kind].append(_DOCUMENTS[kind].decode(row.values))
-        (general,) = found["general"]
-        return Rules(
-            version=saved.version,
-            profiles={profile.id: profile for profile in found["profile"]},
-            policies=tuple(found["policy"]),
-            guards=general.guards,
-            schedules=tuple(found["schedule"]),
-            adoptable_marks=general.adoptable_marks,
-            approvals=general.approvals,
-            fleet=general.fleet,
-            retention=general.retention,
-            subscribers=tuple(found["subscriber"]),
-            people=general.people,
-            service_health=general.service_health,
-        )
+        return rules_of(saved.version, rows)
 
     def _sweep(self, head: Head) -> None:
         """Removes versions no longer kept and what dead saves left. A save still under way is above the head."""
@@ -280,29 +244,6 @@ class RulesStore:
     def _remove(self, keys: Sequence[str]) -> None:
         for batch in in_transactions([DeleteRow(key) for key in keys]):
             self._tables.transact(TABLE, _PARTITION, batch)
-
-
-def _rows(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One row per profile, policy, schedule and subscriber, keyed by its place, because their order is the author's."""
-    general = General(
-        rules.guards,
-        rules.adoptable_marks,
-        rules.approvals,
-        rules.fleet,
-        rules.retention,
-        rules.people,
-        rules.service_health,
-    )
-    parts: dict[str, Sequence[Any]] = {
-        "general": [general],
-        "policy": rules.policies,
-        "profile": list(rules.profiles.values()),
-        "schedule": rules.schedules,
-        "subscriber": rules.subscribers,
-    }
-    for kind, values in parts.items():
-        for place, value in enumerate(values):
-            yield row_key(kind, f"{place:06d}"), _DOCUMENTS[kind].encode(value)
 
 
 def _prefix(saved: SavedVersion) -> str:

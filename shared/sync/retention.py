@@ -38,7 +38,7 @@ def prune_history(ports: Ports, company: int) -> None:
 
 
 def prune_runs(ports: Ports) -> None:
-    """Lets go of the oldest runs, of the balances as old as history, and of the MSP's own history."""
+    """Lets go of the oldest runs, of balances and changes of the rules as old as history, and of the MSP's own."""
     with _harmless("old runs"):
         before = ports.clock.now() - _days(ports.rules.load().retention.runs_days)
         runs = ports.runs.prune(before, _MOST_ROWS)
@@ -48,6 +48,8 @@ def prune_runs(ports: Ports) -> None:
         for _ in range(_MONTHS_BACK):
             month = month.replace(day=1) - timedelta(days=1)
             ports.balances.forget(month)
+    with _harmless("old changes of the rules"):
+        ports.rules.prune_history(history_kept_since(ports), _MOST_ENTRIES)
     _prune_history(ports, MSP)
 
 

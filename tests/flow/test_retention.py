@@ -11,14 +11,18 @@ from shared.billing.lines import LedgerRow, LineValues, one_off_stamp
 from shared.billing.rules import Retention
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.errors import Retryable
+from shared.rules.editing import Edit, Section
 from shared.state.company_state import AddHistory, Put, StateKind
 from shared.state.records import HistoryEntry, Outcome
 from shared.state.runs import RunHeader
-from shared.sync import lanes, night, retention, views
+from shared.sync import lanes, night, retention, rule_history, views
+from shared.sync.approvals import Person
+from shared.sync.rule_edits import edit_rules
 from tests import builders as b
 from tests.fakes.house import START, House
 from tests.flow.test_history import CHANGE
 
+PAT = Person("pat@birchline.example")
 LONG_AGO = date(2024, 12, 1)
 
 
@@ -74,6 +78,28 @@ def test_what_can_be_undone_is_kept_whatever_the_rules_say() -> None:
         house.clock.pass_by(days=1)
     house.clock.pass_by(days=-7)
     assert ages(house, 1) == [50]
+
+
+def test_changes_of_the_rules_go_when_they_are_as_old_as_history_and_the_newest_stays() -> None:
+    house = house_with()
+    house.clock.pass_by(days=-1000)
+    for days in (1, 279, 20, 500):
+        edit_rules(house.ports, [Edit(Section.PROFILES, {"id": "premium", "name": f"After {days}"})], PAT)
+        house.clock.pass_by(days=days)
+    house.clock.pass_by(days=200)
+
+    a_night(house)
+    kept = rule_history.page(house.ports, 50, None)
+    assert [entry["what"] for entry in kept["entries"]] == [
+        ["profile premium: name After 20 → After 500"],
+        ["profile premium: name After 279 → After 20"],
+    ]
+    assert kept["next"] is None
+    assert house.ports.rules.load().profiles["premium"].name == "After 500"
+
+    house.clock.pass_by(days=2000)
+    a_night(house)
+    assert len(rule_history.page(house.ports, 50, None)["entries"]) == 1
 
 
 def test_a_night_lets_go_of_a_bounded_number_of_entries_and_the_next_goes_on() -> None:
