@@ -11,7 +11,7 @@ from itertools import groupby
 from shared.billing.findings import FindingKind
 from shared.billing.subscribers import Subscriber, Topic
 from shared.notices.languages import day_in, money_in
-from shared.notices.picture import Done, Failed, Open, Picture, Waits
+from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits
 
 #: So many entries of one section are told; the rest is counted, and stands in the console.
 MOST_ENTRIES = 200
@@ -23,11 +23,15 @@ _UNREAD = frozenset({FindingKind.READ_FAILED.value, FindingKind.CONSENT_LOST.val
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing: a sentence, what it comes to in money ("" where nothing), and what to do or to know beside it."""
+    """One thing: a sentence, what it comes to in money ("" where nothing), and what to do or to know beside it.
+
+    `says_amount`: the sentence says the amount already.
+    """
 
     text: str
     amount: str = ""
     notes: tuple[str, ...] = ()
+    says_amount: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +108,13 @@ def _only_for(subscriber: Subscriber, picture: Picture) -> Picture:
 def _happened(subscriber: Subscriber, told: Picture, since: datetime) -> Iterator[Section]:
     if subscriber.wants(Topic.WAITING) and told.waits:
         waits = sorted(told.waits, key=lambda each: (each.name, each.company, each.since))
-        total = _effect(subscriber, _sum(w.monthly for w in waits), _sum(w.one_off for w in waits))
+        total = _amount(subscriber, (effect for each in waits for effect in each.effects))
         entries = [(each.company, each.name, _waiting(subscriber, each)) for each in waits]
         yield _section("Waits for you", entries, f"All of it: {total}." if total else "", "/approvals")
     done = [each for each in told.done if each.at >= since]
     if subscriber.wants(Topic.CHANGES) and done:
         done.sort(key=lambda each: (each.name, each.company, each.at))
-        total = _effect(subscriber, _sum(d.monthly for d in done), _sum(d.one_off for d in done))
+        total = _amount(subscriber, (each.effect for each in done))
         entries = [(each.company, each.name, _change(subscriber, each)) for each in done]
         yield _section("Changed in ConnectWise Manage", entries, f"All of it: {total}." if total else "")
 
@@ -136,15 +140,16 @@ def _findings(title: str, subscriber: Subscriber, found: Iterable[Open]) -> Iter
 
 def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
     """What customers used and were not billed for, as far as it was found this month or is known now."""
-    raised = _sum(each.monthly for each in told.done if each.day >= month and each.monthly > 0)
-    waiting = _sum(each.monthly for each in told.waits if each.monthly > 0)
-    observed = _sum(each.raised for each in told.observed)
+    raised = [each.effect for each in told.done if each.day >= month and each.effect.monthly > 0]
+    waiting = [effect for each in told.waits if _monthly(each.effects) > 0 for effect in each.effects]
+    observed = [effect for each in told.observed for effect in each.raised]
     told_sums = [
         ("Invoices were raised this month, each from then on, by", raised),
         ("Waiting for a decision that would raise them by", waiting),
         ("At companies that are only observed they would be raised by", observed),
     ]
-    entries = tuple(Entry(text, money_in(subscriber.language, amount)) for text, amount in told_sums if amount)
+    amounts = [(text, _amount(subscriber, _without_once(effects), "")) for text, effects in told_sums]
+    entries = tuple(Entry(text, amount) for text, amount in amounts if amount)
     whole = (OfCompany(None, "", entries),) if entries else ()
     summary = "" if entries else "None was found this month."
     return Section("Leak found this month", 0, summary, whole)
@@ -174,12 +179,18 @@ def _noted_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 def _waiting(subscriber: Subscriber, each: Waits) -> Entry:
     held = [f"Held: {each.held}"] if each.held else []
     since = f"Waits since {day_in(subscriber.language, each.since.date())}."
-    return Entry(" ".join(each.sentences), _effect(subscriber, each.monthly, each.one_off), (*held, since))
+    return _with_amount(subscriber, " ".join(each.sentences), each.effects, (*held, since))
 
 
 def _change(subscriber: Subscriber, each: Done) -> Entry:
     text = (f"On the invoice: {each.users_text}",) if subscriber.users and each.users_text else ()
-    return Entry(each.sentence, _effect(subscriber, each.monthly, each.one_off), text)
+    return _with_amount(subscriber, each.sentence, [each.effect], text)
+
+
+def _with_amount(subscriber: Subscriber, text: str, effects: Sequence[Effect], notes: tuple[str, ...]) -> Entry:
+    """Sentences of the plan tell amounts without a currency."""
+    bare = _amount(subscriber, [replace(effect, currency="") for effect in effects])
+    return Entry(text, _amount(subscriber, effects), notes, says_amount=bare in text)
 
 
 def _failure(each: Failed) -> Entry:
@@ -191,15 +202,25 @@ def _finding(subscriber: Subscriber, each: Open) -> Entry:
     return Entry(each.text, notes=(each.remedy, since))
 
 
-def _effect(subscriber: Subscriber, monthly: Decimal, one_off: Decimal) -> str:
-    """+50.00 an invoice, +12.50 once."""
-    parts = [(monthly, "an invoice"), (one_off, "once")]
-    return ", ".join(f"{money_in(subscriber.language, amount)} {when}" for amount, when in parts if amount)
+def _amount(subscriber: Subscriber, effects: Iterable[Effect], invoice: str = " an invoice") -> str:
+    """The sums by currency: +50.00 USD an invoice, +12.50 USD once."""
+    told = list(effects)
+    parts: list[str] = []
+    for currency in sorted({effect.currency for effect in told}):
+        same = [effect for effect in told if effect.currency == currency]
+        once = sum((effect.one_off for effect in same), Decimal(0))
+        for amount, when in ((_monthly(same), invoice), (once, " once")):
+            parts += [f"{money_in(subscriber.language, amount, currency)}{when}"] if amount else []
+    return ", ".join(parts)
+
+
+def _without_once(effects: Iterable[Effect]) -> list[Effect]:
+    return [replace(effect, one_off=Decimal(0)) for effect in effects]
+
+
+def _monthly(effects: Iterable[Effect]) -> Decimal:
+    return sum((effect.monthly for effect in effects), Decimal(0))
 
 
 def _of(found: Iterable[Open], kinds: frozenset[str]) -> list[Open]:
     return [each for each in found if each.kind in kinds]
-
-
-def _sum(amounts: Iterable[Decimal]) -> Decimal:
-    return sum(amounts, Decimal(0))

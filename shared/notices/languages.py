@@ -30,10 +30,10 @@ def day_in(language: Language, day: date) -> str:
     return day.strftime(_MANNERS[language].day)
 
 
-def money_in(language: Language, amount: Decimal) -> str:
-    """An amount with its sign and two decimals, without a currency: +1,234.50, -1.234,50."""
+def money_in(language: Language, amount: Decimal, currency: str = "") -> str:
+    """An amount with its sign and two decimals, and its currency where that is known: +1,234.50 USD, -1.234,50."""
     cents = amount.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     manner = _MANNERS[language]
     whole, _, fraction = f"{abs(cents):,.2f}".partition(".")
     sign = "-" if cents < 0 else "+" if cents > 0 else ""
-    return f"{sign}{whole.replace(',', manner.thousands)}{manner.decimal}{fraction}"
+    return f"{sign}{whole.replace(',', manner.thousands)}{manner.decimal}{fraction} {currency}".rstrip()

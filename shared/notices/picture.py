@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from shared.billing.plan import Change, Group
 from shared.billing.rules import Mode
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
@@ -18,8 +19,17 @@ _READ_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What something comes to in one currency, "" where Manage tells none: on each invoice from then on, and once."""
+
+    currency: str
+    monthly: Decimal
+    one_off: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
-    """A change that was written: when (UTC), on which business day, and its money effect in the agreement's currency.
+    """A change that was written: when (UTC), on which business day, and its money effect.
 
     `users_text` is the text on the invoice, which may hold the names of users.
     """
@@ -29,20 +39,21 @@ class Done:
     at: datetime
     day: date
     sentence: str
-    monthly: Decimal
-    one_off: Decimal
+    effect: Effect
     users_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A group that waits for a person since then (UTC). `held` is why a guard holds it, None where none does."""
+    """A group that waits for a person since then (UTC), with the effect of each of its changes.
+
+    `held` is why a guard holds it, None where none does.
+    """
 
     company: int
     name: str
     sentences: tuple[str, ...]
-    monthly: Decimal
-    one_off: Decimal
+    effects: tuple[Effect, ...]
     held: str | None
     since: datetime
 
@@ -71,10 +82,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What would be written at a company that is only observed: what each invoice would be raised by."""
+    """What would be written at a company that is only observed: groups that would raise each invoice."""
 
     company: int
-    raised: Decimal
+    raised: tuple[Effect, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +111,7 @@ def take_picture(ports: Ports, since: datetime) -> Picture:
     observed: list[Observed] = []
     for row in ports.companies.all():
         state = ports.company_state.load(row.id)
-        done += _done(row, _entries(ports, row.id, since))
+        done += _done(row, _entries(ports, row.id, since), state)
         waits += _waits(row, state)
         found += open_of(row, state)
         failed += _failed(ports, row)
@@ -135,14 +146,14 @@ def _entries(ports: Ports, company: int, since: datetime) -> Iterator[HistoryEnt
         place = page[-1].at, page[-1].id
 
 
-def _done(row: CompanyRow, entries: Iterable[HistoryEntry]) -> Iterator[Done]:
+def _done(row: CompanyRow, entries: Iterable[HistoryEntry], state: CompanyState) -> Iterator[Done]:
     for entry in entries:
         change = entry.change
         if change is None:
             continue  # a decision by a person; what came of it is an entry of its own
         text = change.after.invoice_description if change.after is not None else ""
         day = entry.day or entry.at.date()
-        yield Done(row.id, row.name, entry.at, day, change.sentence, change.monthly, change.one_off, text or "")
+        yield Done(row.id, row.name, entry.at, day, change.sentence, _effect(change, state), text or "")
 
 
 def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
@@ -150,8 +161,18 @@ def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
         return
     for group in waiting_groups(state):
         sentences = tuple(change.sentence for change in group.changes)
-        since = state.waiting[group.hash].since
-        yield Waits(row.id, row.name, sentences, group.monthly, group.one_off, group.held, since)
+        since, effects = state.waiting[group.hash].since, _effects(group, state)
+        yield Waits(row.id, row.name, sentences, effects, group.held, since)
+
+
+def _effects(group: Group, state: CompanyState) -> tuple[Effect, ...]:
+    return tuple(_effect(change, state) for change in group.changes)
+
+
+def _effect(change: Change, state: CompanyState) -> Effect:
+    """In the currency in which its agreement was last seen to be billed."""
+    agreements = (one for one in state.overview.agreements if one.id == change.key.agreement)
+    return Effect(next((one.currency or "" for one in agreements), ""), change.monthly, change.one_off)
 
 
 def _failed(ports: Ports, row: CompanyRow) -> Iterator[Failed]:
@@ -164,5 +185,5 @@ def _failed(ports: Ports, row: CompanyRow) -> Iterator[Failed]:
 
 def _observed(row: CompanyRow, state: CompanyState) -> Iterator[Observed]:
     if row.mode is Mode.OBSERVE and state.plan is not None:
-        raised = [group.monthly for group in state.plan.groups if group.monthly > 0]
-        yield Observed(row.id, sum(raised, Decimal(0)))
+        raised = [effect for group in state.plan.groups if group.monthly > 0 for effect in _effects(group, state)]
+        yield Observed(row.id, tuple(raised))

@@ -392,6 +392,21 @@ def test_more_than_fits_is_counted_and_said(house):
     assert Decimal(unmapped) == 205
 
 
+def test_sums_of_several_currencies_stand_beside_each_other_and_are_never_added_up(house):
+    for company, currency in ((250, "USD"), (251, "EUR"), (252, "EUR")):
+        house.company(company, [b.count(12)], [b.addition(company + 8000, 10)])
+        for number, agreement in house.manage.agreements_.items():
+            if agreement.company_id == company:
+                house.manage.agreements_[number] = replace(agreement, currency=currency)
+        house.sync(company, run=f"run-{company}")
+
+    house.pass_days(1)
+
+    assert "All of it: +100.00 EUR an invoice, +50.00 USD an invoice." in house.mail.last.text
+    assert "from then on, by [+100.00 EUR, +50.00 USD]" in house.mail.last.text
+    assert ">+50.00 USD an invoice</td>" in house.mail.last.html
+
+
 def test_the_example_of_the_docs_is_what_the_program_says(house):
     """Print `told` and put it into the page when this fails on purpose."""
     for company, name, mode in ((250, "Alder & Finch", Mode.AUTO), (251, "Mill Road Joinery", Mode.APPROVE)):
