@@ -84,6 +84,12 @@ param microsoftCaFile string = ''
 @description('Microsoft CSV of product names: an https URL or a file of the package. Empty: known names only.')
 param microsoftSkuNames string = ''
 
+@description('Address of Partner Center, which tells the terms of subscriptions. Empty: it is not asked.')
+param microsoftPartnerCenterUrl string = ''
+
+@description('Scope of tokens for Partner Center. Empty: that of its address.')
+param microsoftPartnerCenterScope string = ''
+
 @description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
 param microsoftAzureCurrency string = ''
 
@@ -354,6 +360,8 @@ module settings 'settings.bicep' = {
     microsoftGraphUrl: microsoftGraphUrl
     microsoftCaFile: microsoftCaFile
     microsoftSkuNames: microsoftSkuNames
+    microsoftPartnerCenterUrl: microsoftPartnerCenterUrl
+    microsoftPartnerCenterScope: microsoftPartnerCenterScope
     microsoftAzureCurrency: microsoftAzureCurrency
     microsoftAzureSettledDays: microsoftAzureSettledDays
     pax8ClientId: pax8ClientId

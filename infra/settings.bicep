@@ -71,6 +71,12 @@ param microsoftCaFile string
 @description('Microsoft CSV of product names: an https URL or a file of the package. Empty: known names only.')
 param microsoftSkuNames string
 
+@description('Address of Partner Center; empty: it is not asked.')
+param microsoftPartnerCenterUrl string
+
+@description('Scope of tokens for Partner Center.')
+param microsoftPartnerCenterScope string
+
 @description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
 param microsoftAzureCurrency string
 
@@ -219,6 +225,8 @@ var microsoft = empty(microsoftClientId) ? {} : {
   MICROSOFT_GRAPH_URL: microsoftGraphUrl
   MICROSOFT_CA_FILE: microsoftCaFile
   MICROSOFT_SKU_NAMES: microsoftSkuNames
+  MICROSOFT_PARTNER_CENTER_URL: microsoftPartnerCenterUrl
+  MICROSOFT_PARTNER_CENTER_SCOPE: microsoftPartnerCenterScope
   MICROSOFT_AZURE_CURRENCY: microsoftAzureCurrency
   MICROSOFT_AZURE_SETTLED_DAYS: microsoftAzureSettledDays
   NOTICE_MAILBOX: noticeMailbox

@@ -126,6 +126,16 @@ SETTINGS = (
     Setting("MICROSOFT_CA_FILE", "certificate authority for these two, a PEM file", "/home/site/certs/proxy.pem"),
     Setting("MICROSOFT_SKU_NAMES", "Microsoft's CSV of product names: a file or an https URL", "/data/sku-names.csv"),
     Setting(
+        "MICROSOFT_PARTNER_CENTER_URL",
+        "Partner Center, which tells the terms of subscriptions; left out, it is not asked",
+        "https://api.partnercenter.microsoft.com/v1",
+    ),
+    Setting(
+        "MICROSOFT_PARTNER_CENTER_SCOPE",
+        "scope of tokens for it; that of its address when left out",
+        "https://api.partnercenter.microsoft.com/.default",
+    ),
+    Setting(
         "MICROSOFT_AZURE_CURRENCY",
         "currency in which Microsoft bills Azure to the first partner tenant; left out, Azure usage is not read",
         "USD",

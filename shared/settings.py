@@ -204,6 +204,8 @@ def _microsoft(given: Given) -> Callable[[], MicrosoftSettings]:
         authority=_authority(given) or MicrosoftSettings.authority,
         graph_url=given.url("MICROSOFT_GRAPH_URL") or MicrosoftSettings.graph_url,
         ca_file=given.file("MICROSOFT_CA_FILE"),
+        partner_center_url=given.url("MICROSOFT_PARTNER_CENTER_URL"),
+        partner_center_scope=given.text("MICROSOFT_PARTNER_CENTER_SCOPE") or MicrosoftSettings.partner_center_scope,
         sku_names=given.url("MICROSOFT_SKU_NAMES") if "://" in (sku_names or "") else given.file("MICROSOFT_SKU_NAMES"),
     )
 

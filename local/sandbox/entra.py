@@ -11,7 +11,12 @@ from aiohttp import web
 
 from local.sandbox.world import Consent, Msp, Tenant
 
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+GRAPH, PARTNER_CENTER = "graph", "partner center"
+#: What tokens are for, by the scope with which they are asked for.
+_AUDIENCES = {
+    "https://graph.microsoft.com/.default": GRAPH,
+    "https://api.partnercenter.microsoft.com/.default": PARTNER_CENTER,
+}
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 #: AADSTS code by what is wrong with the tenant: HTTP status, OAuth error, text.
@@ -23,18 +28,18 @@ _CONSENT_REFUSALS = {
 
 
 class Tokens:
-    """The access tokens given out, each bound to one tenant. They mean nothing to anybody else."""
+    """The access tokens given out, each bound to one tenant and one audience. They mean nothing to anybody else."""
 
     def __init__(self) -> None:
-        self._tenants: dict[str, str] = {}
+        self._tenants: dict[tuple[str, str], str] = {}
 
-    def issue(self, tenant: str) -> str:
+    def issue(self, tenant: str, audience: str) -> str:
         token = secrets.token_urlsafe(32)
-        self._tenants[token] = tenant
+        self._tenants[token, audience] = tenant
         return token
 
-    def tenant_of(self, token: str) -> str | None:
-        return self._tenants.get(token)
+    def tenant_of(self, token: str, audience: str = GRAPH) -> str | None:
+        return self._tenants.get((token, audience))
 
 
 class TokenRefused(Exception):
@@ -64,7 +69,7 @@ def grant(msp: Msp, tenant_name: str, form: Mapping[str, str]) -> Tenant:
         raise TokenRefused(*_refusal(Consent.GONE, tenant_name))
     if form.get("grant_type") != "client_credentials":
         raise TokenRefused(400, "unsupported_grant_type", 70003, "The app requested an unsupported grant type.")
-    if form.get("scope") != GRAPH_SCOPE:
+    if form.get("scope") not in _AUDIENCES:
         raise TokenRefused(400, "invalid_scope", 1002012, "The scope must end in /.default for client credentials.")
     if form.get("client_id") != msp.client_id:
         raise TokenRefused(*_refusal(Consent.MISSING, tenant_name))
@@ -110,7 +115,7 @@ def entra_routes(msp: Msp, tokens: Tokens) -> list[web.RouteDef]:
         except TokenRefused as refused:
             return web.json_response(refused.body(), status=refused.status)
         answer = {"token_type": "Bearer", "expires_in": 3599, "ext_expires_in": 3599}
-        return web.json_response({**answer, "access_token": tokens.issue(tenant.id)})
+        return web.json_response({**answer, "access_token": tokens.issue(tenant.id, _AUDIENCES[form["scope"]])})
 
     return [
         web.get("/{tenant}/v2.0/.well-known/openid-configuration", configuration),

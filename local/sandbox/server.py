@@ -25,6 +25,7 @@ from local.sandbox.graph.mail import PostOffice
 from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.huntress import Huntress
 from local.sandbox.manage.app import manage_routes
+from local.sandbox.partner_center import partner_center_routes
 from local.sandbox.pax8 import Pax8, pax8_routes
 from local.sandbox.switches import Switches
 from local.sandbox.tls import server_context
@@ -112,6 +113,7 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     app.add_routes(Cove(msp.cove).routes())
     app.add_routes(manage_routes(msp.records, sandbox.clock, sandbox.switches, msp.account))
     app.add_routes(entra_routes(msp, tokens))
+    app.add_routes(partner_center_routes(msp, tokens, sandbox.clock))
     app.add_routes(pax8_routes(Pax8(msp.pax8)))
     return app
 

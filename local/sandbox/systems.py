@@ -10,12 +10,14 @@ from local.sandbox.cove import PATH as COVE_PATH
 from local.sandbox.graph.routes import PREFIX as GRAPH_PREFIX
 from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.manage.app import route_template
+from local.sandbox.partner_center import PREFIX as PARTNER_CENTER_PREFIX
 from local.sandbox.pax8.routes import PREFIX as PAX8_PREFIX
 
-SYSTEMS = ("manage", "graph", "entra", "pax8", "huntress", "cove")
+SYSTEMS = ("manage", "graph", "entra", "partnercenter", "pax8", "huntress", "cove")
 
 _PATHS = (
     ("graph", re.compile(r"/graph/")),
+    ("partnercenter", re.compile(PARTNER_CENTER_PREFIX + "/")),
     ("pax8", re.compile(PAX8_PREFIX + "/")),
     ("huntress", re.compile(HUNTRESS_PREFIX + "/")),
     ("cove", re.compile(COVE_PATH)),
@@ -37,6 +39,6 @@ def route_of(request: web.Request) -> str:
     if request.match_info.route.resource is None:
         return request.path
     template = route_template(request)
-    for prefix in (GRAPH_PREFIX, PAX8_PREFIX, HUNTRESS_PREFIX):
+    for prefix in (GRAPH_PREFIX, PARTNER_CENTER_PREFIX, PAX8_PREFIX, HUNTRESS_PREFIX):
         template = template.removeprefix(prefix)
     return "/" + template.lstrip("/")

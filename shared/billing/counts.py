@@ -77,7 +77,8 @@ class Subscription:
 
     `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then. `changed` as
     on `Count`, for this subscription alone. `revision` is the vendor's mark that changes with the subscription. `usage`
-    where it is charged for what was used.
+    where it is charged for what was used. `term` is how long it runs (`P1M`, `P1Y`), `auto_renews` whether for another
+    term by itself; None where the vendor does not tell.
     """
 
     id: str
@@ -92,6 +93,8 @@ class Subscription:
     changed: tuple[tuple[date, Decimal], ...] = ()
     revision: str | None = None
     usage: Usage | None = None
+    term: str | None = None
+    auto_renews: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from shared.errors import Misconfigured
 _CHUNK_BYTES = 64 * 1024
 
 #: Where the systems that we talk to put the id under which they can look a call up.
-_REQUEST_IDS = ("x-cw-request-id", "x-request-id", "request-id", "x-correlation-id", "cf-ray")
+_REQUEST_IDS = ("x-cw-request-id", "x-request-id", "request-id", "x-correlation-id", "ms-requestid", "cf-ray")
 
 
 @dataclass(frozen=True)

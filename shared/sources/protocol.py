@@ -95,6 +95,14 @@ class ChargingSource(Source, Protocol):
 
 
 @runtime_checkable
+class CompletedSource(Source, Protocol):
+    """A source whose counts are completed by another interface of its vendor, without which they go on."""
+
+    def completion_problems(self) -> list[str]:
+        """As `check`, for what completes the counts alone. Asks it something small; never raises, shows no secret."""
+
+
+@runtime_checkable
 class RelatedSource(Source, Protocol):
     """A source that we may read a customer of only as long as a relationship with it lasts."""
 

@@ -22,6 +22,8 @@ class Bought:
     owned: bool | None = None
     renews: date | None = None
     committed_until: date | None = None
+    term: str | None = None
+    auto_renews: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

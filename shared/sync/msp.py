@@ -9,7 +9,7 @@ from shared.billing.counts import Customer
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
 from shared.errors import NotPermitted, TrueUpError
-from shared.sources.protocol import Source
+from shared.sources.protocol import CompletedSource, Source
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, Drop, Put, StateChange, StateKind
 from shared.state.records import OpenFinding
@@ -33,9 +33,8 @@ def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Find
         else:
             ports.directory.keep_customers(source.name, customers, ports.clock.business_now())
             wanted = [each for each in customers if (source.name, canonical(each.id)) not in ignored]
-            found += settle(
-                ports, _is_about(source), [*_new(source, wanted, companies), *_gone(source, customers, companies)]
-            )
+            current = [*_new(source, wanted, companies), *_gone(source, customers, companies), *_incomplete(source)]
+            found += settle(ports, _is_about(source), current)
     return found
 
 
@@ -80,6 +79,16 @@ def _gone(source: Source, customers: Iterable[Customer], companies: Iterable[Com
         for link in company.links
         if link.source == source.name and not link.removed and canonical(link.customer) not in listed
     ]
+
+
+def _incomplete(source: Source) -> list[Finding]:
+    """That what completes a source's counts does not answer; counts go on without it."""
+    problems = source.completion_problems() if isinstance(source, CompletedSource) else []
+    if not problems:
+        return []
+    text = f"What completes its counts, such as terms, was not read; they go on without it. {' '.join(problems)}"
+    remedy = "Nothing for a night, then what the sentence says; what is remembered of terms holds until then."
+    return [Finding(FindingKind.READ_FAILED, f"{source.name}/completion", text, remedy)]
 
 
 def _failure(source: Source, error: TrueUpError) -> Finding:

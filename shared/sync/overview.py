@@ -119,7 +119,17 @@ def _licence(count: Count) -> Licence:
     bought = None
     if count.subscriptions is not None:
         bought = tuple(
-            Bought(one.id, one.quantity, one.status, one.trial, one.owned, one.renews, one.committed_until)
+            Bought(
+                one.id,
+                one.quantity,
+                one.status,
+                one.trial,
+                one.owned,
+                one.renews,
+                one.committed_until,
+                one.term,
+                one.auto_renews,
+            )
             for one in count.subscriptions
         )
     users = len(count.holders) if count.holders is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
@@ -38,6 +39,15 @@ def day(value: date | datetime | str | None) -> str:
 def month(value: str) -> str:
     """A month told as 2021-02: `Feb 2021`."""
     return f"{date.fromisoformat(f'{value}-01'):%b %Y}"
+
+
+def term(value: str) -> str:
+    """A term in words, of what ISO 8601 writes as `P1Y`: `1 year`; anything else stays as it is."""
+    told = re.fullmatch(r"P(\d+)([MY])", value)
+    if told is None:
+        return value
+    unit = {"M": "month", "Y": "year"}[told[2]]
+    return f"{told[1]} {unit}" + ("" if told[1] == "1" else "s")
 
 
 def moment(value: datetime | str | None, zone: tzinfo) -> str:

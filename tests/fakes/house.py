@@ -165,6 +165,10 @@ class FakeSource:
     names: dict[str, str] = field(default_factory=dict)
     broken: TrueUpError | None = None
     people: dict[str, Accounts | TrueUpError] = field(default_factory=dict)
+    incomplete: list[str] = field(default_factory=list)
+
+    def completion_problems(self) -> list[str]:
+        return self.incomplete
 
     def check(self) -> list[str]:
         return [str(self.broken)] if self.broken is not None else []

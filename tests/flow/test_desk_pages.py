@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,19 @@ def hashes(house: House, company: int) -> list[str]:
 
 def sent(browser: Browser, path: str, **fields) -> Answer:
     return browser.follow(browser.send_form(path, fields))
+
+
+def test_a_company_shows_how_long_its_subscriptions_run_and_what_comes_then(house):
+    ends, renews = date(2027, 1, 14), date(2026, 12, 5)
+    yearly = replace(b.subscription(4), term="P1Y", renews=ends, committed_until=ends, auto_renews=False)
+    monthly = replace(b.subscription(2), term="P1M", renews=renews, auto_renews=True)
+    house.company(4, [b.count(6, subscriptions=[yearly, monthly])], mode=Mode.OBSERVE)
+    house.sync(4)
+
+    page = visitor(house, path="/console/companies/4").get("/console/companies/4")
+
+    assert "4, enabled, term 1 year, ends 14 Jan 2027, committed to 14 Jan 2027" in page.words
+    assert "2, enabled, term 1 month, renews 5 Dec 2026" in page.words
 
 
 # ---- the list

@@ -401,6 +401,18 @@ def test_a_customer_list_that_fails_is_a_finding_and_the_night_still_runs(house)
     assert msp_findings(house) == [("customer-new", f"{b.SOURCE}/tenant-new")]
 
 
+def test_what_completes_counts_and_does_not_answer_is_a_finding_that_closes_again(house):
+    house.source.incomplete = ["Partner Center answered 403. Add the app."]
+    assert "started" in night.nightly(house.ports)
+    assert msp_findings(house) == [("read-failed", f"{b.SOURCE}/completion")]
+    house.work_until_done("2026-11-21-nightly")
+    assert set(outcomes(house, "2026-11-21-nightly")) == set(range(1, 8))
+
+    house.source.incomplete = []
+    msp.notice_customers(house.ports, house.ports.companies.all())
+    assert msp_findings(house) == []
+
+
 def test_a_message_nobody_can_work_on_becomes_a_finding_once(house):
     for _ in range(2):
         poison.note(house.ports, '{"company": "x"}' + "\x00" * 500)

@@ -18,6 +18,7 @@ class MicrosoftSettings:
     `partner_tenants` list their own customers; `direct_tenants` are read although no partner relationship lists them.
     `credential`: `managed-identity` is a user-assigned identity (`identity_client_id`) federated with the app;
     `certificate` takes a file (PEM or PFX with its key) or the same as base64; `secret` is for trials.
+    `partner_center_url` is where partners whom Microsoft bills itself ask for terms, None to ask nobody.
     `ca_file` replaces the public authorities for every connection. `sku_names` is the path or https address of
     Microsoft's CSV of product names.
     """
@@ -34,6 +35,8 @@ class MicrosoftSettings:
     graph_url: str = "https://graph.microsoft.com/v1.0"
     ca_file: str | None = None
     sku_names: str | None = None
+    partner_center_url: str | None = None
+    partner_center_scope: str = "https://api.partnercenter.microsoft.com/.default"
 
     @property
     def home_tenant(self) -> str:
@@ -68,6 +71,14 @@ class MicrosoftSettings:
             problems.append("Microsoft 365: the Graph address must begin with https (http only on this machine).")
         if self.sku_names and "://" in self.sku_names and not is_safe_url(self.sku_names):
             problems.append("Microsoft 365: the address of the SKU names must begin with https.")
+        if self.partner_center_url is not None:
+            problems += self._partner_center_problems(self.partner_center_url)
+        return problems
+
+    def _partner_center_problems(self, url: str) -> list[str]:
+        problems = [] if self.partner_tenants else ["Microsoft 365: Partner Center needs a partner tenant."]
+        if not is_safe_url(url):
+            problems.append("Microsoft 365: the address of Partner Center must begin with https.")
         return problems
 
     def credential_problems(self) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import date
 from typing import TYPE_CHECKING
 
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading, Relationship
+from shared.billing.counts import Count, Customer, FailureKind, ReadFailure, Reading, Relationship
 from shared.contacts.accounts import Accounts
 from shared.errors import Gone, Misconfigured, TrueUpError
 from shared.health import ServiceIssue
@@ -28,18 +29,23 @@ from shared.sources.microsoft365.parse import (
 )
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.sku_names import SkuNames
+from shared.sources.microsoft365.terms import with_terms, without_terms
 
 if TYPE_CHECKING:
     import httpx
     from azure.core.credentials import TokenCredential
 
+    from shared.http.wire import Transport
+    from shared.sources.microsoft365.partner_center import PartnerCenter
     from shared.sources.microsoft365.reads import GraphReader
+
+log = logging.getLogger(__name__)
 
 
 class Microsoft365Source:
     """Reads the seats of customer tenants (`shared.sources.protocol.Source`); safe to use from several threads.
 
-    `credential`, `http` and `sleep` replace what reaches out of the process.
+    `credential`, `http`, `partner_http` and `sleep` replace what reaches out of the process.
     """
 
     def __init__(
@@ -48,6 +54,7 @@ class Microsoft365Source:
         *,
         credential: TokenCredential | None = None,
         http: httpx.AsyncBaseTransport | None = None,
+        partner_http: Transport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Raises `Misconfigured` with everything that is wrong in the settings. Reaches nobody."""
@@ -56,19 +63,21 @@ class Microsoft365Source:
         self._settings = settings
         self._credential = credential
         self._http = http
+        self._partner_http = partner_http
         self._sleep = sleep
         self._partners = tuple(partner.casefold() for partner in settings.partner_tenants)
         self._direct = tuple(tenant.casefold() for tenant in settings.direct_tenants)
         self._names = SkuNames(settings.sku_names, settings.ca_file)
         self._lock = threading.Lock()
         self._made: GraphReader | None = None
+        self._made_center: PartnerCenter | None = None
 
     @property
     def name(self) -> str:
         return SOURCE
 
     def check(self) -> list[str]:
-        """Asks every partner tenant for its customers and every direct tenant for its name."""
+        """Asks every partner tenant for its customers, every direct tenant for its name, and Partner Center if used."""
         problems: list[str] = []
         for tenant in (*self._partners, *self._direct):
             try:
@@ -78,7 +87,12 @@ class Microsoft365Source:
                     organization_name(self._reader().organization(tenant))
             except TrueUpError as error:
                 problems.append(problem(error))
-        return problems
+        return problems + self.completion_problems()
+
+    def completion_problems(self) -> list[str]:
+        """What is wrong with Partner Center; nothing where it is not asked (`shared.sources.protocol`)."""
+        center = self._partner_center()
+        return [] if center is None else center.problems()
 
     def customers(self) -> list[Customer]:
         """Every customer of every partner tenant, then the direct tenants, by name.
@@ -134,7 +148,19 @@ class Microsoft365Source:
         except TrueUpError as error:
             return failed(SOURCE, tenant, error)
         scope = scope_of(counts)
-        return Reading(SOURCE, tenant, day, tuple(count for count in counts if scope.covers(count.sku)), scope)
+        told = tuple(count for count in counts if scope.covers(count.sku))
+        return Reading(SOURCE, tenant, day, self._completed(tenant, day, told), scope)
+
+    def _completed(self, tenant: str, day: date, counts: tuple[Count, ...]) -> tuple[Count, ...]:
+        """The counts with the terms that Partner Center tells; where it does not answer, without hints of any."""
+        center = self._partner_center()
+        if center is None or tenant in self._direct:
+            return counts
+        try:
+            return with_terms(counts, center.terms(tenant), day)
+        except TrueUpError as error:
+            log.warning("no terms of tenant %s are known: %s", tenant, error)
+            return without_terms(counts)
 
     def accounts(self, customer: str, groups: Collection[str], /, *, sign_ins: bool) -> Accounts:
         """Everybody in one tenant (`shared.sources.protocol.AccountSource`). `customer` is the tenant's id."""
@@ -161,6 +187,20 @@ class Microsoft365Source:
             return organization_name(self._reader().organization(tenant))
         except TrueUpError:
             return tenant
+
+    def _partner_center(self) -> PartnerCenter | None:
+        """Made at the first question, likewise; None where it is not asked."""
+        url = self._settings.partner_center_url
+        if url is None:
+            return None
+        with self._lock:
+            if self._made_center is None:
+                from shared.sources.microsoft365.partner_center import PartnerCenter
+
+                self._made_center = PartnerCenter(
+                    self._settings, url, self._credential, transport=self._partner_http, sleep=self._sleep
+                )
+            return self._made_center
 
     def _reader(self) -> GraphReader:
         """The reader, made at the first question: it brings in the vendor's libraries and the credential."""

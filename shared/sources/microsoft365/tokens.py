@@ -40,19 +40,19 @@ class _Brief(RetryPolicy[Any, Any]):
 
 
 class Tokens:
-    """Gives Graph tokens by tenant."""
+    """Gives tokens by tenant: for Graph, or for what another scope names."""
 
     def __init__(self, settings: MicrosoftSettings, credential: TokenCredential | None) -> None:
         self._settings = settings
         self._credential = credential or make_credential(settings)
 
-    def token(self, tenant: str) -> AccessToken:
+    def token(self, tenant: str, scope: str = SCOPE) -> AccessToken:
         """A token of the app for one tenant. Raises what the code of Entra's refusal means (`failures`).
 
         CAE is not asked for: its tokens may be challenged at any call, and nobody here could answer a challenge.
         """
         try:
-            return self._credential.get_token(SCOPE, tenant_id=tenant, enable_cae=False)
+            return self._credential.get_token(scope, tenant_id=tenant, enable_cae=False)
         except TrueUpError:
             raise
         except Exception as error:  # whatever a broken answer of Entra makes the libraries raise is a failed read

@@ -80,6 +80,8 @@ def _bought(one: Bought) -> Json:
         "owned": one.owned,
         "renews": _day(one.renews),
         "committed_until": _day(one.committed_until),
+        "term": one.term,
+        "auto_renews": one.auto_renews,
     }
 
 

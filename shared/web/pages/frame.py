@@ -91,5 +91,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
+    environment.filters.update(term=formats.term)
     environment.globals.update(asset=url_of)
     return environment
