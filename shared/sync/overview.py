@@ -34,7 +34,7 @@ def seen(facts: Facts, plan: Plan, before: Overview) -> Overview:
         tuple(sorted(licences, key=lambda one: (one.source, canonical(one.customer), one.name, one.sku))),
         _billed(plan, before, failed),
         tuple(sorted(facts.agreements, key=lambda agreement: agreement.id)),
-        tuple(sorted(_lines(facts, before), key=lambda line: (line.agreement_id, line.id))),
+        _in_order(_lines(facts, before)),
     )
 
 
@@ -52,7 +52,7 @@ def with_effects(overview: Overview, effects: Iterable[Effect]) -> Overview:
         item = canonical(change.key.bill_item)
         if item in billed and change.key.is_standing and not change.is_of_another:
             billed[item] = _with_line(billed[item], number, stays=not (change.lets_go or addition is None))
-    return replace(overview, lines=tuple(lines[number] for number in sorted(lines)), billed=tuple(billed.values()))
+    return replace(overview, lines=_in_order(lines.values()), billed=tuple(billed.values()))
 
 
 def summary_of(
@@ -174,6 +174,10 @@ def _lines(facts: Facts, before: Overview) -> list[Addition]:
         since = min(facts.as_of, calendar.first_uninvoiced.start) if calendar is not None else facts.as_of
         lines += [_without_text(line) for line in additions if line.is_open(since)]
     return lines
+
+
+def _in_order(lines: Iterable[Addition]) -> tuple[Addition, ...]:
+    return tuple(sorted(lines, key=lambda line: (line.agreement_id, line.id)))
 
 
 def _without_text(line: Addition) -> Addition:

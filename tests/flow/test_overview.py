@@ -126,3 +126,17 @@ def test_a_company_that_nobody_has_looked_at_has_nothing_to_show():
     made = house()
     assert made.state(1).overview == Overview()
     assert (summary(made).monthly, summary(made).findings) == ({}, {})
+
+
+def test_the_look_after_one_that_wrote_finds_nothing_to_store():
+    """Also where the line that was written has a lower id than lines of agreements with lower ones."""
+    made = house()
+    made.manage.agreements_[900] = replace(made.manage.agreements_[1001], id=900, name="Projects", type="Projects")
+    made.manage.lines[12] = b.addition(12, 3, on=900, product="HOURS-10", product_id=102)
+    assert made.sync(1, run="first").report.written
+    shown = made.state(1).overview
+    assert [line.id for line in shown.lines] == [12, 11]
+    commits = made.tables.calls["transact", "CompanyState"]
+    made.sync(1, run="second")
+    assert made.state(1).overview == shown
+    assert made.tables.calls["transact", "CompanyState"] == commits
