@@ -113,7 +113,7 @@ def _work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     if synced.again_in is not None and message.tries < MOST_TRIES:
         _put_back(ports, message.tried_again(), row, synced.again_in)
         return
-    prune_history(ports, message.company)
+    prune_history(ports, message.company, message.rules)
     _finish(ports, message, row, synced.report)
 
 

@@ -85,9 +85,10 @@ def moments_since(
     return tuple(Moment(at, found[0].day, tuple(found)) for at, found in sorted(by_moment.items()))
 
 
-def forget_moments(ports: Ports, company: int) -> None:
+def forget_moments(ports: Ports, company: int, rules: Rules) -> None:
     """Lets go of what was read of a company's customers so long ago that nobody takes it any more."""
-    row, sources = ports.companies.get(company), _read_between(ports.rules.load())
+    sources = _read_between(rules)
+    row = ports.companies.get(company) if sources else None
     before = ports.clock.business_now() - KEPT - timedelta(days=1)
     for link in row.links if row is not None else ():
         if link.source in sources:

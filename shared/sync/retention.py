@@ -29,12 +29,15 @@ _MOST_ROWS = 20_000
 _MONTHS_BACK = 2
 
 
-def prune_history(ports: Ports, company: int) -> None:
-    """Lets go of a company's oldest history and readings; each company has its day of the week for it."""
+def prune_history(ports: Ports, company: int, version: int | None = None) -> None:
+    """Lets go of a company's oldest history and readings; each company has its day of the week for it.
+
+    `version` of the rules says how long they are kept, None the one in force.
+    """
     if company % 7 == ports.clock.now().weekday():
-        _prune_history(ports, company)
+        _prune_history(ports, company, version)
         with _harmless(f"old readings of company {company}"):
-            forget_moments(ports, company)
+            forget_moments(ports, company, ports.rules.load(version))
 
 
 def prune_runs(ports: Ports) -> None:
@@ -53,15 +56,18 @@ def prune_runs(ports: Ports) -> None:
     _prune_history(ports, MSP)
 
 
-def _prune_history(ports: Ports, company: int | str) -> None:
+def _prune_history(ports: Ports, company: int | str, version: int | None = None) -> None:
     with _harmless(f"the history of company {company}"):
-        before = history_kept_since(ports)
+        before = history_kept_since(ports, version)
         ports.company_state.prune_history(company, before, _MOST_ENTRIES)
 
 
-def history_kept_since(ports: Ports) -> datetime:
-    """All that was done since then (UTC) is kept; of what is older some may be gone already."""
-    return ports.clock.now() - _days(ports.rules.load().retention.history_days)
+def history_kept_since(ports: Ports, version: int | None = None) -> datetime:
+    """All that was done since then (UTC) is kept; of what is older some may be gone already.
+
+    `version` of the rules says so, None the one in force.
+    """
+    return ports.clock.now() - _days(ports.rules.load(version).retention.history_days)
 
 
 def is_outlived(record: SeatRecord, as_of: date) -> bool:

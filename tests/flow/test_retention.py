@@ -115,6 +115,17 @@ def test_a_night_lets_go_of_a_bounded_number_of_entries_and_the_next_goes_on() -
     assert left == [700, 200, 0, 0]
 
 
+def test_what_is_let_go_of_costs_a_run_one_look_at_the_store() -> None:
+    house = house_with()
+    remember(house, 1, 700)
+    while house.clock.now().weekday() != 1:
+        house.clock.pass_by(days=1)
+    version = house.ports.rules.load().version
+    trips = house.tables.round_trips
+    retention.prune_history(house.ports, 1, version)
+    assert house.tables.round_trips - trips == 1
+
+
 def test_a_store_that_fails_while_old_history_goes_harms_no_run() -> None:
     house = house_with()
     remember(house, 1, 1000)
