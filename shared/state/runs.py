@@ -14,7 +14,7 @@ from shared.billing.rules import EVERYTHING, Remit
 from shared.state import tallies
 from shared.state.documents import SEPARATOR, escape
 from shared.state.records import CompanyReport
-from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, in_transactions
+from shared.state.rows import AlreadyThere, Changed, DeleteRow, InsertRow, Operation, Row, in_transactions
 from shared.state.run_headers import TABLE, RunHeader, RunHeaders
 from shared.state.run_rows import (
     COUNTED,
@@ -263,11 +263,11 @@ class RunStore:
     def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
         """Pending rows in random order, looked at again while some are left."""
         for _ in range(_ROUNDS):
-            window = list(self._under(run, Stage.PENDING, limit=want + _WINDOW))
+            window = list(self._stored(run, Stage.PENDING, limit=want + _WINDOW))
             if not window:
                 return
             random.shuffle(window)
-            yield from window
+            yield from map(read_row, window)
 
     def _look(self, row: RunRow) -> RunRow:
         """The row as it stands, claimed or done by its claim. Raises `Changed` when another claim has it."""
@@ -287,9 +287,11 @@ class RunStore:
         return read_row(found) if found is not None and read_row(found).claim == done.next_claim else None
 
     def _under(self, run: str, stage: Stage, limit: int | None = None) -> Iterator[RunRow]:
+        return map(read_row, self._stored(run, stage, limit))
+
+    def _stored(self, run: str, stage: Stage, limit: int | None = None) -> Iterator[Row]:
         first, before = stage_range(stage)
-        rows = self._tables.query(TABLE, escape(run), first=first, before=before, limit=limit)
-        return (read_row(row) for row in rows)
+        return self._tables.query(TABLE, escape(run), first=first, before=before, limit=limit)
 
     def _transact(self, run: str, operations: Sequence[Operation]) -> None:
         self._tables.transact(TABLE, escape(run), operations)
