@@ -27,6 +27,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 #: One process works all eight lanes here; on the platform each lane is a process of its own.
 ONE_PROCESS = {
     "AzureFunctionsJobHost__extensions__queues__batchSize": "8",
+    # Else all eight would have to be done before the next is fetched.
+    "AzureFunctionsJobHost__extensions__queues__newBatchThreshold": "7",
     "PYTHON_THREADPOOL_THREAD_COUNT": "16",
     "MANAGE_CALLS_IN_FLIGHT": "8",
 }

@@ -102,7 +102,7 @@ class QueuePump:
                 interval = SHORTEST_POLL
                 await self._room()
             else:
-                await _happens(self._stop, within=interval)
+                await self._pause(interval)
                 interval = min(interval * 2, self._options.max_polling_interval)
         if self._in_flight:
             await asyncio.wait(self._in_flight)
@@ -125,6 +125,12 @@ class QueuePump:
         stopped = asyncio.create_task(self._stop.wait())
         while len(self._in_flight) > self._options.refill_at and not stopped.done():
             await asyncio.wait({*self._in_flight, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until a message in flight is done: it may have put the next one on the queue."""
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({*self._in_flight, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
 
     async def _work(self, message: QueueMessage) -> None:
