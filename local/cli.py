@@ -129,7 +129,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = "Measures each budget and prints it beside its limit. The sandbox runs in another process."
-    parser.add_argument("--companies", type=_count, default=40, help="companies of the measured nights")
+    parser.add_argument("--companies", type=_count, default=200, help="companies of the measured nights")
     parser.add_argument("--only", metavar="NAME", action="append", help="one of the measures; may be repeated")
     parser.set_defaults(run=_bench)
 

@@ -70,7 +70,7 @@ class Director:
         """
         self._stage.sandbox.set_clock(datetime.combine(until, NIGHTFALL))
         invoices = self._stage.sandbox.run_invoices(until.isoformat())
-        billed = self._billed()
+        billed = self.billed()
         for growth in choose_growth(self.msp, billed):
             self._stage.sandbox.set_counts(growth.control, growth.body)
         if self._rmm is not None:
@@ -137,7 +137,7 @@ class Director:
         open_ones += [(each.finding.kind.value, each.finding.text) for each in own]
         return dict(reversed(open_ones))
 
-    def _billed(self) -> dict[int, frozenset[str]]:
+    def billed(self) -> dict[int, frozenset[str]]:
         """The bill items that stand on a line of ours, by company."""
         return {
             linked.company: frozenset(
