@@ -8,6 +8,7 @@ import azure.functions as func
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from functions.answers import answer, answers_errors
+from functions.gate import Gate, limited
 from functions.parameters import DIGITS, company_of
 from shared.billing.rules import Mode
 from shared.bootstrap import ports
@@ -20,6 +21,8 @@ CompanyId = Annotated[int, Field(gt=0, lt=10**DIGITS, strict=True)]
 
 #: As many companies as one request may name.
 _MOST = 5000
+#: Of whoever asks whether the app is well.
+_GATE = Gate(per_minute=120)
 
 
 class SyncRequest(BaseModel):
@@ -74,6 +77,7 @@ def company(request: func.HttpRequest) -> func.HttpResponse:
 
 
 @blueprint.route("api/health", trigger_arg_name="request", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@limited(_GATE)
 def health(request: func.HttpRequest) -> func.HttpResponse:
     """200 when the settings are sound, 503 without details when they are not."""
     try:

@@ -7,6 +7,7 @@ import logging
 import azure.functions as func
 
 from functions.answers import answer, answers_errors
+from functions.gate import Gate, limited
 from shared.bootstrap import ports
 from shared.errors import Refused, TrueUpError
 from shared.sync import callbacks, registration
@@ -16,11 +17,14 @@ log = logging.getLogger(__name__)
 
 #: Bytes. A callback holds one record.
 LARGEST = 256 * 1024
+#: A change of many agreements at once is told one by one; what is turned away is seen the next night.
+GATE = Gate(per_minute=600)
 
 
 @blueprint.route(
     "api/callbacks/manage", trigger_arg_name="request", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS
 )
+@limited(GATE)
 def manage_callback(request: func.HttpRequest) -> func.HttpResponse:
     """204 once it is noted, 4xx without any effect for what is no callback of ours, 503 where that is not known now.
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import azure.functions as func
 
 from functions.answers import answer, failed
+from functions.gate import Gate, too_many
 from shared.bootstrap import access, ports
 from shared.errors import TrueUpError
 
@@ -17,6 +18,8 @@ blueprint = func.Blueprint()
 LARGEST = 256 * 1024
 #: Bytes: some times a workbook of every link and policy of a large MSP.
 LARGEST_UPLOAD = 4 * 1024 * 1024
+#: A page takes a few requests, and people of one office have one address.
+GATE = Gate(per_minute=1200)
 
 
 @blueprint.route(
@@ -24,6 +27,9 @@ LARGEST_UPLOAD = 4 * 1024 * 1024
 )
 async def console(request: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """Everything below /console. Who may do what is decided there, by the platform's sign-in."""
+    seconds = GATE.wait(request)
+    if seconds:
+        return too_many(seconds)
     largest = LARGEST_UPLOAD if _holds_a_file(request) else LARGEST
     if len(request.get_body()) > largest:
         return answer({"error": f"the body has more than {largest:,} bytes", "remedy": "Send less at once."}, 413)

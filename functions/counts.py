@@ -7,6 +7,7 @@ import logging
 import azure.functions as func
 
 from functions.answers import answer, answers_errors
+from functions.gate import Gate, limited
 from functions.push_body import customer_id, push_from_csv, push_from_json, pushes_from_csv
 from shared.bootstrap import ports
 from shared.errors import Refused
@@ -16,11 +17,14 @@ blueprint = func.Blueprint()
 log = logging.getLogger(__name__)
 
 KEY_HEADER = "x-trueup-key"
+#: A script that pushes one customer after the other is not held up; one that guesses keys is.
+GATE = Gate(per_minute=600)
 
 
 @blueprint.route(
     "api/counts/{source}/{customer}", trigger_arg_name="request", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS
 )
+@limited(GATE)
 @answers_errors
 def push_counts(request: func.HttpRequest) -> func.HttpResponse:
     """The counts of one customer, as JSON, or as CSV with `?key=…&at=…&complete=…`."""
@@ -36,6 +40,7 @@ def push_counts(request: func.HttpRequest) -> func.HttpResponse:
 @blueprint.route(
     "api/counts/{source}", trigger_arg_name="request", methods=["PUT"], auth_level=func.AuthLevel.ANONYMOUS
 )
+@limited(GATE)
 @answers_errors
 def push_file(request: func.HttpRequest) -> func.HttpResponse:
     """The counts of several customers, as CSV with a column customer and `?key=…&at=…&complete=…`."""
