@@ -297,6 +297,7 @@ module storage 'storage.bicep' = {
   params: {
     name: 'sttrueup${token}'
     redundancy: storageRedundancy
+    workspaceName: monitoring.outputs.workspaceName
     identityName: identity.outputs.name
     location: location
     tags: tags

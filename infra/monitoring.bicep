@@ -58,5 +58,19 @@ resource sending 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
+// What the log says of nights, money and calls, as pages: the lines that begin with "measured".
+resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
+  name: guid(insights.id, 'workbook')
+  location: location
+  tags: tags
+  kind: 'shared'
+  properties: {
+    displayName: 'TrueUp'
+    category: 'workbook'
+    sourceId: insights.id
+    serializedData: replace(loadTextContent('workbook.json'), '{insights}', insights.id)
+  }
+}
+
 output workspaceName string = workspace.name
 output insightsName string = insights.name

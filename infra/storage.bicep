@@ -10,6 +10,9 @@ param name string
 @description('How the store is copied, such as Standard_LRS.')
 param redundancy string
 
+@description('Name of the Log Analytics workspace that keeps who deleted what.')
+param workspaceName string
+
 @description('Name of the identity that may use the store.')
 param identityName string
 
@@ -61,6 +64,25 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
       enabled: true
       days: 7
     }
+  }
+}
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' existing = {
+  name: workspaceName
+}
+
+// Who deleted a package or a backup. Not the tables: TrueUp itself deletes rows all the time, and each would be a line.
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: blobs
+  properties: {
+    workspaceId: workspace.id
+    logs: [
+      {
+        category: 'StorageDelete'
+        enabled: true
+      }
+    ]
   }
 }
 

@@ -21,6 +21,7 @@ from shared.state.company_state import CompanyState
 from shared.state.records import Decision, HistoryEntry, Intent, Signature
 from shared.sync.decisions import Judged
 from shared.sync.invoicing import Watch
+from shared.sync.measures import measure_write
 from shared.sync.overview import Effect
 from shared.sync.ports import Ports
 from shared.sync.record import close_intent, open_intent, record_applied, record_write
@@ -198,6 +199,7 @@ class _Writer:
         )
         with self.remembering():
             record_write(self.ports, self.state, intent, entry, addition, approved)
+            measure_write(self.company, entry)
 
     def _after_failure(self, group: Group, intent: Intent, error: TrueUpError) -> None:
         """What is left of an intent after Manage's call failed, and whether other items may still be written."""

@@ -26,6 +26,7 @@ from shared.sync.earlier import changes_of, plan_within_a_day, written_by
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
+from shared.sync.measures import measure_company, measure_write
 from shared.sync.observe import company_rules, night_of, observe, unread_active
 from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, never_ended, report_of
 from shared.sync.overview import by_kind, summary_of, with_effects
@@ -110,7 +111,7 @@ def sync_company(ports: Ports, order: Order) -> Synced:
             groups=_to_decide(ports, order.company, synced.judged),
             summary=synced.summary,
         )
-    log.info("company %s in run %s: %s in %.1f s", order.company, order.run, report.outcome.value, report.seconds)
+    measure_company(order.run, report)
     return replace(synced, report=report)
 
 
@@ -252,6 +253,8 @@ def _sync(
     moved = watch.moved()
     writing = watch.notes(writing=True) if not moved else []
     state = record_plan(ports, order.company, order.run, state, observation, resolution, judged.telling(moved), writing)
+    for entry in resolution.done:
+        measure_write(order.company, entry)
     applied = Applied(failures=[finding.text for finding in moved], again_in=ports.limits.busy_delay if moved else None)
     if watch.groups and not moved:
         applied = apply_plan(ports, Errand(order.run, order.actor), lease, state, judged, watch)

@@ -29,6 +29,7 @@ from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.fleet import close_healed, released_sources
+from shared.sync.measures import measure_run
 from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
 from shared.sync.retention import prune_history
@@ -193,6 +194,7 @@ def _close(ports: Ports, run: str) -> None:
     if ports.runs.close(run, ports.clock.now()):
         header = ports.runs.header(run)
         assert header is not None
+        measure_run(header)
         close_healed(ports, header, ports.rules.load().fleet)
 
 

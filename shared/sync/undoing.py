@@ -26,6 +26,7 @@ from shared.sync.decisions import Judged
 from shared.sync.earlier import writes_to_undo
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.invoicing import Watch
+from shared.sync.measures import measure_write
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.record import note_of, record_resolution
@@ -57,6 +58,8 @@ def carry_out(ports: Ports, lease: Lease, state: CompanyState, asked: UndoAsked)
     company = lease.company.id
     facts, resolution = _looked_at(ports, lease, state)
     state = record_resolution(ports, company, state, resolution)
+    for entry in resolution.done:
+        measure_write(company, entry)
     plan = plan_undo(asked.run, writes_to_undo(ports, company, asked.run, asked.bill_item), facts)
     guarded_plan = _guarded(plan, facts)
     groups = tuple(group for group in guarded_plan.groups if group.held is None or group.hash in asked.confirmed)

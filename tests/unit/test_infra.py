@@ -397,6 +397,18 @@ def test_telemetry_is_taken_from_identities_only():
     assert app_settings()["APPLICATIONINSIGHTS_AUTHENTICATION_STRING"].endswith(";Authorization=AAD'")
 
 
+def test_the_workbook_is_one_and_who_deletes_backups_or_uses_secrets_is_kept():
+    workbook = resources("monitoring.bicep")["workbook"]["properties"]
+    text = (INFRA / "workbook.json").read_text(encoding="utf-8")
+
+    assert "replace(loadTextContent('workbook.json'), '{insights}', insights.id)" in text_of("monitoring.bicep")
+    assert workbook["category"] == "workbook"
+    assert json.loads(text)["fallbackResourceIds"] == ["{insights}"]
+    audits = {name: resources(name)["audit"] for name in ("storage.bicep", "vault.bicep")}
+    assert {name: each["scope"] for name, each in audits.items()} == {"storage.bicep": "blobs", "vault.bicep": "vault"}
+    assert all(each["properties"]["logs"][0]["enabled"] is True for each in audits.values())
+
+
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_roles_are_those_in_use_each_on_its_own_resource(template):
     assigned = [each for each in resources(template).values() if each["type"].endswith("/roleAssignments")]
