@@ -166,6 +166,21 @@ class Moment:
     readings: tuple[Reading, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a bill item was counted as on its last count day, as its sources told it; all parts of a split item.
+
+    `first_uninvoiced` began the first period of `agreement` that was not invoiced on that day, None where that could
+    not be read. `all_zero`: every count of a source of it was zero.
+    """
+
+    day: date
+    agreement: int
+    first_uninvoiced: date | None
+    counts: tuple[Count, ...] = ()
+    all_zero: bool = False
+
+
 class FailureKind(StrEnum):
     """Why nothing is known; the values are finding kinds."""
 

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period, calendar_of
-from shared.billing.counts import Count, Holder, Money, Reading, Subscription, SubscriptionStatus
+from shared.billing.counts import Count, Counted, Holder, Money, Reading, Subscription, SubscriptionStatus
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Change
 from shared.billing.planner import Facts, plan_company
@@ -23,6 +23,7 @@ from shared.billing.rules import (
     BillOption,
     CompanyLink,
     CompanyRules,
+    CountedOn,
     Guards,
     IncreaseLimit,
     Mode,
@@ -114,6 +115,9 @@ def worked(profile: BillingProfile, scene: Scene) -> Example:
     play.night(scene.day, scene.after, profile)
     invoices = []
     for _ in range(_INVOICES):
+        # What is counted before an invoice is counted the day before it.
+        if profile.counted_on is CountedOn.BEFORE_INVOICE and play.first_uninvoiced.day_before > scene.day:
+            play.night(play.first_uninvoiced.day_before, scene.after, profile)
         # What is used is billed once its period is over: by the first night after it.
         play.night(max(play.first_uninvoiced.start, scene.day), scene.after, profile)
         invoices.append(play.invoice())
@@ -131,7 +135,8 @@ class _Play:
     seats: dict[str, SeatRecord] = field(default_factory=dict)
     told: list[tuple[date, str]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
-    counted: frozenset[str] = frozenset()
+    skus: frozenset[str] = frozenset()
+    counted: dict[str, Counted] = field(default_factory=dict)
     invoiced_lines: set[int] = field(default_factory=set)
     first_uninvoiced: Period = _NEVER
 
@@ -143,7 +148,8 @@ class _Play:
         plan = plan_company(self._facts(day, units, profile))
         self.seats |= {record.line: record for record in plan.seats}
         self.ledger |= {row.stamp: row for row in plan.ledger}
-        self.counted = frozenset({_SKU}) if units else frozenset()
+        self.counted = dict(plan.counted)
+        self.skus = frozenset({_SKU}) if units else frozenset()
         self.findings += [finding.text for finding in plan.findings]
         for change in plan.changes:
             self.told.append((day, change.sentence))
@@ -198,7 +204,8 @@ class _Play:
             },
             ledger=tuple(self.ledger.values()),
             seats=dict(self.seats),
-            last_counted={(_SOURCE, _CUSTOMER): self.counted},
+            last_counted={(_SOURCE, _CUSTOMER): self.skus},
+            counted=self.counted,
         )
 
     def _count(self, units: Decimal) -> Count:

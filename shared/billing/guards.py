@@ -5,7 +5,7 @@ A failed reading is guarded by its type: its bill items are unknown and frozen, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -33,16 +33,20 @@ def guarded(
     seats: Mapping[str, SeatRecord],
     as_of: date,
     at_invoices: Iterable[Reading] = (),
+    all_zero: Collection[str] = (),
 ) -> Plan:
     """The plan with every group that a guard holds marked, and a finding for each.
 
-    `at_invoices` are readings of an earlier day by which some of it is billed; one of nothing stays odd every night.
+    `at_invoices` are readings of an earlier day by which some of it is billed, `all_zero` bill items that are billed by
+    an earlier day on which everything was zero; one of nothing stays odd every night.
     """
-    emptied = _emptied_sources(readings) | _emptied_sources(at_invoices) if guards.all_to_zero else set()
-    groups = tuple(
-        _held(group, guards, sorted(emptied.intersection(plan.sources[group.bill_item])), seats, as_of)
-        for group in plan.groups
-    )
+    emptied = emptied_sources(readings) | emptied_sources(at_invoices)
+
+    def odd(group: Group) -> list[str]:
+        sources = plan.sources[group.bill_item] if guards.all_to_zero else ()
+        return sorted(source for source in sources if source in emptied or group.bill_item in all_zero)
+
+    groups = tuple(_held(group, guards, odd(group), seats, as_of) for group in plan.groups)
     records = {record.line: record for record in plan.seats}
     groups = tuple(
         group if group.held else replace(group, held=_too_much_used(group, guards.increase, records))
@@ -85,7 +89,7 @@ def _held_unless_repair(group: Group, held: str) -> Group:
     return group if group.held or all(change.is_repair for change in group.changes) else replace(group, held=held)
 
 
-def _emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
+def emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
     """Sources at which everything that was read of this company is zero."""
     totals: dict[str, Decimal] = {}
     for reading in readings:

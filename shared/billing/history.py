@@ -10,7 +10,7 @@ from decimal import Decimal
 from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import FindingKind
-from shared.billing.items import BillItem
+from shared.billing.items import BillItem, CountDay
 from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.one_offs import charged_once
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
@@ -33,13 +33,21 @@ def with_tonight(
     quantity: Decimal,
     situation: Situation,
     dated: Iterable[tuple[date, Decimal]] = (),
+    count_day: CountDay | None = None,
 ) -> SeatRecord:
     """The record with tonight's reading, written whatever is planned. No calendar: it could not be read.
 
-    `dated` are the vendor's own days and the quantity from each on; those since the last reading count.
+    `dated` are the vendor's own days and the quantity from each on; those since the last reading count. On a count day
+    those since the last such day do, but for what came and went again in between.
     """
     first = calendar.first_uninvoiced.start if calendar is not None else None
     record = situation.seats.get(str(key), SeatRecord(str(key)))
+    if count_day is not None and count_day.since is not None:
+        record = record.back_to(count_day.since)
+        if count_day.was_none and not record.days:
+            record = record.with_reading(count_day.since, _ZERO, None)
+        most = max([quantity, *(entry.quantity for entry in record.days[-1:])])
+        dated = [(day, min(then, most)) for day, then in dated]
     seen = record.seen
     for day, then in dated:
         if seen is not None and seen < day < situation.as_of:

@@ -6,14 +6,16 @@ Every doubt freezes: the lines stay as they are and a finding says why.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from shared.billing.agreements import Agreement
 from shared.billing.arrears import has_usage, plan_usage
-from shared.billing.calendar import Unsupported
+from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.choices import ChoiceKind
 from shared.billing.commitment import commitment_of
+from shared.billing.count_days import without_a_day
 from shared.billing.doubts import Edited, agreement_for, calendar_for, is_paused, product_for, refuse_paused
 from shared.billing.edits import plan_of_edited, settled_as_it_stands
 from shared.billing.findings import Finding, FindingKind
@@ -32,6 +34,8 @@ from shared.billing.tiers import Tier, part_of, tiers_of
 
 def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
     """What to write for one bill item, or why it is left alone."""
+    if item.count_day is not None and item.count_day.waits is not None:
+        return _waiting(item, situation)
     if item.unknown is not None:
         return ItemPlan(findings=unknown(item, situation), frozen=True)
     if item.id in situation.in_doubt:
@@ -174,12 +178,29 @@ class _ItemPlanner:
 
     def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
         """The record with tonight's reading, also where the agreement's calendar cannot be read."""
-        read = self.situation.calendars[self.agreement.id]
-        calendar = None if isinstance(read, Unsupported) else read
+        calendar = self._calendar
         if not (begun and has_begun(self.item, self.situation.as_of)):
             return with_tonight(self._key(tier), calendar, Decimal(0), self.situation)
         dated = [(day, part_of(tier, then)) for day, then in dated_by_vendor(self.item, self.profile)]
-        return with_tonight(self._key(tier), calendar, part_of(tier, self.quantity), self.situation, dated)
+        quantity = part_of(tier, self.quantity)
+        return with_tonight(self._key(tier), calendar, quantity, self.situation, dated, self.item.count_day)
+
+    def carried(self) -> tuple[SeatRecord, ...]:
+        """The records as if what they said last had been counted tonight, with what was invoiced meanwhile."""
+        found: list[SeatRecord] = []
+        for tier in tiers_of(self.item.price_rule):
+            before = self.situation.seats.get(str(self._key(tier)))
+            if before is not None and before.days:
+                record = with_tonight(self._key(tier), self._calendar, before.days[-1].quantity, self.situation)
+                with suppress(Doubt):
+                    record = of_standing_lines(record, self._target(tier), self.situation)
+                found.append(replace(kept(record, self.situation.company.mode), commitment=before.commitment))
+        return tuple(found)
+
+    @property
+    def _calendar(self) -> BillingCalendar | None:
+        read = self.situation.calendars[self.agreement.id]
+        return None if isinstance(read, Unsupported) else read
 
     def _target(self, tier: Tier | None) -> Target:
         named = tier.product if tier is not None and tier.product is not None else self.profile.product
@@ -195,6 +216,14 @@ class _ItemPlanner:
             tier,
             self.situation.retroactive,
         )
+
+
+def _waiting(item: BillItem, situation: Situation) -> ItemPlan:
+    """An item that is left alone until its first count day: its records go on with what they said last."""
+    assert item.profile is not None
+    agreement = agreement_for(item, item.profile, situation)
+    records = _ItemPlanner(item, item.profile, agreement, Decimal(0), None, situation).carried()
+    return ItemPlan(findings=without_a_day(item, agreement), seats=records, frozen=True)
 
 
 def _group(item: BillItem, changes: Iterable[Change]) -> Group | None:

@@ -17,6 +17,21 @@ from shared.billing.wording import number, spoken
 
 
 @dataclass(frozen=True, slots=True)
+class CountDay:
+    """What a bill item that is counted on certain days means tonight.
+
+    `waits` says why nothing was counted yet that could be billed. Of a count that is taken tonight `since` is the day
+    of the one before, and `was_none` whether there was nothing to bill then; None where there was no day before.
+    `all_zero`: on the day by which it is billed every count of its source was zero.
+    """
+
+    waits: str | None = None
+    since: date | None = None
+    was_none: bool | None = None
+    all_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class BillItem:
     """What is billed to a company as one line.
 
@@ -24,7 +39,8 @@ class BillItem:
     feeds this item (none inside the scope of complete readings means zero). `subscription` is the id of the only one
     that a split item bills. `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not
     known; the lines of such an item are frozen. `read_failed`: a reading that it needs failed, which has a finding of
-    its own.
+    its own. `before_invoice`: it is counted on the day before its agreement's next invoice, and `count_day` says what
+    that means tonight.
     """
 
     id: str
@@ -38,11 +54,18 @@ class BillItem:
     unknown: str | None = None
     billing_unknown: bool = False
     read_failed: bool = False
+    before_invoice: bool = False
+    count_day: CountDay | None = None
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is that of a single subscription, which may be gone."""
+        return self.profile is not None and self.profile.split
 
     @property
     def whole_id(self) -> str:
         """The id of the item that a split one is a part of, else its own."""
-        return self.id if self.subscription is None else self.id.removesuffix(subscription_id("", self.subscription))
+        return self.id.rpartition(subscription_id(""))[0] or self.id if self.is_part else self.id
 
     @property
     def combines(self) -> bool:
@@ -132,33 +155,45 @@ def bill_items(
         for rule in own
         for item in _items(
             replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule,
-            then if _is_by_invoice(rule) else tonight,
+            then if _is_counted_on(rule, rules, CountedOn.VENDOR_INVOICE) else tonight,
             remembered,
+            before_invoice=_is_counted_on(rule, rules, CountedOn.BEFORE_INVOICE),
         )
     ]
     nobodys = left_over(rules, company, own, others, tonight.by_sku)
     return sorted(items, key=lambda item: item.id), [*_unmapped(own, tonight), *nobodys]
 
 
-def _is_by_invoice(rule: ItemRule) -> bool:
-    return rule.profile is not None and rule.profile.counted_on is CountedOn.VENDOR_INVOICE
+def _is_counted_on(rule: ItemRule, rules: Rules, when: CountedOn) -> bool:
+    return rule.profile is not None and rules.when_counted(rule.profile) is when
 
 
 def at_moment(item: BillItem, readings: Iterable[Reading]) -> BillItem | None:
-    """The item as it was counted when these readings were made; None where they do not tell all that feeds it.
-
-    Of a single subscription only a sync's own reading tells.
-    """
+    """The item as it was counted when these readings were made; None where they do not tell all that feeds it."""
     then = _Readings.of_tonight(readings)
-    if item.subscription is not None or any(then.why_unknown(feed) is not None for feed in item.feeds):
+    if any(then.why_unknown(feed) is not None for feed in item.feeds):
         return None
-    found = [(feed, count) for feed in item.feeds if (count := then.by_sku.get(feed.count)) is not None]
-    counts = tuple(held_by_some(count, feed.users) for feed, count in found)
-    return replace(item, counts=counts, told=tuple(count for _, count in found))
+    found = as_told(item, then.by_sku.values())
+    return None if item.is_part and any(count.subscriptions is None for count in found.told) else found
 
 
-def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str]) -> list[BillItem]:
-    whole = _whole(rule, tonight)
+def as_told(item: BillItem, told: Iterable[Count]) -> BillItem:
+    """The item as these counts told of it; of a single subscription that they leave out there was nothing."""
+    by_sku = {(count.source, canonical(count.customer), canonical(count.sku)): count for count in told}
+    found = [(feed, count) for feed in item.feeds if (count := by_sku.get(feed.count)) is not None]
+    counts = [held_by_some(count, feed.users) for feed, count in found]
+    if item.is_part:
+        counts = [
+            of_subscription(count, single)
+            for _, count in found
+            for single in count.subscriptions or ()
+            if item.id.endswith(subscription_id("", single.id))
+        ]
+    return replace(item, counts=tuple(counts), told=tuple(count for _, count in found))
+
+
+def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str], *, before_invoice: bool) -> list[BillItem]:
+    whole = replace(_whole(rule, tonight), before_invoice=before_invoice)
     if rule.profile is not None and not rule.profile.split:
         return [whole]
     prefix = subscription_id(rule.id)

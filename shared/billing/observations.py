@@ -16,7 +16,7 @@ from shared.billing.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
 from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
-from shared.billing.rules import Basis, BillingProfile, QuantityRule
+from shared.billing.rules import Basis, BillingProfile, Dated, QuantityRule
 from shared.billing.situation import Doubt, Situation
 from shared.billing.users import groups_not_told
 from shared.billing.wording import number, spoken
@@ -91,8 +91,10 @@ def _not_told(item: BillItem, rule: QuantityRule) -> str:
 
 
 def dated_by_vendor(item: BillItem, profile: BillingProfile) -> tuple[tuple[date, Decimal], ...]:
-    """The vendor's own days of change and the quantity to bill from each on; none for a fixed quantity."""
-    if item.licence is not None and item.licence.quantity is not None:
+    """The vendor's own days of change and the quantity to bill from each on; none for a fixed quantity, nor where the
+    profile charges changes from the day of the count on.
+    """
+    if profile.proration.dated is Dated.COUNT or (item.licence is not None and item.licence.quantity is not None):
         return ()
     return dated_quantities(item.counts, profile.quantity)
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from shared.billing.agreements import FieldValue
 from shared.billing.balance import Balance
 from shared.billing.choices import Choice
+from shared.billing.counts import Counted
 from shared.billing.findings import Finding
 from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow, LineKey, LineValues, difference
@@ -211,7 +212,8 @@ class Plan:
     agreements whose additions were not read; with `needs_all` the plan is only good once they were. `invoiced` is what
     to remember anew of how far agreements are invoiced. `sources` feed each bill item, by its id.
     Whether Manage's forecast of their next invoice agrees is not known of the agreements `not_compared`. `billed` tells
-    people how each bill item is billed, `balances` what is counted of it beside what is billed.
+    people how each bill item is billed, `balances` what is counted of it beside what is billed. `counted` is what to
+    remember of the count days of items that are counted before invoices.
     """
 
     company: int
@@ -230,6 +232,7 @@ class Plan:
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     billed: tuple[Billed, ...] = ()
     balances: tuple[Balance, ...] = ()
+    counted: Mapping[str, Counted] = field(default_factory=dict)
 
     @property
     def changes(self) -> tuple[Change, ...]:

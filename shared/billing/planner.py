@@ -16,11 +16,12 @@ from shared.billing.balancing import balances
 from shared.billing.billed import how_billed
 from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.choices import Choices, chosen_to_write, ignored, spent
-from shared.billing.counts import Moment, ReadFailure, Reading
+from shared.billing.count_days import on_count_days
+from shared.billing.counts import Counted, Moment, ReadFailure, Reading
 from shared.billing.doubts import are_paused
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.forecast import compared
-from shared.billing.guards import guarded
+from shared.billing.guards import emptied_sources, guarded
 from shared.billing.invariants import Standing, sound
 from shared.billing.invoiced import Invoiced, seen_tonight
 from shared.billing.item_plan import plan_item
@@ -51,7 +52,7 @@ class Facts:
     taken over only with the quantity that it has. `prorate_start_day`: whether Manage, where it prorates itself, bills
     the day on which a line starts. `moments` are what was read between the last sync and tonight, oldest first; only
     usage in arrears takes it. `at_invoices` are the readings of the day on which their vendor's newest
-    invoice appeared.
+    invoice appeared, `counted` what was counted on the last days before agreements' invoices, by bill item.
     """
 
     as_of: date
@@ -74,6 +75,7 @@ class Facts:
     prorate_start_day: StartDay = StartDay.INCLUDED
     moments: tuple[Moment, ...] = ()
     at_invoices: tuple[Reading, ...] = ()
+    counted: Mapping[str, Counted] = field(default_factory=dict)
 
     @property
     def guards(self) -> Guards:
@@ -92,6 +94,8 @@ def plan_company(facts: Facts) -> Plan:
         at_invoices=facts.at_invoices,
     )
     situation = _situation(facts, items)
+    dealt = on_count_days(items, situation, facts.counted, emptied_sources(facts.readings))
+    items = dealt.items
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
     mismatches, not_compared = compared(situation)
     findings += [*on_agreements(situation), *mismatches]
@@ -121,9 +125,11 @@ def plan_company(facts: Facts) -> Plan:
         ),
         billed=tuple(billed for item in items if (billed := how_billed(item, situation)) is not None),
         balances=balances(situation, zip(items, results, strict=True), unmapped, facts.readings),
+        counted=dealt.counted,
     )
     plan = sound(plan, _standing(situation)) if plan.groups else plan
-    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices)
+    all_zero = {item.id for item in items if item.count_day is not None and item.count_day.all_zero}
+    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices, all_zero)
 
 
 def _remembered(facts: Facts) -> set[str]:

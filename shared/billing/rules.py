@@ -184,10 +184,25 @@ class Arrears(StrEnum):
 
 
 class CountedOn(StrEnum):
-    """When counts are taken: every night, or on the day on which the vendor's own invoice to the MSP appears."""
+    """When counts are taken, which then hold until the next time.
+
+    Every night, on the day on which the vendor's own invoice to the MSP appears, or on the day before the next invoice
+    of the agreement that it is billed on.
+    """
 
     NIGHT = "night"
     VENDOR_INVOICE = "vendor-invoice"
+    BEFORE_INVOICE = "before-invoice"
+
+
+class Dated(StrEnum):
+    """On which day a change of the count begins to be charged.
+
+    By the vendor's own day of the change where it tells one, or always by the day of the count that showed it.
+    """
+
+    VENDOR = "vendor"
+    COUNT = "count"
 
 
 class StartDay(StrEnum):
@@ -222,6 +237,7 @@ class Proration:
     first_sync: FirstSync = FirstSync.NEXT_PERIOD
     always_split: bool = False
     decrease: Decrease = Decrease.KEEP
+    dated: Dated = Dated.VENDOR
 
     @property
     def credits(self) -> bool:
@@ -238,8 +254,7 @@ class BillingProfile:
     Manage's own text. `update_only` never creates a line. `arrears` bills usage: one line for each period that is over,
     no standing line. `combine` bills all SKUs whose policies name the profile as one item, `split` every subscription
     as an item of its own. `commitment_floor` bills a split subscription for at least what was committed to, until the
-    commitment's last day. `counted_on` says whether a count is billed every night or as it was when the vendor's newest
-    invoice appeared.
+    commitment's last day. `counted_on` says when counts are taken, None as the MSP's rules say for all such profiles.
     """
 
     id: str
@@ -259,7 +274,7 @@ class BillingProfile:
     drift: DriftRule = DriftRule.ASK
     commitment_floor: bool = False
     arrears: Arrears | None = None
-    counted_on: CountedOn = CountedOn.NIGHT
+    counted_on: CountedOn | None = None
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -436,7 +451,10 @@ EVERYTHING = Remit()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The MSP-wide rules, at one version. `adoptable_marks` are beginnings of other tools' serial numbers."""
+    """The MSP-wide rules, at one version. `adoptable_marks` are beginnings of other tools' serial numbers.
+
+    `counted_on` holds for profiles that say nothing of their own.
+    """
 
     version: int
     profiles: Mapping[str, BillingProfile] = field(default_factory=dict)
@@ -450,6 +468,13 @@ class Rules:
     subscribers: tuple[Subscriber, ...] = ()
     people: tuple[Remit, ...] = ()
     service_health: ServiceHealth | None = None
+    counted_on: CountedOn = CountedOn.NIGHT
+
+    def when_counted(self, profile: BillingProfile) -> CountedOn:
+        """When counts of a profile are taken. What was used is counted every night, whatever the others do."""
+        if profile.arrears is not None:
+            return CountedOn.NIGHT
+        return profile.counted_on or self.counted_on
 
     def remit_of(self, person: str) -> Remit:
         """Of the person with this name, whatever its case."""

@@ -107,6 +107,11 @@ class SeatRecord:
         periods = tuple(period for period in self.periods if period.start >= oldest)
         return replace(self, days=(*kept, SeatDay(day, quantity, first_uninvoiced)), seen=day, periods=periods)
 
+    def back_to(self, day: date) -> SeatRecord:
+        """The record after the readings of a day: what has been carried on since was no reading."""
+        known = tuple(entry for entry in self.days if entry.day <= day)
+        return replace(self, days=known, seen=day) if known else self
+
     def with_periods(self, periods: Iterable[Settled]) -> SeatRecord:
         """The record with these periods settled anew."""
         before = {period.start: period for period in self.periods}

@@ -67,8 +67,11 @@ class Situation:
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none.
 
-        Of users it is only known whether anybody held the SKU.
+        Of users it is only known whether anybody held the SKU. What is counted on certain days was, or was not, on the
+        last one.
         """
+        if item.count_day is not None and item.count_day.was_none is not None:
+            return item.count_day.was_none
         return bool(item.feeds) and all(self._was_none(feed, item.subscription) for feed in item.feeds)
 
     def _was_none(self, feed: Feed, subscription: str | None) -> bool:

@@ -58,6 +58,12 @@ def _job(word: str) -> str:
     return word
 
 
+def _of_no_vendor(when: rules.CountedOn) -> rules.CountedOn:
+    if when is rules.CountedOn.VENDOR_INVOICE:
+        raise wrong("must be night or before-invoice: not every vendor invoices; say vendor-invoice in profiles")
+    return when
+
+
 def _cron(text: str) -> str:
     from croniter import CroniterBadDateError, croniter
 
@@ -193,12 +199,12 @@ class Profile(Part):
     drift: rules.DriftRule = rules.DriftRule.ASK
     commitment_floor: YesOrNo = False
     arrears: rules.Arrears | None = None
-    counted_on: rules.CountedOn = rules.CountedOn.NIGHT
+    counted_on: rules.CountedOn | None = None
 
     @model_validator(mode="after")
     def _usage_has_one_price(self) -> Self:
-        if self.arrears is not None and self.counted_on is rules.CountedOn.VENDOR_INVOICE:
-            raise wrong("has both arrears and counted_on: vendor-invoice; keep one of them")
+        if self.arrears is not None and self.counted_on not in (None, rules.CountedOn.NIGHT):
+            raise wrong(f"has both arrears and counted_on: {self.counted_on}; keep one of them")
         if self.arrears is not None and self.update_only:
             raise wrong("has both arrears and update_only, but usage takes a new line each period; keep one of them")
         if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
@@ -307,6 +313,7 @@ class RulesDocument(Part):
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     notices: tuple[Subscriber, ...] = ()
     service_health: ServiceHealth | None = None
+    counted_on: Annotated[rules.CountedOn, AfterValidator(_of_no_vendor)] = rules.Rules(0).counted_on
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()
     companies: tuple[Company, ...] = ()

@@ -70,6 +70,7 @@ class Proration(Part):
     first_sync: rules.FirstSync = rules.Proration().first_sync
     always_split: YesOrNo = rules.Proration().always_split
     decrease: rules.Decrease = rules.Proration().decrease
+    dated: rules.Dated = rules.Proration().dated
 
     @model_validator(mode="after")
     def _credit_is_computed(self) -> Self:

@@ -46,6 +46,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             subscribers=tuple(_subscriber(item) for item in document.notices),
             people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
             service_health=None if document.service_health is None else _health(document.service_health),
+            counted_on=document.counted_on,
         ),
         [_company(company, guards) for company in document.companies],
     )
@@ -71,6 +72,7 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
         "fleet": _fields(msp.fleet),
         "approvals": _fields(msp.approvals),
         "retention": _fields(msp.retention),
+        "counted_on": msp.counted_on,
         "people": [_fields(item) for item in sorted(msp.people, key=lambda item: item.name)],
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "notices": [_fields(item) for item in sorted(msp.subscribers, key=lambda item: item.id)],

@@ -40,6 +40,7 @@ _SECTIONS = {
         "# advisories: false leaves out issues with which the service works. One of together_from companies or\n"
         "# more is one ticket of your own company."
     ),
+    "counted_on": "When profiles are counted that say nothing of their own: night | before-invoice.",
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
         "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"
@@ -49,7 +50,8 @@ _SECTIONS = {
         "# bill_option: Billable | DoNotBill | NoCharge.\n"
         "# proration: rule: none | full | computed | manage; start_day: excluded | included;\n"
         "# first_sync: next-period | prorate | full-period; always_split: true | false; decrease: keep | credit.\n"
-        "# arrears: last | highest bills usage once its period is over. counted_on: night | vendor-invoice.\n"
+        "# dated: vendor | count. arrears: last | highest bills usage once its period is over.\n"
+        "# counted_on: night | vendor-invoice | before-invoice, the day before the agreement's next invoice.\n"
         "# drift, when a person edits our line: ask | restore | accept.\n"
         "# invoice_text may hold {product}, {quantity} and {users}."
     ),

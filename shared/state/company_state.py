@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from shared.billing.counts import Counted
 from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Plan
@@ -62,6 +63,13 @@ class ReadingNote:
     subscriptions: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LastCounts:
+    """What was counted on the last days before agreements' invoices, by bill item."""
+
+    items: dict[str, Counted] = field(default_factory=dict)
+
+
 class StateKind(StrEnum):
     """The kinds of rows, with the keys they have. The value begins the row's key; all of them sort before history."""
 
@@ -79,6 +87,7 @@ class StateKind(StrEnum):
     UNDO = "undo"  # UndoAsked; key (run, bill item)
     OVERVIEW = "overview"  # Overview; key ""
     BALANCE = "balance"  # CompanyBalance; key ""
+    COUNTED = "counted"  # LastCounts; key ""
 
 
 StateValue = (
@@ -96,6 +105,7 @@ StateValue = (
     | UndoAsked
     | Overview
     | CompanyBalance
+    | LastCounts
 )
 #: One part, or several; a `StrEnum` counts as its text.
 StateKey = str | tuple[str, ...]
@@ -115,10 +125,11 @@ _DOCUMENTS: Mapping[StateKind, Document[Any]] = {
     StateKind.UNDO: Document("undo", UndoAsked),
     StateKind.OVERVIEW: Document("overview", Overview),
     StateKind.BALANCE: Document("balance", CompanyBalance),
+    StateKind.COUNTED: Document("counts before invoices", LastCounts),
 }
 _HISTORY_DOCUMENT = Document("history entry", HistoryEntry)
 #: Written under the lease only, and one of each: they may take several rows.
-_MAY_BE_LARGE = frozenset({StateKind.PLAN, StateKind.OVERVIEW})
+_MAY_BE_LARGE = frozenset({StateKind.PLAN, StateKind.OVERVIEW, StateKind.COUNTED})
 #: How often a company is read that is written meanwhile.
 _READS = 3
 #: How often rules are written again after somebody else came between. More than that is not chance.
@@ -164,7 +175,8 @@ class CompanyState:
     (source, customer), `seats` by line, `ledger` by stamp, `intents` by id, `findings` by (kind, key). `plan` is the
     one that waits for a person, or was last shown; `waiting` and `decisions` are by the hash of its groups, `choices`
     by subject, `invoiced` by agreement. `overview` is what the last look saw, for people, `balance` what it counted
-    beside what was billed, as far as that changed. `rest` are the keys of the rows beside those of large documents.
+    beside what was billed, as far as that changed, `counted` what items that are counted before invoices were on their
+    last day. `rest` are the keys of the rows beside those of large documents.
     """
 
     licences: tuple[LicenceLink, ...] = ()
@@ -187,6 +199,7 @@ class CompanyState:
     undoes: dict[tuple[str, str], UndoAsked] = field(default_factory=dict)
     overview: Overview = field(default_factory=Overview)
     balance: CompanyBalance | None = None
+    counted: LastCounts = field(default_factory=LastCounts)
     rest: frozenset[str] = frozenset()
 
     @property
@@ -230,6 +243,7 @@ class CompanyStateStore:
             undoes=found[StateKind.UNDO],
             overview=found[StateKind.OVERVIEW].get("", Overview()),
             balance=found[StateKind.BALANCE].get(""),
+            counted=found[StateKind.COUNTED].get("", LastCounts()),
             rest=frozenset(row.row for row in rest),
         )
 
@@ -289,9 +303,9 @@ class CompanyStateStore:
     ) -> frozenset[str]:
         """Writes the changes in one transaction; only what the service cannot take in one goes in several, in order.
 
-        Of two changes to the same row the later one counts. Safe to repeat. A plan or an overview may be larger than a
-        row: what does not fit is written before it and what it had before goes after it, so that it is whole whenever
-        it is read. `rest` are the rows of that kind as loaded, the answer those that stand now.
+        Of two changes to the same row the later one counts. Safe to repeat. A plan, an overview or the last counts may
+        be larger than a row: what does not fit is written before it and what it had before goes after it, so that it
+        is whole whenever it is read. `rest` are the rows of that kind as loaded, the answer those that stand now.
         """
         operations: dict[str, Operation] = {}
         large: dict[StateKind, list[PutRow]] = {}

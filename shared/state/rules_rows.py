@@ -9,6 +9,7 @@ from typing import Any
 from shared.billing.rules import (
     Approvals,
     BillingProfile,
+    CountedOn,
     FleetLimit,
     Guards,
     Remit,
@@ -34,6 +35,7 @@ class General:
     retention: Retention = field(default_factory=Retention)
     people: tuple[Remit, ...] = ()
     service_health: ServiceHealth | None = None
+    counted_on: CountedOn = CountedOn.NIGHT
 
 
 _DOCUMENTS: dict[str, Document[Any]] = {
@@ -55,6 +57,7 @@ def rows_of_rules(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
         rules.retention,
         rules.people,
         rules.service_health,
+        rules.counted_on,
     )
     parts: dict[str, Sequence[Any]] = {
         "general": [general],
@@ -94,4 +97,5 @@ def rules_of(version: int, rows: Sequence[Row]) -> Rules:
         subscribers=tuple(found["subscriber"]),
         people=general.people,
         service_health=general.service_health,
+        counted_on=general.counted_on,
     )

@@ -89,6 +89,7 @@ def observe(
         retroactive=ports.retroactive,
         prorate_start_day=ports.prorate_start_day,
         at_invoices=counts_at_invoices(ports, company, rules),
+        counted=state.counted.items,
         moments=moments_since(ports, company, state.seats, rules, as_of),
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -79,9 +80,13 @@ def ordinary_scene(ports: Ports) -> Scene:
     return Scene(day, Decimal(8), Decimal(10), Decimal("25.00"))
 
 
-def example(profile: BillingProfile, scene: Scene) -> Json:
-    """The worked example as plain values; amounts are those of the made-up agreement."""
-    told: Example = worked(profile, scene)
+def example(ports: Ports, profile: BillingProfile, scene: Scene) -> Json:
+    """The worked example as plain values; amounts are those of the made-up agreement.
+
+    A profile that does not say when it is counted is counted as the MSP's rules say.
+    """
+    counted_on = ports.rules.load().when_counted(profile)
+    told: Example = worked(replace(profile, counted_on=counted_on), scene)
     return {
         "day": scene.day.isoformat(),
         "sentences": [{"day": day.isoformat(), "text": text} for day, text in told.sentences],

@@ -20,6 +20,7 @@ from shared.state.company_state import (
     AddHistory,
     CompanyState,
     Drop,
+    LastCounts,
     Put,
     ReadingNote,
     StateChange,
@@ -79,6 +80,8 @@ def record_plan(
     ]
     notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
     changes += [note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
+    if state.counted.items != plan.counted:
+        changes.append(Put(StateKind.COUNTED, "", LastCounts(dict(plan.counted))))
     changes += [Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)]
     findings = _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
     changes += findings

@@ -138,7 +138,8 @@ class SandboxCompany:
     records: ManageRecords = field(default_factory=small_msp)
     ledger: dict = field(default_factory=dict)
     seats: dict = field(default_factory=dict)
-    counted: frozenset[str] = frozenset()
+    skus: frozenset[str] = frozenset()
+    counted: dict = field(default_factory=dict)
     invoiced: int = 0
     invoiced_on: dict[date, date] = field(default_factory=dict)
 
@@ -186,7 +187,8 @@ class SandboxCompany:
             ledger=tuple(self.ledger.values()),
             seats=self.seats,
             as_of=day,
-            last_counted={(b.SOURCE, b.TENANT): self.counted},
+            last_counted={(b.SOURCE, b.TENANT): self.skus},
+            counted=self.counted,
             retroactive=self.told.retroactive_change,
             prorate_start_day=StartDay.INCLUDED if self.told.prorate_start_day_included else StartDay.EXCLUDED,
         )
@@ -202,7 +204,8 @@ class SandboxCompany:
         plan = self.plan(day, quantity)
         self.seats |= {record.line: record for record in plan.seats}
         self.ledger |= {row.stamp: row for row in plan.ledger}
-        self.counted = frozenset({b.PREMIUM}) if quantity else frozenset()
+        self.counted = dict(plan.counted)
+        self.skus = frozenset({b.PREMIUM}) if quantity else frozenset()
         for change in plan.changes:
             self._write(change)
         return plan

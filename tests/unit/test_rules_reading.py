@@ -363,7 +363,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profile: []\n",
             "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
-            "people, schedules, notices, service_health, profiles, policies, companies",
+            "people, schedules, notices, service_health, counted_on, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -417,6 +417,15 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profiles:\n - {id: a, name: A, product: P, arrears: last, counted_on: vendor-invoice}",
             "line 2, profiles[0]: has both arrears and counted_on: vendor-invoice; keep one of them",
+        ),
+        (
+            "profiles:\n - {id: a, name: A, product: P, arrears: last, counted_on: before-invoice}",
+            "line 2, profiles[0]: has both arrears and counted_on: before-invoice; keep one of them",
+        ),
+        (
+            "counted_on: vendor-invoice",
+            "line 1, counted_on: must be night or before-invoice: not every vendor invoices; say vendor-invoice in "
+            "profiles",
         ),
         (
             "profiles:\n - {id: a, name: A, product: P, arrears: last, update_only: true, price: {kind: product}}",

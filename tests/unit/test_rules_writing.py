@@ -67,6 +67,7 @@ PRORATION = st.fixed_dictionaries(
         "start_day": st.sampled_from(["excluded", "included"]),
         "first_sync": st.sampled_from(["next-period", "prorate", "full-period"]),
         "always_split": st.booleans(),
+        "dated": st.sampled_from(["vendor", "count"]),
     }
 )
 LIMITS = {"percent": PERCENTAGE, "small": NUMBER, "units": NUMBER, "money": NUMBER}
@@ -87,6 +88,7 @@ def profiles(ids: list[str]) -> st.SearchStrategy:
                     "update_only": st.booleans(),
                     "combine": st.booleans(),
                     "drift": st.sampled_from(["ask", "restore", "accept"]),
+                    "counted_on": st.sampled_from(["night", "before-invoice"]),
                 },
             )
             for id in ids
@@ -185,6 +187,7 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
             ],
             **draw(st.sampled_from([{}, {"service_health": HEALTH}])),
+            "counted_on": draw(st.sampled_from(["night", "before-invoice"])),
             "profiles": draw(profiles(ids)),
             "policies": draw(policies(ids)),
             "companies": [draw(company(number, ids)) for number in numbers],
@@ -206,7 +209,7 @@ def test_values_survive_the_way_through_a_document(document):
     again, companies_again = to_values(from_values(msp, companies), version=4)
 
     original, original_companies = to_values(document, version=4)
-    assert msp.profiles == original.profiles
+    assert (msp.profiles, msp.counted_on) == (original.profiles, original.counted_on)
     assert set(msp.policies) == set(original.policies)
     assert msp.service_health == original.service_health
     assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention, msp.people) == (

@@ -55,6 +55,6 @@ def fields(ports: House, id: Annotated[str, Query(min_length=1, max_length=200)]
 
 
 @router.post("/profiles/example", dependencies=[Depends(our_own)])
-def work_example(asked: AskedExample) -> dict[str, Any]:
+def work_example(ports: House, asked: AskedExample) -> dict[str, Any]:
     """What a night would say of a change on a day under this profile, and the invoices after it. Nothing is stored."""
-    return example(profile_of(asked.profile), asked.scene.scene())
+    return example(ports, profile_of(asked.profile), asked.scene.scene())

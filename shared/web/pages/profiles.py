@@ -86,13 +86,13 @@ def one_profile(
         "edition": str(profiles(ports)["edition"]),
         "known": id,
     }
-    return _form(request, who.may(Role.ADMIN), texts, {} if id else None)
+    return _form(request, ports, who.may(Role.ADMIN), texts, {} if id else None)
 
 
 @router.post(_PATH + "/example", dependencies=acts)
-def try_profile(request: Request, who: Reader, texts: Sent) -> Response:
+def try_profile(request: Request, ports: House, who: Reader, texts: Sent) -> Response:
     """The example of the profile as it stands in the form. Nothing is stored, so the page is the answer."""
-    return _form(request, who.may(Role.ADMIN), texts, {})
+    return _form(request, ports, who.may(Role.ADMIN), texts, {})
 
 
 @router.post(_PATH + "/save", dependencies=acts)
@@ -101,9 +101,9 @@ def save(request: Request, ports: House, who: Admin, texts: Sent) -> Response:
     try:
         done = _save(ports, texts, person(who, request))
     except ProfileProblem as problem:
-        return _form(request, True, texts, problem.fields)
+        return _form(request, ports, True, texts, problem.fields)
     except Refused as problem:
-        return _form(request, True, texts, {"": [*getattr(problem, "problems", [str(problem)]), problem.remedy]})
+        return _form(request, ports, True, texts, {"": [*getattr(problem, "problems", [str(problem)]), problem.remedy]})
     told = "Saved. The next look at each company bills by it." if done else "Nothing had changed."
     return next_page(request, f"{_PATH}/edit?id={quote(texts.get('id', '').strip(), safe='')}", told)
 
@@ -122,13 +122,13 @@ def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
 
 
 def _form(
-    request: Request, may_change: bool, texts: Mapping[str, str], problems: Mapping[str, list[str]] | None
+    request: Request, ports: Ports, may_change: bool, texts: Mapping[str, str], problems: Mapping[str, list[str]] | None
 ) -> Response:
     """The form as typed. `problems` by field; None for a form that nobody has filled in yet."""
     found: dict[str, list[str]] = dict(problems or {})
     shown = None
     if problems is not None:
-        shown, more = _worked(texts)
+        shown, more = _worked(ports, texts)
         found = {**more, **found}
     return render(
         request,
@@ -146,7 +146,7 @@ def _form(
     )
 
 
-def _worked(texts: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
+def _worked(ports: Ports, texts: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
     """The example, or what is wrong with the fields that it is worked from."""
     problems: dict[str, list[str]] = {}
     scene = None
@@ -159,7 +159,7 @@ def _worked(texts: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, 
         profile = profile_of(fields_of(texts))
     except ProfileProblem as problem:
         return None, {**problem.fields, **problems}
-    return (example(profile, scene) if scene is not None else None), problems
+    return (example(ports, profile, scene) if scene is not None else None), problems
 
 
 def _is_shown(place: str) -> bool:

@@ -115,6 +115,14 @@ def test_a_profile_that_counts_by_the_vendors_invoices_counts_on_the_day_of_the_
     assert totals(example(b.profile(counted_on=CountedOn.VENDOR_INVOICE))) == [D("283.34"), D("250.00")]
 
 
+def test_a_profile_that_counts_before_invoices_charges_from_the_count_on_and_bills_it_with_the_next():
+    profile = b.profile(counted_on=CountedOn.BEFORE_INVOICE)
+    assert totals(example(profile)) == [D("250.00"), D("250.00")]
+    told = example(profile, invoiced=False)
+    assert totals(told) == [D("200.00"), D("250.00")]
+    assert [day for day, _ in told.sentences] == [date(2026, 11, 30)]
+
+
 def test_users_are_those_that_the_profile_counts():
     only = Traits(("Sales",), ("Berlin",), ("birchline.example",), ("licensed",))
     rule = QuantityRule(basis=Basis.ASSIGNED_ACTIVE, users=Users(only))

@@ -143,12 +143,23 @@ def test_what_is_read_between_nights_counts_only_where_it_tells_all_and_once_usa
     assert days_of(plan_company(new)) == [(b.TODAY, D(20))]
 
 
-def test_the_usage_of_a_single_subscription_is_told_by_nights_alone():
+def test_the_usage_of_a_single_subscription_is_told_by_hours_too_where_they_list_subscriptions():
     rules = b.rules(b.profile(arrears=Arrears.HIGHEST, split=True))
-    (first,) = plan_company(replace(usage(), rules=rules, seats={})).seats
-    seats = {first.line: replace(first, seen=date(2026, 10, 5))}
-    told = between((9, b.reading(b.count(95))))
-    assert plan_company(replace(usage(moments=told), rules=rules, seats=seats)).seats[0].days == first.days
+    one, two = (replace(b.subscription(20), id=name) for name in ("one", "two"))
+    reading = b.reading(b.count(40, subscriptions=[one, two]))
+    first = plan_company(replace(usage(), rules=rules, seats={}, readings=(reading,))).seats
+    begun = {each.line: replace(each, days=(replace(each.days[0], day=date(2026, 10, 5)),)) for each in first}
+    seats = {line: replace(each, seen=date(2026, 10, 5)) for line, each in begun.items()}
+    more = b.reading(b.count(115, subscriptions=[replace(one, quantity=D(95)), two]))
+    without = b.reading(replace(b.count(500), subscriptions=None))
+    plan = plan_company(
+        replace(usage(moments=between((9, more), (10, without))), rules=rules, seats=seats, readings=(reading,))
+    )
+
+    assert sorted((change.key.bill_item[-3:], change.after.quantity) for change in plan.changes) == [
+        ("one", D(95)),
+        ("two", D(20)),
+    ]
 
 
 # ---- costs
