@@ -21,6 +21,7 @@ from shared.billing.rules import (
     CompanyLink,
     CountedOn,
     Dated,
+    LicenceLink,
     Mode,
     PriceKind,
     PriceRule,
@@ -28,6 +29,7 @@ from shared.billing.rules import (
     StartDay,
 )
 from shared.billing.seats import SeatRecord
+from shared.billing.users import Traits, Users
 from tests import builders as b
 
 D = Decimal
@@ -296,6 +298,18 @@ def test_an_item_of_which_nobody_knows_where_it_is_billed_or_who_has_it_is_left_
     none = plan_company(replace(company.facts(EVE, reading), agreements=()))
     assert ([finding.kind.value for finding in none.findings], none.groups) == (["ambiguous-agreement"], ())
     assert none.counted == company.counted
+
+
+def test_an_item_whose_rules_contradict_each_other_or_whose_customer_is_linked_no_more_keeps_its_line() -> None:
+    company = counted_at_five()
+    named = (LicenceLink(b.SOURCE, b.PREMIUM, profile="premium"),)
+    unlinked = b.company(links=(), licences=named)
+    some = CompanyLink(b.SOURCE, b.TENANT, Users(Traits(departments=("Sales",))))
+    for who in (unlinked, b.company(links=(some,))):
+        for day in (date(2026, 11, 12), EVE):
+            plan = plan_company(replace(company.facts(day, b.reading(b.count(9), day=day)), company=who))
+            assert (plan.groups, plan.frozen) == ((), {ITEM})
+            assert plan.counted == company.counted
 
 
 def test_all_zero_on_the_day_is_held_on_the_nights_after_it_too() -> None:
