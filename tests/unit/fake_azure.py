@@ -93,6 +93,7 @@ class Azure:
     now: datetime = datetime(2026, 11, 21, 2, tzinfo=UTC)
     credential: FakeCredential = field(default_factory=FakeCredential)
     graph: Any = None
+    waits: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store = UsageStore(InMemoryTables())
@@ -102,7 +103,7 @@ class Azure:
             lambda: self.now,
             credential=self.credential,
             http=httpx.MockTransport(self.graph or self.billing),
-            sleep=lambda _: None,
+            sleep=self.waits.append,
             blobs=self.billing,
         )
 

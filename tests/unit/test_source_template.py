@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -34,8 +35,9 @@ from tests.unit.fake_graph import (
     refusal,
     small_tenant,
     source,
+    user_row,
 )
-from tests.unit.fake_vendors import Call, FakeCove, cove_source, huntress_row, huntress_source, partner, server
+from tests.unit.fake_vendors import Call, FakeCove, Hours, cove_source, huntress_row, huntress_source, partner, server
 from tests.unit.fake_vendors import huntress as fake_huntress
 
 DAY = date(2026, 11, 21)
@@ -43,60 +45,116 @@ DAY = date(2026, 11, 21)
 
 @dataclass(frozen=True)
 class Vendor:
-    """What the vendor says, to every call: itself (None), one status and body, or nothing at all (`down`)."""
+    """What the vendor says, to every call: itself (None), one status and body, or nothing at all (`down`, and `slow`:
+    not in time).
+
+    The first `busy` calls are turned away for `WAIT` seconds, and after `answers` calls it is down. `paged`: its lists
+    come in several pages. `waits` are the seconds that the source waited.
+    """
 
     status: int | None = None
     body: bytes = b""
     down: bool = False
+    slow: bool = False
     empty: bool = False
     refuses_sign_in: bool = False
+    busy: int = 0
+    answers: int | None = None
+    paged: bool = False
+    waits: list[float] = field(default_factory=list, compare=False)
+
+
+WAIT = 7.0
+
+
+class Line:
+    """The way to a vendor: counts the calls, and says what comes instead of its answer."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._vendor = vendor
+        self._calls = 0
+
+    def trouble(self) -> str | None:
+        self._calls += 1
+        vendor = self._vendor
+        if vendor.down or (vendor.answers is not None and self._calls > vendor.answers):
+            return "down"
+        if vendor.slow:
+            return "slow"
+        if self._calls <= vendor.busy:
+            return "busy"
+        return "odd" if vendor.status is not None else None
+
+    def over_httpx(self, usual: Callable[[httpx.Request], httpx.Response]) -> Callable[[httpx.Request], httpx.Response]:
+        def answer(request: httpx.Request) -> httpx.Response:
+            match self.trouble():
+                case "down":
+                    raise httpx.ConnectError("down")
+                case "slow":
+                    raise httpx.ReadTimeout("slow")
+                case "busy":
+                    return refusal(429, "TooManyRequests", **{"Retry-After": f"{WAIT:g}"})
+                case "odd":
+                    said = {"content": self._vendor.body, "headers": {"content-type": "application/json"}}
+                    return httpx.Response(self._vendor.status or 0, **said)
+            return usual(request)
+
+        return answer
+
+    def instead(self) -> Answer | None:
+        """The same on our own wire."""
+        match self.trouble():
+            case "down":
+                raise NoAnswer("no connection could be made", sent=False)
+            case "slow":
+                raise NoAnswer("no answer within the time-out", sent=True)
+            case "busy":
+                return Answer(429, {"Retry-After": f"{WAIT:g}"}, "{}")
+            case "odd":
+                return Answer(self._vendor.status or 0, {}, self._vendor.body.decode())
+        return None
 
 
 @dataclass(frozen=True)
 class SourceCase:
-    """One source. `make` puts it before a vendor with one linked customer; `secrets` are words nobody may ever see."""
+    """One source. `make` puts it before a vendor with one linked customer; `secrets` are words nobody may ever see.
+
+    Not every source asks its vendor when it is read: what is pushed, and what was exported, is stored.
+    """
 
     name: str
     customer: str
     make: Callable[[Vendor], Source]
     secrets: tuple[str, ...]
+    asks_when_read: bool = True
 
 
 def microsoft365(vendor: Vendor) -> Source:
     graph = FakeGraph({TENANT: FakeTenant() if vendor.empty else small_tenant(), PARTNER: FakeTenant()})
     if not vendor.empty:
-        graph.tenants[PARTNER].customers = [{"tenantId": TENANT, "displayName": "Alder Dental"}]
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if vendor.down:
-            raise httpx.ConnectError("down")
-        if vendor.status is None:
-            return graph(request)
-        return httpx.Response(vendor.status, content=vendor.body, headers={"content-type": "application/json"})
+        listed = [TENANT, OTHER] if vendor.paged else [TENANT]
+        graph.tenants[PARTNER].customers = [{"tenantId": tenant, "displayName": "Alder Dental"} for tenant in listed]
+    if vendor.paged:
+        graph.page_size = 1
+        graph.tenants[TENANT].users = [user_row(number) for number in range(1, 1002)]
+        graph.tenants[TENANT].skus[0]["consumedUnits"] = 1001
 
     failures: dict[str, Exception] = {}
     if vendor.refuses_sign_in:
         failures = {tenant: ValueError("AADSTS7000222: expired hush-hush") for tenant in (TENANT, PARTNER)}
-    return source(answer, FakeCredential(failures))
+    return source(Line(vendor).over_httpx(graph), FakeCredential(failures), vendor.waits)
 
 
 def azure(vendor: Vendor) -> Source:
     """One that has exported before, unless something is wrong with the vendor."""
     billing = FakeBilling()
     billing.rows["current"] = [row("2026-11-02", "1.5", customer=OTHER if vendor.empty else TENANT)]
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        if vendor.down:
-            raise httpx.ConnectError("down")
-        if vendor.status is None:
-            return billing(request)
-        return httpx.Response(vendor.status, content=vendor.body, headers={"content-type": "application/json"})
-
     failures: dict[str, Exception] = {}
     if vendor.refuses_sign_in:
         failures = {PARTNER: ValueError("AADSTS7000222: expired hush-hush")}
-    made = Azure(billing, credential=FakeCredential(failures), graph=answer)
-    if vendor in (Vendor(), Vendor(empty=True)):
+    graph = Line(vendor).over_httpx(billing)
+    made = Azure(billing, credential=FakeCredential(failures), graph=graph, waits=vendor.waits)
+    if replace(vendor, empty=False, busy=0, paged=False) == Vendor():
         made.night(DAY)
     return made.source
 
@@ -108,36 +166,57 @@ def pax8(vendor: Vendor) -> Source:
     if vendor.refuses_sign_in:
         world.client_secret = "another"
 
-    def interfere(method: str, path: str) -> Answer | None:
-        return None if vendor.status is None else Answer(vendor.status, {}, vendor.body.decode())
-
-    wire = fake_pax8.FakeWire(Pax8(world), interfere)
-    wire.down = vendor.down
-    return fake_pax8.source(wire)
+    for number in range(200 if vendor.paged else 0):
+        world.add_company(f"Customer {number}")
+    line = Line(vendor)
+    wire = fake_pax8.FakeWire(Pax8(world), lambda _method, _path: line.instead())
+    return fake_pax8.source(wire, vendor.waits)
 
 
 def interfering(vendor: Vendor, usual: Callable[[Call], object], refused: object) -> Callable[[Call], object]:
     """The vendor's usual answers, or what it says instead; `refused` is how it turns wrong credentials away."""
 
+    line = Line(vendor)
+
     def answer(call: Call) -> object:
-        if vendor.down:
-            raise NoAnswer("no connection could be made", sent=False)
-        if vendor.refuses_sign_in:
-            return refused
-        return usual(call) if vendor.status is None else Answer(vendor.status, {}, vendor.body.decode())
+        instead = refused if vendor.refuses_sign_in else line.instead()
+        return usual(call) if instead is None else instead
 
     return answer
+
+
+def hours(vendor: Vendor) -> Hours:
+    made = Hours()
+    made.slept = vendor.waits
+    return made
 
 
 def huntress(vendor: Vendor) -> Source:
     row = huntress_row(4101, agents_count=0) if vendor.empty else huntress_row(4101)
     refused = Answer(401, {}, '{"message": "hush-hush is not a key"}')
-    return huntress_source(interfering(vendor, fake_huntress(row), refused))[0]
+    usual = pages_of_one(row, huntress_row(4102)) if vendor.paged else fake_huntress(row)
+    return huntress_source(interfering(vendor, usual, refused), hours(vendor))[0]
+
+
+def pages_of_one(*rows: dict[str, object]) -> Callable[[Call], object]:
+    """Huntress with an organization on each page."""
+    alone = fake_huntress(*rows)
+
+    def answer(call: Call) -> object:
+        if not call.path.endswith("/organizations"):
+            return alone(call)
+        at = int(call.query.get("page_token", "0"))
+        following = str(at + 1) if at + 1 < len(rows) else None
+        return {"organizations": [rows[at]], "pagination": {"next_page_token": following}}
+
+    return answer
 
 
 def cove(vendor: Vendor) -> Source:
-    devices = [] if vendor.empty else [server(1, 2001)]
-    return cove_source(interfering(vendor, FakeCove([partner(2001)], devices), FakeCove.error(2100)))[0]
+    devices = [] if vendor.empty else [server(1, 2001), server(2, 2001)]
+    fake = FakeCove([partner(2001)], devices)
+    fake.most_rows = 1 if vendor.paged else fake.most_rows
+    return cove_source(interfering(vendor, fake, FakeCove.error(2100)), hours(vendor))[0]
 
 
 class FakePushes:
@@ -156,7 +235,7 @@ class FakePushes:
         vendor = self._vendor
         if vendor.refuses_sign_in or vendor.status in {401, 403}:
             raise NotPermitted("the store says no", system="storage", remedy="Grant the role.")
-        if vendor.down or vendor.status not in {None, 200}:
+        if vendor.down or vendor.slow or vendor.answers == 0 or vendor.status not in {None, 200}:
             raise Retryable("the store does not answer", system="storage", remedy="Wait for it.")
         if vendor.status == 200:
             raise Incomplete("a stored document can not be read", system="state", remedy="Push the counts again.")
@@ -172,10 +251,10 @@ PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
 
 CASES = [
     SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
-    SourceCase("azure", TENANT, azure, ("hush-hush", "token-of-", "Alder")),
+    SourceCase("azure", TENANT, azure, ("hush-hush", "token-of-", "Alder"), asks_when_read=False),
     SourceCase("huntress", "4101", huntress, ("hush-hush", "cHVibGljOmh1c2", "Organization 4101")),
     SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001")),
-    SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",)),
+    SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",), asks_when_read=False),
     SourceCase("pax8", PAX8_COMPANY, pax8, (fake_pax8.SECRET, "Bearer", "Alder")),
 ]
 BROKEN = {
@@ -261,6 +340,43 @@ def test_a_vendor_that_is_down_is_a_failure(case: SourceCase) -> None:
     assert told(case.make(Vendor(down=True)).read(case.customer, DAY), case).kind is FailureKind.READ_FAILED
 
 
+def test_a_vendor_that_does_not_answer_in_time_is_a_failure(case: SourceCase) -> None:
+    assert told(case.make(Vendor(slow=True)).read(case.customer, DAY), case).kind is FailureKind.READ_FAILED
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.name.startswith("pushed")], ids=lambda c: c.name)
+def test_a_vendor_that_is_busy_is_waited_for_as_long_as_it_says(case: SourceCase) -> None:
+    vendor = Vendor(busy=2)
+    reader = case.make(vendor)
+
+    assert reader.read(case.customer, DAY) == case.make(Vendor()).read(case.customer, DAY)
+    assert vendor.waits.count(WAIT) == 2
+
+
+@pytest.mark.parametrize("answers", range(5))
+@pytest.mark.parametrize("case", [case for case in CASES if case.asks_when_read], ids=lambda case: case.name)
+def test_a_vendor_that_goes_down_between_two_calls_gives_all_or_a_failure(case: SourceCase, answers: int) -> None:
+    whole = case.make(Vendor(paged=True))
+    broken = case.make(Vendor(paged=True, answers=answers))
+
+    reading, customers = whole.read(case.customer, DAY), whole.customers()
+    assert isinstance(reading, Reading)
+    found = broken.read(case.customer, DAY)
+    if found != reading or answers == 0:
+        told(found, case)
+    broken = case.make(Vendor(paged=True, answers=answers))
+    with suppress(TrueUpError):
+        assert broken.customers() == customers
+
+
+def test_lists_in_several_pages_are_read_whole(case: SourceCase) -> None:
+    one, several = case.make(Vendor()), case.make(Vendor(paged=True))
+    customers = {customer.id for customer in several.customers()}
+
+    assert isinstance(several.read(case.customer, DAY), Reading)
+    assert {customer.id for customer in one.customers()} <= customers
+
+
 def test_a_sign_in_that_is_refused_is_a_failure(case: SourceCase) -> None:
     told(case.make(Vendor(refuses_sign_in=True)).read(case.customer, DAY), case)
 
@@ -298,11 +414,12 @@ def test_a_connection_in_order_has_no_problems(case: SourceCase) -> None:
     "vendor",
     [
         Vendor(down=True),
+        Vendor(slow=True),
         Vendor(refuses_sign_in=True),
         *(Vendor(status=200, body=body) for body in BROKEN.values()),
         *(Vendor(status=status, body=body) for status, body in REFUSALS.items()),
     ],
-    ids=["down", "sign-in", *BROKEN, *map(str, REFUSALS)],
+    ids=["down", "slow", "sign-in", *BROKEN, *map(str, REFUSALS)],
 )
 def test_a_check_says_what_is_wrong_and_never_raises(case: SourceCase, vendor: Vendor) -> None:
     problems = case.make(vendor).check()
@@ -313,7 +430,7 @@ def test_a_check_says_what_is_wrong_and_never_raises(case: SourceCase, vendor: V
 
 def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    vendors = [Vendor(), Vendor(down=True), Vendor(refuses_sign_in=True)]
+    vendors = [Vendor(), Vendor(down=True), Vendor(slow=True), Vendor(refuses_sign_in=True)]
     vendors += [Vendor(status=200, body=body) for body in BROKEN.values()]
     vendors += [Vendor(status=status, body=body) for status, body in REFUSALS.items()]
     said: list[str] = []
@@ -330,4 +447,5 @@ def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog
     everything = caplog.text + "\n".join(said)
 
     assert len(said) > len(vendors)
+    assert "hush-hush" not in repr(case.make(Vendor()))
     assert not [secret for secret in case.secrets if secret in everything]
