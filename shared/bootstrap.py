@@ -30,6 +30,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.health import HealthStore
@@ -70,11 +71,13 @@ def access() -> Access:
 def make_ports(settings: Settings) -> Ports:
     """Real adapters for these settings. Nothing is called before it is used."""
     tables = AzureTables(settings.storage)
+    manage = ManageClient(settings.manage)
     clock, pushes = _clock(settings), PushStore(tables)
     return Ports(
         clock=clock,
         queue=StorageQueue(settings.storage),
-        manage=ManageClient(settings.manage),
+        manage=manage,
+        contacts=manage.contacts,
         sources=_sources(settings, clock, pushes, UsageStore(tables)),
         rules=RulesStore(tables),
         companies=CompanyStore(tables),
@@ -88,6 +91,7 @@ def make_ports(settings: Settings) -> Ports:
         push_keys=settings.pushed.keys,
         push_age=settings.pushed.age,
         directory=DirectoryStore(tables),
+        contact_rows=ContactStore(tables),
         due=DueStore(tables),
         callbacks=CallbackStore(tables),
         poison=PoisonStore(tables),

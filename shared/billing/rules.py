@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from shared.billing.contact_rules import NO_CONTACTS, ContactRules
 from shared.billing.limits import Approvals, CompareForecast, FleetLimit, Guards, IncreaseLimit, ReductionLimit
 from shared.billing.profiles import (
     Arrears,
@@ -202,6 +203,7 @@ class Rules:
     retention: Retention = Retention()
     subscribers: tuple[Subscriber, ...] = ()
     people: tuple[Remit, ...] = ()
+    contacts: ContactRules = NO_CONTACTS
     service_health: ServiceHealth | None = None
     counted_on: CountedOn = CountedOn.NIGHT
 

@@ -23,6 +23,7 @@ from shared.manage import catalog, conditions, readers
 from shared.manage.cache import Cache
 from shared.manage.call import Call
 from shared.manage.catalog import CATALOG
+from shared.manage.contacts import ManageContacts
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
 from shared.manage.session import Session
@@ -65,6 +66,7 @@ class ManageClient:
     ) -> None:
         self._cancelled_day = settings.cancelled_day
         self._session = Session(settings, transport=transport, pause=pause, clock=clock)
+        self._contacts = ManageContacts(self._session, clock)
         self._products: Cache[str, Product | None] = Cache(KEPT_SECONDS, clock)
         self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)
         self._recaps: tuple[str, dict[int, Recap]] = ("", {})
@@ -74,6 +76,11 @@ class ManageClient:
     def tickets(self) -> ManageTickets:
         """The tickets of the same Manage, by the same session."""
         return ManageTickets(self._session)
+
+    @property
+    def contacts(self) -> ManageContacts:
+        """The contacts of the same Manage, by the same session."""
+        return self._contacts
 
     @property
     def last_request_id(self) -> str | None:

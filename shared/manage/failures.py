@@ -27,6 +27,7 @@ _PERMISSIONS = (
     ("/procurement/catalog", "Procurement > Product Catalog"),
     ("/procurement/", "System > Table Setup"),
     ("/system/callbacks", "System > Table Setup"),
+    ("/company/contacts", "Companies > Contacts"),
     ("/service/tickets", "Service Desk > Service Tickets"),
 )
 _LEVELS = {"GET": "Inquire", "POST": "Add", "PATCH": "Edit", "DELETE": "Delete"}

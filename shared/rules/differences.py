@@ -16,7 +16,7 @@ from shared.rules.document import RulesDocument
 from shared.rules.editing import KEYS, Section, name_of
 
 #: Sections that are one mapping, or a list of plain words.
-_WHOLE = ("guards", "fleet", "adoptable_marks", "approvals", "retention", "counted_on")
+_WHOLE = ("guards", "fleet", "adoptable_marks", "approvals", "retention", "counted_on", "contacts")
 
 
 @dataclass(frozen=True, slots=True)

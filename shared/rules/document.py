@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from shared.billing import rules
 from shared.billing.feeds import COMBINED
 from shared.billing.lines import PREFIX
+from shared.rules.contacts import Contacts
 from shared.rules.money import Price, Proration
 from shared.rules.notices import ServiceHealth, Subscriber
 from shared.rules.parts import Part, Quantity, Users
@@ -34,7 +35,7 @@ from shared.rules.scalars import (
 
 #: The sources that rules can name, and the jobs that schedules can start.
 SOURCES = ("microsoft365", "azure", "pax8", "huntress", "cove")
-JOBS = ("nightly", "hourly")
+JOBS = ("nightly", "hourly", "contacts")
 #: The sources that tell when the vendor invoices.
 INVOICING = ("huntress",)
 
@@ -310,6 +311,7 @@ class RulesDocument(Part):
     approvals: Approvals = Approvals()
     retention: Retention = Retention()
     people: tuple[Person, ...] = ()
+    contacts: Contacts = Contacts()
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     notices: tuple[Subscriber, ...] = ()
     service_health: ServiceHealth | None = None

@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing import rules
+from shared.billing.contact_rules import ContactRules
 from shared.billing.subscribers import ServiceHealth, Subscriber, TicketRule
 from shared.billing.users import Traits, Users
 from shared.rules import document as doc
+from shared.rules.contacts import Contacts
 from shared.rules.notices import ServiceHealth as HealthPart
 from shared.rules.notices import Subscriber as Told
 from shared.rules.notices import Ticket
@@ -45,6 +47,7 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             retention=rules.Retention(**document.retention.model_dump()),
             subscribers=tuple(_subscriber(item) for item in document.notices),
             people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
+            contacts=_contacts(document.contacts),
             service_health=None if document.service_health is None else _health(document.service_health),
             counted_on=document.counted_on,
         ),
@@ -74,6 +77,12 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
         "retention": _fields(msp.retention),
         "counted_on": msp.counted_on,
         "people": [_fields(item) for item in sorted(msp.people, key=lambda item: item.name)],
+        "contacts": _fields(msp.contacts)
+        | {
+            "companies": [
+                {"company": company, "mode": mode} for company, mode in sorted(msp.contacts.companies.items())
+            ]
+        },
         "schedules": [_fields(item) for item in sorted(msp.schedules, key=lambda item: item.id)],
         "notices": [_fields(item) for item in sorted(msp.subscribers, key=lambda item: item.id)],
         "service_health": None if msp.service_health is None else _fields(msp.service_health),
@@ -98,6 +107,11 @@ def _profile(profile: doc.Profile) -> rules.BillingProfile:
 def _subscriber(item: Told) -> Subscriber:
     ticket = None if item.ticket is None else _ticket(item.ticket)
     return Subscriber(**item.model_dump() | {"ticket": ticket})
+
+
+def _contacts(item: Contacts) -> ContactRules:
+    companies = {each.company: each.mode for each in item.companies}
+    return ContactRules(**item.model_dump() | {"companies": companies, "users": _users(item.users)})
 
 
 def _health(item: HealthPart) -> ServiceHealth:

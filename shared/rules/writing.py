@@ -24,6 +24,11 @@ _SECTIONS = {
     "approvals": "So many days a group waits for a person, and an approval for its write, before it is planned anew.",
     "retention": "For how many days the history of companies and rules, and the runs are kept, 60 at least.",
     "people": "Who sees and decides about some companies only: only or without their numbers. Administrators see all.",
+    "contacts": (
+        "Which users become contacts in Manage. mode: none | observe | auto; companies: [{company: 250, mode: none}];\n"
+        "# users: {only: …, without: …}. existing: leave | fill | overwrite what people made;\n"
+        "# edited: leave | overwrite; left: leave | deactivate. The job contacts does it."
+    ),
     "schedules": (
         f"Five cron fields in the MSP's own time zone. Jobs: {', '.join(JOBS)}. hourly only reads its sources,\n"
         "# for what is billed in arrears."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared.billing.contact_rules import NO_CONTACTS, ContactRules
 from shared.billing.rules import (
     Approvals,
     BillingProfile,
@@ -36,6 +37,7 @@ class General:
     people: tuple[Remit, ...] = ()
     service_health: ServiceHealth | None = None
     counted_on: CountedOn = CountedOn.NIGHT
+    contacts: ContactRules = NO_CONTACTS
 
 
 _DOCUMENTS: dict[str, Document[Any]] = {
@@ -58,6 +60,7 @@ def rows_of_rules(rules: Rules) -> Iterator[tuple[str, dict[str, Any]]]:
         rules.people,
         rules.service_health,
         rules.counted_on,
+        rules.contacts,
     )
     parts: dict[str, Sequence[Any]] = {
         "general": [general],
@@ -98,4 +101,5 @@ def rules_of(version: int, rows: Sequence[Row]) -> Rules:
         people=general.people,
         service_health=general.service_health,
         counted_on=general.counted_on,
+        contacts=general.contacts,
     )

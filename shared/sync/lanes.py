@@ -28,6 +28,7 @@ from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, Stage
 from shared.sync.company import Order, Synced, sync_company
+from shared.sync.contacts.sync import is_of_contacts, sync_contacts
 from shared.sync.fleet import close_healed, released_sources
 from shared.sync.measures import measure_run
 from shared.sync.outcomes import MOST_DEATHS, never_ended
@@ -168,7 +169,7 @@ def _sync(ports: Ports, message: SyncMessage, row: RunRow, *, again: bool) -> Sy
     if header is not None and header.signed is not None:
         order = replace(order, actor=header.signed.by, approved=row.approved, signed=header.signed)
     try:
-        return sync_company(ports, order)
+        return sync_contacts(ports, order) if is_of_contacts(message.run) else sync_company(ports, order)
     except Busy:
         raise
     except TrueUpError as error:

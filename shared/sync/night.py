@@ -12,6 +12,7 @@ from shared.clock import business_date
 from shared.errors import Retryable, TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
+from shared.sync.contacts.sync import CONTACTS, contact_run
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.moments import read_between
@@ -53,9 +54,17 @@ def nightly(ports: Ports) -> str:
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 
 
+def contacts(ports: Ports) -> str:
+    """Starts the business day's run over the companies whose contacts are kept. Answers in words what it did."""
+    run, wanted = contact_run(ports)
+    started = start_run(ports, run, CONTACTS, wanted)
+    return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies"
+
+
 #: What each job does, for the schedule that starts it.
 JOBS: Mapping[str, Callable[[Ports, Schedule], str]] = {
     "nightly": lambda ports, _: nightly(ports),
+    "contacts": lambda ports, _: contacts(ports),
     "hourly": lambda ports, schedule: read_between(ports, schedule.sources),
 }
 

@@ -10,10 +10,12 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
+from shared.billing.contact_rules import ContactRules
 from shared.billing.rules import Remit, StartDay
 from shared.callbacks import Callback, CallbackEntry
 from shared.catalog import CatalogChoices, NewProduct
 from shared.clock import Clock
+from shared.contacts.contacts import Contact, Said
 from shared.environment import ShownSetting
 from shared.queues import Queue
 from shared.sources.protocol import Source
@@ -22,6 +24,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyStateStore
+from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
@@ -76,6 +79,21 @@ class Manage(Protocol):
     def register_callback(self, url: str, type_: str) -> CallbackEntry: ...
 
     def delete_callback(self, callback_id: int) -> None: ...
+
+
+class ContactDesk(Protocol):
+    """The contacts in Manage. Every method may raise `TrueUpError`, none of which holds what a contact says."""
+
+    def of_company(self, company: int) -> list[Contact]:
+        """Every contact of a company, inactive ones too; complete or an error."""
+
+    def contact(self, contact_id: int) -> Contact: ...
+
+    def departments(self) -> list[str]: ...
+
+    def create(self, company: int, said: Said, rules: ContactRules) -> Contact: ...
+
+    def change(self, contact: Contact, said: Said, rules: ContactRules, *, inactive: bool) -> Contact: ...
 
 
 class CallbackReader(Protocol):
@@ -139,6 +157,7 @@ class Ports:
     clock: Clock
     queue: Queue
     manage: Manage
+    contacts: ContactDesk
     sources: Mapping[str, Source]
     rules: RulesStore
     companies: CompanyStore
@@ -149,6 +168,7 @@ class Ports:
     vendor_invoices: VendorInvoiceStore
     balances: BalanceStore
     directory: DirectoryStore
+    contact_rows: ContactStore
     due: DueStore
     callbacks: CallbackStore
     poison: PoisonStore

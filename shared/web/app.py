@@ -14,13 +14,14 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import accounts, approvals, catalog, companies, mapping, profiles, reports, vendors
+from shared.web.api import accounts, approvals, catalog, companies, contacts, mapping, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import accounts as account_pages
 from shared.web.pages import approvals as approval_pages
 from shared.web.pages import companies as company_pages
+from shared.web.pages import contacts as contact_pages
 from shared.web.pages import exchange, products, runs, setup
 from shared.web.pages import mapping as mapping_pages
 from shared.web.pages import profiles as profile_pages
@@ -45,6 +46,7 @@ API_ROUTERS = (
     vendors.router,
     accounts.router,
     catalog.router,
+    contacts.router,
 )
 PAGE_ROUTERS = (
     setup.router,
@@ -57,6 +59,7 @@ PAGE_ROUTERS = (
     exchange.router,
     account_pages.router,
     products.router,
+    contact_pages.router,
 )
 
 

@@ -27,6 +27,7 @@ from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
 from shared.state.company_state import CompanyState, CompanyStateStore
+from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.poison import PoisonStore
@@ -40,6 +41,7 @@ from shared.sync import lanes
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Limits, Ports
 from tests import builders as b
+from tests.fakes.contacts import FakeContacts
 from tests.fakes.tables import InMemoryTables
 
 START = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -355,6 +357,7 @@ class House:
         self.tables.fault = self._table_step
         self.queue = FakeQueue(self.clock, self.fate)
         self.manage = FakeManage(self.fate)
+        self.contacts = FakeContacts(self.manage)
         self.source = FakeSource()
         self.ports = self._new_process(limits or Limits(lanes=2))
 
@@ -363,6 +366,7 @@ class House:
             clock=self.clock,
             queue=self.queue,
             manage=self.manage,
+            contacts=self.contacts,
             sources={self.source.name: self.source},
             rules=RulesStore(self.tables),
             companies=CompanyStore(self.tables),
@@ -374,6 +378,7 @@ class House:
             balances=BalanceStore(self.tables),
             pushes=PushStore(self.tables),
             directory=DirectoryStore(self.tables),
+            contact_rows=ContactStore(self.tables),
             due=DueStore(self.tables),
             callbacks=CallbackStore(self.tables),
             poison=PoisonStore(self.tables),

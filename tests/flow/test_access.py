@@ -186,6 +186,12 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/companies/{{company}}/accounts"): Way(BILLER),
     ("GET", f"{API}/companies/{{company}}/accounts/users.{{kind}}"): Way(BILLER, path={"kind": "csv"}),
     ("GET", "/console/users"): Way(BILLER),
+    ("GET", f"{API}/companies/{{company}}/contacts"): Way(BILLER),
+    ("POST", f"{API}/companies/{{company}}/contacts/sync"): Way(BILLER, body={}),
+    ("POST", f"{API}/companies/{{company}}/contacts/release"): Way(BILLER, body={"leaving": "0" * 16}),
+    ("GET", "/console/companies/{company}/contacts"): Way(BILLER),
+    ("POST", "/console/companies/{company}/contacts/sync"): Way(BILLER, form={}),
+    ("POST", "/console/companies/{company}/contacts/release"): Way(BILLER, form={"leaving": "0" * 16}),
     ("GET", "/console/companies/{company}/accounts"): Way(BILLER),
 }
 #: The ways that name a company.

@@ -44,13 +44,14 @@ ARROWS = {
     "shared/catalog.py": (),
     "shared/manage": (
         "shared.billing",
+        "shared.contacts",
         "shared.errors",
         "shared.http",
         "shared.callbacks",
         "shared.catalog",
         "shared.tickets",
     ),
-    "shared/state": ("shared.billing", "shared.errors"),
+    "shared/state": ("shared.billing", "shared.contacts", "shared.errors"),
     "shared/sync": (
         "shared.billing",
         "shared.contacts",

@@ -363,7 +363,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         (
             "profile: []\n",
             "line 1, profile: is not known here; allowed are guards, fleet, adoptable_marks, approvals, retention, "
-            "people, schedules, notices, service_health, counted_on, profiles, policies, companies",
+            "people, contacts, schedules, notices, service_health, counted_on, profiles, policies, companies",
         ),
         (
             "profiles:\n\n  - id: one\n    name: One\n",
@@ -446,7 +446,7 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ),
         (
             'schedules: [{id: a, job: weekly, cron: "0 2 * * *"}]',
-            'line 1, schedules[0].job: must be one of nightly, hourly, not "weekly"',
+            'line 1, schedules[0].job: must be one of nightly, hourly, contacts, not "weekly"',
         ),
         (
             "policies:\n  - {source: microsft365, sku: a, do_not_bill: true}\n",

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from shared.billing.contact_rules import ContactMode, Existing
 from shared.billing.rules import BillingProfile, CompanyLink, CompanyRules, Guards, LicenceLink, ReductionLimit, Rules
 from shared.rules.document import RulesDocument
 from shared.rules.reading import RulesProblem, read_rules
@@ -182,6 +183,11 @@ def documents(draw: st.DrawFn) -> RulesDocument:
                 {"name": f"{position}@x", draw(st.sampled_from(["only", "without"])): [number]}
                 for position, number in enumerate(numbers)
             ],
+            "contacts": {
+                "companies": [{"company": number, "mode": draw(st.sampled_from(ContactMode))} for number in numbers],
+                "existing": draw(st.sampled_from(Existing)),
+                "left_percent": draw(WHOLE),
+            },
             "schedules": [
                 {"id": f"{position}", "cron": cron, **draw(st.sampled_from(jobs))}
                 for position, cron in enumerate(draw(st.lists(st.sampled_from(crons), max_size=2)))
@@ -211,6 +217,7 @@ def test_values_survive_the_way_through_a_document(document):
     original, original_companies = to_values(document, version=4)
     assert (msp.profiles, msp.counted_on) == (original.profiles, original.counted_on)
     assert set(msp.policies) == set(original.policies)
+    assert msp.contacts == original.contacts
     assert msp.service_health == original.service_health
     assert (msp.guards, msp.fleet, msp.schedules, msp.adoptable_marks, msp.retention, msp.people) == (
         original.guards,

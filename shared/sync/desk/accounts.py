@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from shared.billing.rules import CompanyLink
-from shared.contacts.accounts import Account, Accounts
-from shared.errors import Gone, Incomplete, TrueUpError
+from shared.contacts.accounts import Account
+from shared.errors import Gone
 from shared.sheets.writing import Written, csv_of, workbook_of
-from shared.sources.protocol import AccountSource
 from shared.state.companies import CompanyRow
 from shared.state.records import Signature
+from shared.sync.accounts import Told, links_of, told_of
 from shared.sync.approvals import Person, new_run, sign
 from shared.sync.ports import Ports
 from shared.sync.verdicts import record_note
@@ -45,18 +44,6 @@ ENOUGH = timedelta(seconds=60)
 #: One file: with so many users no further company is begun. A company is in it whole or not at all.
 MOST_USERS = 20_000
 _AT_ONCE = 8
-_NOBODY = Accounts(())
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The accounts of one customer of a company; `error` says why nothing is known of them."""
-
-    company: int
-    name: str
-    customer: str
-    accounts: Accounts = _NOBODY
-    error: TrueUpError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +75,7 @@ def export_company(ports: Ports, company: int, person: Person) -> Export:
 
 def export_all(ports: Ports, person: Person, after: int = 0) -> Export:
     """The accounts of all companies with a higher id, as many as there is time and room for."""
-    rows = [row for row in ports.companies.all() if row.id > after and _links(ports, row)]
+    rows = [row for row in ports.companies.all() if row.id > after and links_of(ports, row)]
     signed, run, begun = sign(ports, person), new_run(ports, "users"), ports.clock.now()
 
     def exported(row: CompanyRow) -> list[Told]:
@@ -133,30 +120,7 @@ def shown(told: Told) -> Json:
 
 
 def _of_company(ports: Ports, row: CompanyRow) -> list[Told]:
-    return [_told(ports, row, link) for link in _links(ports, row)]
-
-
-def _links(ports: Ports, row: CompanyRow) -> list[CompanyLink]:
-    """The company's links to customers whose vendor keeps accounts."""
-    sources = {name for name, source in ports.sources.items() if isinstance(source, AccountSource)}
-    return [link for link in row.links if not link.removed and link.source in sources]
-
-
-def _told(ports: Ports, row: CompanyRow, link: CompanyLink) -> Told:
-    """Of a tenant that several companies share only those who are this company's."""
-    source = ports.sources[link.source]
-    assert isinstance(source, AccountSource)
-    try:
-        found = source.accounts(link.customer, link.users.groups, sign_ins=True).among(link.users)
-        if found is None:
-            raise Incomplete(
-                "it is not told which of the users are this company's",
-                system=link.source,
-                remedy="Look at the groups that the company's link names: each must be there once, with its members.",
-            )
-    except TrueUpError as error:
-        return Told(row.id, row.name, link.customer, error=error)
-    return Told(row.id, row.name, link.customer, found)
+    return [told_of(ports, row, link) for link in links_of(ports, row)]
 
 
 def _record(ports: Ports, company: int, told: Sequence[Told], signed: Signature, run: str) -> None:

@@ -1,0 +1,1 @@
+"""Users of customers become contacts in Manage, and stay so."""

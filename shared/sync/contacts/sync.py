@@ -1,0 +1,205 @@
+"""Keep the contacts of one company: under its lease look, write what may be written, remember, release."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from math import ceil
+from uuid import uuid4
+
+from shared.billing.contact_rules import ContactMode
+from shared.calls import counting
+from shared.clock import business_date
+from shared.contacts.contacts import Contact, digests, same
+from shared.contacts.kept import Kept, Kind, Written, after
+from shared.contacts.plan import Change
+from shared.errors import Busy, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.sources.protocol import AccountSource
+from shared.state.companies import Lease
+from shared.state.company_state import AddHistory
+from shared.state.records import CompanyReport, HistoryEntry, Outcome
+from shared.sync.company import Order, Synced
+from shared.sync.contacts.look import Look, look_at
+from shared.sync.outcomes import MOST_DEATHS, never_ended
+from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
+
+#: The kind of the runs that keep contacts. Their ids end so, by which their messages are told from those of nights.
+CONTACTS = "contacts"
+#: The words of runs for what was done.
+_WORDS = {Kind.CREATE: "created", Kind.DEACTIVATE: "ended"}
+
+
+def is_of_contacts(run: str) -> bool:
+    return run.endswith(f"-{CONTACTS}")
+
+
+def contact_run(ports: Ports) -> tuple[str, list[int]]:
+    """The id of the business day's run, and the companies that have contacts kept."""
+    rules = ports.rules.load().contacts
+    sources = {name for name, source in ports.sources.items() if isinstance(source, AccountSource)}
+    wanted = [
+        row.id
+        for row in ports.companies.all()
+        if rules.mode_of(row.id) is not ContactMode.NONE and any(link.source in sources for link in row.links)
+    ]
+    return f"{business_date(ports.clock).isoformat()}-{CONTACTS}", wanted
+
+
+def sync_contacts(ports: Ports, order: Order) -> Synced:
+    """One company under its lease, like `sync_company`: what goes wrong with it is its outcome.
+
+    Raises `Busy` when another worker holds the company, `Gone` when it is not known, and what the store raises.
+    """
+    started = time.monotonic()
+    lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
+    synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
+    try:
+        if lease.company.deaths >= MOST_DEATHS:
+            synced = Synced(never_ended(order.company))
+        else:
+            with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
+                synced = _under_lease(ports, order, lease)
+            synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
+    finally:
+        ports.companies.release(lease, outcome=None, run=None, now=ports.clock.now())
+    report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
+    log.info("contacts of company %s in run %s: %s", order.company, order.run, report.outcome.value)
+    return replace(synced, report=report)
+
+
+def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
+    try:
+        look = look_at(ports, order.company)
+        if look.mode is ContactMode.NONE:
+            return Synced(CompanyReport(order.company, Outcome.SKIPPED, "the rules have no contacts kept here"))
+        ports.contact_rows.put(order.company, look.resolved.rows)
+        writer = _Writer(ports, order.company, lease, look)
+        if look.mode is ContactMode.AUTO:
+            writer.write_all()
+        _record(ports, order, writer.done)
+    except Busy:
+        raise
+    except TrueUpError as error:
+        log.warning("contacts of company %s in run %s: %s", order.company, order.run, error)
+        again_in = ports.limits.busy_delay if isinstance(error, Retryable) else None
+        return Synced(CompanyReport(order.company, Outcome.FAILED, str(error)), again_in=again_in)
+    waits = [seconds for seconds in (ceil(look.resolved.wait), writer.again_in) if seconds]
+    return Synced(_report(look, writer), again_in=max(waits, default=None))
+
+
+def _report(look: Look, writer: _Writer) -> CompanyReport:
+    planned, failures = look.plan.changes, [*(str(one.error) for one in look.unread), *writer.failures]
+    if failures:
+        outcome = Outcome.FAILED
+    elif look.plan.held and look.mode is ContactMode.AUTO:
+        outcome = Outcome.HELD
+    elif writer.done:
+        outcome = Outcome.APPLIED
+    else:
+        outcome = Outcome.PLANNED if planned else Outcome.UNCHANGED
+    note = "; ".join(part for part in (look.plan.held and f"held: {look.plan.held}", *failures) if part)
+    waiting = 1 if look.plan.held else 0
+    return CompanyReport(look.company, outcome, note, _counted(planned), _counted(writer.done), waiting=waiting)
+
+
+def _counted(changes: tuple[Change, ...] | list[Change]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for change in changes:
+        word = _WORDS.get(change.kind, "updated")
+        counts[word] = counts.get(word, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _record(ports: Ports, order: Order, done: list[Change]) -> None:
+    """What was done stands in the company's history, in numbers: no name is stored."""
+    if not done:
+        return
+    told = ", ".join(f"{count} {word}" for word, count in _counted(done).items())
+    entry = HistoryEntry(
+        uuid4().hex,
+        ports.clock.now(),
+        order.run,
+        "trueup" if order.signed is None else order.actor,
+        None,
+        None,
+        note=f"contacts: {told}",
+        day=business_date(ports.clock),
+        signed=order.signed,
+    )
+    ports.company_state.commit(order.company, [AddHistory(entry)])
+
+
+@dataclass
+class _Writer:
+    """Writes the changes of one company in one attempt, each after it is remembered that it was begun.
+
+    `again_in`: seconds until the company should be looked at again.
+    """
+
+    ports: Ports
+    company: int
+    lease: Lease
+    look: Look
+    done: list[Change] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    again_in: int | None = None
+
+    def write_all(self) -> None:
+        """As long as the lease leaves time for it. A change that is refused costs only itself."""
+        for change in self.look.plan.applicable:
+            if self.lease.until - self.ports.clock.now() < self.ports.limits.write_time:
+                self.again_in = self.ports.limits.busy_delay
+                return
+            try:
+                self._write(change)
+            except OutcomeUnknown as error:
+                self._failed(change, error)
+                self.again_in = self.ports.limits.settling
+                return
+            except Retryable as error:
+                self._failed(change, error)
+                self.again_in = self.ports.limits.busy_delay
+                return
+            except TrueUpError as error:
+                self._failed(change, error)
+
+    def _write(self, change: Change) -> None:
+        """What fails stays begun: the next look sees what of it has happened."""
+        wrote = digests(change.account, change.after)
+        row = replace(self._row(change), begun=Written(change.kind, self.ports.clock.now(), wrote))
+        if change.kind is Kind.ADOPT and not change.after:
+            assert change.contact is not None
+            self.ports.contact_rows.put(self.company, [after(row, change.contact)])
+        else:
+            self.ports.contact_rows.put(self.company, [row])
+            contact = self._send(change)
+            self.ports.contact_rows.put(self.company, [after(row, contact.id)])
+        self.done.append(change)
+
+    def _row(self, change: Change) -> Kept:
+        standing = self.look.kept.get(change.account)
+        if standing is None or change.kind in (Kind.CREATE, Kind.ADOPT):
+            return Kept(change.account, change.source, change.customer, change.contact)
+        return standing
+
+    def _send(self, change: Change) -> Contact:
+        desk, rules = self.ports.contacts, self.look.rules
+        if change.contact is None:
+            return desk.create(self.company, change.after, rules)
+        standing = desk.contact(change.contact)
+        says = standing.says(rules)
+        as_planned = all(same(name, says.get(name, ""), value) for name, value in change.before.items())
+        if standing.company != self.company or not as_planned:
+            raise Refused(
+                f"contact {change.contact} was changed meanwhile",
+                system="ConnectWise Manage",
+                remedy="Nothing to do: the next look goes by what it says then.",
+            )
+        return desk.change(standing, change.after, rules, inactive=change.kind is Kind.DEACTIVATE)
+
+    def _failed(self, change: Change, error: TrueUpError) -> None:
+        log.warning("company %s, %s of a contact: %s", self.company, change.kind.value, error)
+        self.failures.append(str(error))
