@@ -30,6 +30,8 @@ _PERMISSIONS = (
     ("/company/contacts", "Companies > Contacts"),
     ("/service/tickets", "Service Desk > Service Tickets"),
 )
+#: What Manage says of a record here may repeat a person's name or address: only its codes are quoted.
+_ABOUT_PEOPLE = "/company/contacts"
 _LEVELS = {"GET": "Inquire", "POST": "Add", "PATCH": "Edit", "DELETE": "Delete"}
 
 _LONGEST_TEXT = 500
@@ -42,7 +44,7 @@ def failure(call: Call, result: Answer | NoAnswer, *, doubt: bool, retry_after: 
     """
     if isinstance(result, NoAnswer):
         return _passing(f"{call}: {result.reason}", doubt=doubt)
-    message = f"{call}: {_described(result)}"
+    message = f"{call}: {_described(result, quoting=not call.route.startswith(_ABOUT_PEOPLE))}"
     origin: dict[str, Any] = {"system": SYSTEM, "request_id": result.request_id, "status": result.status}
     if result.status in {401, 403}:
         return NotPermitted(message, remedy=_permission(call, result.status), **origin)
@@ -98,13 +100,17 @@ def _permission(call: Call, status: int) -> str:
     )
 
 
-def _described(answer: Answer) -> str:
-    """Status, code and texts of Manage's error body in one line. A body that is not JSON (often HTML) is not quoted."""
+def _described(answer: Answer, *, quoting: bool = True) -> str:
+    """Status, code and texts of Manage's error body in one line. A body that is not JSON (often HTML) is not quoted.
+
+    Without `quoting` only codes and names of fields, nothing that is said of them.
+    """
     body = _error_body(answer)
-    texts = [str(body[name]) for name in ("code", "error", "message") if body.get(name)]
+    texts = [str(body[name]) for name in ("code", "error", "message") if body.get(name) and (quoting or name == "code")]
     errors = body.get("errors")
     details = [item for item in errors if isinstance(item, dict)] if isinstance(errors, list) else []
-    texts += [f"{item.get('field') or item.get('code')}: {item.get('message')}" for item in details]
+    said = "message" if quoting else "code"
+    texts += [f"{item.get('field') or item.get('code')}: {item.get(said)}" for item in details]
     text = " ".join("; ".join(texts).split())
     return f"answered {answer.status}" + (f" ({text[:_LONGEST_TEXT]})" if text else "")
 

@@ -14,6 +14,7 @@ from local.sandbox.manage.addition_api import AdditionApi
 from local.sandbox.manage.answers import no_endpoint
 from local.sandbox.manage.api import VERSION, Api
 from local.sandbox.manage.collection_api import CollectionApi
+from local.sandbox.manage.contact_api import ContactApi
 from local.sandbox.manage.instance import Instance
 from local.sandbox.manage.records import ManageRecords
 from local.sandbox.manage.ticket_api import TicketApi
@@ -31,6 +32,7 @@ def manage_routes(records: ManageRecords, clock: Clock, switches: Switches, acco
         *AdditionApi(instance, account).routes(),
         *CollectionApi(instance, account).routes(),
         *TicketApi(instance, account).routes(),
+        *ContactApi(instance, account).routes(),
         *_SystemApi(instance, account).routes(),
     ]
 

@@ -168,3 +168,14 @@ TICKET_NOTE = FieldSet(
     flag="detailDescriptionFlag internalAnalysisFlag resolutionFlag processNotifications",
     date="dateCreated",
 )
+
+CONTACT = FieldSet(
+    text="firstName lastName title",
+    flag="inactiveFlag defaultFlag",
+    reference="company department site",
+    array="communicationItems",
+)
+
+CONTACT_ITEM = FieldSet(text="value extension communicationType", flag="defaultFlag", reference="type")
+
+CONTACT_DEPARTMENT = FieldSet(text="name")

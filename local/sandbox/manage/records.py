@@ -25,6 +25,9 @@ COLLECTIONS = (
     "boardStatuses",
     "tickets",
     "ticketNotes",
+    "contacts",
+    "contactItems",
+    "contactDepartments",
 )
 
 #: The field that names a record's parent, for the collections that are read by parent.
@@ -34,6 +37,7 @@ _PARENT = {
     "invoices": "agreement",
     "boardStatuses": "board",
     "ticketNotes": "ticketId",
+    "contacts": "company",
 }
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from random import Random
 
+from local.sandbox.manage.contacts import add_contact_departments
 from local.sandbox.manage.records import ManageRecords, Record, day_text
 from local.sandbox.manage.tickets import add_service_board
 from local.sandbox.world.model import Tenant
@@ -61,6 +62,7 @@ class Books:
             self.cycles[option] = self.add("billingCycles", {"name": option, "billingOptions": option})
         self.add("members", {"identifier": "trueup", "firstName": "TrueUp", "lastName": "API"})
         add_service_board(self.add)
+        add_contact_departments(self.add)
         for name, category in (("Subscriptions", "Cloud"), ("Backup", "Cloud"), ("Labor", "Services")):
             self.add("subcategories", {"name": name, "category": {"name": category}, "inactiveFlag": False})
         for name in ("Software", "Service"):
