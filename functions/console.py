@@ -36,9 +36,17 @@ async def console(request: func.HttpRequest, context: func.Context) -> func.Http
     try:
         middleware = _middleware()
     except TrueUpError as error:
-        return failed(error)
+        return failed(error) if urlsplit(request.url).path.startswith("/console/api/") else _page(error)
     response: func.HttpResponse = await middleware.handle_async(request, context)
     return response
+
+
+def _page(error: TrueUpError) -> func.HttpResponse:
+    """For people, while the settings are not sound."""
+    from shared.web.pages.errors import settings_page
+
+    body, headers = settings_page(error)
+    return func.HttpResponse(body, status_code=503, mimetype="text/html", headers=headers)
 
 
 def _holds_a_file(request: func.HttpRequest) -> bool:

@@ -60,6 +60,11 @@ class RunStore:
         """The same runs for somebody who sees only the companies of a remit: `rows` leaves the others out."""
         return RunStore(self._tables, remit)
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the rows of a run are all of them, and its totals therefore anybody's to see."""
+        return not self._remit.is_limited
+
     def create(
         self, header: RunHeader, companies: Sequence[int], approved: Mapping[int, tuple[str, ...]] | None = None
     ) -> bool:

@@ -24,6 +24,7 @@ from shared.sync.balances import record_balance
 from shared.sync.decisions import Judged, judge
 from shared.sync.earlier import changes_of, plan_within_a_day, written_by
 from shared.sync.fleet import counted_for_fleet, goes_on, only_planned, stopped_sources
+from shared.sync.ignored import without_ignored
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.measures import measure_company, measure_write
@@ -241,7 +242,7 @@ def _sync(
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
-    plan = plan_within_a_day(ports, facts, plan)
+    plan = without_ignored(ports, plan_within_a_day(ports, facts, plan))
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days

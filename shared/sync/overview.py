@@ -61,9 +61,15 @@ def summary_of(
     """What lists show: `groups` are what is left to write, `findings` the (kind, key) of the open ones."""
     return Summary(
         findings=by_kind(findings),
-        monthly=_monthly(overview, facts),
+        monthly=_monthly(overview, _calendars(overview, facts)),
         planned=_planned(overview, groups, facts),
     )
+
+
+def after_undo(summary: Summary, overview: Overview, as_of: date, billed_through: Mapping[int, date]) -> Summary:
+    """What lists show once writes were taken back: what the lines that stand now bill. The rest is the next look's."""
+    found = calendars(overview.agreements, as_of, billed_through)
+    return replace(summary, monthly=_monthly(overview, found))
 
 
 def by_kind(findings: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -79,12 +85,12 @@ def calendars(
     return {number: calendar for number, calendar in found.items() if isinstance(calendar, BillingCalendar)}
 
 
-def _monthly(overview: Overview, facts: Facts) -> dict[str, Decimal]:
+def _monthly(overview: Overview, found: Mapping[int, BillingCalendar]) -> dict[str, Decimal]:
     """By currency, what our standing lines add to the invoice of the first uninvoiced period, per month."""
     ours = {number for one in overview.billed for number in one.lines}
     sums: dict[str, Decimal] = {}
     currencies = _currencies(overview)
-    for number, calendar in _calendars(overview, facts).items():
+    for number, calendar in found.items():
         lines = [line for line in overview.lines if line.agreement_id == number and line.id in ours]
         amount = sum((amount for _, amount in billed_in(lines, calendar.first_uninvoiced)), Decimal(0))
         if amount:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from shared.clock import business_date
 from shared.state.records import UndoAsked
 from shared.sync.approvals import Person, known_and_not_observed, new_run, not_observed, sign
 from shared.sync.due import looked_at_after_a_death
+from shared.sync.observe import company_rules
+from shared.sync.overview import after_undo
 from shared.sync.ports import Ports
 from shared.sync.undoing import Undone, carry_out
 from shared.sync.unfinished import finish_edit
@@ -31,13 +34,16 @@ def undo(
     known_and_not_observed(ports, company)
     own_run = new_run(ports, "undo")
     lease = ports.companies.take_lease(company, own_run, ports.limits.lease, ports.clock.now(), run=own_run)
-    counts = None
+    counts, summary = None, None
     try:
         not_observed(lease.company)
         asked = UndoAsked(run, own_run, sign(ports, person), bill_item, tuple(sorted(set(confirmed))))
         with ports.manage.deadline(ports.limits.company_deadline), looked_at_after_a_death(ports, company):
             undone = carry_out(ports, lease, ports.company_state.load(company), asked)
-        counts = ports.company_state.load(company).to_decide
+        state = ports.company_state.load(company)
+        own = company_rules(lease.company, state)
+        counts = state.to_decide
+        summary = after_undo(lease.company.summary, state.overview, business_date(ports.clock), own.billed_through)
         return undone
     finally:
-        ports.companies.release(lease, outcome=None, run=own_run, now=ports.clock.now(), groups=counts)
+        ports.companies.release(lease, outcome=None, run=own_run, now=ports.clock.now(), groups=counts, summary=summary)

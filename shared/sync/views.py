@@ -7,6 +7,7 @@ The text on an invoice may name the customer's users: it is told to signed-in pe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -30,6 +31,8 @@ Json = dict[str, Any]
 
 #: As many runs as the list of runs shows.
 _NEWEST = 50
+#: What the header of a run tells of all its companies.
+_TOTALS = ("companies", "outcomes", "written", "calls")
 #: The field of an addition that may name users.
 _TEXT = "invoice_description"
 
@@ -58,17 +61,20 @@ def status(ports: Ports) -> Json:
 
 
 def runs(ports: Ports) -> Json:
-    """The newest runs, the last one first."""
-    return {"runs": [_run(header) for header in ports.runs.headers(_NEWEST)]}
+    """The newest runs, the last one first. Totals are null for whom the rules limit to some companies: see the run."""
+    untold = {} if ports.runs.sees_all else dict.fromkeys(_TOTALS)
+    return {"runs": [{**_run(header), **untold} for header in ports.runs.headers(_NEWEST)]}
 
 
 def run(ports: Ports, run_id: str) -> Json:
-    """One run with a row per company. Raises `Gone` for an unknown id."""
+    """One run with a row per company, and totals over these rows. Raises `Gone` for an unknown id."""
     header = ports.runs.header(run_id)
     if header is None:
         raise Gone(f"there is no run {run_id}", remedy="GET /api/runs lists the newest runs.")
     names = {row.id: row.name for row in ports.companies.all()}
-    return {**_run(header), "rows": [_row(row, names.get(row.company, "")) for row in ports.runs.rows(run_id)]}
+    rows = ports.runs.rows(run_id)
+    totals = {} if ports.runs.sees_all else _totals(rows)
+    return {**_run(header), **totals, "rows": [_row(row, names.get(row.company, "")) for row in rows]}
 
 
 def poison(ports: Ports) -> Json:
@@ -125,6 +131,17 @@ def _run(header: RunHeader) -> Json:
         "written": header.written,
         "calls": header.calls,
         "note": header.note,
+    }
+
+
+def _totals(rows: Sequence[RunRow]) -> Json:
+    """What the header tells of all rows, of those that somebody may see."""
+    reports = [row.report for row in rows if row.report is not None]
+    return {
+        "companies": len(rows),
+        "outcomes": dict(sorted(Counter(report.outcome.value for report in reports).items())),
+        "written": dict(sorted(sum((Counter(report.written) for report in reports), Counter()).items())),
+        "calls": sum(sum(report.calls.values()) for report in reports),
     }
 
 

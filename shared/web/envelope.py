@@ -18,7 +18,7 @@ _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-_HEADERS = {
+HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -61,6 +61,6 @@ def _seal(start: Message) -> None:
     said = {name.lower() for name, _ in start["headers"]}
     missing = {name: value for name, value in _UNLESS_SAID.items() if name.encode() not in said}
     start["headers"] = [
-        *((name, value) for name, value in start["headers"] if name.lower().decode("latin-1") not in _HEADERS),
-        *((name.encode(), value.encode()) for name, value in (_HEADERS | missing).items()),
+        *((name, value) for name, value in start["headers"] if name.lower().decode("latin-1") not in HEADERS),
+        *((name.encode(), value.encode()) for name, value in (HEADERS | missing).items()),
     ]

@@ -28,6 +28,11 @@ def money(value: Decimal | float | int | None, currency: str = "") -> str:
     return f"{text} {currency}".strip()
 
 
+def capital(text: str) -> str:
+    """As a title begins, whatever follows: `IBM line` keeps its letters."""
+    return text[:1].upper() + text[1:]
+
+
 def day(value: date | datetime | str | None) -> str:
     """A calendar date, never moved between zones: `17 Feb 2021`; a dash for none."""
     if value is None or value == "":

@@ -98,6 +98,7 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/companies"): Way(READER),
     ("GET", f"{API}/companies/{{company}}"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/history"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/history.csv"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/users"): Way(BILLER, query=f"source={b.SOURCE}&customer=tenant-1&sku=x"),
     ("POST", f"{API}/companies/sync"): Way(BILLER, body={}),
     ("POST", f"{API}/companies/{{company}}/sync"): Way(BILLER, body={}),
@@ -340,3 +341,13 @@ def _filled(value: Any, known: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_filled(part, known) for part in value]
     return value
+
+
+def test_totals_of_a_run_are_of_the_companies_that_somebody_sees(house):
+    kim, everybody = caller(house, BILLER, name=KIM), caller(house, BILLER)
+    told = kim.go("GET", f"{API}/runs/{{run}}").json()
+    assert (told["companies"], sum(told["outcomes"].values())) == (1, 1)
+    assert told["calls"] < everybody.go("GET", f"{API}/runs/{{run}}").json()["calls"]
+    (listed,) = kim.go("GET", f"{API}/runs").json()["runs"]
+    assert (listed["companies"], listed["outcomes"], listed["calls"]) == (None, None, None)
+    assert kim.go("GET", f"{API}/runs.csv").status_code == 200

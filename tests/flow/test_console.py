@@ -14,6 +14,7 @@ import pytest
 
 from functions import console
 from shared.billing.rules import Mode
+from shared.errors import Misconfigured
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
 from tests.fakes.app import app_for
@@ -292,3 +293,19 @@ def test_a_body_that_is_too_large_is_refused_before_anybody_looks_at_it(path, la
     answer = asyncio.run(handler(request, None))
     told = json.loads(answer.get_body())["error"]
     assert (answer.status_code, told) == (413, f"the body has more than {largest:,} bytes")
+
+
+def test_while_the_settings_are_wrong_a_person_sees_a_page_and_a_program_json(monkeypatch):
+    def wrong():
+        raise Misconfigured(["MANAGE_SITE: is <missing>"])
+
+    monkeypatch.setattr(console, "_middleware", wrong)
+
+    def got(path: str) -> func.HttpResponse:
+        return asyncio.run(console.console(func.HttpRequest("GET", f"https://trueup.example{path}", body=b""), None))
+
+    page = got("/console/companies")
+    assert (page.status_code, page.mimetype) == (503, "text/html")
+    assert "MANAGE_SITE: is &lt;missing&gt;" in page.get_body().decode()
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert json.loads(got("/console/api/waiting").get_body())["problems"] == ["MANAGE_SITE: is <missing>"]

@@ -70,6 +70,15 @@ def test_companies_are_found_filtered_sorted_and_paged(house, wanted, found):
     assert ids(house, **wanted) == found
 
 
+def test_amounts_of_several_currencies_are_sorted_by_themselves(house):
+    """1,000 yen are less than 75 euros, and nobody compares the two."""
+    for number, agreement in house.manage.agreements_.items():
+        house.manage.agreements_[number] = replace(agreement, currency="JPY" if number == 1003 else "EUR")
+    house.sync(3)
+    assert ids(house, sort=SortBy.PLANNED) == [2, 1, 3, 4]
+    assert ids(house, sort=SortBy.PLANNED, turned=True) == [1, 2, 3, 4]
+
+
 def test_the_list_reads_the_rows_of_companies_and_nobodys_state(house):
     house.tables.calls.clear()
     answer = client(house, READER).get("/console/api/companies?sort=planned")

@@ -9,7 +9,12 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.choices import ChoiceKind
+from shared.billing.findings import FindingKind
 from shared.billing.rules import LicenceLink, Mode
+from shared.state.records import Outcome
+from shared.state.run_rows import Stage
+from shared.web.pages import words
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
@@ -270,3 +275,30 @@ def test_a_choice_is_made_where_the_finding_is_shown(house):
     page = sent(browser, "/console/companies/5/choose", **fields, additions=[52])
     assert "Written: 1 line changed" in page.words
     assert "No edited, stray or rival line asks for a choice" in page.words
+
+
+# ---- words and tables
+
+
+def test_everything_that_has_a_kind_is_told_in_words():
+    assert set(words.FINDINGS) == {kind.value for kind in FindingKind}
+    assert {outcome.value for outcome in Outcome} <= set(words.OUTCOMES)
+    assert {stage.value for stage in Stage} == set(words.STAGES)
+    assert {kind.value for kind in ChoiceKind} == set(words.CHOICES)
+
+
+def test_findings_are_told_in_words_on_every_page(house):
+    assert "No rule bills it" in visitor(house).get("/console/companies/3").words
+    listed = visitor(house).get(LIST)
+    assert '<option value="unmapped">no rule bills it</option>' in listed.text
+
+
+def test_the_history_of_a_company_is_downloaded_from_its_pages(house):
+    browser = visitor(house)
+    sent(browser, f"{ONE}/decide", groups=hashes(house, 1), verdict="approve")
+    table = "/console/api/companies/1/history.csv"
+    assert f'href="{table}"' in browser.get(ONE).text
+    assert f'href="{table}"' in browser.get(f"{ONE}/history").text
+    answer = browser.get(table)
+    assert answer.headers["content-disposition"] == 'attachment; filename="history-1.csv"'
+    assert "pat@birchline.example" in answer.text

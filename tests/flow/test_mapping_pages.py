@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -134,3 +135,26 @@ def test_a_reader_looks_and_changes_nothing(house):
 def test_a_form_that_no_page_made_is_refused(browser, value):
     browser.get(LINKS)
     assert browser.send_form(f"{LINKS}/accept", {"pick": value}).status_code == 422
+
+
+def test_long_tables_come_in_pages_and_are_searched(house, browser):
+    many = [b.count(1, sku=f"sku-{number:03d}", name=f"Product {number:03d}") for number in range(205)]
+    house.count(1, *(replace(count, customer="tenant-1") for count in many))
+    house.sync(1)
+    for path in (SKUS, UNMAPPED):
+        first, second = browser.get(path), browser.get(f"{path}?page=2")
+        assert first.text.count('name="pick"') == 200
+        assert "Page 1 of 2" in first.words
+        assert 5 <= second.text.count('name="pick"') <= 7
+        assert "Product 204" in second.words
+        found = browser.get(f"{path}?search=product+07")
+        assert found.text.count('name="pick"') == 10
+        assert "Page" not in found.words
+        assert browser.get(f"{path}?page=99").text.count('name="pick"') == second.text.count('name="pick"')
+
+
+def test_the_profiles_lead_to_their_skus_by_name(browser):
+    assert "/console/mapping/skus?profile=premium" in browser.get("/console/profiles").text
+    page = browser.get(f"{SKUS}?profile=premium")
+    assert "Business Premium" in page.words
+    assert "Visio" not in page.words.partition("Only what")[2].partition("Bill what is ticked")[0]

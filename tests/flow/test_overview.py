@@ -140,3 +140,16 @@ def test_the_look_after_one_that_wrote_finds_nothing_to_store():
     made.sync(1, run="second")
     assert made.state(1).overview == shown
     assert made.tables.calls["transact", "CompanyState"] == commits
+
+
+def test_an_undo_is_in_the_sums_of_the_list_at_once():
+    made = house()
+    made.sync(1, run="first")
+    before = summary(made).monthly
+    made.count(1, b.count(9, customer="tenant-1"))
+    made.clock.pass_by(days=1)
+    made.sync(1, run="second")
+    assert summary(made).monthly != before
+    held = undo(made.ports, 1, "second", PAT).held
+    undo(made.ports, 1, "second", PAT, confirmed=[group.hash for group in held])
+    assert summary(made).monthly == before

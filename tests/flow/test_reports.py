@@ -279,7 +279,7 @@ def test_the_pages_say_the_numbers_and_draw_them(house):
     assert "too little billed" in pages.get("/console/reports").words
     shadow = pages.get("/console/reports/shadow")
     assert "2 more since 25 Nov 2026" in shadow.words
-    assert "2026-11: 83.34" in shadow.words
+    assert "Nov 2026: 83.34" in shadow.words
     assert "Nov 2026 " in shadow.words
     assert pages.get("/console/reports/companies/1").text.count("<svg") == 2
 

@@ -88,6 +88,7 @@ ARROWS = {
         "shared.bootstrap",
         "shared.web.answers",
         "shared.web.app",
+        "shared.web.pages.errors",
     ),
     "function_app.py": ("functions",),
 }

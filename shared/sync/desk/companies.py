@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -84,8 +85,6 @@ _KEYS: dict[SortBy, Callable[[CompanyRow], Any]] = {
     SortBy.MODE: lambda row: _MODES.index(row.mode),
     SortBy.OUTCOME: lambda row: row.last_outcome or NEVER,
     SortBy.FINDINGS: lambda row: -sum(row.summary.findings.values()),
-    SortBy.MONTHLY: lambda row: -_sum(row.summary.monthly),
-    SortBy.PLANNED: lambda row: -abs(_sum(row.summary.planned)),
     SortBy.DRIFT: lambda row: -_drift(row),
     SortBy.WAITING: lambda row: -row.waiting,
 }
@@ -96,7 +95,34 @@ def _sorted(rows: Sequence[CompanyRow], wanted: Wanted) -> list[CompanyRow]:
     by_name = sorted(rows, key=lambda row: (row.name.casefold(), row.id))
     if wanted.sort is SortBy.NAME:
         return by_name[::-1] if wanted.turned else by_name
+    if wanted.sort in _AMOUNTS:
+        return _by_amount(by_name, _AMOUNTS[wanted.sort], turned=wanted.turned)
     return sorted(by_name, key=_KEYS[wanted.sort], reverse=wanted.turned)
+
+
+#: The amounts, by currency, after which the list can be sorted.
+_AMOUNTS: dict[SortBy, Callable[[CompanyRow], dict[str, Decimal]]] = {
+    SortBy.MONTHLY: lambda row: row.summary.monthly,
+    SortBy.PLANNED: lambda row: {currency: abs(amount) for currency, amount in row.summary.planned.items()},
+}
+
+
+def _by_amount(
+    rows: Sequence[CompanyRow], amounts: Callable[[CompanyRow], dict[str, Decimal]], *, turned: bool
+) -> list[CompanyRow]:
+    """Currency by currency, the one that most companies have first, and without any amount last: nobody compares euros
+    with dollars. A company that has several stands where it has the most common one.
+    """
+    common = Counter(currency for row in rows for currency in amounts(row))
+    order = {currency: place for place, currency in enumerate(sorted(common, key=lambda each: (-common[each], each)))}
+
+    def key(row: CompanyRow) -> tuple[int, Decimal]:
+        first = min(amounts(row), key=lambda each: order[each], default=None)
+        if first is None:
+            return len(order), Decimal(0)
+        return order[first], amounts(row)[first] * (1 if turned else -1)
+
+    return sorted(rows, key=key)
 
 
 def _told(row: CompanyRow) -> Json:
@@ -120,11 +146,6 @@ def _told(row: CompanyRow) -> Json:
 
 def _drift(row: CompanyRow) -> int:
     return row.summary.findings.get(FindingKind.DRIFT.value, 0)
-
-
-def _sum(amounts: dict[str, Decimal]) -> Decimal:
-    """Amounts of several currencies are added up for the order only."""
-    return sum(amounts.values(), Decimal(0))
 
 
 def _money(amounts: dict[str, Decimal]) -> list[Json]:

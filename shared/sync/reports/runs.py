@@ -40,7 +40,7 @@ def run_sheet(ports: Ports, run: str) -> str:
 
 def _run(run: dict[str, Any], name: str) -> object:
     if name in _KINDS:
-        return run["written"].get(name, 0)
+        return run["written"].get(name, 0) if run["written"] is not None else None
     return _cell(run["id" if name == "run" else name])
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.billing.findings import FindingKind
 from shared.billing.rules import Mode
-from shared.sync import demand, views
+from shared.sync import demand, history, views
 from shared.sync.desk.billing import Sold, bill_again, change_mode, do_not_bill
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
 from shared.sync.desk.users import users
+from shared.web.api.reports import CSV, csv
 from shared.web.principal import Role
 from shared.web.requests import Admin, Biller, House, allows, our_own, person, sees_all
 
@@ -81,6 +82,12 @@ def sync_all(ports: House, who: Biller) -> dict[str, Any]:
 def one_company(ports: House, number: InPath) -> dict[str, Any]:
     """One company: links, licences and how they are billed, plan, agreements before and after it, open findings."""
     return company(ports, number)
+
+
+@router.get("/companies/{company}/history.csv", response_class=Response, responses=CSV)
+def history_table(ports: House, number: InPath) -> Response:
+    """Everything that was done to the company and decided about it, newest first, as CSV."""
+    return csv(f"history-{number}.csv", history.table(ports, number, None).text)
 
 
 @router.get("/companies/{company}/users")

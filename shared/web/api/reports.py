@@ -21,7 +21,7 @@ Month = Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$", description="such as 2
 Search = Annotated[str, Query(max_length=200)]
 CompanyId = Annotated[int, Path(gt=0, lt=10**10)]
 RunId = Annotated[str, Path(min_length=1, max_length=200)]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
 
 
 @router.get("/runs")
@@ -30,7 +30,7 @@ def runs(ports: House) -> dict[str, Any]:
     return views.runs(ports)
 
 
-@router.get("/runs.csv", response_class=Response, responses=_CSV)
+@router.get("/runs.csv", response_class=Response, responses=CSV)
 def runs_table(ports: House) -> Response:
     """The newest runs as CSV."""
     return csv("runs.csv", runs_sheet(ports))
@@ -42,7 +42,7 @@ def run(ports: House, run: RunId) -> dict[str, Any]:
     return views.run(ports, run)
 
 
-@router.get("/runs/{run}/rows.csv", response_class=Response, responses=_CSV)
+@router.get("/runs/{run}/rows.csv", response_class=Response, responses=CSV)
 def run_table(ports: House, run: RunId) -> Response:
     """The rows of one run as CSV."""
     return csv("run.csv", run_sheet(ports, run))
@@ -54,7 +54,7 @@ def reconcile(ports: House, every: bool = False, search: Search = "") -> dict[st
     return reconciliation(ports, differing=not every, search=search)
 
 
-@router.get("/reconciliation.csv", response_class=Response, responses=_CSV)
+@router.get("/reconciliation.csv", response_class=Response, responses=CSV)
 def reconcile_table(ports: House, every: bool = False, search: Search = "") -> Response:
     """The same as CSV."""
     return csv("reconciliation.csv", reconciliation_sheet(ports, differing=not every, search=search))
@@ -66,7 +66,7 @@ def shadow(ports: House, month: Month = "") -> dict[str, Any]:
     return {**shadow_month(ports, named_month(ports, month)), "months": shadow_months(ports)}
 
 
-@router.get("/shadow.csv", response_class=Response, responses=_CSV)
+@router.get("/shadow.csv", response_class=Response, responses=CSV)
 def shadow_table(ports: House, month: Month = "") -> Response:
     """One month as CSV."""
     return csv("shadow-billing.csv", shadow_sheet(ports, named_month(ports, month)))
@@ -78,7 +78,7 @@ def company_course(ports: House, company: CompanyId) -> dict[str, Any]:
     return course(ports, company)
 
 
-@router.get("/companies/{company}/course.csv", response_class=Response, responses=_CSV)
+@router.get("/companies/{company}/course.csv", response_class=Response, responses=CSV)
 def company_course_table(ports: House, company: CompanyId) -> Response:
     """The same as CSV."""
     return csv("course.csv", course_sheet(ports, company))

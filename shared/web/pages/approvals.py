@@ -44,6 +44,7 @@ def approvals(request: Request, ports: House, who: Reader) -> Response:
         may_decide=who.may(Role.BILLER),
         kinds=words.KINDS,
         choices=words.CHOICES,
+        findings=words.FINDINGS,
     )
 
 

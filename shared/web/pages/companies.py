@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
 from shared.billing.choices import ChoiceKind
-from shared.billing.findings import FindingKind
 from shared.billing.rules import Mode
 from shared.sync import demand, history, inbox
 from shared.sync.approvals import Person, approve, reject
@@ -49,7 +48,7 @@ def list_of_companies(
         asked=asked,
         shown=companies(ports, asked),
         modes=list(Mode),
-        findings=[kind.value for kind in FindingKind],
+        kinds=words.FINDINGS,
         sorts=_SORTS,
         outcomes=words.OUTCOMES,
         may_see_users=who.may(Role.BILLER),
@@ -117,6 +116,7 @@ def _page(
         modes=words.MODES,
         outcomes=words.OUTCOMES,
         choices=words.CHOICES,
+        kinds=words.FINDINGS,
     )
 
 

@@ -8,7 +8,9 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from shared.web.pages.frame import render
+from shared.errors import TrueUpError
+from shared.web.envelope import HEADERS
+from shared.web.pages.frame import environment, render
 from shared.web.principal import Access
 
 _TITLES = {
@@ -55,6 +57,13 @@ def error_page(
     )
     page.headers.update(headers or {})
     return page
+
+
+def settings_page(error: TrueUpError) -> tuple[str, dict[str, str]]:
+    """The page while the settings are not sound, and its headers: nothing else of the console is there then."""
+    problems = getattr(error, "problems", None) or [str(error)]
+    page = environment().get_template("settings.html").render(problems=problems, remedy=error.remedy)
+    return page, {**HEADERS, "cache-control": "no-store"}
 
 
 def sign_in(request: Request) -> str:

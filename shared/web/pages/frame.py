@@ -44,7 +44,7 @@ _PLACES = (
 
 def render(request: Request, template: str, status: int = 200, **shown: object) -> HTMLResponse:
     """A page from a template. `shown` are the template's own names beside those of the frame (see `_frame`)."""
-    page = _environment().get_template(template).render(**_frame(request), **shown)
+    page = environment().get_template(template).render(**_frame(request), **shown)
     response = HTMLResponse(page, status)
     keep_token(request, response)
     drop_notice(request, response)
@@ -82,7 +82,7 @@ def places(routers: Iterable[APIRouter]) -> tuple[Place, ...]:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
@@ -92,5 +92,6 @@ def _environment() -> Environment:
     )
     environment.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
     environment.filters.update(term=formats.term)
+    environment.filters.update(capital=formats.capital)
     environment.globals.update(asset=url_of)
     return environment

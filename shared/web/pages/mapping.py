@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sized
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
@@ -34,6 +35,29 @@ Picked = Annotated[list[str], Form(default_factory=list)]
 OfEdition = Annotated[int, Form()]
 #: A profile, do not bill, or empty while nobody has chosen.
 Chosen = Annotated[str, Form(max_length=300)]
+
+
+Search = Annotated[str, Query(max_length=200)]
+Page = Annotated[int, Query(ge=1, le=10_000)]
+#: As many rows as one page of a table has.
+_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page of a table: its rows, which page it is of how many, and how many rows all of them have."""
+
+    rows: list[dict[str, Any]]
+    page: int
+    pages: int
+    all: int
+
+    @classmethod
+    def of(cls, rows: list[dict[str, Any]], page: int) -> Shown:
+        """The page asked for, or the last one there is."""
+        pages = max(1, -(-len(rows) // _ROWS))
+        page = min(page, pages)
+        return cls(rows[(page - 1) * _ROWS : page * _ROWS], page, pages, len(rows))
 
 
 @router.get(_LINKS)
@@ -109,11 +133,22 @@ def restore(request: Request, ports: House, who: Admin, pick: Picked) -> Respons
 
 
 @router.get(_SKUS)
-def all_skus(request: Request, ports: House, who: Reader) -> Response:
-    """Every SKU with what bills it."""
+def all_skus(
+    request: Request, ports: House, who: Reader, search: Search = "", profile: Search = "", page: Page = 1
+) -> Response:
+    """SKUs with what bills them, a page of them: those with these words, those that a profile bills."""
     found = shown.skus(skus.skus(ports))
     names = {each["id"]: each["name"] for each in found["profiles"]}
-    return render(request, "mapping_skus.html", found=found, names=names, may=who.may(Role.ADMIN))
+    wanted = [each for each in found["skus"] if _has(each, search, "name", "sku") and profile in ("", each["profile"])]
+    return render(
+        request,
+        "mapping_skus.html",
+        found=found,
+        shown=Shown.of(wanted, page),
+        asked={"search": search, "profile": profile},
+        names=names,
+        may=who.may(Role.ADMIN),
+    )
 
 
 @router.post(_SKUS, dependencies=acts)
@@ -138,12 +173,20 @@ def unassign(request: Request, ports: House, who: Admin, edition: OfEdition, pic
 
 
 @router.get(_UNMAPPED)
-def unmapped(request: Request, ports: House, who: Reader) -> Response:
-    """What no rule speaks of."""
+def unmapped(request: Request, ports: House, who: Reader, search: Search = "", page: Page = 1) -> Response:
+    """What no rule speaks of, a page of it: that with these words."""
     found = skus.skus(ports)
-    profiles = shown.skus(found)["profiles"]
     told = shown.unmapped(found)
-    return render(request, "mapping_unmapped.html", found=told, profiles=profiles, may=who.may(Role.ADMIN))
+    wanted = [each for each in told["unmapped"] if _has(each, search, "name", "sku", "company_name")]
+    return render(
+        request,
+        "mapping_unmapped.html",
+        found=told,
+        shown=Shown.of(wanted, page),
+        asked={"search": search},
+        profiles=shown.skus(found)["profiles"],
+        may=who.may(Role.ADMIN),
+    )
 
 
 @router.post(_UNMAPPED, dependencies=acts)
@@ -201,6 +244,12 @@ def restore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Res
 def changes(request: Request, ports: House, before: Annotated[int | None, Query(gt=0, lt=10**10)] = None) -> Response:
     """Who changed what of the rules."""
     return render(request, "mapping_changes.html", found=rule_history.page(ports, 20, before))
+
+
+def _has(row: Mapping[str, Any], search: str, *names: str) -> bool:
+    """Whether one of these columns holds what is searched for."""
+    wanted = search.strip().casefold()
+    return any(wanted in str(row[name]).casefold() for name in names)
 
 
 def _linked(request: Request, ports: Ports, who: Principal, wanted: list[Link]) -> Response:

@@ -241,6 +241,8 @@ GROUPS = (
         ),
     ),
 )
+#: The words of the list of profiles for what the form offers as choices.
+WORDS = {name: dict(choices) for name, choices in (("basis", _BASES), ("price", _PRICES), ("proration", _RULES))}
 FIELDS = tuple(field for group in GROUPS for field in group.fields)
 
 

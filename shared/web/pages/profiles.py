@@ -24,7 +24,7 @@ from shared.sync.profiles import (
 )
 from shared.web.api.profiles import AskedScene
 from shared.web.pages.frame import acts, next_page, render
-from shared.web.pages.profile_form import FIELDS, GROUPS, fields_of, texts_of
+from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, Reader, allows, person
 
@@ -63,7 +63,7 @@ Sent = Annotated[dict[str, str], Depends(sent)]
 @router.get(_PATH)
 def every_profile(request: Request, ports: House, who: Reader) -> Response:
     """Every profile in short."""
-    return render(request, "profiles.html", **profiles(ports), may_change=who.may(Role.ADMIN))
+    return render(request, "profiles.html", **profiles(ports), words=WORDS, may_change=who.may(Role.ADMIN))
 
 
 @router.get(_PATH + "/edit")

@@ -16,6 +16,7 @@ from shared.sync.reports.shadow import shadow_month, shadow_months
 from shared.sync.reports.vendor_costs import charging, vendor_costs
 from shared.web import charts
 from shared.web.formats import money
+from shared.web.formats import month as named
 from shared.web.pages.frame import render
 from shared.web.principal import Role
 from shared.web.requests import Biller, House, allows, sees_all
@@ -86,7 +87,10 @@ def _leaks(months: list[dict[str, Any]]) -> list[Markup]:
     drawn = []
     for number, currency in enumerate(currencies):
         values = [
-            (month["month"], next((total["leak"] for total in month["sums"] if total["currency"] == currency), 0.0))
+            (
+                named(month["month"]),
+                next((total["leak"] for total in month["sums"] if total["currency"] == currency), 0.0),
+            )
             for month in months
         ]
         desc = "; ".join(f"{name}: {money(value, currency)}" for name, value in values)

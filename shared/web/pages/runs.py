@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import Response
 
 from shared.sync import demand, views
+from shared.web.pages import words
 from shared.web.pages.frame import acts, next_page, render
 from shared.web.principal import Role
 from shared.web.requests import Biller, House, Reader, Sees, allows, sees_all
@@ -19,7 +20,8 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.RE
 def runs(request: Request, ports: House, who: Reader, sees: Sees) -> Response:
     """The newest runs, the last one first."""
     may_start = who.may(Role.BILLER) and not sees.is_limited
-    return render(request, "runs.html", runs=views.runs(ports)["runs"], may_start=may_start)
+    shown = views.runs(ports)["runs"]
+    return render(request, "runs.html", runs=shown, may_start=may_start, outcomes=words.OUTCOMES, kinds=words.WRITTEN)
 
 
 @router.post("/console/runs", dependencies=[*acts, Depends(sees_all)])
@@ -34,4 +36,14 @@ def run(request: Request, ports: House, run: Annotated[str, Path(max_length=200)
     """One run; `outcome` shows the companies that ended so alone."""
     told = views.run(ports, run)
     shown = [row for row in told["rows"] if not outcome or row["outcome"] == outcome]
-    return render(request, "run.html", run=told, rows=shown, outcome=outcome)
+    return render(
+        request,
+        "run.html",
+        run=told,
+        rows=shown,
+        outcome=outcome,
+        outcomes=words.OUTCOMES,
+        kinds=words.WRITTEN,
+        findings=words.FINDINGS,
+        stages=words.STAGES,
+    )

@@ -1,4 +1,4 @@
-"""The words in which pages tell outcomes, modes, choices and what became of decisions."""
+"""The words in which pages tell outcomes, findings, modes, choices and what became of decisions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.billing.choices import ChoiceKind
+from shared.billing.findings import FindingKind
 from shared.sync.company import Synced
 from shared.web.pages.acting import NotDone
 
@@ -19,6 +20,44 @@ OUTCOMES: Mapping[str | None, tuple[str, str]] = {
     "held": ("held", "warn"),
     "skipped": ("skipped", ""),
     "failed": ("failed", "problem"),
+}
+FINDINGS: Mapping[str, str] = {
+    FindingKind.UNMAPPED.value: "no rule bills it",
+    FindingKind.UNASSIGNED.value: "paid for and held by nobody",
+    FindingKind.FOREIGN.value: "sold by another partner",
+    FindingKind.CONTROL_TOTAL.value: "two figures of the vendor disagree",
+    FindingKind.AMBIGUOUS_AGREEMENT.value: "agreement not clear",
+    FindingKind.AGREEMENT_NOT_ACTIVE.value: "agreement not active",
+    FindingKind.PRODUCT_MISSING.value: "product missing in Manage",
+    FindingKind.PRODUCT_INACTIVE.value: "product cannot be used",
+    FindingKind.CANDIDATES.value: "several lines could be meant",
+    FindingKind.BLOCKED_CREATE.value: "another line bills it already",
+    FindingKind.STRAY.value: "stray line with our stamp",
+    FindingKind.DRIFT.value: "line edited by a person",
+    FindingKind.PAUSED.value: "line ended by a person",
+    FindingKind.HELD.value: "held by a guard",
+    FindingKind.STALE.value: "approval out of date",
+    FindingKind.PERIOD_MOVED.value: "invoices moved",
+    FindingKind.FORECAST_MISMATCH.value: "Manage forecasts another invoice",
+    FindingKind.CURRENCY.value: "currency",
+    FindingKind.PRICE.value: "price missing or below cost",
+    FindingKind.CALENDAR_UNSUPPORTED.value: "billing cycle not written",
+    FindingKind.PRORATE_UNAVAILABLE.value: "agreement does not prorate",
+    FindingKind.READ_FAILED.value: "could not be read",
+    FindingKind.WRITE_FAILED.value: "could not be written",
+    FindingKind.CONSENT_LOST.value: "consent is missing",
+    FindingKind.CUSTOMER_GONE.value: "customer gone at the vendor",
+    FindingKind.CUSTOMER_NEW.value: "new customer without a company",
+    FindingKind.POISON.value: "message that nobody could work on",
+    FindingKind.NOTICE_FAILED.value: "notice not sent",
+    FindingKind.NIGHT_MISSING.value: "night missing",
+    FindingKind.BACKUP_MISSING.value: "backup missing",
+    FindingKind.QUEUE_STUCK.value: "queue stuck",
+    FindingKind.SECRET_ENDING.value: "secret ends soon",
+    FindingKind.RELATIONSHIP_ENDING.value: "relationship ends soon",
+    FindingKind.REFUSED.value: "does not answer as it should",
+    FindingKind.RULES_UNFINISHED.value: "rules not in force everywhere",
+    FindingKind.SETTINGS.value: "settings or rules to correct",
 }
 MODES = {
     "observe": "Observe: plan and report, write nothing",
@@ -43,7 +82,10 @@ KINDS = {
     "one-off": "One-off charges and credits",
     "correction": "Corrections",
 }
-_DONE = {"created": "created", "updated": "changed", "ended": "ended"}
+#: What became of lines, by the kinds under which runs count them.
+WRITTEN: Mapping[str, str] = {"created": "created", "updated": "changed", "ended": "ended"}
+#: How far a company of a run is that has no outcome yet.
+STAGES: Mapping[str, str] = {"pending": "waits for its turn", "claimed": "is looked at", "done": "done"}
 
 
 def looked_at(synced: Synced | None) -> str:
@@ -90,7 +132,7 @@ def undone(told: Mapping[str, Any]) -> str:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    told = [f"{counted(number, 'line')} {_DONE.get(kind, kind)}" for kind, number in counts.items()]
+    told = [f"{counted(number, 'line')} {WRITTEN.get(kind, kind)}" for kind, number in counts.items()]
     return ", ".join(told) or "nothing"
 
 
