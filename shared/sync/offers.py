@@ -94,13 +94,18 @@ def _product(identifier: str, name: str, offers: list[Offer]) -> Json:
 def _bought(counts: Iterable[Count]) -> list[_Bought]:
     found: dict[str, _Bought] = {}
     for count in counts:
-        if count.free or count.purchased <= 0:
+        if count.free or count.purchased <= 0 or _is_trial(count):
             continue
         each = found.setdefault(canonical(count.sku), _Bought(count.sku, count.name))
         each.units += count.purchased
         each.customers.append(count.customer)
         each.costs.add(count.cost)
     return sorted(found.values(), key=lambda each: (-each.units, each.sku))
+
+
+def _is_trial(count: Count) -> bool:
+    """Trials are billed to nobody."""
+    return count.subscriptions is not None and all(each.trial for each in count.subscriptions)
 
 
 def _offers(vendor: object, skus: list[str]) -> tuple[dict[str, list[Offer]], str | None]:

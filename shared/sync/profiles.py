@@ -12,7 +12,7 @@ from shared.billing.example import Example, Invoice, Scene, worked
 from shared.billing.rules import BillingProfile
 from shared.clock import business_date
 from shared.errors import Gone
-from shared.rules.editing import Edit, Section
+from shared.rules.editing import Edit, Section, policy
 from shared.rules.profiles import ProfileProblem, fields_of, profile_of
 from shared.sync.approvals import Person
 from shared.sync.offers import proposal
@@ -64,14 +64,21 @@ def proposed_fields(ports: Ports, new: Mapping[str, Any], source: str, sku: str,
         return {**new, "name": told["name"], "product": told["product"]}
 
 
-def save_profile(ports: Ports, fields: Mapping[str, Any], person: Person, edition: int) -> Edited:
+def save_profile(
+    ports: Ports, fields: Mapping[str, Any], person: Person, edition: int, sku: tuple[str, str] | None = None
+) -> Edited:
     """Puts a profile into the rules, whether it is new or not; `edition` is that of the rules that the person saw.
+
+    With a `sku` (source, id) a policy has it billed by the profile from then on, in the same change.
 
     Raises `ProfileProblem` for what is wrong with its fields, `EditProblem` for what does not fit the other rules, and
     `Refused` when somebody else changed them since.
     """
     whole = fields_of(profile_of(fields))
-    return edit_rules(ports, [Edit(Section.PROFILES, whole)], person, expected=edition)
+    edits = [Edit(Section.PROFILES, whole)]
+    if sku is not None:
+        edits.append(policy(*sku, whole["id"]))
+    return edit_rules(ports, edits, person, expected=edition)
 
 
 def ordinary_scene(ports: Ports) -> Scene:

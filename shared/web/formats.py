@@ -7,6 +7,13 @@ from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
 MINUS = "−"
+#: What people call the vendors that the rules name.
+_SOURCES = {"microsoft365": "Microsoft 365", "azure": "Azure", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
+
+
+def source(name: str) -> str:
+    """A source as people call it; one that pushes its counts is called as the rules call it."""
+    return _SOURCES.get(name, name)
 
 
 def number(value: Decimal | float | int | None) -> str:

@@ -12,7 +12,6 @@ import pytest
 from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
-from local.sandbox.world.rules import SOURCE
 from local.sandbox.world.skus import SKUS
 from tests.browser.axe import Watched
 from tests.browser.conftest import PERSON, chromium
@@ -109,7 +108,7 @@ def make_a_profile(at: Afternoon) -> None:
 def map_skus(at: Afternoon) -> None:
     at.page.get_by_role("link", name="Mapping", exact=True).click()
     at.page.get_by_role("link", name="SKUs").click()
-    at.page.get_by_label(f"{PREMIUM.name} at {SOURCE}", exact=True).check()
+    at.page.get_by_label(f"{PREMIUM.name} at Microsoft 365", exact=True).check()
     at.page.get_by_label("Bill what is ticked by").select_option("Premium")
     at.press("Assign")
     expect(at.page.get_by_role("status")).to_have_text("1 entry of the rules was changed.")

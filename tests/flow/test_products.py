@@ -14,6 +14,7 @@ from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
+from tests.flow.test_access import PROFILE
 from tests.flow.test_console import ADMIN, PLATFORM
 from tests.flow.test_vendor_costs import FakeVendor
 
@@ -102,6 +103,18 @@ def test_a_clerk_makes_a_product_and_a_profile_of_what_a_vendor_sells(house: Hou
     assert all(value in page.text for value in ('value="BAK-5"', 'value="Backup 5 TB"', 'value="backup-5-tb"'))
     told = f"product BAK-5 was created in ConnectWise Manage as {made.id}: Backup 5 TB, price 49.00, cost 31.50"
     assert history(house)[0] == f"pat@birchline.example: {told}"
+
+
+@pytest.mark.parametrize(("bill", "profile"), [("true", "backup"), ("", None)])
+def test_a_profile_made_for_a_sku_bills_it_unless_the_clerk_says_otherwise(house, browser, bill, profile) -> None:
+    form = browser.get(f"/console/profiles/edit?source={b.SOURCE}&sku={SKU}")
+    assert f"Bill the SKU {SKU} of Microsoft 365 by it" in form.words
+    edition = house.ports.rules.head().edition
+    made = {**PROFILE, "id": "backup", "product": "M365-BP", "edition": str(edition), "source": b.SOURCE, "sku": SKU}
+    assert browser.send_form("/console/profiles/save", {**made, "bill": bill}).status_code == 303
+    found = house.ports.rules.load().policy_for(b.SOURCE, SKU)
+    assert (found.profile if found is not None else None) == profile
+    assert house.ports.rules.head().edition == edition + 1
 
 
 def test_an_identifier_that_the_catalog_has_is_never_created_again(house: House, browser: Browser) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from shared.billing.counts import Money
+from shared.billing.counts import Customer, Money
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
 from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
 from shared.errors import Retryable, TrueUpError
@@ -227,3 +227,16 @@ def test_a_suggested_profile_is_one_that_the_rules_take_and_guesses_no_price(off
     profile = suggested("Larkmail Security, Monthly", offers)
     assert profile["price"]["kind"] == price
     assert Profile.model_validate_json(json.dumps(profile)).id == "larkmail-security-monthly"
+
+
+def test_a_customer_that_nobody_linked_is_called_by_its_name(house: House) -> None:
+    house.ports.directory.keep_customers(b.SOURCE, [Customer(b.SOURCE, "T-9", "Harbour Dental")], house.clock.time)
+    row = rows(house, charge("t-9", 2))["unlinked", None]
+    assert (row["customers"], row["customer_names"]) == (["t-9"], ["Harbour Dental"])
+
+
+def test_a_trial_is_no_product_to_bill(house: House) -> None:
+    trial = b.count(5, sku="try", customer="tenant-1", subscriptions=[b.subscription(5, trial=True)])
+    house.count(1, b.count(8, customer="tenant-1"), trial, b.count(2, sku="new", customer="tenant-1"))
+    run_night(house)
+    assert [each["sku"] for each in get(house, PRODUCTS).json()["products"]] == ["new"]

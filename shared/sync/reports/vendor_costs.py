@@ -78,7 +78,8 @@ def vendor_costs(ports: Ports, source: str, month: date) -> Json:
     charges = vendor.charges(month, business_date(ports.clock))
     lines = _lines(ports, source, charges)
     billed = _billed(ports, month)
-    rows = [_row(source, line, billed.get(line.company.id, {}) if line.company else {}) for line in lines]
+    names = _names(ports, source)
+    rows = [_row(source, line, billed.get(line.company.id, {}) if line.company else {}, names) for line in lines]
     rows = [row for row in rows if row["verdict"] != "nothing"]
     rows.sort(key=lambda row: (row["verdict"] == "equal", row["name"], row["company"] or 0, row["item"]))
     return {
@@ -155,13 +156,20 @@ def _by_item(items: Iterable[Balance]) -> dict[str, Balance]:
     return {canonical(item.bill_item): item for item in items}
 
 
-def _row(source: str, line: _Line, billed: Mapping[str, Balance]) -> Json:
+def _names(ports: Ports, source: str) -> dict[str, str]:
+    """What the source calls its customers, by their ids, as they were last listed."""
+    listed = ports.directory.customers().get(source)
+    return {canonical(each.id): each.name for each in listed.customers} if listed is not None else {}
+
+
+def _row(source: str, line: _Line, billed: Mapping[str, Balance], names: Mapping[str, str]) -> Json:
     balances = _of_item(line.rule, billed)
     units = sum((item.billed for item in balances), ZERO)
     monthly = sum((item.amount_billed / (item.months or 1) for item in balances), ZERO)
     charged = sum((charge.quantity for charge in line.charges if charge.is_of_a_whole_period), ZERO)
     cost = sum((charge.total for charge in line.charges), ZERO)
     due = _due(source, line.rule, charged)
+    customers = sorted({charge.customer for charge in line.charges if charge.customer is not None})
     currencies = {item.currency or "" for item in balances}
     cost_currency = _only({charge.currency or "" for charge in line.charges})
     comparable = line.charges and balances and {cost_currency} == currencies and all(map(_is_a_month, line.charges))
@@ -171,7 +179,8 @@ def _row(source: str, line: _Line, billed: Mapping[str, Balance]) -> Json:
         "name": line.company.name if line.company is not None else "",
         "bill_item": line.rule.id if line.rule is not None else "",
         "item": line.charges[0].name if line.charges else line.rule.name if line.rule is not None else "",
-        "customers": sorted({charge.customer for charge in line.charges if charge.customer is not None}),
+        "customers": customers,
+        "customer_names": [names.get(canonical(each), each) for each in customers],
         "skus": sorted({charge.sku for charge in line.charges if charge.sku is not None}),
         "charged_units": float(charged),
         "due_units": float(due) if due is not None else None,

@@ -83,15 +83,14 @@ def places(routers: Iterable[APIRouter]) -> tuple[Place, ...]:
 
 @cache
 def environment() -> Environment:
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parents[1] / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
-    environment.filters.update(term=formats.term)
-    environment.filters.update(capital=formats.capital)
-    environment.globals.update(asset=url_of)
-    return environment
+    made.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
+    made.filters.update(term=formats.term, capital=formats.capital, source=formats.source)
+    made.globals.update(asset=url_of)
+    return made

@@ -47,7 +47,9 @@ _SCENE = {
     "cycle": "must be one of the cycles",
 }
 #: Everything that the form holds.
-_TYPED = (*(field.place for field in FIELDS), *(f"scene.{name}" for name in (*_SCENE, "invoiced")), "edition", "known")
+_TYPED = (*(field.place for field in FIELDS), *(f"scene.{name}" for name in (*_SCENE, "invoiced")))
+#: What else it holds: the rules and the profile that it was made from, and the SKU that it was made for.
+_HELD = ("edition", "known", "source", "sku", "bill")
 _CYCLES = (("Monthly", "monthly"), ("Quarterly", "quarterly"), ("SemiAnnual", "half-yearly"), ("Yearly", "yearly"))
 
 
@@ -86,6 +88,8 @@ def one_profile(
         "edition": str(profiles(ports)["edition"]),
         "known": id,
     }
+    if source and sku and not id:
+        texts |= {"source": source, "sku": sku, "bill": "true"}
     return _form(request, ports, who.may(Role.ADMIN), texts, {} if id else None)
 
 
@@ -118,7 +122,9 @@ def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
         raise ProfileProblem({"id": ["is the short name of another profile already; choose another one"]})
     if known and known != wanted:
         raise ProfileProblem({"id": [f"cannot be changed: lines and policies know the profile as {known}"]})
-    return bool(save_profile(ports, fields_of(texts), by, int(edition)).what)
+    sku = (texts.get("source", ""), texts.get("sku", ""))
+    wanted_sku = sku if texts.get("bill") == "true" and all(sku) else None
+    return bool(save_profile(ports, fields_of(texts), by, int(edition), wanted_sku).what)
 
 
 def _form(
@@ -135,7 +141,7 @@ def _form(
         "profile.html",
         422 if found else 200,
         groups=GROUPS,
-        texts={**dict.fromkeys(_TYPED, ""), **texts},
+        texts={**dict.fromkeys((*_TYPED, *_HELD), ""), **texts},
         problems=found,
         unplaced=[
             sentence for place, told in found.items() if not _is_shown(place) for sentence in _named(place, told)

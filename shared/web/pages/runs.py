@@ -46,4 +46,5 @@ def run(request: Request, ports: House, run: Annotated[str, Path(max_length=200)
         kinds=words.WRITTEN,
         findings=words.FINDINGS,
         stages=words.STAGES,
+        reasons=words.RUNS,
     )

@@ -84,6 +84,8 @@ KINDS = {
 }
 #: What became of lines, by the kinds under which runs count them.
 WRITTEN: Mapping[str, str] = {"created": "created", "updated": "changed", "ended": "ended"}
+#: What a run was started for.
+RUNS: Mapping[str, str] = {"nightly": "the night", "demand": "asked for by a person", "approval": "an approval"}
 #: How far a company of a run is that has no outcome yet.
 STAGES: Mapping[str, str] = {"pending": "waits for its turn", "claimed": "is looked at", "done": "done"}
 
