@@ -17,6 +17,7 @@ from pathlib import Path
 
 from local.package.lock import LOCK, REPOSITORY, python_of_deployment
 from shared.errors import Refused
+from shared.version import BUILD_FILE
 
 #: Where the platform looks for packages that were deployed with an app.
 PACKAGES = ".python_packages/lib/site-packages"
@@ -66,6 +67,7 @@ def build(folder: Path) -> Built:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPOSITORY / path, target)
+    (folder / "shared" / BUILD_FILE).write_text(_commit(), encoding="utf-8")
     _compile(python, folder)
     functions, first = _start(python, folder)
     _, following = _start(python, folder)
@@ -74,6 +76,11 @@ def build(folder: Path) -> Built:
     _zip(folder, files, zipped)
     unpacked = sum(path.stat().st_size for path in files)
     return Built(folder, zipped, len(files), unpacked, zipped.stat().st_size, functions, first, following)
+
+
+def _commit() -> str:
+    """The commit that is built, with a mark where files differ from it."""
+    return _run(["git", "describe", "--always", "--dirty", "--exclude", "*"], REPOSITORY).strip()
 
 
 def shipped_files() -> list[str]:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from shared.billing.lines import LineValues
@@ -26,6 +25,7 @@ from shared.sync.company import Synced
 from shared.sync.decisions import decision_about, groups_shown
 from shared.sync.poison import shown
 from shared.sync.ports import Ports
+from shared.version import running_version
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ def status(ports: Ports) -> Json:
         "poison": {"count": len(poison), "oldest": _time(poison[0].since) if poison else None},
         "callbacks": {"due": len(ports.due.all()), "heard": ports.callbacks.counts()},
         "sources": sorted(ports.sources),
-        "version": _version(),
+        "version": running_version(),
     }
 
 
@@ -258,10 +258,3 @@ def finding(open_: OpenFinding) -> Json:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment is not None else None
-
-
-def _version() -> str:
-    try:
-        return version("trueup")
-    except PackageNotFoundError:
-        return "development"

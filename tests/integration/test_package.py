@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from local.official_runtime import REPOSITORY, find_python313, index_with_offici
 from local.package.build import PACKAGES, Built, build, run_alone, shipped_files
 from local.package.lock import python_of_deployment
 from shared.errors import Misconfigured, Refused
+from shared.version import VERSION
 from tests.integration.house import NIGHT, a_house
 
 pytestmark = pytest.mark.skipif(
@@ -89,6 +91,9 @@ def test_a_host_runs_a_night_from_the_package_alone(built: Built, tmp_path: Path
         house.host_of_package(python_of_deployment(), built.folder, built.folder / PACKAGES)
 
         assert house.get("/api/health").json() == {"status": "ok"}
+        assert re.fullmatch(
+            rf"{re.escape(VERSION)}\+[0-9a-f]{{7,}}(-dirty)?", house.get("/api/status").json()["version"]
+        )
         house.start_night()
         header = house.ended(NIGHT)
         assert header.outcomes.keys() >= {"applied"}

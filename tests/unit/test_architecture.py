@@ -41,6 +41,7 @@ ARROWS = {
     ),
     "shared/callbacks.py": (),
     "shared/tickets.py": (),
+    "shared/version.py": (),
     "shared/catalog.py": (),
     "shared/manage": (
         "shared.billing",
@@ -66,8 +67,9 @@ ARROWS = {
         "shared.callbacks",
         "shared.calls",
         "shared.catalog",
+        "shared.version",
     ),
-    "shared/web": ("shared.billing", "shared.errors", "shared.sync"),
+    "shared/web": ("shared.billing", "shared.errors", "shared.sync", "shared.version"),
     "shared/notices": (
         "shared.billing",
         "shared.errors",

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from shared.sync.ports import Ports
+from shared.version import running_version
 from shared.web import formats
 from shared.web.assets import url_of
 from shared.web.cookies import Notice, drop_notice, from_our_form, keep_notice, keep_token, take_notice, token_of
@@ -72,6 +73,7 @@ def _frame(request: Request) -> dict[str, object]:
         "token": token,
         "moment": partial(formats.moment, zone=ports.time_zone),
         "zone": ports.time_zone.key,
+        "version": running_version() if person is not None else "",
     }
 
 
