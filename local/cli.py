@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     _add_package(commands.add_parser("package", help="what is deployed, as one file"))
     commands.add_parser("lock", help="renew requirements.lock").set_defaults(run=_lock)
+    _add_cost(commands.add_parser("cost", help="what a month costs in Azure"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("cover", help="the branches of the money core").set_defaults(run=_cover)
     commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
@@ -155,6 +156,12 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_package)
 
 
+def _add_cost(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Works out what a month costs, from measured figures and list prices: docs/cost.md."
+    parser.add_argument("--companies", type=_count, nargs="+", default=[40, 500, 5000], help="one row for each number")
+    parser.set_defaults(run=_cost)
+
+
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
@@ -222,6 +229,12 @@ def _package(options: argparse.Namespace) -> int:
     from local.package.build import package
 
     return package(options.into.resolve())
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from local.cost import cost
+
+    return cost(options.companies)
 
 
 def _lock(_: argparse.Namespace) -> int:
