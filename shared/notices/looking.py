@@ -9,8 +9,9 @@ from functools import cached_property
 
 from shared.billing.subscribers import Subscriber
 from shared.notices.digest import is_told
-from shared.notices.picture import Open, open_of, open_of_msp
+from shared.notices.picture import Open, open_of, open_of_msp, readable_state
 from shared.state.companies import CompanyRow
+from shared.state.company_state import CompanyState
 from shared.state.notices import Told
 from shared.sync.ports import Ports
 
@@ -20,18 +21,22 @@ _OVERLAP = timedelta(minutes=10)
 
 @dataclass
 class Looks:
-    """One round's look at open findings: each company is read once, however many subscribers are told of it."""
+    """One round's look at open findings: each company is read once, however many subscribers are told of it.
+
+    A company whose stored state can not be read keeps nobody from being told of the others.
+    """
 
     flows: Ports
-    _read: dict[int, list[Open]] = field(default_factory=dict)
+    _read: dict[int, list[Open] | None] = field(default_factory=dict)
 
     def open_since(self, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
         """The open findings that it is told of, by company, of those looked at since; "" is the MSP itself."""
         found = {"": [each for each in self._of_msp if is_told(subscriber, each)]}
         for row in self._companies:
             is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
-            if is_new and subscriber.is_told_of(row.id):
-                found[str(row.id)] = [each for each in self._of(row) if is_told(subscriber, each)]
+            of = self._of(row) if is_new and subscriber.is_told_of(row.id) else None
+            if of is not None:
+                found[str(row.id)] = [each for each in of if is_told(subscriber, each)]
         return found
 
     @cached_property
@@ -42,9 +47,10 @@ class Looks:
     def _of_msp(self) -> list[Open]:
         return list(open_of_msp(self.flows))
 
-    def _of(self, row: CompanyRow) -> list[Open]:
+    def _of(self, row: CompanyRow) -> list[Open] | None:
         if row.id not in self._read:
-            self._read[row.id] = list(open_of(row, self.flows.company_state.load(row.id)))
+            state = readable_state(self.flows, row.id)
+            self._read[row.id] = list(open_of(row, state)) if isinstance(state, CompanyState) else None
         return self._read[row.id]
 
 

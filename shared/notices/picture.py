@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,11 +10,14 @@ from decimal import Decimal
 
 from shared.billing.plan import Change, Group
 from shared.billing.rules import Mode
+from shared.errors import Retryable, TrueUpError
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
 from shared.state.records import HistoryEntry, Outcome
 from shared.sync.approvals import waiting_groups
 from shared.sync.ports import Ports
+
+log = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 200
 
@@ -110,13 +114,30 @@ def take_picture(ports: Ports, since: datetime) -> Picture:
     failed: list[Failed] = []
     observed: list[Observed] = []
     for row in ports.companies.all():
-        state = ports.company_state.load(row.id)
+        state = readable_state(ports, row.id)
+        if not isinstance(state, CompanyState):
+            failed.append(Failed(row.id, row.name, state))
+            continue
         done += _done(row, _entries(ports, row.id, since), state)
         waits += _waits(row, state)
         found += open_of(row, state)
         failed += _failed(ports, row)
         observed += _observed(row, state)
     return Picture(tuple(done), tuple(waits), tuple(found), tuple(failed), tuple(observed))
+
+
+def readable_state(ports: Ports, company: int) -> CompanyState | str:
+    """What is remembered of a company, or why its rows can not be read: then there is more to tell of the others.
+
+    Raises `Retryable` when the store does not answer.
+    """
+    try:
+        return ports.company_state.load(company)
+    except Retryable:
+        raise
+    except TrueUpError as error:
+        log.error("what is remembered of company %s: %s", company, error)
+        return f"{error}. {error.remedy}".strip()
 
 
 def open_of_msp(ports: Ports) -> Iterator[Open]:

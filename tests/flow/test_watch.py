@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 from shared.billing.counts import FailureKind, Relationship
-from shared.billing.rules import Guards, Schedule
-from shared.billing.subscribers import Channel
+from shared.billing.rules import Guards, Mode, Schedule
+from shared.billing.subscribers import Channel, Subscriber
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm
 from shared.notices.outbox import GIVEN_UP_AFTER
@@ -17,11 +17,15 @@ from shared.notices.watch import watch
 from shared.queues import SyncMessage
 from shared.state.company_state import MSP
 from shared.sync import night, poison
+from shared.sync.approvals import Person
+from shared.sync.desk.billing import change_mode
+from shared.sync.unfinished import finish_edit
 from tests import builders as b
 from tests.fakes.house import FakeSource
 from tests.fakes.notices import NoticeHouse
 
 NIGHTLY = Schedule("nightly", "nightly", "0 2 * * *")
+DESK = "desk@birchline.example"
 ALERTS = ((Channel.TEAMS, "service-desk"),)
 
 
@@ -122,6 +126,29 @@ def test_messages_that_nobody_can_work_on_are_told(house):
     assert "could not be worked on" in house.teams.last.text
 
 
+def test_a_change_of_the_rules_that_cannot_be_in_force_for_every_company_is_told(house):
+    """Also where that company's own findings can not be read."""
+    house.rules(replace(house.ports.rules.load(), subscribers=(Subscriber("daily", Channel.MAIL, (DESK,)),)))
+
+    def away(moment: str, operation: str, table: str) -> None:
+        if (moment, operation, table) == ("before", "replace", "CompanyState"):
+            raise Retryable("the store is away")
+
+    house.tables.fault = away
+    with pytest.raises(Retryable):
+        change_mode(house.ports, 250, Mode.APPROVE, Person("pat@birchline.example"))
+    house.tables.fault = None
+    house.tables.put("CompanyState", "250", "rules|", {"schema": 99, "json": "{}"})
+    finish_edit(house.ports)
+
+    house.round()
+    assert "not in force for every company: company 250" in house.teams.last.text
+    house.hours(24)
+    digest = house.mail.last.text
+    assert "not in force for every company: company 250" in digest
+    assert digest.count("a company's rules was written by a newer TrueUp") == 2
+
+
 @pytest.mark.parametrize(("end", "told"), [("2026-12-22", None), ("2026-12-21", "ends on"), ("2026-11-20", "ended on")])
 def test_a_secret_that_ends_is_told_a_month_before(end, told):
     house = WatchedHouse(secrets={"pax8": date.fromisoformat(end)})
@@ -211,7 +238,7 @@ def test_findings_of_one_company_that_matter_to_no_alert_are_not_told_there(hous
 
 def test_an_alert_whose_channel_is_broken_reaches_the_others_as_a_finding():
     house = WatchedHouse(secrets={"pax8": date(2026, 11, 22)})
-    house._parts["alerts"] = (*ALERTS, (Channel.MAIL, "desk@birchline.example"))
+    house._parts["alerts"] = (*ALERTS, (Channel.MAIL, DESK))
     house.teams.broken = Retryable("no answer", system="Teams")
 
     house.round()
