@@ -419,7 +419,7 @@ class House:
     def sync(self, company: int, mode: Mode | None = None, run: str = "run") -> Synced:
         return sync_company(self.ports, Order(company, run, "me", mode))
 
-    def state(self, company: int) -> CompanyState:
+    def state(self, company: int | str) -> CompanyState:
         return self.ports.company_state.load(company)
 
     def kinds(self, company: int) -> list[str]:

@@ -11,6 +11,7 @@ from shared.billing.counts import Holder
 from shared.billing.rules import Mode, Schedule
 from shared.contacts.accounts import Account, Accounts
 from shared.errors import NotPermitted, OutcomeUnknown, Refused
+from shared.state.company_state import MSP
 from shared.state.records import Outcome
 from shared.sync import night
 from shared.sync.company import Order, Synced
@@ -76,6 +77,10 @@ def of_the_night(house: House) -> str:
     told = night.contacts(house.ports)
     house.work_until_done(RUN)
     return told
+
+
+def findings(house: House) -> list[tuple[str, str]]:
+    return sorted(house.state(MSP).findings)
 
 
 # ---- the run
@@ -231,7 +236,9 @@ def test_a_contact_that_manage_refuses_costs_only_itself_and_no_name_is_told(hou
     house.manage.fault = refuse
     report = sync(house).report
     assert (report.outcome, report.written) == (Outcome.FAILED, {"created": 1})
+    assert "create for user kim.low" in report.note
     assert "cw-7" in report.note
+    assert findings(house) == [("write-failed", "contacts/1")]
     stored = repr([house.tables.rows(table, "1") for table in ("Contacts", "CompanyState")])
     for word in ("Robin", "Kim", "Vale", "alder.example", "555", "Dentist"):
         assert word not in caplog.text + stored + report.note
@@ -288,6 +295,7 @@ def test_mass_deactivation_waits_until_a_person_releases_exactly_that(house):
     report = sync(house).report
     assert (report.outcome, report.written, report.waiting) == (Outcome.HELD, {}, 1)
     assert report.note == "held: 4 of 10 contacts would be deactivated, more than 20 %"
+    assert findings(house) == [("held", "contacts/1")]
     browser = client(house)
     page = browser.get(PAGE)
     assert "Deactivations are held" in page.words
@@ -299,6 +307,7 @@ def test_mass_deactivation_waits_until_a_person_releases_exactly_that(house):
     people(house, 1, *crowd[4:])
     done = browser.follow(browser.send_form(f"{PAGE}/release", {"leaving": shown}))
     assert "Contacts: 4 ended." in done.words
+    assert findings(house) == []
     assert sum(said[7] for said in house.contacts.said(1)) == 4
 
 
@@ -307,6 +316,26 @@ def test_a_company_without_contacts_says_how_to_have_them(house):
     browser = client(house)
     assert "The rules have no contacts kept for this company." in browser.get(PAGE).words
     assert "Not done." in browser.follow(browser.send_form(f"{PAGE}/sync")).words
+
+
+def test_a_role_that_is_missing_in_manage_is_a_finding_until_it_is_given(house):
+    def refuse(moment: str, method: str) -> None:
+        raise NotPermitted("answered 403", system="ConnectWise Manage", remedy="Give the role Companies > Contacts.")
+
+    house.manage.fault = refuse
+    assert sync(house).report.outcome is Outcome.FAILED
+    (open_,) = house.state(MSP).findings.values()
+    assert (open_.finding.key, open_.finding.remedy) == ("contacts/1", "Give the role Companies > Contacts.")
+    house.manage.fault = lambda moment, method: None
+    sync(house)
+    assert findings(house) == []
+
+
+def test_what_is_only_observed_is_not_released(house):
+    keep(house, mode=ContactMode.OBSERVE)
+    answer = client(house).post(f"{API}/release", json={"leaving": "0" * 16})
+    assert "only observed" in answer.json()["error"]
+    assert house.ports.contact_rows.released(1) == ""
 
 
 def test_readers_see_no_names(house):

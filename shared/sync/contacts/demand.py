@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shared.billing.contact_rules import ContactMode
 from shared.errors import Refused
 from shared.state.contacts import Released
 from shared.sync.approvals import Person, new_run, sign
@@ -19,7 +20,13 @@ def sync_now(ports: Ports, company: int, person: Person) -> Synced:
 
 def release(ports: Ports, company: int, mark: str, person: Person) -> Synced:
     """Releases exactly the deactivations that were shown, and carries them out. Raises `Refused` for any others."""
-    if not mark or look_at(ports, company).plan.leaving != mark:
+    look = look_at(ports, company)
+    if look.mode is not ContactMode.AUTO:
+        raise Refused(
+            f"contacts of company {company} are not written, only observed at most",
+            remedy="Give the company the mode auto under contacts in the rules.",
+        )
+    if look.plan.leaving != mark:
         raise Refused(
             "what was shown is not what would be deactivated now",
             remedy="Look at the contacts again, and release what is shown then.",

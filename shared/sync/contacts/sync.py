@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from uuid import uuid4
 
 from shared.billing.contact_rules import ContactMode
+from shared.billing.findings import Finding, FindingKind
 from shared.calls import counting
 from shared.clock import business_date
 from shared.contacts.contacts import Contact, digests, same
@@ -21,6 +23,7 @@ from shared.state.company_state import AddHistory
 from shared.state.records import CompanyReport, HistoryEntry, Outcome
 from shared.sync.company import Order, Synced
 from shared.sync.contacts.look import Look, look_at
+from shared.sync.msp import settle
 from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
 
@@ -80,12 +83,17 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
         if look.mode is ContactMode.AUTO:
             writer.write_all()
         _record(ports, order, writer.done)
+        _tell(ports, order.company, _findings(look, writer))
     except Busy:
         raise
+    except Retryable as error:
+        log.warning("contacts of company %s in run %s: %s", order.company, order.run, error)
+        report = CompanyReport(order.company, Outcome.FAILED, str(error))
+        return Synced(report, again_in=ports.limits.busy_delay)
     except TrueUpError as error:
         log.warning("contacts of company %s in run %s: %s", order.company, order.run, error)
-        again_in = ports.limits.busy_delay if isinstance(error, Retryable) else None
-        return Synced(CompanyReport(order.company, Outcome.FAILED, str(error)), again_in=again_in)
+        _tell(ports, order.company, [_failed(order.company, lease.company.name, [str(error)], error.remedy)])
+        return Synced(CompanyReport(order.company, Outcome.FAILED, str(error)))
     waits = [seconds for seconds in (ceil(look.resolved.wait), writer.again_in) if seconds]
     return Synced(_report(look, writer), again_in=max(waits, default=None))
 
@@ -103,6 +111,34 @@ def _report(look: Look, writer: _Writer) -> CompanyReport:
     note = "; ".join(part for part in (look.plan.held and f"held: {look.plan.held}", *failures) if part)
     waiting = 1 if look.plan.held else 0
     return CompanyReport(look.company, outcome, note, _counted(planned), _counted(writer.done), waiting=waiting)
+
+
+def _findings(look: Look, writer: _Writer) -> list[Finding]:
+    """What a person should know or decide. That a tenant was not read the night tells already."""
+    found = []
+    if look.plan.held and look.mode is ContactMode.AUTO:
+        text = f"{look.name} (company {look.company}): {look.plan.held}; nobody is deactivated meanwhile."
+        remedy = "Look at the company's contacts in the console, and release them there or correct the rules."
+        found.append(Finding(FindingKind.HELD, _key(look.company), text, remedy))
+    if writer.failures:
+        found.append(_failed(look.company, look.name, writer.failures, ""))
+    return found
+
+
+def _failed(company: int, name: str, failures: Sequence[str], remedy: str) -> Finding:
+    more = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
+    text = f"{name} (company {company}): contacts could not be kept: {failures[0]}{more}."
+    remedy = remedy or "Look at the contact in Manage and at the user in the directory; it is tried again every day."
+    return Finding(FindingKind.WRITE_FAILED, _key(company), text, remedy)
+
+
+def _tell(ports: Ports, company: int, current: Sequence[Finding]) -> None:
+    """Opens what is the case, and closes what has healed."""
+    settle(ports, lambda key: key[1] == _key(company), current)
+
+
+def _key(company: int) -> str:
+    return f"{CONTACTS}/{company}"
 
 
 def _counted(changes: tuple[Change, ...] | list[Change]) -> dict[str, int]:
@@ -201,5 +237,7 @@ class _Writer:
         return desk.change(standing, change.after, rules, inactive=change.kind is Kind.DEACTIVATE)
 
     def _failed(self, change: Change, error: TrueUpError) -> None:
-        log.warning("company %s, %s of a contact: %s", self.company, change.kind.value, error)
-        self.failures.append(str(error))
+        """The directory's id says which user it is, and no log or finding says the name."""
+        told = f"{change.kind.value} for user {change.account}: {error}"
+        log.warning("company %s, contacts: %s", self.company, told)
+        self.failures.append(told)
