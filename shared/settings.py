@@ -204,10 +204,19 @@ def _microsoft(given: Given) -> Callable[[], MicrosoftSettings]:
         authority=_authority(given) or MicrosoftSettings.authority,
         graph_url=given.url("MICROSOFT_GRAPH_URL") or MicrosoftSettings.graph_url,
         ca_file=given.file("MICROSOFT_CA_FILE"),
-        partner_center_url=given.url("MICROSOFT_PARTNER_CENTER_URL"),
+        partner_center_url=_partner_center(given),
         partner_center_scope=given.text("MICROSOFT_PARTNER_CENTER_SCOPE") or MicrosoftSettings.partner_center_scope,
         sku_names=given.url("MICROSOFT_SKU_NAMES") if "://" in (sku_names or "") else given.file("MICROSOFT_SKU_NAMES"),
     )
+
+
+def _partner_center(given: Given) -> str | None:
+    """Where terms are asked for, by a partner tenant."""
+    if not given.any_of("MICROSOFT_PARTNER_CENTER_"):
+        return None
+    given.required("MICROSOFT_PARTNER_TENANTS", " with MICROSOFT_PARTNER_CENTER_URL")
+    given.required("MICROSOFT_PARTNER_CENTER_URL", " with MICROSOFT_PARTNER_CENTER_SCOPE")
+    return given.url("MICROSOFT_PARTNER_CENTER_URL")
 
 
 def _authority(given: Given) -> str | None:

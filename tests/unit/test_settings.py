@@ -294,6 +294,22 @@ def test_an_unresolved_key_vault_reference_is_told_apart_from_a_key():
 PAX8 = {"PAX8_CLIENT_ID": "client", "PAX8_CLIENT_SECRET": "a secret"}
 
 
+def test_terms_are_asked_for_where_the_address_of_partner_center_is_set_and_a_partner_tenant_is():
+    url, scope = "https://api.partnercenter.microsoft.com/v1", "https://graph.windows.net/.default"
+    asked = {"MICROSOFT_PARTNER_CENTER_URL": url}
+    quiet, usual = load_settings(STORAGE | MANAGE | MICROSOFT), load_settings(STORAGE | MANAGE | MICROSOFT | asked)
+    other = load_settings(STORAGE | MANAGE | MICROSOFT | asked | {"MICROSOFT_PARTNER_CENTER_SCOPE": scope})
+
+    assert quiet.microsoft.partner_center_url is None
+    assert usual.microsoft.partner_center_url == url
+    assert usual.microsoft.partner_center_scope == "https://api.partnercenter.microsoft.com/.default"
+    assert other.microsoft.partner_center_scope == scope
+    direct = MICROSOFT | {"MICROSOFT_PARTNER_TENANTS": "", "MICROSOFT_DIRECT_TENANTS": OTHER}
+    assert settings_with_problems(STORAGE | MANAGE | direct | asked) == ["MICROSOFT_PARTNER_TENANTS"]
+    without = STORAGE | MANAGE | MICROSOFT | {"MICROSOFT_PARTNER_CENTER_SCOPE": scope}
+    assert settings_with_problems(without) == ["MICROSOFT_PARTNER_CENTER_URL"]
+
+
 def test_pax8_needs_its_two_credentials_and_nothing_else():
     pax8 = load_settings(STORAGE | MANAGE | PAX8).pax8
 
