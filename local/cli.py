@@ -121,8 +121,8 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Checks settings, storage, Manage, every source, schedules, the last night and messages left over; says "
-        "what is wrong and what to do. Nothing is changed. Exit code 0 only if everything is in order."
+        "Checks settings, storage, Manage, every source, schedules, the last night, messages left over and backups; "
+        "says what is wrong and what to do. Nothing is changed. Exit code 0 only if everything is in order."
     )
     _add_settings(parser)
     parser.set_defaults(run=_doctor)

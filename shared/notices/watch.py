@@ -19,6 +19,7 @@ from shared.errors import TrueUpError
 from shared.notices.ports import NoticePorts
 from shared.sources.protocol import RelatedSource
 from shared.state.companies import CompanyRow
+from shared.sync.backups import missing
 from shared.sync.checkup import check_connection, connections
 from shared.sync.msp import settle
 from shared.sync.night import when_due
@@ -44,8 +45,6 @@ WATCHED = (
 
 #: A night that began at its time is done so long after it: a daily one is missed 26 hours after the last.
 NIGHT_DONE_AFTER = timedelta(hours=2)
-#: A store is backed up once a day, and missed one day at most.
-BACKED_UP_WITHIN = timedelta(hours=48)
 #: A message that could be taken for so long has nobody who takes it.
 QUEUE_MOVES_WITHIN = timedelta(hours=1)
 #: Days before its end that a secret, or a relationship with a customer, is told.
@@ -102,14 +101,12 @@ def _backups(ports: Ports) -> Iterator[Finding]:
     if ports.backups is None:
         return
     now = ports.clock.now()
-    record = ports.backups.record.load(now)
-    if now - (record.newest or record.since) > BACKED_UP_WITHIN:
-        newest = record.newest and f"last backed up on {record.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-        problem = f" What was in the way: {record.problem}" if record.problem else ""
+    told = missing(ports.backups.record.load(now), now)
+    if told is not None:
         yield Finding(
             FindingKind.BACKUP_MISSING,
             "store",
-            f"The store was {newest or 'never backed up'}.{problem}",
+            told,
             "Look whether the function backup is disabled, and at the log for its errors; it tries again every hour.",
         )
 

@@ -132,13 +132,17 @@ class BackupRecordStore:
     def __init__(self, tables: TableAccess) -> None:
         self._tables = tables
 
+    def known(self) -> BackupRecord | None:
+        """The record; None where nobody looked yet."""
+        row = self._tables.get(TABLE, _PARTITION, _ROW)
+        return None if row is None else _DOCUMENT.decode(row.values)
+
     def load(self, now: datetime) -> BackupRecord:
         """The record; a new one, of now, where nobody looked before."""
-        row = self._tables.get(TABLE, _PARTITION, _ROW)
-        if row is not None:
-            return _DOCUMENT.decode(row.values)
-        record = BackupRecord(now)
-        self._save(record)
+        record = self.known()
+        if record is None:
+            record = BackupRecord(now)
+            self._save(record)
         return record
 
     def note(self, now: datetime, newest: datetime | None, problem: str = "") -> None:

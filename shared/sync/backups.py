@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.errors import TrueUpError
-from shared.state.backups import Backups
+from shared.state.backups import BackupRecord, Backups
 from shared.state.copies import Copy
 from shared.sync.ports import Ports
 
@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 #: A backup waits for the end of open runs until the one before is so old.
 WAITS_UNTIL = timedelta(hours=36)
+#: A store is backed up once a day, and missed one day at most.
+BACKED_UP_WITHIN = timedelta(hours=48)
 
 
 def back_up(ports: Ports) -> str:
@@ -54,3 +56,12 @@ def _of_today(ports: Ports, backups: Backups, now: datetime) -> str:
     for day in old:
         backups.blobs.delete(day)
     return f"{told}, {len(old)} removed" if old else told
+
+
+def missing(record: BackupRecord, now: datetime) -> str | None:
+    """What is told where the store was not backed up for too long, with what was in the way; None where it was."""
+    if now - (record.newest or record.since) <= BACKED_UP_WITHIN:
+        return None
+    newest = record.newest and f"last backed up on {record.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    problem = f" What was in the way: {record.problem}" if record.problem else ""
+    return f"The store was {newest or 'never backed up'}.{problem}"

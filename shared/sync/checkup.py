@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from shared.billing.rules import Schedule
 from shared.errors import Gone, NotPermitted, TrueUpError
+from shared.state.backups import Backups
+from shared.sync.backups import missing
 from shared.sync.night import JOBS, LONGEST_JOB
 from shared.sync.ports import Ports
 from shared.sync.unfinished import why_nothing_is_written
@@ -50,11 +53,13 @@ def check_up(ports: Ports) -> Iterator[Check]:
 
 
 def check_stored(ports: Ports) -> Iterator[Check]:
-    """What the store tells about the rules, schedules, the last night and messages that nobody could work on."""
+    """What the store tells about rules, schedules, the last night, messages that nobody could work on, and backups."""
     yield _stored("rules", _rules, ports)
     yield _stored("schedules", _schedules, ports)
     yield _stored("last night", _last_night, ports)
     yield _stored("poison", _poison, ports)
+    if ports.backups is not None:
+        yield _stored("last backup", partial(_last_backup, ports.backups), ports)
 
 
 def check_sources(ports: Ports) -> Iterator[Check]:
@@ -161,6 +166,13 @@ def _schedule(ports: Ports, schedule: Schedule) -> Iterator[str]:
         yield f"{schedule.id}: was due at {_at(state.next_due)} and nobody started it. Is the app running? See its log."
     elif (state.last_outcome or "").startswith("failed"):
         yield f"{schedule.id}: {state.last_outcome}. Correct what it names; it is tried again at its next time."
+
+
+def _last_backup(backups: Backups, ports: Ports) -> Iterator[str]:
+    record = backups.record.known()
+    told = missing(record, ports.clock.now()) if record is not None else None
+    if told is not None:
+        yield f"{told} The function backup tries again every hour."
 
 
 def _last_night(ports: Ports) -> Iterator[str]:

@@ -14,6 +14,7 @@ from shared.state.backups import Backup, BackupRecordStore, Backups
 from shared.state.company_state import MSP
 from shared.state.rows import Row
 from shared.sync.backups import back_up
+from shared.sync.checkup import check_stored
 from shared.sync.lanes import start_run
 from tests import builders as b
 from tests.fakes.notices import NoticeHouse
@@ -159,3 +160,20 @@ def test_old_backups_stay_while_none_are_made(house):
 
     assert back_up(house.ports) == "waits for the end of a run"
     assert list(house.blobs.held) == [date(2026, 11, 21)]
+
+
+def test_the_checkup_tells_of_a_store_that_is_not_backed_up_and_writes_nothing(house):
+    def told() -> list[tuple[str, ...]]:
+        return [check.problems for check in check_stored(house.ports) if check.name == "last backup"]
+
+    assert told() == [()]
+    assert house.ports.backups.record.known() is None
+
+    house.hours(1)
+    assert told() == [()]
+    house.clock.pass_by(hours=48)
+    assert told() == [
+        ("The store was last backed up on 2026-11-21 02:00 UTC. The function backup tries again every hour.",)
+    ]
+    house.ports = replace(house.ports, backups=None)
+    assert told() == []

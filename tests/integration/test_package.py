@@ -14,13 +14,18 @@ from local.official_runtime import REPOSITORY, find_python313, index_with_offici
 from local.package.build import PACKAGES, Built, build, run_alone, shipped_files
 from local.package.lock import python_of_deployment
 from shared.errors import Misconfigured, Refused
+from shared.state.runs import RunHeader
 from shared.version import VERSION
-from tests.integration.house import NIGHT, a_house
+from tests.integration.house import NIGHT, House, a_house
+from tests.integration.waiting import eventually
 
 pytestmark = pytest.mark.skipif(
     find_python313() is None,
     reason="NO PYTHON 3.13: the package was NOT built; put python3.13 on the PATH",
 )
+
+#: So slow that a host is in the middle of the night when it is seen to have written.
+SLOW = {"system": "manage", "fault": "latency:200"}
 
 IMPORT_ALL = """
 import importlib, json, sys
@@ -85,23 +90,35 @@ def test_microsofts_own_library_indexes_the_package(built: Built) -> None:
     assert len(index_with_official_runtime(built.folder)) == built.functions
 
 
-def test_a_host_runs_a_night_from_the_package_alone(built: Built, tmp_path: Path) -> None:
-    with a_house(tmp_path, companies=4) as house:
+def test_a_night_that_a_killed_host_began_is_ended_by_a_host_of_the_package_alone(built: Built, tmp_path: Path) -> None:
+    """A deployment in the middle of a night, for another Python even: nothing is lost, nothing is written twice."""
+    with a_house(tmp_path, companies=6, TRUEUP_LEASE_SECONDS="4") as house:
         house.import_rules("auto")
+        house.faults(SLOW)
+        before = house.host()
+        house.start_night()
+        eventually(lambda: house.writes() >= 2, every=0.01)
+        before.kill()
+        house.faults()
         house.host_of_package(python_of_deployment(), built.folder, built.folder / PACKAGES)
 
         assert house.get("/api/health").json() == {"status": "ok"}
         assert re.fullmatch(
             rf"{re.escape(VERSION)}\+[0-9a-f]{{7,}}(-dirty)?", house.get("/api/status").json()["version"]
         )
-        house.start_night()
-        header = house.ended(NIGHT)
-        assert header.outcomes.keys() >= {"applied"}
-        assert house.stamps()
+        assert eventually(lambda: watched_to_its_end(house), within=90, every=0.5).outcomes.keys() >= {"applied"}
+        assert [row.company for row in house.ports.runs.rows(NIGHT)] == house.companies
+        assert 2 <= len(house.stamps()) == len(set(house.stamps()))
         assert house.get("/console/").status_code == 401  # the console's own libraries are there too
         house.fire("backup")
         assert house.ports.backups is not None
         assert len(house.ports.backups.blobs.all()) == 1
+
+
+def watched_to_its_end(house: House) -> RunHeader | None:
+    house.fire("watchdog")
+    header = house.ports.runs.header(NIGHT)
+    return header if header is not None and header.ended is not None else None
 
 
 def test_a_file_that_is_not_the_one_of_the_lock_is_not_installed(tmp_path: Path, monkeypatch) -> None:
