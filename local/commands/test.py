@@ -8,9 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: Their tests start hosts, a storage emulator and browsers, and kill some: one after the other, beside all the rest.
-WITH_PROCESSES = ("tests/integration", "tests/browser")
-REST = ("tests/unit", "tests/flow")
+#: Their tests start hosts and a storage emulator, and kill some: one after the other, beside all the rest.
+HOSTS = ("tests/integration",)
+REST = ("tests/unit", "tests/flow", "tests/browser")
 
 
 def test(arguments: list[str], repository: Path) -> int:
@@ -29,7 +29,7 @@ def _all() -> int:
     with tempfile.TemporaryFile() as said:
         rest = subprocess.Popen([*pytest, *REST], stdout=said, stderr=subprocess.STDOUT)
         try:
-            first = subprocess.run([*pytest, *WITH_PROCESSES], check=False).returncode
+            first = subprocess.run([*pytest, *HOSTS], check=False).returncode
         except BaseException:
             rest.kill()
             raise

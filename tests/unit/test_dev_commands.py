@@ -11,7 +11,7 @@ import pytest
 from local import cli
 from local.commands import settings as command_settings
 from local.commands.settings import read_settings, wants_emulator
-from local.commands.test import REST, WITH_PROCESSES
+from local.commands.test import HOSTS, REST
 from shared.errors import Misconfigured
 
 
@@ -144,4 +144,4 @@ def test_the_doctor_names_every_problem_of_the_settings_and_shows_no_value(
 def test_every_folder_of_tests_is_run() -> None:
     tests = Path(__file__).parents[1]
     folders = {f"tests/{file.relative_to(tests).parts[0]}" for file in tests.rglob("test_*.py")}
-    assert {*WITH_PROCESSES, *REST} >= folders
+    assert {*HOSTS, *REST} >= folders
