@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import requests
@@ -19,11 +20,15 @@ from shared.bootstrap import make_ports
 from shared.contacts.contacts import Contact
 from shared.settings import load_settings
 from shared.state.records import Outcome
+from shared.sync import night
 from shared.sync.company import Order
 from shared.sync.contacts.sync import sync_contacts
 from tests import builders as b
 from tests.fakes.house import House
+from tests.integration.house import a_house
+from tests.integration.waiting import eventually
 
+RUN = "2026-11-21-contacts"
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
 RULES = ContactRules(mode=ContactMode.AUTO, left=Left.DEACTIVATE, left_percent=50)
 STORAGE = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
@@ -116,3 +121,31 @@ def test_answers_that_get_lost_double_nobody(sandbox: SandboxThread, house: Hous
     assert lost == 2
     assert report.outcome is Outcome.UNCHANGED
     assert mails(house.ports.contacts.of_company(linked.company)) == expected(tenant)
+
+
+def test_a_run_whose_hosts_are_killed_doubles_and_misses_nobody(tmp_path: Path) -> None:
+    with a_house(tmp_path, companies=6, TRUEUP_LEASE_SECONDS="6") as house:
+        house.import_rules("observe", contacts={"mode": "auto"})
+        house.faults({"system": "manage", "fault": "latency:50"})
+        records = house.sandbox.msp.records
+        host = house.host()
+        house.clock(NOW)
+        assert night.contacts(house.ports).startswith(f"{RUN}: started")
+        for made in (3, 9):
+            eventually(lambda made=made: len(records.all("contacts")) >= made, every=0.01)
+            host.kill()
+            host = house.host()
+
+        def ended() -> bool:
+            house.fire("watchdog")
+            header = house.ports.runs.header(RUN)
+            return header is not None and header.ended is not None
+
+        eventually(ended, within=90, every=0.5)
+        tenants = house.sandbox.msp.tenants
+        for linked in house.sandbox.msp.linked:
+            tenant = tenants[linked.tenant]
+            readable = tenant.consent is Consent.GRANTED and not tenant.answers_empty
+            found = [one for one in records.all("contacts") if one["company"]["id"] == linked.company]
+            mails = sorted(item["value"] for one in found for item in one["communicationItems"] if "@" in item["value"])
+            assert mails == (expected(tenant) if readable else [])
