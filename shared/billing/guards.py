@@ -154,16 +154,22 @@ def _too_many(moved: _Movement, limit: IncreaseLimit) -> str | None:
 
 
 def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, SeatRecord]) -> str | None:
-    """Of a level one odd reading is enough to be the most of a period: measured against the month before it."""
+    """Of a level one odd reading is enough to be the most of a period: measured against the month before it.
+
+    What the vendor dates is measured as a whole against the period before, also where only the rest of it is charged.
+    """
     for change in group.changes:
         record = records.get(str(replace(change.key, kind="usage")))
         start = stamped_date(change.after.serial_number) if change.after is not None else None
-        if change.after is None or record is None or start is None or record.used:
+        if change.after is None or record is None or start is None:
             continue
-        used, before = change.after.quantity, record.most_before(start)
+        if record.used:
+            used, before = dict(record.used).get(start, change.after.quantity), record.used_before(start)
+            what = "the period before"
+        else:
+            used, before, what = change.after.quantity, record.most_before(start), "the most of the month before"
         if before > 0 and used - before > limit.small and used > before * limit.factor:
-            times = f"more than {number(limit.factor)} times {number(before)}"
-            return f"{number(used)} used are {times}, the most of the month before"
+            return f"{number(used)} used are more than {number(limit.factor)} times {number(before)}, {what}"
     return None
 
 

@@ -25,8 +25,8 @@ class ReductionLimit:
 class IncreaseLimit:
     """An increase of an item by more than `small` units is held when it goes *beyond* `factor` times what stood.
 
-    What stood is the highest quantity of the last 30 days. Usage of a level in arrears is held likewise, measured
-    against the most of the month before its period.
+    What stood is the highest quantity of the last 30 days. Usage in arrears is held likewise: a level is measured
+    against the most of the month before its period, what the vendor dates against the whole period before.
     """
 
     factor: Decimal = Decimal(5)

@@ -170,6 +170,10 @@ class SeatRecord:
         known = _since(self.days, day - timedelta(days=31))
         return max((entry.quantity for entry in known if entry.day < day), default=_ZERO)
 
+    def used_before(self, day: date) -> Decimal:
+        """What the newest period before a day used, where the vendor dates it; 0 when nothing is known."""
+        return next((quantity for start, quantity in reversed(self.used) if start < day), _ZERO)
+
     def was_read_in(self, period: Period) -> bool:
         """Whether any reading was made on a day of a period, as far as is known."""
         return not any(before < period.start and period.end < after for before, after in self.gaps)

@@ -9,34 +9,47 @@ import logging
 from datetime import date, timedelta
 
 from shared.billing.counts import Reading, VendorInvoice
+from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyRules, CountedOn, Rules
+from shared.billing.wording import spoken
 from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.sources.protocol import InvoicingSource
 from shared.state.vendor_invoices import SeenInvoice
+from shared.sync.msp import settle
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
 
+#: Stands for an invoice where a vendor told of none, with the day on which that was first so.
+_NONE_YET = ""
+#: Begins the keys of findings about a vendor's invoices.
+_ABOUT = "invoice/"
+
 #: So many days a customer that could not be read when the invoice appeared is still counted for it; also how old an
 #: invoice may be that is the first we ever see.
 LATE = timedelta(days=3)
+#: After so long without a new invoice a person has to look: a month, and some days.
+OVERDUE = timedelta(days=38)
 
 
 def take_counts(ports: Ports) -> None:
     """Looks for new invoices of the vendors and takes tonight's readings for them, once for each customer.
 
-    An invoice that could not be asked for is no trouble: lines stay as they are, and the next night asks.
+    An invoice that could not be asked for is no trouble: lines stay as they are, and the next night asks. One that
+    does not come for long is a finding.
     """
-    if not bills_on_invoices(ports.rules.load()):
-        return
+    is_wanted, day = bills_on_invoices(ports.rules.load()), business_date(ports.clock)
+    overdue: list[Finding] = []
     for source in ports.sources.values():
-        if isinstance(source, InvoicingSource):
+        if is_wanted and isinstance(source, InvoicingSource):
             try:
-                _take(ports, source, business_date(ports.clock))
+                _take(ports, source, day)
             except TrueUpError as error:
                 log.warning("the invoices of %s could not be read: %s", source.name, error)
+            overdue += _overdue(source.name, ports.vendor_invoices.newest(source.name), day)
+    settle(ports, lambda key: key[1].startswith(_ABOUT), overdue)
 
 
 def counts_at_invoices(ports: Ports, company: CompanyRules, rules: Rules) -> tuple[Reading, ...]:
@@ -60,9 +73,28 @@ def bills_on_invoices(rules: Rules) -> bool:
     return any(profile.counted_on is CountedOn.VENDOR_INVOICE for profile in rules.profiles.values())
 
 
+def _overdue(source: str, seen: SeenInvoice | None, day: date) -> list[Finding]:
+    """That what is billed by a vendor's invoices is billed by counts of long ago."""
+    if seen is None or day - seen.invoice.day <= OVERDUE:
+        return []
+    newest = f"made its newest invoice to you on {spoken(seen.invoice.day)}"
+    told = newest if seen.invoice.id else f"has told of no invoice to you since {spoken(seen.invoice.day)}"
+    return [
+        Finding(
+            FindingKind.READ_FAILED,
+            f"{_ABOUT}{source}",
+            f"{source} {told}; what is counted on its invoice stays as it is until the next one.",
+            "Look at the vendor whether it has invoiced you and our key may see that; else have the profiles counted "
+            "every night.",
+        )
+    ]
+
+
 def _take(ports: Ports, source: InvoicingSource, day: date) -> None:
     invoice = source.newest_invoice()
     if invoice is None:
+        if ports.vendor_invoices.newest(source.name) is None:
+            ports.vendor_invoices.see(source.name, SeenInvoice(VendorInvoice(_NONE_YET, day), None))
         return
     appeared = _seen(ports, source.name, invoice, day).appeared
     if appeared is None or day > appeared + LATE:
@@ -80,7 +112,7 @@ def _take(ports: Ports, source: InvoicingSource, day: date) -> None:
 def _seen(ports: Ports, source: str, invoice: VendorInvoice, day: date) -> SeenInvoice:
     """The newest invoice as it is remembered. One that is older than what was seen already is none that is new."""
     standing = ports.vendor_invoices.newest(source)
-    if standing is not None and invoice.day <= standing.invoice.day:
+    if standing is not None and standing.invoice.id != _NONE_YET and invoice.day <= standing.invoice.day:
         return standing if standing.invoice.id == invoice.id else SeenInvoice(invoice, None)
     is_new = standing is not None or invoice.day >= day - LATE
     seen = SeenInvoice(invoice, day if is_new else None)

@@ -11,8 +11,9 @@ import pytest
 from shared.billing.counts import FailureKind, VendorInvoice
 from shared.billing.rules import CompanyLink, CompanyRules, CountedOn, Mode, Proration, ProrationRule
 from shared.errors import Retryable, TrueUpError
+from shared.state.company_state import MSP
 from shared.sync import night
-from shared.sync.vendor_invoices import LATE
+from shared.sync.vendor_invoices import LATE, OVERDUE
 from tests import builders as b
 from tests.fakes.house import House
 from tests.flow.test_fleets import FakeFleet
@@ -189,3 +190,41 @@ def test_all_zero_on_the_invoices_night_is_held_on_the_nights_after_it_too(house
     run_night(house)
     assert billed(house) == [(Decimal(3), None)]
     assert [kind for kind, _ in house.ports.company_state.load(COMPANY).findings] == ["held"]
+
+
+def told(house: House) -> list[str]:
+    return [key for _, key in house.ports.company_state.load(MSP).findings if key.startswith("invoice/")]
+
+
+def test_an_invoice_that_does_not_come_for_more_than_a_month_is_told_until_it_comes(house: House) -> None:
+    run_night(house)
+    run_night(house, days=29)  # 21 December: the newest one is of 21 October
+    assert told(house) == [f"invoice/{b.SOURCE}"]
+    house.source.silent = Retryable("the vendor is down", system="vendor")
+    run_night(house)
+    assert told(house) == [f"invoice/{b.SOURCE}"]
+    house.source.silent = None
+    invoiced(house)
+    run_night(house)
+    assert told(house) == []
+
+
+def test_a_vendor_that_never_tells_of_an_invoice_is_told_too_and_its_first_one_counts(house: House) -> None:
+    house.source.invoice = None
+    run_night(house)
+    run_night(house, days=OVERDUE.days)
+    assert told(house) == []
+    run_night(house)
+    assert told(house) == [f"invoice/{b.SOURCE}"]
+    house.source.invoice = VendorInvoice("1", house.clock.business_now().date())
+    run_night(house)
+    assert told(house) == []
+    assert set(house.ports.vendor_invoices.taken(b.SOURCE)) == {"one", "two"}
+
+
+def test_nobody_waits_for_invoices_that_no_profile_bills_by_any_more(house: House) -> None:
+    run_night(house, days=60)
+    assert told(house) == [f"invoice/{b.SOURCE}"]
+    house.rules(b.rules())
+    run_night(house)
+    assert told(house) == []

@@ -118,6 +118,19 @@ def test_split_every_subscription_is_a_line_and_the_sum_is_that_of_the_whole() -
     assert sorted(said(night(date(2026, 11, 4), azure(*parts)))) == [(D(1), D("1.15")), (D("123.45"), D("1.15"))]
 
 
+@pytest.mark.parametrize(("november", "held"), [("617.25", False), ("617.26", True)])
+def test_a_month_of_many_times_the_one_before_is_held_for_a_person(november: str, held: bool) -> None:
+    night = Night()
+    night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17))))
+    assert said(night(date(2026, 11, 4), azure(subscription("s1", OCTOBER, date(2026, 11, 1))))) != []
+
+    used = OCTOBER | {date(2026, 11, 7): november}
+    (group,) = night(date(2026, 12, 4), azure(subscription("s1", used, date(2026, 12, 1)))).groups
+
+    told = f"{november} used are more than 5 times 123.45, the period before"
+    assert group.held == (told if held else None)
+
+
 def test_usage_in_another_currency_than_the_agreements_is_left_alone() -> None:
     night = Night()
     night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17)), currency="EUR"))
