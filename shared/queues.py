@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: One message = look at one company of one run.
 SYNC_QUEUE = "sync"
 POISON_QUEUE = "sync-poison"
-#: Or: look at the companies that are due.
+#: Or: go on with what a schedule reads between the nights. Or: look at the companies that are due.
 DUE_MESSAGE = "due"
 
 #: Seconds between attempts grow from 1. The client's own start at 15: an HTTP caller would not wait for the last one.
@@ -69,7 +69,43 @@ class SyncMessage:
             raise Refused(f"not a sync message: {where} cannot be read", system="queue") from error
 
 
+@dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """Go on with what a schedule reads between the nights, as of `at` (UTC, by the business clock).
+
+    `begun` says which start of the schedule it is of. `left` are the sources still to be read; of the first of them
+    `read` customers are, up to `after`. `told` says in words what came of those before.
+    """
+
+    schedule: str
+    begun: datetime
+    at: datetime
+    left: tuple[str, ...]
+    after: str = ""
+    read: int = 0
+    told: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return _READ_MESSAGE.dump_json(self).decode()
+
+    def up_to(self, customer: str, read: int) -> ReadMessage:
+        """What is left once so many more customers of the first source are read."""
+        return replace(self, after=customer, read=self.read + read)
+
+    def after_source(self, told: str) -> ReadMessage:
+        """What is left once the first source is read, or cannot be."""
+        return replace(self, left=self.left[1:], after="", read=0, told=(*self.told, told))
+
+
 _MESSAGE = TypeAdapter(SyncMessage)
+_READ_MESSAGE = TypeAdapter(ReadMessage)
+
+
+def message_in(text: str) -> SyncMessage | ReadMessage:
+    """What a text of the queue asks for. Raises `Refused` for anything that is neither."""
+    with suppress(ValidationError):
+        return _READ_MESSAGE.validate_json(text)
+    return SyncMessage.read(text)
 
 
 class Queue(Protocol):
@@ -80,6 +116,9 @@ class Queue(Protocol):
 
     def send_due(self, *, delay: int = 0) -> None:
         """Has the companies that are due looked at, after `delay` seconds."""
+
+    def send_reading(self, message: ReadMessage) -> None:
+        """Has a reading between the nights gone on with."""
 
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         """Parks a message that can never be worked on; told after `delay` seconds."""
@@ -108,6 +147,9 @@ class StorageQueue:
 
     def send_due(self, *, delay: int = 0) -> None:
         self._put(SYNC_QUEUE, DUE_MESSAGE, delay)
+
+    def send_reading(self, message: ReadMessage) -> None:
+        self._put(SYNC_QUEUE, message.text(), 0)
 
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         self._put(POISON_QUEUE, text, delay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -72,23 +73,42 @@ class ScheduleStore:
             return False
         return True
 
+    def goes_on(self, schedule: str, begun: datetime, now: datetime) -> bool:
+        """Says that the job which was started at `begun` is alive; False when it has ended or was started anew."""
+
+        def alive(state: ScheduleState) -> ScheduleState | None:
+            runs = state.running_since is not None and state.last_started == begun
+            return replace(state, running_since=now) if runs else None
+
+        return self._change(schedule, alive)
+
     def finish(self, schedule: str, outcome: str, now: datetime, *, again: datetime | None = None) -> None:
         """Records how the job ended, and that it is due `again` before its next time, if it is.
 
         Raises `Gone` for a schedule that was never arranged.
         """
+
+        def ended(state: ScheduleState) -> ScheduleState:
+            return replace(
+                state, last_ended=now, last_outcome=outcome, running_since=None, next_due=again or state.next_due
+            )
+
+        self._change(schedule, ended)
+
+    def _change(self, schedule: str, change: Callable[[ScheduleState], ScheduleState | None]) -> bool:
+        """Writes what `change` makes of a schedule, over whatever comes between; False where it makes nothing of it."""
         for _ in range(_TRIES):
             row = self._tables.get(TABLE, _PARTITION, row_key(schedule))
             if row is None:
                 raise Gone(f"schedule {schedule} is not arranged", system="state")
-            ended = replace(_read(row), last_ended=now, last_outcome=outcome, running_since=None)
-            if again is not None:
-                ended = replace(ended, next_due=again)
+            wanted = change(_read(row))
+            if wanted is None:
+                return False
             try:
-                self._tables.replace(TABLE, row, _DOCUMENT.encode(ended))
+                self._tables.replace(TABLE, row, _DOCUMENT.encode(wanted))
             except Changed:
                 continue
-            return
+            return True
         raise Changed(f"schedule {schedule} changes faster than it can be written", system="state")
 
 

@@ -7,16 +7,17 @@ its last one into its seat records. A reading that was missed leaves nothing wro
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 from shared.billing.counts import Moment, ReadFailure, Reading
 from shared.billing.lines import canonical, is_usage
-from shared.billing.rules import CompanyRules, Rules
+from shared.billing.rules import CompanyRules, Rules, Schedule
 from shared.billing.seats import SeatRecord
 from shared.errors import TrueUpError
+from shared.queues import ReadMessage
 from shared.sources.protocol import FleetSource, Source
-from shared.sync.fleets import read_fleet
+from shared.sync.fleets import ENOUGH, read_fleet
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -29,42 +30,78 @@ _ZONES = timedelta(hours=14)
 _FAILED = "failed:"
 
 
-def read_between(ports: Ports, sources: Iterable[str]) -> str:
-    """Reads these sources for the customers of all linked companies, and keeps what they say with its time.
+def begin_reading(ports: Ports, schedule: Schedule) -> None:
+    """Has the sources of a schedule read for the customers of all linked companies, one after the other, by workers.
 
-    Manage is neither read nor written. Answers in words what was read.
+    Manage is neither read nor written. The schedule goes on until a worker says how its last source went.
     """
-    at = ports.clock.business_now()
-    wanted: dict[str, set[str]] = {}
-    for company in ports.companies.all():
-        for link in company.links:
-            wanted.setdefault(link.source, set()).add(canonical(link.customer))
-    told = [_read(ports, name, wanted.get(name, set()), at) for name in sources]
-    return "; ".join(sorted(told, key=lambda each: not each.startswith(_FAILED)))
+    state = ports.schedules.get(schedule.id)
+    if state is not None and state.last_started is not None:
+        at = ports.clock.business_now()
+        ports.queue.send_reading(ReadMessage(schedule.id, state.last_started, at, schedule.sources))
 
 
-def _read(ports: Ports, name: str, customers: Collection[str], at: datetime) -> str:
+def go_on(ports: Ports, message: ReadMessage) -> None:
+    """Reads the next source, or as many of its customers as there is time for, and keeps what they say.
+
+    A worker that is killed leaves its message on the queue; what it has read is read again and changes nothing.
+    """
+    if not ports.schedules.goes_on(message.schedule, message.begun, ports.clock.now()):
+        log.info("a reading of schedule %s has ended, or was begun anew", message.schedule)
+        return
+    left = _read_next(ports, message)
+    if left.left:
+        ports.queue.send_reading(left)
+        return
+    told = "; ".join(sorted(left.told, key=lambda each: not each.startswith(_FAILED)))
+    log.info("schedule %s: %s", message.schedule, told)
+    ports.schedules.finish(message.schedule, told, ports.clock.now())
+
+
+def _read_next(ports: Ports, message: ReadMessage) -> ReadMessage:
+    """What is left after this worker's part, with what came of it in words."""
+    name = message.left[0]
     source = ports.sources.get(name)
     if source is None:
-        return f"{_FAILED} {name} is not connected"
+        return message.after_source(f"{_FAILED} {name} is not connected")
+    customers = _linked_to(ports, name)
     try:
-        readings = _readings(ports, source, customers, at.date())
-        ports.readings.add(name, readings, at)
+        if isinstance(source, FleetSource):
+            found = read_fleet(ports, source, message.at.date()) if customers else {}
+            read, until = _kept(ports, name, found.values(), customers, message.at), None
+        else:
+            read, until = _read_some(ports, source, [each for each in customers if each > message.after], message.at)
     except TrueUpError as error:
         log.warning("%s could not be read between the nights: %s", name, error)
-        return f"{_FAILED} {name} could not be read: {error}"
-    return f"{name}: {len(readings)} of {len(customers)} customers"
+        return message.after_source(f"{_FAILED} {name} could not be read: {error}")
+    if until is not None:
+        return message.up_to(until, read)
+    return message.after_source(f"{name}: {message.read + read} of {len(customers)} customers")
 
 
-def _readings(ports: Ports, source: Source, customers: Collection[str], day: date) -> list[Reading]:
-    if not customers:
-        return []
-    found: Mapping[str, Reading | ReadFailure]
-    if isinstance(source, FleetSource):
-        found = read_fleet(ports, source, day)
-    else:
-        found = {customer: source.read(customer, day) for customer in sorted(customers)}
-    return [each for each in found.values() if isinstance(each, Reading) and canonical(each.customer) in customers]
+def _linked_to(ports: Ports, source: str) -> list[str]:
+    """The customers of all companies at a source, in a fixed order."""
+    links = [link for company in ports.companies.all() for link in company.links]
+    return sorted({canonical(link.customer) for link in links if link.source == source})
+
+
+def _read_some(ports: Ports, source: Source, customers: Sequence[str], at: datetime) -> tuple[int, str | None]:
+    """Reads customers one after the other: how many were, and up to which one where the time was too short for all."""
+    begun, found = ports.clock.now(), []
+    for number, customer in enumerate(customers, 1):
+        found.append(source.read(customer, at.date()))
+        if number < len(customers) and ports.clock.now() - begun > ENOUGH:
+            return _kept(ports, source.name, found, customers, at), customer
+    return _kept(ports, source.name, found, customers, at), None
+
+
+def _kept(
+    ports: Ports, source: str, found: Iterable[Reading | ReadFailure], customers: Collection[str], at: datetime
+) -> int:
+    """Keeps what was read of these customers with its time, and says of how many."""
+    readings = [each for each in found if isinstance(each, Reading) and canonical(each.customer) in customers]
+    ports.readings.add(source, readings, at)
+    return len(readings)
 
 
 def moments_since(

@@ -15,7 +15,7 @@ from shared.sync import callbacks, poison
 from shared.sync.contacts.sync import CONTACTS, contact_run
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
-from shared.sync.moments import read_between
+from shared.sync.moments import begin_reading
 from shared.sync.msp import notice_customers
 from shared.sync.observe import night_of
 from shared.sync.ports import Ports
@@ -26,7 +26,8 @@ from shared.sync.vendor_invoices import take_counts
 
 log = logging.getLogger(__name__)
 
-#: A job only lists customers and fills a run; one that runs longer was killed, and the next tick starts it again.
+#: A job only lists customers and fills a run; one of which so long nothing was heard was killed, and the next tick
+#: starts it again.
 LONGEST_JOB = timedelta(minutes=15)
 
 
@@ -61,11 +62,11 @@ def contacts(ports: Ports) -> str:
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies"
 
 
-#: What each job does, for the schedule that starts it.
-JOBS: Mapping[str, Callable[[Ports, Schedule], str]] = {
+#: What each job does, for the schedule that starts it; None where the queue goes on with it and says how it ends.
+JOBS: Mapping[str, Callable[[Ports, Schedule], str | None]] = {
     "nightly": lambda ports, _: nightly(ports),
     "contacts": lambda ports, _: contacts(ports),
-    "hourly": lambda ports, schedule: read_between(ports, schedule.sources),
+    "hourly": begin_reading,
 }
 
 
@@ -75,7 +76,7 @@ def tick(ports: Ports) -> list[str]:
     return [told for each in schedules if (told := when_due(ports, each, partial(_run, ports, each))) is not None]
 
 
-def when_due(ports: Ports, schedule: Schedule, job: Callable[[], str]) -> str | None:
+def when_due(ports: Ports, schedule: Schedule, job: Callable[[], str | None]) -> str | None:
     """Runs a job once its schedule is due, and answers in words what it did; None where it is not due.
 
     What fails for now is started again by the next tick, as is what was killed; what fails otherwise waits for its
@@ -90,15 +91,18 @@ def when_due(ports: Ports, schedule: Schedule, job: Callable[[], str]) -> str | 
         return None
     if not ports.schedules.take(state, ports.clock.now(), _next_due(schedule, now)):
         return None
+    again: datetime | None = None
     try:
-        outcome, again = job(), None
+        outcome = job()
     except Retryable as error:
         # A store that is away for a moment must not cost a night.
         log.warning("job %s, which the next tick starts again: %s", schedule.job, error)
         outcome, again = f"failed, to be started again: {error}", now
     except TrueUpError as error:
         log.error("job %s: %s", schedule.job, error)
-        outcome, again = f"failed: {error}", None
+        outcome = f"failed: {error}"
+    if outcome is None:
+        return "goes on in the queue"
     ports.schedules.finish(schedule.id, outcome, ports.clock.now(), again=again)
     return outcome
 
@@ -118,7 +122,7 @@ def _next_due(schedule: Schedule, after: datetime) -> datetime:
     return due.astimezone(UTC)
 
 
-def _run(ports: Ports, schedule: Schedule) -> str:
+def _run(ports: Ports, schedule: Schedule) -> str | None:
     job = JOBS.get(schedule.job)
     if job is None:
         return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"

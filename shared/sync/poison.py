@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from shared.billing.findings import Finding, FindingKind
 from shared.errors import Gone, Refused
-from shared.queues import DUE_MESSAGE, SyncMessage
+from shared.queues import DUE_MESSAGE, ReadMessage, SyncMessage, message_in
 from shared.state.poison import PoisonMessage
 from shared.state.runs import Stage
 from shared.sync.demand import sync_in_run
@@ -77,7 +77,10 @@ def close_old(ports: Ports) -> None:
             _remove(ports, message)
 
 
-def _sent_again(ports: Ports, sync: SyncMessage) -> str:
+def _sent_again(ports: Ports, sync: SyncMessage | ReadMessage) -> str | None:
+    if isinstance(sync, ReadMessage):
+        ports.queue.send_reading(sync)
+        return None
     row = ports.runs.row(sync.run, sync.company)
     waits = row is not None and row.stage is Stage.CLAIMED and row.claim == sync.claim
     if row is not None and waits and ports.runs.keep_claim(row, ports.clock.now()):
@@ -86,9 +89,9 @@ def _sent_again(ports: Ports, sync: SyncMessage) -> str:
     return sync_in_run(ports, [sync.company], sync.mode)
 
 
-def _readable(message: PoisonMessage) -> SyncMessage:
+def _readable(message: PoisonMessage) -> SyncMessage | ReadMessage:
     try:
-        return SyncMessage.read(message.text)
+        return message_in(message.text)
     except Refused as refused:
         refused.remedy = f"It reads no better the next time: DELETE /api/poison/{message.id} dismisses it."
         raise

@@ -22,7 +22,7 @@ from shared.calls import count_call
 from shared.catalog import CatalogChoice, CatalogChoices, NewProduct
 from shared.contacts.accounts import Accounts
 from shared.errors import Gone, Refused, TrueUpError
-from shared.queues import SyncMessage
+from shared.queues import ReadMessage, SyncMessage
 from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
@@ -100,6 +100,7 @@ class FakeQueue:
         self._waiting: list[tuple[datetime, int, int, SyncMessage]] = []
         self.poison: list[str] = []
         self.due_at: list[datetime] = []
+        self.readings: list[ReadMessage] = []
         self.broken: TrueUpError | None = None
 
     @property
@@ -121,6 +122,10 @@ class FakeQueue:
     def send_due(self, *, delay: int = 0) -> None:
         self._step()
         self.due_at.append(self._clock.now() + timedelta(seconds=delay))
+
+    def send_reading(self, message: ReadMessage) -> None:
+        self._step()
+        self.readings.append(message)
 
     def send_poison(self, text: str, *, delay: int = 0) -> None:
         self.poison.append(text)

@@ -8,13 +8,15 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.counts import ReadFailure, Reading
 from shared.billing.rules import Arrears, CompanyLink, CompanyRules, Mode, PriceKind, PriceRule, Schedule
 from shared.errors import Retryable
-from shared.sync import night
-from shared.sync.moments import moments_since, read_between
+from shared.queues import ReadMessage, message_in
+from shared.sync import moments, night, poison
+from shared.sync.moments import moments_since
 from shared.sync.retention import prune_history
 from tests import builders as b
-from tests.fakes.house import FakeSource, House
+from tests.fakes.house import FakeSource, House, Killed
 from tests.flow.test_fleets import FakeFleet
 
 COMPANY, CUSTOMER = 250, "tenant-250"
@@ -41,7 +43,28 @@ def hour(house: House, units: int, **passing: float) -> str:
     """So many are counted after some time has passed, and a reading between nights is made."""
     house.clock.pass_by(**passing)
     house.count(COMPANY, b.count(units, customer=CUSTOMER))
-    return read_between(house.ports, HOURLY.sources)
+    return read_between(house)
+
+
+def read_between(house: House, *sources: str) -> str:
+    """The schedule is started, and the queue worked; answers how it ended."""
+    schedule, now = replace(HOURLY, sources=sources or HOURLY.sources), house.clock.now()
+    house.ports.schedules.arrange(schedule.id, schedule.cron, now)
+    assert house.ports.schedules.take(house.ports.schedules.get(schedule.id), now, now)
+    moments.begin_reading(house.ports, schedule)
+    work(house)
+    return house.ports.schedules.get(schedule.id).last_outcome
+
+
+def work(house: House) -> None:
+    """Works what waits, as the platform does: a message whose worker dies comes again."""
+    while house.queue.readings:
+        message = house.queue.readings.pop(0)
+        try:
+            moments.go_on(house.ports, message)
+        except Killed:
+            house.queue.readings.append(message)
+            house.revive()
 
 
 def into_december(house: House) -> None:
@@ -111,13 +134,93 @@ def test_a_source_that_is_read_customer_by_customer_is_read_for_those_that_are_l
 def test_the_tick_starts_the_reading_every_hour_and_tells_what_could_not_be_read(house: House) -> None:
     assert night.tick(house.ports) == []
     house.clock.pass_by(minutes=30)
-    assert night.tick(house.ports) == [f"{b.SOURCE}: 1 of 1 customers"]
+    reads = house.source.reads.total()
+    assert night.tick(house.ports) == ["goes on in the queue"]
     assert night.tick(house.ports) == []
+    assert house.source.reads.total() == reads
+    work(house)
+    assert ended(house) == f"{b.SOURCE}: 1 of 1 customers"
     house.source.broken = Retryable("the vendor is down", system="vendor")
     house.clock.pass_by(hours=1)
-    (told,) = night.tick(house.ports)
-    assert told.startswith(f"failed: {b.SOURCE} could not be read")
-    assert read_between(house.ports, ["cove"]) == "failed: cove is not connected"
+    night.tick(house.ports)
+    work(house)
+    assert ended(house).startswith(f"failed: {b.SOURCE} could not be read")
+    assert read_between(house, b.SOURCE, "cove").startswith("failed: ")
+    house.source.broken = None
+    assert read_between(house, b.SOURCE, "cove") == f"failed: cove is not connected; {b.SOURCE}: 1 of 1 customers"
+
+
+def ended(house: House) -> str:
+    return house.ports.schedules.get(HOURLY.id).last_outcome
+
+
+def many(house: House) -> None:
+    """Six customers more, each of a company of its own, at a source that takes two minutes for each."""
+    for number in range(1, 7):
+        house.company(300 + number, [b.count(number)])
+    read = house.source.read
+
+    def slowly(customer: str, day: date) -> Reading | ReadFailure:
+        house.clock.pass_by(minutes=2)
+        return read(customer, day)
+
+    house.source.read = slowly
+
+
+def stored(house: House) -> list[int]:
+    long_ago = datetime(2026, 1, 1, tzinfo=UTC)
+    tenants = [CUSTOMER, *(f"tenant-{300 + number}" for number in range(1, 7))]
+    return [len(house.ports.readings.since(b.SOURCE, tenant, long_ago)) for tenant in tenants]
+
+
+def test_customers_that_take_long_are_read_in_several_parts_each_once() -> None:
+    house = house_of(FakeSource())
+    many(house)
+    assert read_between(house) == f"{b.SOURCE}: 7 of 7 customers"
+    assert stored(house) == [1] * 7
+    assert set(house.source.reads.values()) == {1}
+
+
+@pytest.mark.parametrize("die_at", range(1, 30, 2))
+def test_a_reading_whose_worker_dies_is_gone_on_with(die_at: int) -> None:
+    house = house_of(FakeSource())
+    many(house)
+    night.tick(house.ports)
+    house.clock.pass_by(minutes=30)
+    night.tick(house.ports)
+    house.fate.steps, house.fate.die_at = 0, die_at
+    work(house)
+    house.fate.die_at = None
+    assert stored(house) == [1] * 7
+    assert ended(house) == f"{b.SOURCE}: 7 of 7 customers"
+    assert house.ports.schedules.get(HOURLY.id).running_since is None
+
+
+def test_a_reading_of_which_nothing_is_heard_is_begun_anew_and_the_old_one_stops(house: House) -> None:
+    night.tick(house.ports)
+    house.clock.pass_by(minutes=30)
+    night.tick(house.ports)
+    (lost,) = house.queue.readings
+    house.queue.readings.clear()
+    house.clock.pass_by(minutes=16)
+    assert night.tick(house.ports) == ["goes on in the queue"]
+    house.queue.readings.insert(0, lost)
+    work(house)
+    (once,) = house.ports.readings.since(b.SOURCE, CUSTOMER, datetime(2026, 1, 1, tzinfo=UTC))
+    assert once.at > lost.at
+
+
+def test_a_reading_that_was_parked_is_tried_again_and_changes_nothing_once_it_is_over(house: House) -> None:
+    hour(house, 120, hours=1)
+    state = house.ports.schedules.get(HOURLY.id)
+    text = ReadMessage(HOURLY.id, state.last_started, state.last_started, HOURLY.sources).text()
+    assert message_in(text) == ReadMessage(HOURLY.id, state.last_started, state.last_started, HOURLY.sources)
+    poison.note(house.ports, text)
+    (parked,) = house.ports.poison.all()
+    assert poison.retry(house.ports, parked.id) is None
+    assert len(house.queue.readings) == 1
+    work(house)
+    assert house.ports.schedules.get(HOURLY.id) == state
 
 
 def test_old_readings_go_on_the_companys_day_of_the_week(house: House) -> None:

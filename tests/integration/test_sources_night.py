@@ -10,6 +10,7 @@ from local.sandbox.pax8.world import paid_for
 from local.sandbox.world.rules import rules_document
 from local.sandbox.world.vendors import PAX8, products_of
 from tests.integration.house import NIGHT, TWO, House, Json
+from tests.integration.waiting import eventually
 
 Wanted = dict[tuple[int, str], int]
 
@@ -99,6 +100,7 @@ def test_a_months_highest_storage_is_billed_once_the_month_is_over(house: House)
     house.forget_calls()
     store(house, customer, 90 * GB, "2026-11-29")
     house.fire("tick")
+    eventually(lambda: "schedule cove: " in house.logs())
     assert called_systems(house) == {"cove"}
     store(house, customer, 10 * GB, "2026-12-02")
     for _ in range(2):
