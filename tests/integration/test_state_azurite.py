@@ -18,7 +18,8 @@ from shared.errors import Busy, NotPermitted, Refused, Retryable
 from shared.state.companies import CompanyStore, Lease
 from shared.state.company_state import CompanyStateStore, Drop, Put, ReadingNote, StateKind
 from shared.state.documents import row_key
-from shared.state.records import CompanyReport, Outcome
+from shared.state.edits import CompanyEdit, RulesEntry
+from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import (
     AlreadyThere,
     Changed,
@@ -212,6 +213,29 @@ def test_rules_survive_the_store_and_the_second_of_two_savers_is_told(tables: Ta
     with pytest.raises(Changed, match="at version 1, not 0"):
         other.save(Rules(0), expected=0)
     assert other.load() == Rules(1, policies=policies)
+
+
+def test_an_edit_of_the_rules_is_stored_whole_finished_once_and_let_go_of_when_it_is_old(tables: TableAccess) -> None:
+    store, companies = RulesStore(tables), CompanyStore(tables)
+    signed = Signature("pat@birchline.example", NOW)
+    for edition in (1, 2, 3):
+        own = [
+            CompanyEdit(CompanyRules(number, f"Edition {edition}"), version=edition, edition=edition)
+            for number in range(120)
+        ]
+        entry = RulesEntry(f"edit-{edition}", signed, "console", edition, edition - 1)
+        store.save(Rules(0), expected=edition - 1, edition=edition - 1, entry=entry, companies=own)
+        unfinished = store.head().unfinished
+        assert unfinished is not None
+        assert store.companies(unfinished) == own
+        companies.put_rules(own[0].rules, edition=edition)
+        for _ in range(2):
+            store.finish(unfinished)
+    companies.put_rules(CompanyRules(0, "Edition 2"), edition=2)
+    assert companies.company_rules(0).name == "Edition 3"
+    assert [entry.done for entry in store.history(9)] == [True] * 3
+    assert store.prune_history(NOW + timedelta(days=1), 100) == 2
+    assert [entry.edition for entry in store.history(9)] == [3]
 
 
 def company(tables: TableAccess, id_: int = 250) -> CompanyStore:
