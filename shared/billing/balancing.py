@@ -13,9 +13,9 @@ from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding
 from shared.billing.items import BillItem
 from shared.billing.line_plan import has_begun
-from shared.billing.lines import LineValues, canonical
+from shared.billing.lines import canonical
 from shared.billing.observations import measured
-from shared.billing.rules import PriceKind, PricePeriod, ProrationRule
+from shared.billing.rules import BillingProfile, PriceKind, PricePeriod, Proration, ProrationRule, StartDay
 from shared.billing.situation import Doubt, ItemPlan, Situation
 
 
@@ -32,7 +32,8 @@ def balances(
     """
     sides = [_side(item, plan, situation) for item, plan in planned if not _is_usage(item)]
     shared = _claimed(sides, situation)
-    found = [_balance(group, shared.get(group[0].item.id, ()), situation) for group in _together(sides, shared)]
+    telling = [side for side in sides if side.item.counts or side.looks_for_lines or side.item.id in shared]
+    found = [_balance(group, shared.get(group[0].item.id, ()), situation) for group in _together(telling, shared)]
     told = [balance for balance in found if balance.counted or balance.due or balance.billed]
     return tuple(sorted([*told, *_unmapped(unmapped, readings)], key=lambda balance: balance.bill_item))
 
@@ -95,15 +96,15 @@ def _together(sides: Sequence[_Side], claimed: Mapping[str, Sequence[Addition]])
     """Every item for itself, but those that could bill the same lines of others together; who claims them first."""
     rest = sorted(sides, key=lambda side: (side.item.id not in claimed, side.item.id))
     groups: list[list[_Side]] = []
-    while rest:
+    while rest and rest[0].item.id in claimed:
         first = rest.pop(0)
-        products = {canonical(line.product) for line in claimed.get(first.item.id, ())}
+        products = {canonical(line.product) for line in claimed[first.item.id]}
         joined = [
             side for side in rest if side.looks_for_lines and products & {canonical(name) for name in side.products}
         ]
         groups.append([first, *joined])
         rest = [side for side in rest if side not in joined]
-    return groups
+    return [*groups, *([side] for side in rest)]
 
 
 def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situation) -> Balance:
@@ -113,7 +114,7 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
     lines = _billing([line for side in sides for line in side.own], situation) + _billing(others, situation)
     units = [side.due for side in sides]
     due = None if None in units else sum((each for each in units if each is not None), ZERO)
-    proration = first.item.profile.proration if first.item.profile is not None else None
+    proration, start_day = _proration(first.item.profile, situation)
     bare = Balance(
         bill_item=" + ".join(side.item.id for side in sides),
         name=" + ".join(side.item.name for side in sides),
@@ -126,12 +127,17 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         currency=agreement.currency if agreement is not None else None,
         months=calendar.months if calendar is not None else None,
         uninvoiced_from=calendar.first_uninvoiced.start if calendar is not None else None,
+        proration=proration,
+        start_day=start_day,
     )
-    if proration is not None:
-        by_manage = proration.rule is ProrationRule.MANAGE
-        start_day = situation.prorate_start_day if by_manage else proration.start_day
-        bare = replace(bare, proration=proration.rule, start_day=start_day)
     return _with_amount(bare, sides, situation)
+
+
+def _proration(profile: BillingProfile | None, situation: Situation) -> tuple[ProrationRule, StartDay]:
+    """What a part of a period costs, and whether the day on which it begins is part of it."""
+    proration = profile.proration if profile is not None else Proration()
+    by_manage = proration.rule is ProrationRule.MANAGE
+    return proration.rule, situation.prorate_start_day if by_manage else proration.start_day
 
 
 def _with_amount(balance: Balance, sides: Sequence[_Side], situation: Situation) -> Balance:
@@ -191,8 +197,7 @@ def _billing(lines: Iterable[Addition], situation: Situation) -> list[Addition]:
 
 
 def _amount(line: Addition) -> Decimal:
-    values = LineValues.of(line)
-    return values.changed(quantity=line.quantity - line.less_included).monthly()
+    return (line.quantity - line.less_included) * line.unit_price if line.bill_customer == "Billable" else ZERO
 
 
 def _unmapped(findings: Iterable[Finding], readings: Iterable[Reading | ReadFailure]) -> list[Balance]:

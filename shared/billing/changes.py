@@ -208,17 +208,18 @@ def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> Lin
     keeps = _keeps_price(line)
     price = unit_price(target, addition, keeps=keeps)
     cost = unit_cost(target)
-    after = LineValues.of(addition).changed(quantity=quantity, unit_price=price)
+    says: dict[str, FieldValue] = {"quantity": quantity, "unit_price": price}
     if cost is not None:
-        after = after.changed(unit_cost=cost)
+        says["unit_cost"] = cost
     if not keeps:
-        after = after.changed(bill_customer=target.profile.bill_option.value)
+        says["bill_customer"] = target.profile.bill_option.value
         if target.profile.taxable is not None:
-            after = after.changed(taxable_flag=target.profile.taxable)
+            says["taxable_flag"] = target.profile.taxable
+    if line.recorded is not None and not addition.serial_number.strip():
+        says["serial_number"] = line.recorded.stamp
+    after = LineValues.of(addition).changed(**says)
     if line.recorded is None:
         return after
-    if not addition.serial_number.strip():
-        after = after.changed(serial_number=line.recorded.stamp)
     written = line.recorded.values
     wanted = after.changed(effective_date=written.effective_date, cancelled_date=written.cancelled_date)
     refuse_edited(target.item, line, wanted)

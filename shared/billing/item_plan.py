@@ -141,7 +141,7 @@ class _ItemPlanner:
 
     def _kept(self, records: Iterable[SeatRecord]) -> tuple[SeatRecord, ...]:
         mode = self.situation.company.mode
-        return tuple(replace(kept(record, mode), commitment=self.commitment) for record in records)
+        return tuple(kept(record, mode).with_commitment(self.commitment) for record in records)
 
     def _edited(
         self, edited: Edited, targets: list[Target], records: list[SeatRecord], observed: tuple[Finding, ...]

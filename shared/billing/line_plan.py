@@ -88,9 +88,9 @@ def _up_to_date(
         refuse_beside_others(target, situation)
     once = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(once)[1]
-    charged = charged_once(target, situation).seats
-    standing = standing_from(target, stands, quantity, reason, charged, billed_until=leaving.last_day)
-    owed = one_offs(target, record, standing.planned, standing.prices, situation)
+    charged = charged_once(target, situation)
+    standing = standing_from(target, stands, quantity, reason, charged.seats, billed_until=leaving.last_day)
+    owed = one_offs(target, record, standing.planned, standing.prices, charged)
     removals = [change for copy in copies for change in removal(target, copy)]
     ends = [end for start in _created(standing.changes, target) for end in _ends_others(target, start, situation)]
     changes = (*owed.changes, *removals, *ends, *standing.changes)
@@ -250,7 +250,7 @@ def _beginning(
     situation: Situation,
 ) -> LinePlan:
     planned = planned_quantities(target, [], quantity, first)
-    owed = one_offs(target, at_price(begun, price), planned, (price, price), situation)
+    owed = one_offs(target, at_price(begun, price), planned, (price, price), charged_once(target, situation))
     return LinePlan(owed.record, (*owed.changes, change), owed.untimely)
 
 

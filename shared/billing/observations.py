@@ -124,6 +124,8 @@ def foreign(item: BillItem) -> tuple[Finding, ...]:
     rule = item.profile.quantity
     found: list[Finding] = []
     for count in item.told:
+        if not any(one.owned is False for one in count.subscriptions or ()):
+            continue
         bought, with_foreign = purchased(count, rule), purchased(count, replace(rule, include_foreign=True))
         if bought is None or with_foreign is None or bought == with_foreign:
             continue

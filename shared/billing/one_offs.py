@@ -94,11 +94,10 @@ def one_offs(
     record: SeatRecord,
     planned: Mapping[date, Decimal],
     prices: tuple[Decimal, Decimal],
-    situation: Situation,
+    charged: ChargedOnce,
 ) -> OneOffs:
     """What periods owe beyond the standing line. `prices` are those of invoiced periods and of the others."""
     proration = target.profile.proration
-    charged = charged_once(target, situation)
     credited = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
     owed = still_owed(record, target.calendar, proration, planned, charged.seats, target.as_of)
     inside = _written(target, record, credited, prices, charged.numbers, waives=False)

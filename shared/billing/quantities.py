@@ -117,9 +117,13 @@ def _is_billed(subscription: Subscription, rule: QuantityRule) -> bool:
         rule.include_grace and subscription.status is SubscriptionStatus.WARNING
     )
     ours = rule.include_foreign or subscription.owned is not False
-    names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
-    wanted = names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
+    wanted = not rule.without_subscriptions or not _is_left_out(subscription, rule)
     return alive and ours and wanted and (rule.include_trials or not subscription.trial)
+
+
+def _is_left_out(subscription: Subscription, rule: QuantityRule) -> bool:
+    names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
+    return not names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:

@@ -128,6 +128,9 @@ class SeatRecord:
         ]
         return self.with_periods(more)
 
+    def with_commitment(self, commitment: Commitment | None) -> SeatRecord:
+        return self if commitment == self.commitment else replace(self, commitment=commitment)
+
     def without_credits(self) -> SeatRecord:
         """The record of a line whose seats another one still bills: none of its periods gives anything back."""
         return replace(self, periods=tuple(replace(period, credits=False) for period in self.periods))
