@@ -41,7 +41,8 @@ HANDS = 4
 _LONGEST, _LONGEST_EACH = 120, 2
 #: Where one of these is open, every active agreement is read: the line that it speaks of may stand on any.
 _ASKS_FOR_ALL = {FindingKind.STRAY, FindingKind.CANDIDATES, FindingKind.BLOCKED_CREATE}
-_VENDORS = ("pax8", "huntress", "cove")
+#: The vendors that tell of all customers at once.
+FLEETS = ("pax8", "huntress", "cove")
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _night(stage: Stage, day: date, companies: int) -> _Night:
 
     run = until(ended, f"the night of {day}", _LONGEST + _LONGEST_EACH * companies)
     assert run.ended is not None
-    links = [link for company in stage.ports.companies.all() for link in company.links if link.source in _VENDORS]
+    links = [link for company in stage.ports.companies.all() for link in company.links if link.source in FLEETS]
     return _Night(run, stage.sandbox.calls()["total"], to_read, len(links), (run.ended - fired).total_seconds())
 
 
@@ -143,8 +144,8 @@ def _calls(name: str, night: _Night) -> Measured:
 
 def _vendors(name: str, night: _Night) -> Measured:
     """Against one call for every customer: reading a vendor's customers together is never to take more."""
-    told = ", ".join(f"{night.calls[vendor]} to {vendor}" for vendor in _VENDORS)
-    calls = sum(night.calls[vendor] for vendor in _VENDORS)
+    told = ", ".join(f"{night.calls[vendor]} to {vendor}" for vendor in FLEETS)
+    calls = sum(night.calls[vendor] for vendor in FLEETS)
     remark = f"{told} for {night.customers} linked customers"
     return Measured(f"vendors-{name}", calls / max(night.customers, 1), 1, "a customer", remark)
 
