@@ -100,6 +100,10 @@ class DirectoryStore:
         row = self._tables.get(TABLE, _PRODUCTS, _product_key(identifier))
         return None if row is None else _PRODUCT_DOCUMENT.decode(row.values)
 
+    def products_asked(self) -> list[ProductAsked]:
+        """Everything that was asked for and nobody knows the end of."""
+        return [_PRODUCT_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _PRODUCTS)]
+
     def ask_for_product(self, asked: ProductAsked, *, instead: ProductAsked | None) -> None:
         """Notes what is about to be created. Raises `AlreadyThere` or `Changed` where somebody else does just that;
         `instead` is what stood there before.

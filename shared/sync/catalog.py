@@ -6,6 +6,7 @@ identifier first. While nobody knows what became of it, nothing with that identi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,9 +22,20 @@ from shared.sync.ports import Ports
 from shared.sync.rule_edits import new_entry, put_in_force
 from shared.sync.unfinished import finish_edit
 
-__all__ = ["CLASSES", "CatalogChoices", "Created", "NewProduct", "choices", "create_product", "previewed"]
+__all__ = [
+    "CLASSES",
+    "CatalogChoices",
+    "Created",
+    "NewProduct",
+    "choices",
+    "create_product",
+    "previewed",
+    "settle_products",
+]
 
 Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 _SYSTEM = "ConnectWise Manage"
 #: So often another change of the rules may come between when the history is written.
@@ -91,6 +103,24 @@ def create_product(ports: Ports, new: NewProduct, person: Person) -> Created:
         raise
     _record(ports, asked, made)
     return Created(made, earlier=False)
+
+
+def settle_products(ports: Ports) -> None:
+    """Looks for every product of which nobody knows whether it was created, and notes what became of it.
+
+    What Manage or the store does not answer now is left to the next night.
+    """
+    for asked in ports.directory.products_asked():
+        if ports.clock.now() < _settled(ports, asked):
+            continue
+        try:
+            found = ports.manage.products_named(asked.identifier)
+            if found:
+                _record(ports, asked, found[0])
+            else:
+                ports.directory.forget_product(asked.identifier)
+        except TrueUpError as error:
+            log.warning("not known what became of product %s: %s", asked.identifier, error)
 
 
 def _must_be_free(ports: Ports, new: NewProduct, found: Sequence[Product]) -> None:

@@ -12,6 +12,7 @@ from shared.clock import business_date
 from shared.errors import Retryable, TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
+from shared.sync.catalog import settle_products
 from shared.sync.contacts.sync import CONTACTS, contact_run
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
@@ -36,7 +37,7 @@ def nightly(ports: Ports) -> str:
 
     What is read for all customers at once is read before, so that the run finds it; all that can wait comes after, lest
     a vendor that does not answer keep the run from starting. Beside that it tidies up: messages told long enough,
-    callbacks heard long ago, our registration for them.
+    callbacks heard long ago, our registration for them, products of which nobody knows whether they were created.
 
     Companies that were ever looked at stay in it: lines of ours may stand where the links are gone. The run's id is the
     business day's, so that two ticks make one run. Answers in words what it did.
@@ -50,6 +51,7 @@ def nightly(ports: Ports) -> str:
     started = start_run(ports, run, "nightly", wanted)
     findings = [*notice_customers(ports, companies), *keep_registered(ports)]
     poison.close_old(ports)
+    settle_products(ports)
     callbacks.forget_old(ports)
     prune_runs(ports)
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"

@@ -10,6 +10,7 @@ import pytest
 
 from shared.billing.vendors import Offer, OfferKind, PriceStep
 from shared.errors import NoEffect, NotPermitted, OutcomeUnknown
+from shared.sync import night
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
@@ -156,6 +157,19 @@ def test_while_nobody_knows_the_end_of_an_attempt_nothing_is_sent(house: House, 
     assert browser.send_form(CREATE, TYPED).status_code == 303
     assert created(house) == 2
     assert len(history(house)) == 1
+
+
+@pytest.mark.parametrize(("moment", "told"), [("after", 1), ("before", 0)])
+def test_the_night_finds_out_what_became_of_an_attempt_that_nobody_repeats(house, browser, moment, told) -> None:
+    fails(house, OutcomeUnknown("no answer in time"), moment)
+    browser.send_form(CREATE, TYPED)
+    night.nightly(house.ports)
+    assert house.ports.directory.product_asked("BAK-5") is not None
+
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    night.nightly(house.ports)
+    assert house.ports.directory.product_asked("BAK-5") is None
+    assert (len(history(house)), created(house)) == (told, 1)
 
 
 def test_after_a_plain_no_it_can_be_corrected_and_sent_at_once(house: House, browser: Browser) -> None:
