@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
 from shared.billing.findings import FindingKind
 from shared.billing.subscribers import Subscriber, Topic
 from shared.notices.languages import day_in, money_in
-from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits
+from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits, without_request
 
 #: So many entries of one section are told; the rest is counted, and stands in the console.
 MOST_ENTRIES = 200
+
+_T = TypeVar("_T", Done, Waits)
 
 _CUSTOMERS = frozenset({FindingKind.CUSTOMER_NEW.value, FindingKind.CUSTOMER_GONE.value})
 _UNBILLED = frozenset({FindingKind.UNMAPPED.value, FindingKind.UNASSIGNED.value})
@@ -45,7 +49,9 @@ class OfCompany:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One heading with its entries. `count` counts all of them, `left_out` those that are not shown.
+    """One heading with its entries. `count` counts what they tell of, `new` what of it was not told in the last digest.
+
+    `left_out` counts entries that are not shown.
 
     `page` is where the console shows the same, "" where it is the company's own page.
     """
@@ -56,6 +62,18 @@ class Section:
     companies: tuple[OfCompany, ...]
     left_out: int = 0
     page: str = ""
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a digest tells the changes of: since then, and before `until`, which is the next one's (UTC)."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, at: datetime) -> bool:
+        return self.since <= at < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +89,10 @@ class Digest:
         return any(section.count for section in self.sections)
 
 
-def digest(subscriber: Subscriber, picture: Picture, since: datetime, month: date, today: date) -> Digest:
-    """The digest of what happened since then (UTC) and what is open now; `month` is the first day of the month."""
+def digest(subscriber: Subscriber, picture: Picture, span: Span, month: date, today: date) -> Digest:
+    """The digest of what happened in a span and what is open now; `month` is the first day of the month."""
     told = _only_for(subscriber, picture)
-    sections = [*_happened(subscriber, told, since), *_open_sections(subscriber, told)]
+    sections = [*_happened(subscriber, told, span), *_open_sections(subscriber, told, span.since)]
     if subscriber.wants(Topic.LEAK):
         sections.append(_leak(subscriber, told, month))
     return Digest(f"TrueUp, {day_in(subscriber.language, today)}", tuple(sections))
@@ -83,7 +101,7 @@ def digest(subscriber: Subscriber, picture: Picture, since: datetime, month: dat
 def at_once(subscriber: Subscriber, found: Iterable[Open], today: date) -> Digest:
     """The digest of findings that have just opened."""
     title = f"TrueUp, {day_in(subscriber.language, today)}"
-    return Digest(title, tuple(_findings("New findings", subscriber, found)))
+    return Digest(title, tuple(_findings("New findings", subscriber, found, None)))
 
 
 def is_told(subscriber: Subscriber, each: Open) -> bool:
@@ -105,37 +123,65 @@ def _only_for(subscriber: Subscriber, picture: Picture) -> Picture:
     )
 
 
-def _happened(subscriber: Subscriber, told: Picture, since: datetime) -> Iterator[Section]:
+def _happened(subscriber: Subscriber, told: Picture, span: Span) -> Iterator[Section]:
     if subscriber.wants(Topic.WAITING) and told.waits:
-        waits = sorted(told.waits, key=lambda each: (each.name, each.company, each.since))
+        waits = sorted(told.waits, key=lambda each: (each.name, each.company, each.since, each.sentences))
         total = _amount(subscriber, (effect for each in waits for effect in each.effects))
-        entries = [(each.company, each.name, _waiting(subscriber, each)) for each in waits]
-        yield _section("Waits for you", entries, f"All of it: {total}." if total else "", "/approvals")
-    done = [each for each in told.done if each.at >= since]
+        entries = _with_marks_together(waits, partial(_waiting, subscriber, span.since))
+        section = _section("Waits for you", entries, f"All of it: {total}." if total else "", "/approvals")
+        yield replace(section, count=len(waits), new=sum(each.since >= span.since for each in waits))
+    done = [each for each in told.done if span.holds(each.at)]
     if subscriber.wants(Topic.CHANGES) and done:
-        done.sort(key=lambda each: (each.name, each.company, each.at))
+        done.sort(key=lambda each: (each.name, each.company, each.at, each.sentence))
         total = _amount(subscriber, (each.effect for each in done))
-        entries = [(each.company, each.name, _change(subscriber, each)) for each in done]
-        yield _section("Changed in ConnectWise Manage", entries, f"All of it: {total}." if total else "")
+        entries = _with_marks_together(done, partial(_change, subscriber))
+        section = _section("Changed in ConnectWise Manage", entries, f"All of it: {total}." if total else "")
+        yield replace(section, count=len(done), new=len(done))
 
 
-def _open_sections(subscriber: Subscriber, told: Picture) -> Iterator[Section]:
+def _with_marks_together(told: Sequence[_T], entry: Callable[[_T], Entry]) -> list[tuple[int | None, str, Entry]]:
+    """An entry of each; lines that TrueUp takes over as they are come last, in one entry for each company."""
+    found: list[tuple[int | None, str, Entry]] = []
+    for (company, name), of_company in groupby(told, key=lambda each: (each.company, each.name)):
+        every = list(of_company)
+        marks = [each for each in every if each.only_marks]
+        found += [(company, name, entry(each)) for each in every if len(marks) < 2 or not each.only_marks]
+        if len(marks) > 1:
+            found.append((company, name, _taken_over(marks, entry)))
+    return found
+
+
+def _taken_over(marks: Sequence[_T], entry: Callable[[_T], Entry]) -> Entry:
+    names = "; ".join(sorted(entry(each).text.partition(": ")[0] for each in marks))
+    text = f"{len(marks)} lines are right; TrueUp takes care of them from now on: {names}."
+    return Entry(text, notes=entry(marks[0]).notes)
+
+
+def _open_sections(subscriber: Subscriber, told: Picture, since: datetime) -> Iterator[Section]:
     explained = {each.company for each in told.open if each.kind in _UNREAD or each.kind == FindingKind.CUSTOMER_GONE}
     failed = [each for each in told.failed if each.company not in explained]
     if subscriber.wants(Topic.FAILED) and failed:
         entries = [(each.company, each.name, _failure(each)) for each in failed]
         yield _section("Companies that failed", entries, "Nothing of theirs was changed.")
-    rest = [each for each in told.open if each.kind not in _UNREAD | _UNBILLED | _CUSTOMERS]
-    yield from _findings("Customers that could not be read", subscriber, _of(told.open, _UNREAD))
-    yield from _findings("Licences that nobody bills or uses", subscriber, _of(told.open, _UNBILLED))
-    yield from _findings("New and vanished customers", subscriber, _of(told.open, _CUSTOMERS))
-    yield from _findings("To know or decide", subscriber, rest)
+    waiting = {(each.company, each.item) for each in told.waits if subscriber.wants(Topic.WAITING)}
+    rest = [
+        each
+        for each in told.open
+        if each.kind not in _UNREAD | _UNBILLED | _CUSTOMERS
+        and not (each.kind == FindingKind.HELD and (each.company, each.key) in waiting)
+    ]
+    yield from _findings("Customers that could not be read", subscriber, _of(told.open, _UNREAD), since)
+    yield from _findings("Licences that nobody bills or uses", subscriber, _of(told.open, _UNBILLED), since)
+    yield from _findings("New and vanished customers", subscriber, _of(told.open, _CUSTOMERS), since)
+    yield from _findings("To know or decide", subscriber, rest, since)
 
 
-def _findings(title: str, subscriber: Subscriber, found: Iterable[Open]) -> Iterator[Section]:
+def _findings(title: str, subscriber: Subscriber, found: Iterable[Open], since: datetime | None) -> Iterator[Section]:
+    """`since` None: all of them are news."""
     ordered = sorted(found, key=lambda each: (each.name, each.company or 0, each.kind, each.key))
     if ordered:
-        yield _section(title, [(each.company, each.name, _finding(subscriber, each)) for each in ordered])
+        section = _section(title, [(each.company, each.name, _finding(subscriber, each, since)) for each in ordered])
+        yield replace(section, new=sum(since is None or each.opened >= since for each in ordered))
 
 
 def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
@@ -144,11 +190,11 @@ def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
     waiting = [effect for each in told.waits if _monthly(each.effects) > 0 for effect in each.effects]
     observed = [effect for each in told.observed for effect in each.raised]
     told_sums = [
-        ("Invoices were raised this month, each from then on, by", raised),
-        ("Waiting for a decision that would raise them by", waiting),
-        ("At companies that are only observed they would be raised by", observed),
+        ("Raised this month, from then on", raised),
+        ("Waits for a decision that would raise it", waiting),
+        ("Would be raised at companies that are only observed", observed),
     ]
-    amounts = [(text, _amount(subscriber, _without_once(effects), "")) for text, effects in told_sums]
+    amounts = [(text, _amount(subscriber, _without_once(effects))) for text, effects in told_sums]
     entries = tuple(Entry(text, amount) for text, amount in amounts if amount)
     whole = (OfCompany(None, "", entries),) if entries else ()
     summary = "" if entries else "None was found this month."
@@ -176,10 +222,10 @@ def _noted_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     )
 
 
-def _waiting(subscriber: Subscriber, each: Waits) -> Entry:
+def _waiting(subscriber: Subscriber, since: datetime, each: Waits) -> Entry:
     held = [f"Held: {each.held}"] if each.held else []
-    since = f"Waits since {day_in(subscriber.language, each.since.date())}."
-    return _with_amount(subscriber, " ".join(each.sentences), each.effects, (*held, since))
+    waits = "New." if each.since >= since else f"Waits since {day_in(subscriber.language, each.since.date())}."
+    return _with_amount(subscriber, " ".join(each.sentences), each.effects, (*held, waits))
 
 
 def _change(subscriber: Subscriber, each: Done) -> Entry:
@@ -197,20 +243,21 @@ def _failure(each: Failed) -> Entry:
     return Entry(each.note or "Its last look failed.", notes=("Look at it again: sync the company.",))
 
 
-def _finding(subscriber: Subscriber, each: Open) -> Entry:
-    since = f"Open since {day_in(subscriber.language, each.opened.date())} ({each.kind})."
-    return Entry(each.text, notes=(each.remedy, since))
+def _finding(subscriber: Subscriber, each: Open, since: datetime | None) -> Entry:
+    is_new = since is not None and each.opened >= since
+    opened = "New" if is_new else f"Open since {day_in(subscriber.language, each.opened.date())}"
+    return Entry(without_request(each.text), notes=(each.remedy, f"{opened} ({each.kind})."))
 
 
-def _amount(subscriber: Subscriber, effects: Iterable[Effect], invoice: str = " an invoice") -> str:
+def _amount(subscriber: Subscriber, effects: Iterable[Effect]) -> str:
     """The sums by currency: +50.00 USD an invoice, +12.50 USD once."""
     told = list(effects)
     parts: list[str] = []
     for currency in sorted({effect.currency for effect in told}):
         same = [effect for effect in told if effect.currency == currency]
         once = sum((effect.one_off for effect in same), Decimal(0))
-        for amount, when in ((_monthly(same), invoice), (once, " once")):
-            parts += [f"{money_in(subscriber.language, amount, currency)}{when}"] if amount else []
+        for amount, when in ((_monthly(same), "an invoice"), (once, "once")):
+            parts += [f"{money_in(subscriber.language, amount, currency)} {when}"] if amount else []
     return ", ".join(parts)
 
 

@@ -16,7 +16,7 @@ from shared.state.notices import Told
 from shared.sync.ports import Ports
 
 #: Clocks of two machines may differ so much, and a commit last so long.
-_OVERLAP = timedelta(minutes=10)
+OVERLAP = timedelta(minutes=10)
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Looks:
         """The open findings that it is told of, by company, of those looked at since; "" is the MSP itself."""
         found = {"": [each for each in self._of_msp if is_told(subscriber, each)]}
         for row in self._companies:
-            is_new = told is None or (row.last_at is not None and row.last_at >= told.until - _OVERLAP)
+            is_new = told is None or (row.last_at is not None and row.last_at >= told.until - OVERLAP)
             of = self._of(row) if is_new and subscriber.is_told_of(row.id) else None
             if of is not None:
                 found[str(row.id)] = [each for each in of if is_told(subscriber, each)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from shared.sync.ports import Ports
 log = logging.getLogger(__name__)
 
 _READ_AT_ONCE = 200
+_REQUEST = re.compile(r" \(request [^()]*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Effect:
 class Done:
     """A change that was written: when (UTC), on which business day, and its money effect.
 
-    `users_text` is the text on the invoice, which may hold the names of users.
+    `only_marks`: it marked a line as ours that was right already. `users_text` is the text on the invoice, which may
+    hold the names of users.
     """
 
     company: int
@@ -44,14 +47,15 @@ class Done:
     day: date
     sentence: str
     effect: Effect
+    only_marks: bool = False
     users_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A group that waits for a person since then (UTC), with the effect of each of its changes.
+    """A group of a bill item that waits for a person since then (UTC), with the effect of each of its changes.
 
-    `held` is why a guard holds it, None where none does.
+    `held` is why a guard holds it, None where none does. `only_marks` as for what is done.
     """
 
     company: int
@@ -60,6 +64,8 @@ class Waits:
     effects: tuple[Effect, ...]
     held: str | None
     since: datetime
+    item: str = ""
+    only_marks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +156,11 @@ def open_of(row: CompanyRow, state: CompanyState) -> Iterator[Open]:
     return _opened(row.id, row.name, state)
 
 
+def without_request(text: str) -> str:
+    """The text without the ids of requests, which are others every night."""
+    return _REQUEST.sub("", text)
+
+
 def _opened(company: int | None, name: str, state: CompanyState) -> Iterator[Open]:
     for (kind, key), each in sorted(state.findings.items()):
         yield Open(company, name, kind, key, each.finding.text, each.finding.remedy, each.opened)
@@ -174,7 +185,8 @@ def _done(row: CompanyRow, entries: Iterable[HistoryEntry], state: CompanyState)
             continue  # a decision by a person; what came of it is an entry of its own
         text = change.after.invoice_description if change.after is not None else ""
         day = entry.day or entry.at.date()
-        yield Done(row.id, row.name, entry.at, day, change.sentence, _effect(change, state), text or "")
+        effect, only_marks = _effect(change, state), _only_marks(change)
+        yield Done(row.id, row.name, entry.at, day, change.sentence, effect, only_marks, text or "")
 
 
 def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
@@ -183,11 +195,19 @@ def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
     for group in waiting_groups(state):
         sentences = tuple(change.sentence for change in group.changes)
         since, effects = state.waiting[group.hash].since, _effects(group, state)
-        yield Waits(row.id, row.name, sentences, effects, group.held, since)
+        only_marks = all(map(_only_marks, group.changes))
+        yield Waits(row.id, row.name, sentences, effects, group.held, since, group.bill_item, only_marks)
 
 
 def _effects(group: Group, state: CompanyState) -> tuple[Effect, ...]:
     return tuple(_effect(change, state) for change in group.changes)
+
+
+def _only_marks(change: Change) -> bool:
+    """Whether a line stays as it was but for the stamp that makes it ours."""
+    if change.before is None or change.after is None:
+        return False
+    return not change.before.is_ours and change.before.changed(serial_number=change.after.serial_number) == change.after
 
 
 def _effect(change: Change, state: CompanyState) -> Effect:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.notices.digest import Digest
+from shared.notices.digest import Digest, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -17,10 +17,16 @@ _NOTHING = "nothing to tell"
 
 
 def subject_of(digest: Digest) -> str:
-    """TrueUp, 11/21/2026: waits for you 2, changed in ConnectWise Manage 14."""
-    parts = [f"{section.title[0].lower()}{section.title[1:]} {section.count}" for section in digest.sections]
-    counted = [part for part, section in zip(parts, digest.sections, strict=True) if section.count]
-    return f"{digest.title}: {', '.join(counted) or _NOTHING}"
+    """TrueUp, 11/21/2026: waits for you 2 (1 new), changed in ConnectWise Manage 14."""
+    counted = [section for section in digest.sections if section.count]
+    parts = [f"{section.title[0].lower()}{section.title[1:]} {_counted(section, ' ({} new)')}" for section in counted]
+    nothing_new = [] if any(section.new for section in counted) or not counted else ["nothing new"]
+    return f"{digest.title}: {', '.join([*nothing_new, *parts]) or _NOTHING}"
+
+
+def _counted(section: Section, new: str) -> str:
+    """How much there is, and how much of it is new where that is only a part."""
+    return f"{section.count}{new.format(section.new) if 0 < section.new < section.count else ''}"
 
 
 def text_of(digest: Digest, console: str) -> str:
@@ -34,7 +40,7 @@ def html_of(digest: Digest, console: str) -> str:
 
 
 def _render(template: str, digest: Digest, console: str) -> str:
-    return _templates().get_template(template).render(digest=digest, console=console, link=_link)
+    return _templates().get_template(template).render(digest=digest, console=console, link=_link, counted=_counted)
 
 
 def _link(console: str, company: int | None) -> str:

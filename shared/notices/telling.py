@@ -13,8 +13,8 @@ from shared.billing.rules import Schedule
 from shared.billing.subscribers import Frequency, Subscriber
 from shared.clock import business_date
 from shared.errors import TrueUpError
-from shared.notices.digest import Digest, at_once, digest
-from shared.notices.looking import Looks, mark_of
+from shared.notices.digest import Digest, Span, at_once, digest
+from shared.notices.looking import OVERLAP, Looks, mark_of
 from shared.notices.outbox import send_due
 from shared.notices.owners import owned
 from shared.notices.picture import Open, Picture, take_picture
@@ -41,12 +41,14 @@ class _Album:
     """One picture for all whose digest is due at the same time."""
 
     ports: NoticePorts
-    taken: tuple[datetime, Picture] | None = None
+    taken: tuple[datetime, datetime, Picture] | None = None
 
-    def picture(self, since: datetime) -> Picture:
+    def picture(self, since: datetime) -> tuple[datetime, Picture]:
+        """Everything since then, and up to when it is whole: what is written a moment before may not be there yet."""
         if self.taken is None or since < self.taken[0]:
-            self.taken = since, take_picture(self.ports.flows, since)
-        return self.taken[1]
+            until = self.ports.flows.clock.now() - OVERLAP
+            self.taken = since, until, take_picture(self.ports.flows, since)
+        return self.taken[1:]
 
 
 def tell(ports: NoticePorts) -> int:
@@ -92,11 +94,11 @@ def _told_until(ports: NoticePorts, subscriber: Subscriber) -> datetime:
 def _write_digest(ports: NoticePorts, subscriber: Subscriber, since: datetime, album: _Album) -> str:
     """Writes a digest of everything since the last one. The same day gives the same one again, which is none."""
     now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
-    picture = album.picture(min(since, now - _MONTH))
-    written = digest(subscriber, picture, since, today.replace(day=1), today)
+    until, picture = album.picture(min(since, now - _MONTH))
+    written = digest(subscriber, picture, Span(since, until), today.replace(day=1), today)
     if not written.says_something and not subscriber.even_when_empty:
         return "nothing to tell"
-    if not ports.notices.add(subscriber.id, Told(now), _notices(ports, subscriber, today.isoformat(), written)):
+    if not ports.notices.add(subscriber.id, Told(until), _notices(ports, subscriber, today.isoformat(), written)):
         return "was written before"
     _forget_old(ports, subscriber, now)
     return subject_of(written)

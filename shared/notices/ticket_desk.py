@@ -7,20 +7,19 @@ ticket is found by its stamp, a note by its mark.
 from __future__ import annotations
 
 import logging
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from shared.billing.subscribers import Subscriber, TicketRule
 from shared.errors import Gone
 from shared.notices.looking import mark_of
+from shared.notices.picture import without_request
 from shared.notices.ports import NoticePorts
 from shared.state.tickets import TicketRow
 from shared.tickets import NewTicket
 
 log = logging.getLogger(__name__)
 
-_REQUEST = re.compile(r" \(request [^()]*\)")
 #: A ticket whose opening was begun may still appear for so long; until then none is opened again.
 SETTLES_WITHIN = timedelta(minutes=10)
 #: What `told` says of a ticket that says that its finding healed.
@@ -102,7 +101,7 @@ class Desk:
 
     def _tell(self, row: TicketRow, text: str) -> None:
         """Adds a note unless it is there already: `turn` grows once it is known to be."""
-        mark = f"[TrueUp {mark_of(row.stamp, str(row.turn), _lasting(text))}]"
+        mark = f"[TrueUp {mark_of(row.stamp, str(row.turn), without_request(text))}]"
         if not any(mark in note for note in self.ports.tickets.notes(_known(row))):
             self.ports.tickets.add_note(_known(row), f"{text}\n\n{mark}")
 
@@ -117,12 +116,7 @@ class Desk:
 
 def text_mark(row: TicketRow) -> str:
     """A digest of what the ticket should tell."""
-    return mark_of(_lasting(row.text))
-
-
-def _lasting(text: str) -> str:
-    """The text without the ids of requests, which are others every night."""
-    return _REQUEST.sub("", text)
+    return mark_of(without_request(row.text))
 
 
 def _known(row: TicketRow) -> int:

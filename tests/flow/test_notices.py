@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.billing.counts import FailureKind
-from shared.billing.rules import Mode, PriceKind, PriceRule
+from shared.billing.rules import Mode, PriceKind, PriceRule, SkuPolicy
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
 from shared.errors import NotPermitted, Refused, Retryable
 from shared.state.company_state import MSP
@@ -392,6 +392,63 @@ def test_more_than_fits_is_counted_and_said(house):
     assert Decimal(unmapped) == 205
 
 
+def test_a_change_of_the_last_minutes_is_told_once_in_the_next_digest(house):
+    """What is written while a digest is made may or may not be seen by it, so it never tells it."""
+    house.tell()
+    house.clock.time = house.clock.time.replace(day=22, hour=7, minute=55)
+    raised(house)
+    house.clock.pass_by(minutes=5)
+    house.tell()
+    assert not any("12 instead of 10" in message.text for message in house.mail.taken)
+
+    house.pass_days(1)
+    house.pass_days(1)
+
+    assert [message.text.count("12 instead of 10") for message in house.mail.taken] == [1]
+
+
+def test_lines_that_are_taken_over_as_they_are_take_one_entry_of_a_company(house):
+    standard = b.profile(id="standard", name="Microsoft 365 Business Standard", product="M365-BS")
+    policies = [SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, b.STANDARD, "standard")]
+    house.told_by(CLERK, rules=b.rules(b.profile(), standard, policies=policies))
+    counts = [b.count(10), b.count(5, sku=b.STANDARD, name="Business Standard")]
+    lines = [b.addition(8250, 10), b.addition(8251, 5, product="M365-BS", product_id=89)]
+    house.company(250, counts, lines)
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert "CHANGED IN CONNECTWISE MANAGE (2)" in house.mail.last.text
+    told = "2 lines are right; TrueUp takes care of them from now on: Business Premium; Business Standard."
+    assert house.mail.last.text.count("- ") == house.mail.last.text.count(f"- {told}") == 1
+
+
+def test_what_a_guard_holds_is_told_once_with_its_money(house):
+    house.company(250, [b.count(2)], [b.addition(8250, 100)])
+    house.sync(250)
+
+    house.pass_days(1)
+
+    assert "Held: " in house.mail.last.text
+    assert "TO KNOW OR DECIDE" not in house.mail.last.text
+
+
+def test_only_what_is_new_since_the_last_digest_is_called_so(house):
+    house.company(250, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(250)
+    house.pass_days(1)
+    assert "New (unmapped)." in house.mail.last.text
+
+    house.pass_days(1)
+    assert house.mail.last.subject == "TrueUp, 11/23/2026: nothing new, licences that nobody bills or uses 1"
+    assert "Open since 11/21/2026 (unmapped)." in house.mail.last.text
+
+    house.company(251, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(251)
+    house.pass_days(1)
+    assert "licences that nobody bills or uses 2 (1 new)" in house.mail.last.subject
+
+
 def test_sums_of_several_currencies_stand_beside_each_other_and_are_never_added_up(house):
     for company, currency in ((250, "USD"), (251, "EUR"), (252, "EUR")):
         house.company(company, [b.count(12)], [b.addition(company + 8000, 10)])
@@ -403,7 +460,7 @@ def test_sums_of_several_currencies_stand_beside_each_other_and_are_never_added_
     house.pass_days(1)
 
     assert "All of it: +100.00 EUR an invoice, +50.00 USD an invoice." in house.mail.last.text
-    assert "from then on, by [+100.00 EUR, +50.00 USD]" in house.mail.last.text
+    assert "from then on [+100.00 EUR an invoice, +50.00 USD an invoice]" in house.mail.last.text
     assert ">+50.00 USD an invoice</td>" in house.mail.last.html
 
 

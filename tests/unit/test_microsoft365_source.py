@@ -673,3 +673,14 @@ def test_the_last_relationship_counts_that_is_not_extended_by_itself(rows, ends)
 def test_a_relationship_of_nobody_is_no_list() -> None:
     with pytest.raises(Incomplete):
         source(lambda request: httpx.Response(200, json={"value": [{"endDateTime": None}]})).relationships()
+
+
+def test_a_tenant_that_refuses_every_list_says_the_same_every_night() -> None:
+    def refusing(_: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        body = {"error": {"code": "Authorization_RequestDenied"}}
+        names = ("users", "subscriptions", "skus")
+        return [{"id": name, "status": 403, "headers": {}, "body": body} for name in names]
+
+    graph = FakeGraph(change_items=refusing)
+
+    assert "to the list of SKUs." in failure(source(graph).read(TENANT, DAY)).reason

@@ -155,7 +155,9 @@ class _Read:
                 refused = {name: answer for name, answer in answers.items() if answer.status != 200}
                 lacking = [name for name in refused if missing[name].optional and refused[name].status in _LACKING]
                 bodies.update(dict.fromkeys(lacking))
-                errors = [self._refusal(refused[name], missing[name].what) for name in refused.keys() - set(lacking)]
+                # In the order of the parts: the same refusals say the same every night.
+                named = [name for name in missing if name in refused and name not in lacking]
+                errors = [self._refusal(refused[name], missing[name].what) for name in named]
                 if errors:
                     raise min(errors, key=_urgency)
 
