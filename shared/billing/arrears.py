@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from operator import itemgetter
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import Period
 from shared.billing.changes import removal
 from shared.billing.choices import ChoiceKind, chosen_about_others
+from shared.billing.dated import LATE_DAYS, is_of_days, used_in, with_months
 from shared.billing.doubts import calendar_for, product_for
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, at_moment
@@ -31,8 +32,8 @@ from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
 from shared.billing.proration import Share
-from shared.billing.quantities import is_dated, used_within
-from shared.billing.rules import Arrears, BillingProfile, Mode, Rounding
+from shared.billing.quantities import is_dated
+from shared.billing.rules import Arrears, BillingProfile, Mode
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatDay, SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
@@ -40,11 +41,9 @@ from shared.billing.wording import spoken
 
 #: So many periods back a late value is still billed.
 _PERIODS_BACK = 2
-#: So many days after a period what the vendor dates should be known to its end.
-_LATE_DAYS = 10
 #: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
 _NEW_DAYS = 45
-_ZERO, _HUNDREDTH = Decimal(0), Decimal("0.01")
+_ZERO = Decimal(0)
 
 
 def has_usage(item: BillItem, situation: Situation) -> bool:
@@ -134,12 +133,12 @@ def _new(line: str, item: BillItem, situation: Situation) -> SeatRecord:
     first, as_of = min(used, default=situation.as_of), situation.as_of
     if first < as_of - timedelta(days=_NEW_DAYS) or not situation.was_zero(item):
         return SeatRecord(line)
-    return SeatRecord(line, (SeatDay(min(first, as_of), _ZERO, None),), as_of)
+    return SeatRecord(line, (SeatDay(min(first, as_of), _ZERO, None),), as_of, from_zero=True)
 
 
 def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillItem) -> SeatRecord:
     # What the vendor dates it tells again every night: of it nothing but its beginning needs to be remembered.
-    is_level = not is_dated(item.told) and (item.not_before is None or item.not_before <= day)
+    is_level = not is_of_days(item, record) and (item.not_before is None or item.not_before <= day)
     existing = quantity if is_level else _ZERO
     record = record if record.seen is None else record.with_gap(record.seen, day)
     return record.with_reading(day, existing, None)
@@ -147,9 +146,11 @@ def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillIt
 
 def _with_dated(target: Target, record: SeatRecord, situation: Situation) -> SeatRecord:
     """The record with what the vendor tells of the periods that are over, where it dates its usage."""
-    if not is_dated(target.item.told):
+    if not is_of_days(target.item, record):
         return record
-    used = {period.start: _dated_in(target, period) for period in _over(target, record, situation)}
+    item, profile, over = target.item, target.profile, _over(target, record, situation)
+    record = with_months(record, item, profile, [*over, target.current], target.as_of)
+    used = {period.start: used_in(item, profile, record, period) for period in over}
     return record.with_used({start: known for start, known in used.items() if known is not None}, target.as_of)
 
 
@@ -172,7 +173,7 @@ def _copies(target: Target, situation: Situation) -> list[OwnLine]:
 
 def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
     """What a period used of which nothing was read nobody knows: a person has to look."""
-    dated, late = is_dated(target.item.told), situation.as_of - timedelta(days=_LATE_DAYS)
+    dated, late = is_of_days(target.item, record), situation.as_of - timedelta(days=LATE_DAYS)
     how = "is not known to the end" if dated else "was not read on any day"
     return [
         Finding(
@@ -190,7 +191,7 @@ def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[
 def _partly_charged(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
     """A level has no days: of a period that is charged in part on another agreement a person bills the rest."""
     until = charged_once(target, situation).elsewhere
-    if until is None or is_dated(target.item.told):
+    if until is None or is_of_days(target.item, record):
         return []
     return [
         Finding(
@@ -251,22 +252,11 @@ def _used(target: Target, record: SeatRecord, period: Period, elsewhere: date | 
 
     Of a level nobody knows which part of it is left: its period is none that is billed here.
     """
-    if is_dated(target.item.told):
-        return _dated_in(target, period, elsewhere)
+    if is_of_days(target.item, record):
+        return used_in(target.item, target.profile, record, period, elsewhere)
     if not record.was_read_in(period):
         return None
     if elsewhere is not None and period.start <= elsewhere:
         return _ZERO
     within = [entry.quantity for entry in record.in_force(period)]
     return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]
-
-
-def _dated_in(target: Target, period: Period, elsewhere: date | None = None) -> Decimal | None:
-    """The sum of its days, from the company's own start on, and of those that are not charged `elsewhere`."""
-    item = target.item
-    first = period.start if item.not_before is None else max(period.start, item.not_before)
-    first = first if elsewhere is None else max(first, elsewhere + timedelta(days=1))
-    used = _ZERO if first > period.end else used_within(item.counts, target.profile.quantity, first, period.end)
-    if used is None or target.profile.quantity.rounding is not Rounding.NONE:
-        return used
-    return used.quantize(_HUNDREDTH, rounding=ROUND_HALF_UP)  # Manage takes no endless decimals

@@ -107,6 +107,9 @@ def one_offs(
 
 def written_once(target: Target, record: SeatRecord, owing: Iterable[Owed], situation: Situation) -> OneOffs:
     """One-off lines for what was used, at the price of tonight; nothing of it counts as charged without a line."""
+    owing = list(owing)
+    if not owing:
+        return OneOffs((), (), record)
     price = unit_price(target, None, keeps=False)
     numbers = charged_once(target, situation).numbers
     return _written(target, record, owing, (price, price), numbers, waives=False)

@@ -23,7 +23,7 @@ def quantity_of(counts: Sequence[Count], rule: QuantityRule) -> Decimal | None:
     known = [value for value in measured if value is not None]
     if len(known) < len(measured):
         return None
-    return _charged(sum(known, ZERO), rule)
+    return charged(sum(known, ZERO), rule)
 
 
 def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
@@ -138,10 +138,11 @@ def _measured(count: Count, rule: QuantityRule) -> Decimal | None:
     return None if bought is None or count.assigned is None else max(bought, count.assigned)
 
 
-def _charged(total: Decimal, rule: QuantityRule) -> Decimal:
-    charged = max(total * rule.multiply_by / rule.divide_by - rule.included, ZERO)
+def charged(total: Decimal, rule: QuantityRule) -> Decimal:
+    """What a rule makes of a sum of what was counted: the quantity of a line, in billed units."""
+    quantity = max(total * rule.multiply_by / rule.divide_by - rule.included, ZERO)
     if total > 0 or rule.minimum_always:
-        charged = max(charged, rule.minimum)
+        quantity = max(quantity, rule.minimum)
     if rule.rounding is Rounding.NONE:
-        return charged
-    return (charged / rule.rounding_step).to_integral_value(_ROUNDING[rule.rounding]) * rule.rounding_step
+        return quantity
+    return (quantity / rule.rounding_step).to_integral_value(_ROUNDING[rule.rounding]) * rule.rounding_step

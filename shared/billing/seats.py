@@ -78,7 +78,8 @@ class SeatRecord:
     count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
     `observed` is the last day on which the company of usage in arrears was only observed. `gaps` are long times in
     which usage was not read: the days of the readings before and after. `used` is what periods used in all, by their
-    first day, where the vendor dates its usage: of that no day is remembered.
+    first day, where the vendor dates its usage: of that no day is remembered. `told` is what months of long periods
+    used, by their first day within it and before any rule for quantities: vendors do not tell as far back.
     """
 
     line: str
@@ -90,6 +91,7 @@ class SeatRecord:
     observed: date | None = None
     gaps: tuple[tuple[date, date], ...] = ()
     used: tuple[tuple[date, Decimal], ...] = ()
+    told: tuple[tuple[date, Decimal], ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -160,9 +162,11 @@ class SeatRecord:
 
     def with_used(self, used: Mapping[date, Decimal], as_of: date) -> SeatRecord:
         """The record after the vendor told what periods used, by their first day; what it told before stays."""
-        oldest = as_of - timedelta(days=KEPT_DAYS)
-        known = {start: quantity for start, quantity in (dict(self.used) | dict(used)).items() if start >= oldest}
-        return replace(self, used=tuple(sorted(known.items())))
+        return replace(self, used=_newer(self.used, used, as_of))
+
+    def with_told(self, told: Mapping[date, Decimal], as_of: date) -> SeatRecord:
+        """The record after the vendor told what months used, by their first day; what it told before stays."""
+        return replace(self, told=_newer(self.told, told, as_of))
 
     def most_in(self, period: Period) -> Decimal:
         """The most of a period: on any of its days, or in all where the vendor dates it."""
@@ -189,6 +193,13 @@ class SeatRecord:
         """The last quantity of each day of a period on which it changed, and that of the first day known."""
         found = {max(entry.day, period.start): entry.quantity for entry in self.in_force(period)}
         return sorted(found.items())
+
+
+def _newer(
+    known: tuple[tuple[date, Decimal], ...], told: Mapping[date, Decimal], as_of: date
+) -> tuple[tuple[date, Decimal], ...]:
+    oldest = as_of - timedelta(days=KEPT_DAYS)
+    return tuple(sorted((start, used) for start, used in (dict(known) | dict(told)).items() if start >= oldest))
 
 
 def _since(days: tuple[SeatDay, ...], day: date) -> tuple[SeatDay, ...]:

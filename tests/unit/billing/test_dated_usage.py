@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from shared.billing.agreements import Addition
 from shared.billing.counts import Count, Money, Subscription, SubscriptionStatus, Usage
+from shared.billing.lines import LedgerRow, stamped_date
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
 from shared.billing.rules import Arrears, LicenceLink, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.seats import SeatRecord
 from tests import builders as b
+from tests.examples import examples
+from tests.unit.sandbox_company import UNGUARDED
 
 D = Decimal
 OCTOBER = {date(2026, 10, 3): "100.004", date(2026, 10, 30): "23.45"}
@@ -201,3 +207,131 @@ def test_a_profile_that_creates_no_lines_bills_no_usage_and_says_so() -> None:
 
     assert plan.groups == ()
     assert [finding.kind.value for finding in plan.findings] == ["blocked-create"]
+
+
+# ---- agreements of long periods
+
+
+class Quarters(Night):
+    """A company on a quarterly agreement whose lines are written and remembered; its vendor tells three months."""
+
+    def __init__(self, used: dict[date, Decimal], cycle: str = "Quarterly", **profile: object) -> None:
+        super().__init__(**profile)
+        self.used, self.cycle = used, cycle
+        self.ledger: list[LedgerRow] = []
+        self.lines: list[Addition] = []
+        self.skus: frozenset[str] = frozenset()
+        self.company = b.company()
+
+    def night(self, day: date, *, silent: bool = False) -> Plan:
+        months = {"Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}[self.cycle]
+        ahead = (day.month - 1) // months * months + months
+        invoiced = b.agreement(
+            billing_cycle=self.cycle,
+            next_invoice_date=date(day.year + ahead // 12, ahead % 12 + 1, 1),
+            currency="USD",
+        )
+        reading = b.reading(*([] if silent else self._told(day)), day=day)
+        plan = plan_company(
+            b.facts(
+                reading,
+                as_of=day,
+                rules=self.rules,
+                seats=self.seats,
+                agreements=[invoiced],
+                additions=self.lines,
+                ledger=self.ledger,
+                company=self.company,
+                last_counted={(b.SOURCE, b.TENANT): self.skus},
+            )
+        )
+        self.skus = frozenset(count.sku for count in reading.counts)
+        self.seats = {**self.seats, **{record.line: record for record in plan.seats}}
+        for change in plan.changes:
+            line = replace(b.addition(900 + len(self.lines), 0), **change.fields())
+            self.lines.append(line)
+            self.ledger.append(replace(b.recorded(line), key=change.key))
+        return plan
+
+    def _told(self, day: date) -> list[Count]:
+        """What was used in this month and the two before; up to three days ago it is known to its end."""
+        since = (day.replace(day=1) - timedelta(days=35)).replace(day=1)
+        days = tuple((each, used) for each, used in sorted(self.used.items()) if since <= each <= day and used)
+        usage = Usage(days, since, day - timedelta(days=3))
+        return [azure(Subscription("s1", D(1), SubscriptionStatus.ENABLED, usage=usage))] if days else []
+
+    def billed(self) -> list[tuple[date, Decimal]]:
+        """By the first day of the quarter that it is for."""
+        stamped = [(stamped_date(line.serial_number), line.quantity) for line in self.lines]
+        return sorted((start, quantity) for start, quantity in stamped if start is not None)
+
+
+COST = PriceRule(PriceKind.COST, markup=D(15))
+OWN_PRICE = PriceRule(PriceKind.CUSTOM, D("1.15"))
+
+
+def nights(first: date, last: date, every: int) -> list[date]:
+    return [first + timedelta(days=number) for number in range(0, (last - first).days + 1, every)]
+
+
+def test_a_quarter_is_billed_once_with_what_its_months_used_although_the_vendor_tells_three_at_once() -> None:
+    used = {date(2026, 10, 3): D("100.10"), date(2026, 11, 9): D("20.02"), date(2026, 12, 30): D("3.003")}
+    company = Quarters(used)
+    for day in nights(date(2026, 10, 5), date(2027, 2, 20), 1):
+        company.night(day)
+    assert company.billed() == [(date(2026, 10, 1), D("123.12"))]
+
+
+def test_a_quarter_is_billed_that_used_nothing_in_its_last_months() -> None:
+    for price, billed, told in ((OWN_PRICE, [(date(2026, 10, 1), D(80))], []), (COST, [], ["price"])):
+        company = Quarters({date(2026, 10, 3): D(80)}, price=price)
+        for day in nights(date(2026, 10, 5), date(2027, 1, 8), 3):
+            assert company.night(day, silent=day >= date(2026, 12, 1)).findings == ()
+        plan = company.night(date(2027, 1, 20), silent=True)
+        assert (company.billed(), [finding.kind.value for finding in plan.findings]) == (billed, told)
+
+
+def test_the_rule_for_quantities_is_asked_once_for_a_quarter() -> None:
+    used = {date(2026, month, 5): D("10.4") for month in (10, 11, 12)}
+    company = Quarters(used, quantity=QuantityRule(included=D(20), rounding=Rounding.UP))
+    for day in nights(date(2026, 10, 5), date(2027, 1, 20), 3):
+        company.night(day)
+    assert company.billed() == [(date(2026, 10, 1), D(12))]  # 31.2 less 20, rounded up
+
+
+def test_a_month_that_nobody_read_is_a_persons_to_bill() -> None:
+    company = Quarters({date(2026, 10, 3): D(80), date(2027, 1, 3): D(1)})
+    company.night(date(2026, 10, 5))
+    company.seats = {line: replace(record, told=()) for line, record in company.seats.items()}
+    plan = company.night(date(2027, 1, 20))
+    assert (company.billed(), [finding.kind.value for finding in plan.findings]) == ([], ["read-failed"])
+
+
+def test_of_a_quarter_only_what_comes_after_the_companys_own_start_is_billed() -> None:
+    used = {date(2026, 10, 3): D(80), date(2026, 11, 9): D(20), date(2026, 11, 20): D(5)}
+    company = Quarters(used)
+    company.company = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 11, 10)),))
+    for day in nights(date(2026, 10, 5), date(2027, 1, 20), 3):
+        company.night(day)
+    assert company.billed() == [(date(2026, 10, 1), D(5))]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 364), st.integers(1, 90_000)), max_size=40),
+    st.integers(1, 9),
+    st.sampled_from(["Quarterly", "SemiAnnual"]),
+)
+@examples(20)
+def test_whatever_was_used_is_billed_once_on_agreements_of_long_periods(
+    amounts: list[tuple[int, int]], every: int, cycle: str
+) -> None:
+    used: dict[date, Decimal] = {}
+    for day, cents in amounts:
+        on = date(2026, 1, 1) + timedelta(days=day)
+        used[on] = used.get(on, D(0)) + D(cents) / 100
+    company = Quarters(used, cycle, price=OWN_PRICE)
+    company.rules = replace(company.rules, guards=UNGUARDED)
+    for day in nights(date(2026, 1, 1), date(2027, 2, 15), every):
+        company.night(day)
+    assert sum(quantity for _, quantity in company.billed()) == sum(used.values())
+    assert all(start.month % {"Quarterly": 3, "SemiAnnual": 6}[cycle] == 1 for start, _ in company.billed())
