@@ -225,6 +225,19 @@ def test_after_it_did_not_answer_it_is_left_alone_for_five_minutes() -> None:
     assert list(center.terms(TENANT)) == [COMMERCE]
 
 
+def test_it_is_asked_again_as_soon_as_a_check_finds_it_in_order() -> None:
+    wire = FakeWire(down)
+    center = PartnerCenter(
+        settings(), URL, FakeCredential(), transport=wire, sleep=lambda _: None, clock=lambda: 1000.0
+    )
+    with pytest.raises(Retryable):
+        center.terms(TENANT)
+    wire.answer = lambda _: listed(row())
+
+    assert center.problems() == []
+    assert list(center.terms(TENANT)) == [COMMERCE]
+
+
 def test_the_customer_of_a_second_partner_tenant_is_found_there_and_asked_for_there_from_then_on() -> None:
     wire = FakeWire(
         lambda call: listed(row()) if call.headers["Authorization"].endswith(OTHER) else Answer(404, {}, "{}")

@@ -90,6 +90,9 @@ class PartnerCenter:
                 check_customers(body)
             except TrueUpError as error:
                 found.append(problem(error))
+        if not found:
+            with self._lock:
+                self._rest = None
         return found
 
     def terms(self, tenant: str) -> Mapping[str, Term]:
