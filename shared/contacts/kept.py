@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from shared.billing.contact_rules import ContactRules
@@ -34,7 +34,8 @@ class Written:
 class Kept:
     """What is remembered of a user's contact: ids, and digests of what was last written by field, no names.
 
-    `contact` is None before it is known, `made` False where it was adopted. `deactivated`: by us.
+    `contact` is None before it is known, `made` False where it was adopted. `deactivated`: by us. `gone` is the day on
+    which the user was first seen to be in the directory no more, None while he or she is.
     """
 
     account: str
@@ -45,6 +46,23 @@ class Kept:
     wrote: Mapping[str, str] = field(default_factory=dict)
     deactivated: bool = False
     begun: Written | None = None
+    gone: date | None = None
+
+
+def ageing(kept: Iterable[Kept], there: Collection[str], today: date, days: int) -> tuple[list[Kept], list[str]]:
+    """Rows that change because a user went or came back, and the accounts to be forgotten, gone for more than `days`.
+
+    `kept` are rows of customers that were read whole, `there` all the accounts that these have.
+    """
+    changed, forgotten = [], []
+    for row in kept:
+        if row.account in there:
+            changed += [replace(row, gone=None)] if row.gone is not None else []
+        elif row.gone is None:
+            changed.append(replace(row, gone=today))
+        elif today - row.gone > timedelta(days=days):
+            forgotten.append(row.account)
+    return changed, forgotten
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shared.contacts.kept import Kept
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, row_key
 from shared.state.records import Signature
-from shared.state.rows import PutRow, in_transactions
+from shared.state.rows import DeleteRow, PutRow, in_transactions
 from shared.state.tables import TableAccess
 
 TABLE = "Contacts"
@@ -41,6 +41,11 @@ class ContactStore:
     def put(self, company: int, rows: Iterable[Kept]) -> None:
         """Stores what is remembered of users, whatever was there."""
         for batch in in_transactions([PutRow(row_key(_KEPT, row.account), _ROW.encode(row)) for row in rows]):
+            self._tables.transact(TABLE, str(company), batch)
+
+    def forget(self, company: int, accounts: Iterable[str]) -> None:
+        """Nothing is remembered of these users any more."""
+        for batch in in_transactions([DeleteRow(row_key(_KEPT, account)) for account in accounts]):
             self._tables.transact(TABLE, str(company), batch)
 
     def released(self, company: int) -> str:

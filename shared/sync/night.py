@@ -13,7 +13,7 @@ from shared.errors import Retryable, TrueUpError
 from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
 from shared.sync.catalog import settle_products
-from shared.sync.contacts.sync import CONTACTS, contact_run
+from shared.sync.contacts.sync import CONTACTS, close_unwanted, contact_run
 from shared.sync.fleets import read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.moments import begin_reading
@@ -60,6 +60,7 @@ def nightly(ports: Ports) -> str:
 def contacts(ports: Ports) -> str:
     """Starts the business day's run over the companies whose contacts are kept. Answers in words what it did."""
     run, wanted = contact_run(ports)
+    close_unwanted(ports, wanted)
     started = start_run(ports, run, CONTACTS, wanted)
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies"
 

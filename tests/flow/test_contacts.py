@@ -318,16 +318,39 @@ def test_a_company_without_contacts_says_how_to_have_them(house):
     assert "Not done." in browser.follow(browser.send_form(f"{PAGE}/sync")).words
 
 
-def test_a_role_that_is_missing_in_manage_is_a_finding_until_it_is_given(house):
-    def refuse(moment: str, method: str) -> None:
-        raise NotPermitted("answered 403", system="ConnectWise Manage", remedy="Give the role Companies > Contacts.")
+def no_role(moment: str, method: str) -> None:
+    raise NotPermitted("answered 403", system="ConnectWise Manage", remedy="Give the role Companies > Contacts.")
 
-    house.manage.fault = refuse
+
+def test_a_role_that_is_missing_in_manage_is_a_finding_until_it_is_given(house):
+    house.manage.fault = no_role
     assert sync(house).report.outcome is Outcome.FAILED
     (open_,) = house.state(MSP).findings.values()
     assert (open_.finding.key, open_.finding.remedy) == ("contacts/1", "Give the role Companies > Contacts.")
     house.manage.fault = lambda moment, method: None
     sync(house)
+    assert findings(house) == []
+
+
+def test_users_who_are_long_gone_are_forgotten(house):
+    sync(house)
+    people(house, 1, KIM)
+    sync(house)
+    assert sorted(house.ports.contact_rows.of(1)) == ["kim.low", "robin.vale"]
+    house.clock.pass_by(days=731)
+    sync(house)
+    assert sorted(house.ports.contact_rows.of(1)) == ["kim.low"]
+    writes = house.contacts.writes
+    assert sync(house).report.outcome is Outcome.UNCHANGED
+    assert house.contacts.writes == writes
+
+
+def test_what_was_told_of_a_company_closes_once_its_contacts_are_not_kept_any_more(house):
+    house.manage.fault = no_role
+    sync(house)
+    assert findings(house) != []
+    keep(house, mode=ContactMode.NONE)
+    night.contacts(house.ports)
     assert findings(house) == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from shared.billing.counts import Holder
 from shared.billing.users import Traits, Users
 from shared.contacts.accounts import Account
 from shared.contacts.contacts import Contact, Field, Item, digests, wanted_of
-from shared.contacts.kept import Kept, Kind, Written, resolve
+from shared.contacts.kept import Kept, Kind, Written, ageing, resolve
 from shared.contacts.plan import ContactFacts, ContactPlan, Directory, plan_contacts
 
 RULES = ContactRules(mode=ContactMode.AUTO, left=Left.DEACTIVATE)
@@ -337,6 +337,17 @@ def test_a_deactivation_shows_in_the_contact():
     (found,) = resolved(row, contact(inactive=True), left=60).rows
     assert (found.deactivated, found.begun) == (True, None)
     assert resolved(row, contact(), left=60).in_doubt == {"id-robin"}
+
+
+def test_what_is_remembered_of_a_user_goes_some_time_after_the_user():
+    day = date(2026, 11, 21)
+    row = kept(account(), contact())
+    assert ageing([row], {"id-robin"}, day, 60) == ([], [])
+    ((gone,), _) = ageing([row], (), day, 60)
+    assert gone.gone == day
+    assert ageing([gone], (), day + timedelta(days=60), 60) == ([], [])
+    assert ageing([gone], (), day + timedelta(days=61), 60) == ([], ["id-robin"])
+    assert ageing([gone], {"id-robin"}, day, 60) == ([row], [])
 
 
 def test_what_is_remembered_holds_no_name_address_or_number():

@@ -19,7 +19,8 @@ from shared.sync.ports import Ports
 class Look:
     """One company. `kept` is what is remembered once what became of begun writes is known (`resolved`).
 
-    `unread` are customers whose users could not be read: nothing is done about these.
+    `directories` are the customers whose users were read, `unread` those whose could not be: nothing is done about
+    these.
     """
 
     company: int
@@ -28,6 +29,7 @@ class Look:
     rules: ContactRules
     plan: ContactPlan = field(default_factory=ContactPlan)
     kept: Mapping[str, Kept] = field(default_factory=dict)
+    directories: tuple[Directory, ...] = ()
     resolved: Resolved = field(default_factory=Resolved)
     unread: tuple[Told, ...] = ()
 
@@ -62,7 +64,7 @@ def look_at(ports: Ports, company: int) -> Look:
         ports.contact_rows.released(company),
     )
     unread = tuple(one for one in told if one.error is not None)
-    return Look(company, row.name, mode, rules, plan_contacts(facts), kept, resolved, unread)
+    return Look(company, row.name, mode, rules, plan_contacts(facts), kept, directories, resolved, unread)
 
 
 def _told(ports: Ports, row: CompanyRow, rules: ContactRules) -> list[Told]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from uuid import uuid4
@@ -14,7 +14,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.calls import counting
 from shared.clock import business_date
 from shared.contacts.contacts import Contact, digests, same
-from shared.contacts.kept import Kept, Kind, Written, after
+from shared.contacts.kept import Kept, Kind, Written, after, ageing
 from shared.contacts.plan import Change
 from shared.errors import Busy, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.sources.protocol import AccountSource
@@ -51,6 +51,12 @@ def contact_run(ports: Ports) -> tuple[str, list[int]]:
     return f"{business_date(ports.clock).isoformat()}-{CONTACTS}", wanted
 
 
+def close_unwanted(ports: Ports, wanted: Collection[int]) -> None:
+    """Closes what was told of companies whose contacts are not kept any more."""
+    keys = {_key(company) for company in wanted}
+    settle(ports, lambda key: key[1].startswith(f"{CONTACTS}/") and key[1] not in keys, [])
+
+
 def sync_contacts(ports: Ports, order: Order) -> Synced:
     """One company under its lease, like `sync_company`: what goes wrong with it is its outcome.
 
@@ -77,12 +83,14 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
     try:
         look = look_at(ports, order.company)
         if look.mode is ContactMode.NONE:
+            _tell(ports, order.company, [])
             return Synced(CompanyReport(order.company, Outcome.SKIPPED, "the rules have no contacts kept here"))
         ports.contact_rows.put(order.company, look.resolved.rows)
         writer = _Writer(ports, order.company, lease, look)
         if look.mode is ContactMode.AUTO:
             writer.write_all()
         _record(ports, order, writer.done)
+        _forget(ports, look)
         _tell(ports, order.company, _findings(look, writer))
     except Busy:
         raise
@@ -111,6 +119,17 @@ def _report(look: Look, writer: _Writer) -> CompanyReport:
     note = "; ".join(part for part in (look.plan.held and f"held: {look.plan.held}", *failures) if part)
     waiting = 1 if look.plan.held else 0
     return CompanyReport(look.company, outcome, note, _counted(planned), _counted(writer.done), waiting=waiting)
+
+
+def _forget(ports: Ports, look: Look) -> None:
+    """What is remembered of users goes as long after they are gone as the history of a company does."""
+    read = {(each.source, each.customer) for each in look.directories if each.accounts}
+    there = {account.user.id for each in look.directories for account in each.accounts}
+    rows = [row for row in ports.contact_rows.of(look.company).values() if (row.source, row.customer) in read]
+    days = ports.rules.load().retention.history_days
+    changed, forgotten = ageing(rows, there, business_date(ports.clock), days)
+    ports.contact_rows.put(look.company, changed)
+    ports.contact_rows.forget(look.company, forgotten)
 
 
 def _findings(look: Look, writer: _Writer) -> list[Finding]:
