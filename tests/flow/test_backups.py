@@ -16,9 +16,13 @@ from shared.state.rows import Row
 from shared.sync.backups import back_up
 from shared.sync.checkup import check_stored
 from shared.sync.lanes import start_run
+from shared.web.pages.setup import CHECKS
 from tests import builders as b
+from tests.fakes.app import app_for
+from tests.fakes.browser import Browser
 from tests.fakes.notices import NoticeHouse
 from tests.fakes.tables import InMemoryTables
+from tests.flow.test_console import ADMIN, PLATFORM
 
 
 class FakeBlobs:
@@ -177,3 +181,10 @@ def test_the_checkup_tells_of_a_store_that_is_not_backed_up_and_writes_nothing(h
     ]
     house.ports = replace(house.ports, backups=None)
     assert told() == []
+
+
+def test_the_first_steps_call_every_check_by_a_name_that_people_read(house):
+    page = Browser(app_for(house.ports, PLATFORM), ADMIN).get("/console/setup")
+    assert page.status_code == 200
+    assert "The last backup" in page.words
+    assert {check.name for check in check_stored(house.ports)} == set(CHECKS)

@@ -17,11 +17,12 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.RE
 
 _PATH = "/console/setup"
 #: What the checks of the night are called, by their names for `doctor`.
-_CHECKS = {
+CHECKS = {
     "rules": "Rules",
     "schedules": "Schedules",
     "last night": "The last night",
     "poison": "Messages that could not be worked on",
+    "last backup": "The last backup",
 }
 
 
@@ -48,4 +49,4 @@ def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any]
     shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
     paths = {place.path for place in request.app.state.places}
     admin = who.may(Role.ADMIN)
-    return render(request, "setup.html", tested=tested, paths=paths, admin=admin, check_names=_CHECKS, **shown)
+    return render(request, "setup.html", tested=tested, paths=paths, admin=admin, check_names=CHECKS, **shown)
