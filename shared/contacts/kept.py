@@ -88,6 +88,12 @@ def after(row: Kept, contact: int) -> Kept:
     )
 
 
+def otherwise(row: Kept, contact: Contact, rules: ContactRules) -> Kept:
+    """What is remembered of a contact that was made, but does not say all that was asked."""
+    made = replace(row, contact=contact.id, made=True)
+    return replace(made, wrote=_partly([contact], made, rules), begun=None)
+
+
 def resolve(
     kept: Mapping[str, Kept],
     contacts: Sequence[Contact],

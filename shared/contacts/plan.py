@@ -126,6 +126,12 @@ def _why_held(leaving: Sequence[Change], facts: ContactFacts) -> str:
     return ""
 
 
+def _coming(facts: ContactFacts) -> set[str]:
+    """The addresses of contacts that may just be being made."""
+    users = (account for directory in facts.directories for account in directory.accounts)
+    return {plain(Field.MAIL, account.mail) for account in users if account.user.id in facts.in_doubt}
+
+
 class _Planner:
     """Goes through the users of one company; a contact is one user's only."""
 
@@ -134,7 +140,7 @@ class _Planner:
         self.changes: list[Change] = []
         self.notes: list[Note] = []
         self._contacts = {contact.id: contact for contact in facts.contacts}
-        self._mails = {mail for contact in facts.contacts for mail in contact.mails}
+        self._mails = {mail for contact in facts.contacts for mail in contact.mails} | _coming(facts)
         self._taken = {row.contact for row in facts.kept.values() if row.contact in self._contacts}
 
     def look_at(self, directory: Directory) -> None:
@@ -159,7 +165,8 @@ class _Planner:
         if not is_contact(account, self.facts.rules):
             return False
         taken = self.facts.rules.users.among((account.user,))
-        return account.user.id in self.facts.kept if taken is None else bool(taken)
+        row = self.facts.kept.get(account.user.id)
+        return row is not None and row.contact is not None if taken is None else bool(taken)
 
     def _found_by_mail(self, account: Account) -> Contact | None:
         """The contact of a user of whom none is remembered, taken for nobody else from now on."""

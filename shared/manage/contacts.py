@@ -126,6 +126,7 @@ class ManageContacts:
                 system=SYSTEM,
                 request_id=self.last_request_id,
                 remedy="Look at the contact in ConnectWise Manage: something there keeps or changes these fields.",
+                answered=answered,
             )
         return answered
 

@@ -53,5 +53,9 @@ class ContactStore:
         row = self._tables.get(TABLE, str(company), _RELEASED)
         return "" if row is None else _RELEASE.decode(row.values).mark
 
+    def take_back_release(self, company: int) -> None:
+        """What is released is released once."""
+        self._tables.delete(TABLE, str(company), _RELEASED)
+
     def release(self, company: int, released: Released) -> None:
         self._tables.put(TABLE, str(company), _RELEASED, _RELEASE.encode(released))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shared.billing.contact_rules import ContactRules
 from shared.contacts.contacts import MAIL_KIND, PHONE_KIND, Contact, Field, Item, Said, type_of
-from shared.errors import Gone
+from shared.errors import Gone, NoEffect
 
 if TYPE_CHECKING:
     from tests.fakes.house import FakeManage
@@ -27,6 +27,8 @@ class FakeContacts:
         self._manage = manage
         self.rows: dict[int, Contact] = {}
         self.departments_ = ["Sales"]
+        #: Fields that this Manage does not take, although it says yes.
+        self.drops: frozenset[Field] = frozenset()
 
     @property
     def writes(self) -> int:
@@ -68,17 +70,25 @@ class FakeContacts:
         return self._manage._call("departments", lambda: list(self.departments_))
 
     def create(self, company: int, said: Said, rules: ContactRules) -> Contact:
-        return self._manage._write("make contact", lambda: self._filled(self.add(company), said, rules))
+        made = self._manage._write("make contact", lambda: self._filled(self.add(company), said, rules))
+        return self._like(made, said)
 
     def change(self, contact: Contact, said: Said, rules: ContactRules, *, inactive: bool) -> Contact:
         def changed() -> Contact:
             standing = replace(self.rows[contact.id], inactive=inactive)
             return self._filled(standing, said, rules)
 
-        return self._manage._write("change contact", changed)
+        return self._like(self._manage._write("change contact", changed), said)
+
+    def _like(self, answered: Contact, said: Said) -> Contact:
+        if self.drops & set(said):
+            raise NoEffect("the contact does not say what was asked", answered=answered)
+        return answered
 
     def _filled(self, contact: Contact, said: Said, rules: ContactRules) -> Contact:
         for name, value in said.items():
+            if name in self.drops:
+                continue
             if name in _PLAIN:
                 contact = replace(contact, **{_PLAIN[name]: value})
                 continue

@@ -8,19 +8,23 @@ import pytest
 
 from shared.billing.contact_rules import ContactMode, ContactRules, Existing, Left
 from shared.billing.counts import Holder
-from shared.billing.rules import Mode, Schedule
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, Schedule
+from shared.billing.users import Traits, Users
 from shared.contacts.accounts import Account, Accounts
+from shared.contacts.contacts import Field
 from shared.errors import NotPermitted, OutcomeUnknown, Refused
 from shared.state.company_state import MSP
 from shared.state.records import Outcome
 from shared.sync import night
 from shared.sync.company import Order, Synced
 from shared.sync.contacts.sync import sync_contacts
+from shared.sync.unfinished import ONLY_PLANNED
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
 from tests.flow.test_console import BILLER, PLATFORM, READER
+from tests.flow.test_unfinished_edits import die_when_decided, licence
 
 RULES = ContactRules(mode=ContactMode.AUTO, left=Left.DEACTIVATE)
 RUN = "2026-11-21-contacts"
@@ -185,6 +189,51 @@ def test_a_contact_that_changed_between_look_and_write_is_not_written(house):
     assert "was changed meanwhile" in report.note
 
 
+def test_a_person_who_deactivates_a_contact_between_look_and_write_is_not_overruled(house):
+    sync(house)
+    people(house, 1, replace(ROBIN, title="Owner"), KIM)
+    robin = next(one for one in house.contacts.rows.values() if one.first_name == "Robin")
+
+    def deactivate(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "contact"):
+            house.contacts.edit(robin.id, inactive=True)
+
+    house.manage.fault = deactivate
+    assert "was changed meanwhile" in sync(house).report.note
+    assert house.contacts.rows[robin.id].inactive
+
+
+def test_a_contact_that_manage_makes_otherwise_is_ours_and_is_made_once(house):
+    house.contacts.drops = frozenset({Field.MAIL, Field.TITLE})
+    people(house, 1, ROBIN)
+    assert "does not say what was asked" in sync(house).report.note
+    (row,) = house.ports.contact_rows.of(1).values()
+    assert (row.made, row.begun, set(row.wrote)) == (True, None, {"first name", "last name", "department"})
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    sync(house)
+    assert len(house.contacts.said(1)) == 1
+    house.contacts.drops = frozenset()
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    sync(house)
+    assert house.contacts.said(1) == [("Robin", "Vale", "Dentist", "Sales", "robin.vale@alder.example", "", "", False)]
+
+
+def test_a_contact_that_a_person_makes_after_manage_refused_ours_stays_the_persons(house):
+    def refuse(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "make contact"):
+            raise NotPermitted("answered 403", system="ConnectWise Manage")
+
+    house.manage.fault = refuse
+    people(house, 1, KIM)
+    sync(house)
+    house.manage.fault = lambda moment, method: None
+    house.contacts.add(1, first_name="Kim", last_name="Low", mail="kim.low@alder.example", phone="+1 555 0100")
+    sync(house)
+    people(house, 1, ROBIN)
+    sync(house)
+    assert [said[7] for said in house.contacts.said(1) if said[0] == "Kim"] == [False]
+
+
 # ---- what is not known
 
 
@@ -273,6 +322,28 @@ def test_a_worker_that_dies_before_any_outside_effect_leaves_what_an_undisturbed
         assert house.contacts.writes == writes
 
 
+def test_a_company_whose_tenant_is_linked_twice_by_department_keeps_the_users_of_both_links(house):
+    links = [
+        CompanyLink(b.SOURCE, "tenant-1", users=Users(only=Traits(departments=(name,)))) for name in ("Sales", "Labs")
+    ]
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.OBSERVE, tuple(links)))
+    people(house, 1, ROBIN, account("Sam Birch", department="Labs"))
+    sync(house)
+    assert sync(house).report.outcome is Outcome.UNCHANGED
+    people(house, 1, ROBIN)
+    assert sync(house).report.written == {"ended": 1}
+
+
+def test_while_a_change_of_the_rules_is_not_in_force_for_every_company_no_contact_is_written(house):
+    die_when_decided(house, [licence(1, do_not_bill=True), licence(2, do_not_bill=True)])
+    (sound,) = [row for row in house.tables.rows("CompanyState", "2") if row.row == "rules|"]
+    house.tables.put("CompanyState", "2", "rules|", {"schema": 99, "json": "{}"})
+    report = sync(house).report
+    assert (report.outcome, report.note, house.contacts.writes) == (Outcome.PLANNED, ONLY_PLANNED, 0)
+    house.tables.put("CompanyState", "2", "rules|", sound.values)
+    assert sync(house).report.written == {"created": 2}
+
+
 # ---- people
 
 
@@ -309,6 +380,18 @@ def test_mass_deactivation_waits_until_a_person_releases_exactly_that(house):
     assert "Contacts: 4 ended." in done.words
     assert findings(house) == []
     assert sum(said[7] for said in house.contacts.said(1)) == 4
+
+
+def test_what_was_released_once_is_held_again_when_it_comes_back(house):
+    crowd = [account(f"Person {number}") for number in range(10)]
+    for leaves in range(2):
+        people(house, 1, *crowd)
+        sync(house)
+        people(house, 1, *crowd[4:])
+        assert sync(house).report.outcome is Outcome.HELD
+        browser = client(house)
+        browser.post(f"{API}/release", json={"leaving": browser.get(API).json()["leaving"]})
+        assert sum(said[7] for said in house.contacts.said(1)) == 4, leaves
 
 
 def test_a_company_without_contacts_says_how_to_have_them(house):

@@ -140,7 +140,7 @@ def _house_with_a_run_begun() -> House:
 def test_whoever_finishes_an_edit_may_die_too_and_the_next_one_finishes_it():
     def unfinished() -> House:
         house = priced_house()
-        _die_when_decided(house, DEARER)
+        die_when_decided(house, DEARER)
         return house
 
     for house in every_death(unfinished, lambda house: finish_edit(house.ports)):
@@ -149,7 +149,7 @@ def test_whoever_finishes_an_edit_may_die_too_and_the_next_one_finishes_it():
         assert all(whole(house))
 
 
-def _die_when_decided(house: House, edits: Sequence[Edit]) -> None:
+def die_when_decided(house: House, edits: Sequence[Edit]) -> None:
     """The worker dies with the first row of a company: the edit is decided, and in force for nobody."""
 
     def fault(moment: str, operation: str, table: str) -> None:
@@ -274,7 +274,7 @@ def stuck_house() -> tuple[House, Row]:
     a_night(house)
     house.clock.pass_by(days=1)
     house.count(2, b.count(11, customer="tenant-2"))
-    _die_when_decided(house, [price("25"), licence(1, do_not_bill=None, price="12.50"), licence(3, price="26")])
+    die_when_decided(house, [price("25"), licence(1, do_not_bill=None, price="12.50"), licence(3, price="26")])
     (sound,) = [row for row in house.tables.rows("CompanyState", "3") if row.row == "rules|"]
     house.tables.put("CompanyState", "3", "rules|", {"schema": 99, "json": "{}"})
     return house, sound

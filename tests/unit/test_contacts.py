@@ -134,6 +134,18 @@ def test_the_mail_address_counts_before_a_former_one_and_an_active_contact_befor
     assert (change.kind, change.contact, change.after) == (Kind.ADOPT, 503, {})
 
 
+def test_while_a_contact_may_just_be_being_made_none_is_made_with_its_address():
+    twins = [account("robin"), replace(account("kim"), mail="ROBIN@alder.example")]
+    assert kinds(plan(twins, in_doubt=frozenset({"id-robin"}))) == []
+
+
+def test_a_user_whose_groups_are_not_told_is_not_made_a_contact_because_it_was_tried_once():
+    unknown = replace(account(), user=replace(account().user, groups=(), groups_told=()))
+    board = replace(RULES, users=Users(only=Traits(groups=("Board",))))
+    tried = Kept("id-robin", "microsoft365", "tenant-1")
+    assert kinds(plan([unknown], rows=[tried], rules=board)) == []
+
+
 def test_a_contact_is_one_user_s_only_and_an_address_is_never_there_twice():
     twins = [account("robin"), replace(account("kim"), mail="robin@alder.example")]
     found = plan(twins)

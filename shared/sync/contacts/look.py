@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from shared.billing.contact_rules import ContactMode, ContactRules
+from shared.contacts.accounts import Account
 from shared.contacts.kept import Kept, Resolved, resolve
 from shared.contacts.plan import ContactFacts, ContactPlan, Directory, plan_contacts
 from shared.errors import Gone
@@ -20,7 +21,7 @@ class Look:
     """One company. `kept` is what is remembered once what became of begun writes is known (`resolved`).
 
     `directories` are the customers whose users were read, `unread` those whose could not be: nothing is done about
-    these.
+    these. `released` is the mark of the deactivations that a person released last.
     """
 
     company: int
@@ -32,6 +33,7 @@ class Look:
     directories: tuple[Directory, ...] = ()
     resolved: Resolved = field(default_factory=Resolved)
     unread: tuple[Told, ...] = ()
+    released: str = ""
 
 
 def look_at(ports: Ports, company: int) -> Look:
@@ -51,8 +53,9 @@ def look_at(ports: Ports, company: int) -> Look:
     resolved = resolve(stored, contacts, rules, lambda begun: _settles_in(ports, begun))
     kept = {**stored, **{row.account: row for row in resolved.rows}}
     told = _told(ports, row, rules)
-    directories = tuple(Directory(one.source, one.customer, one.accounts.rows) for one in told if one.error is None)
+    directories = _directories(told)
     has_departments = any(account.user.department for each in directories for account in each.accounts)
+    released = ports.contact_rows.released(company)
     facts = ContactFacts(
         company,
         rules,
@@ -61,15 +64,26 @@ def look_at(ports: Ports, company: int) -> Look:
         kept,
         ports.contacts.departments() if has_departments else (),
         resolved.in_doubt,
-        ports.contact_rows.released(company),
+        released,
     )
     unread = tuple(one for one in told if one.error is not None)
-    return Look(company, row.name, mode, rules, plan_contacts(facts), kept, directories, resolved, unread)
+    return Look(company, row.name, mode, rules, plan_contacts(facts), kept, directories, resolved, unread, released)
 
 
 def _told(ports: Ports, row: CompanyRow, rules: ContactRules) -> list[Told]:
     links = links_of(ports, row)
     return [told_of(ports, row, link, groups=rules.users.groups, sign_ins=False) for link in links]
+
+
+def _directories(told: Sequence[Told]) -> tuple[Directory, ...]:
+    """The customers that were read, each once, however many links lead to it: who is not in one may be in the other."""
+    unread = {(one.source, one.customer) for one in told if one.error is not None}
+    users: dict[tuple[str, str], dict[str, Account]] = {}
+    for one in told:
+        if (one.source, one.customer) not in unread:
+            found = users.setdefault((one.source, one.customer), {})
+            found.update({account.user.id: account for account in one.accounts.rows})
+    return tuple(Directory(*customer, tuple(found.values())) for customer, found in users.items())
 
 
 def _settles_in(ports: Ports, begun: datetime) -> float:

@@ -14,9 +14,9 @@ from shared.billing.findings import Finding, FindingKind
 from shared.calls import counting
 from shared.clock import business_date
 from shared.contacts.contacts import Contact, digests, same
-from shared.contacts.kept import Kept, Kind, Written, after, ageing
+from shared.contacts.kept import Kept, Kind, Written, after, ageing, otherwise
 from shared.contacts.plan import Change
-from shared.errors import Busy, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.errors import Busy, NoEffect, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.sources.protocol import AccountSource
 from shared.state.companies import Lease
 from shared.state.company_state import AddHistory
@@ -26,6 +26,7 @@ from shared.sync.contacts.look import Look, look_at
 from shared.sync.msp import settle
 from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
+from shared.sync.unfinished import ONLY_PLANNED, InForce, finish_edit
 
 log = logging.getLogger(__name__)
 
@@ -60,9 +61,12 @@ def close_unwanted(ports: Ports, wanted: Collection[int]) -> None:
 def sync_contacts(ports: Ports, order: Order) -> Synced:
     """One company under its lease, like `sync_company`: what goes wrong with it is its outcome.
 
+    While an edit of the rules is in force for part of the companies only, nothing is written.
+
     Raises `Busy` when another worker holds the company, `Gone` when it is not known, and what the store raises.
     """
     started = time.monotonic()
+    in_force = finish_edit(ports)
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
     try:
@@ -70,7 +74,7 @@ def sync_contacts(ports: Ports, order: Order) -> Synced:
             synced = Synced(never_ended(order.company))
         else:
             with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
-                synced = _under_lease(ports, order, lease)
+                synced = _under_lease(ports, order, lease, in_force)
             synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
     finally:
         ports.companies.release(lease, outcome=None, run=None, now=ports.clock.now())
@@ -79,7 +83,7 @@ def sync_contacts(ports: Ports, order: Order) -> Synced:
     return replace(synced, report=report)
 
 
-def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
+def _under_lease(ports: Ports, order: Order, lease: Lease, in_force: InForce) -> Synced:
     try:
         look = look_at(ports, order.company)
         if look.mode is ContactMode.NONE:
@@ -87,8 +91,10 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
             return Synced(CompanyReport(order.company, Outcome.SKIPPED, "the rules have no contacts kept here"))
         ports.contact_rows.put(order.company, look.resolved.rows)
         writer = _Writer(ports, order.company, lease, look)
-        if look.mode is ContactMode.AUTO:
+        if look.mode is ContactMode.AUTO and not in_force.left:
             writer.write_all()
+        if look.released and not _waits(look, writer):
+            ports.contact_rows.take_back_release(order.company)
         _record(ports, order, writer.done)
         _forget(ports, look)
         _tell(ports, order.company, _findings(look, writer))
@@ -103,7 +109,15 @@ def _under_lease(ports: Ports, order: Order, lease: Lease) -> Synced:
         _tell(ports, order.company, [_failed(order.company, lease.company.name, [str(error)], error.remedy)])
         return Synced(CompanyReport(order.company, Outcome.FAILED, str(error)))
     waits = [seconds for seconds in (ceil(look.resolved.wait), writer.again_in) if seconds]
-    return Synced(_report(look, writer), again_in=max(waits, default=None))
+    report = _report(look, writer)
+    if in_force.left:
+        report = replace(report, note="; ".join(part for part in (report.note, ONLY_PLANNED) if part))
+    return Synced(report, again_in=max(waits, default=None))
+
+
+def _waits(look: Look, writer: _Writer) -> bool:
+    """Whether what a person released is still to be carried out."""
+    return look.released == look.plan.leaving and len(writer.done) < len(look.plan.changes)
 
 
 def _report(look: Look, writer: _Writer) -> CompanyReport:
@@ -222,7 +236,7 @@ class _Writer:
                 self._failed(change, error)
 
     def _write(self, change: Change) -> None:
-        """What fails stays begun: the next look sees what of it has happened."""
+        """What fails stays begun: the next look sees what of it has happened. What was not made is not looked for."""
         wrote = digests(change.account, change.after)
         row = replace(self._row(change), begun=Written(change.kind, self.ports.clock.now(), wrote))
         if change.kind is Kind.ADOPT and not change.after:
@@ -230,9 +244,23 @@ class _Writer:
             self.ports.contact_rows.put(self.company, [after(row, change.contact)])
         else:
             self.ports.contact_rows.put(self.company, [row])
-            contact = self._send(change)
+            contact = self._sent(change, row)
             self.ports.contact_rows.put(self.company, [after(row, contact.id)])
         self.done.append(change)
+
+    def _sent(self, change: Change, row: Kept) -> Contact:
+        """The contact as it stands then. A contact that is made later, and not by this, is a person's."""
+        try:
+            return self._send(change)
+        except OutcomeUnknown:
+            raise
+        except TrueUpError as error:
+            made = error.answered if isinstance(error, NoEffect) else None
+            if change.kind is Kind.CREATE and isinstance(made, Contact):
+                self.ports.contact_rows.put(self.company, [otherwise(row, made, self.look.rules)])
+            elif change.kind is Kind.CREATE:
+                self.ports.contact_rows.put(self.company, [replace(row, begun=None)])
+            raise
 
     def _row(self, change: Change) -> Kept:
         standing = self.look.kept.get(change.account)
@@ -247,6 +275,7 @@ class _Writer:
         standing = desk.contact(change.contact)
         says = standing.says(rules)
         as_planned = all(same(name, says.get(name, ""), value) for name, value in change.before.items())
+        as_planned &= standing.inactive is (change.kind is Kind.REACTIVATE)
         if standing.company != self.company or not as_planned:
             raise Refused(
                 f"contact {change.contact} was changed meanwhile",
