@@ -1,7 +1,8 @@
 """A copy of everything that is stored, as lines of compressed JSON, and an empty store filled from one.
 
 Each partition is copied as it was at one moment, which is what belongs together: a company with all that is known of
-it. A copy as a whole is not of one moment; taken while nothing is worked on, it is.
+it. A copy as a whole is not of one moment; taken while nothing is worked on, it is. What an edit of the rules changes
+lies in several partitions, so that a copy during which the rules are edited is none.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from shared.errors import Incomplete, Refused
 from shared.state.rows import Changed, InsertRow, Row, in_transactions
+from shared.state.rules import RulesStore
 from shared.state.tables import TableAccess
 
 _FORMAT = "trueup-copy-1"
@@ -38,7 +40,8 @@ class WholeStore(TableAccess, Protocol):
 class Copy:
     """The copy of a store, piece by piece while it is read: memory holds one partition at most.
 
-    `rows` is their number once all pieces were taken. Raises `Changed` where a partition does not hold still.
+    `rows` is their number once all pieces were taken. Raises `Changed` where a partition or the rules do not hold
+    still.
     """
 
     def __init__(self, store: WholeStore) -> None:
@@ -55,11 +58,19 @@ class Copy:
         yield packed.flush()
 
     def _lines(self) -> Iterator[object]:
+        rules = RulesStore(self._store)
+        before = rules.head()
         for table in self._store.tables():
             for rows in _partitions(self._store, table):
                 for row in rows:
                     yield [table, row.partition, row.row, _shown(row)]
                 self.rows += len(rows)
+        if rules.head() != before:
+            raise Changed(
+                "the rules were changed while they were copied: the copy would hold half of an edit",
+                system="storage",
+                remedy="Copy again.",
+            )
         yield {"format": _FORMAT, "rows": self.rows}
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.findings import FindingKind
 from shared.billing.rules import LicenceLink
-from shared.errors import Refused, Retryable
+from shared.errors import Incomplete, Refused, Retryable
 from shared.rules.editing import Edit, Section
 from shared.state.company_state import MSP
+from shared.state.copies import restore_copy, write_copy
 from shared.state.records import Outcome
-from shared.state.rows import Row
+from shared.state.rows import Changed, Row
 from shared.sync import approvals, rule_history, rulebook, undo
 from shared.sync.approvals import Person
 from shared.sync.night import nightly
@@ -23,6 +24,7 @@ from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House, Killed
+from tests.fakes.tables import InMemoryTables
 from tests.flow.test_console import ADMIN, PLATFORM
 
 PAT = Person("pat@birchline.example", "203.0.113.7")
@@ -265,6 +267,54 @@ def test_what_was_stored_by_an_edit_overtaken_before_it_was_decided_is_in_force_
     a_night(house)
     assert billed(house) == {1: [], 2: [(Decimal(10), Decimal(30))], 3: [(Decimal(4), Decimal(30))]}
     assert not [row for row in house.tables.rows("Rules", "rules") if row.row.startswith("edit|")]
+
+
+class CopiedTables(InMemoryTables):
+    """A store that can be copied. `meanwhile` happens once, when the copy comes to the rules."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def tables(self) -> list[str]:
+        return sorted({table for table, _ in self._partitions})
+
+    def pages(self, table: str) -> Iterator[list[Row]]:
+        if table == "Rules" and self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            happens()
+        for each, partition in sorted(self._partitions):
+            if each == table:
+                yield self.rows(table, partition)
+
+
+def copied_house() -> House:
+    house = priced_house()
+    store = CopiedTables()
+    store._partitions = house.tables._partitions
+    return on_store(house, store)
+
+
+def on_store(house: House, store: CopiedTables) -> House:
+    house.tables = store
+    house.ports = house._new_process(house.ports.limits)
+    return house
+
+
+def test_a_copy_during_which_the_rules_are_edited_is_not_whole_and_is_never_restored(tmp_path):
+    house, file = copied_house(), tmp_path / "copy.jsonl.gz"
+    house.tables.meanwhile = lambda: edit_rules(house.ports, DEARER, PAT)
+    with pytest.raises(Changed, match="the rules were changed"):
+        write_copy(house.tables, file)
+    with pytest.raises(Incomplete, match="not a whole copy"):
+        restore_copy(CopiedTables(), file)
+
+
+def test_an_edit_that_is_unfinished_in_a_copy_is_finished_after_it_is_restored(tmp_path):
+    house, restored, file = copied_house(), CopiedTables(), tmp_path / "copy.jsonl.gz"
+    die_when_decided(house, DEARER)
+    write_copy(house.tables, file)
+    restore_copy(restored, file)
+    a_night(on_store(house, restored))
+    assert (in_force(house), billed(house)) == (NEW_RULES, NEW)
 
 
 def stuck_house() -> tuple[House, Row]:
