@@ -92,11 +92,12 @@ def _not_told(item: BillItem, rule: QuantityRule) -> str:
 
 def dated_by_vendor(item: BillItem, profile: BillingProfile) -> tuple[tuple[date, Decimal], ...]:
     """The vendor's own days of change and the quantity to bill from each on; none for a fixed quantity, nor where the
-    profile charges changes from the day of the count on.
+    profile charges changes from the day of the count on. What came before the item is billed comes on its first day.
     """
     if profile.proration.dated is Dated.COUNT or (item.licence is not None and item.licence.quantity is not None):
         return ()
-    return dated_quantities(item.counts, profile.quantity)
+    start = item.not_before or date.min
+    return tuple({max(day, start): then for day, then in dated_quantities(item.counts, profile.quantity)}.items())
 
 
 def unassigned(item: BillItem) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from shared.billing.calendar import Period
 
@@ -110,7 +111,12 @@ class SeatRecord:
         return replace(self, days=(*kept, SeatDay(day, quantity, first_uninvoiced)), seen=day, periods=periods)
 
     def back_to(self, day: date) -> SeatRecord:
-        """The record after the readings of a day: what has been carried on since was no reading."""
+        """The record after the readings of a day, or the newest change since: what was carried on was no reading.
+
+        A change since then was one of the rules, which may have been charged.
+        """
+        changed = [later.day for before, later in pairwise(self.days) if later.quantity != before.quantity]
+        day = max([day, *changed])
         known = tuple(entry for entry in self.days if entry.day <= day)
         return replace(self, days=known, seen=day) if known else self
 

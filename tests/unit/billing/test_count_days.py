@@ -21,6 +21,7 @@ from shared.billing.rules import (
     CompanyLink,
     CountedOn,
     Dated,
+    Decrease,
     LicenceLink,
     Mode,
     PriceKind,
@@ -388,3 +389,28 @@ def counted_at_tiers(bands: PriceRule) -> Company:
 
 def test_the_calendar_of_these_examples_is_the_one_that_is_meant() -> None:
     assert calendar_of(b.agreement(), b.TODAY).first_uninvoiced.start == date(2026, 12, 1)
+
+
+def test_seats_that_a_person_named_between_the_days_are_not_charged_again_on_the_next_day() -> None:
+    company = counted_at_five(proration=Proration(decrease=Decrease.CREDIT))
+    company.next_invoice = date(2026, 12, 15)
+    company.night(date(2026, 12, 1), b.count(5))
+    named = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, profile="premium", quantity=D(9)),))
+    plan = company.night(date(2026, 12, 5), b.count(5), company=named)
+    assert plan.changes[0].one_off == D("83.88")  # four more, 26 of December's 31 days
+
+    plan = company.night(date(2026, 12, 14), b.count(5), company=named)
+    assert (plan.groups, plan.findings) == ((), ())
+
+
+def test_seats_from_before_the_day_on_which_billing_starts_are_charged_from_that_day() -> None:
+    later = LicenceLink(b.SOURCE, b.PREMIUM, profile="premium", do_not_bill_until=date(2026, 11, 20))
+    company = Company(next_invoice=date(2026, 11, 1))
+    values = {"company": b.company(licences=(later,))}
+    company.night(date(2026, 10, 31), **values)
+    company.next_invoice = date(2026, 12, 1)
+    company.night(date(2026, 11, 12), told_by_vendor(7, (4, 7)), **values)
+    plan = company.night(EVE, told_by_vendor(7, (4, 7)), **values)
+
+    # Seven since the 20th: 10 of 30 days × 25.00 = 8.33 each.
+    assert [change.one_off for change in plan.changes] == [D("58.31"), D(0)]
