@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 _SYSTEM = "ConnectWise Manage"
 #: So often another change of the rules may come between when the history is written.
 _TRIES = 5
+#: So many of the last changes of the rules may tell already that a product was created.
+_RECENT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,10 @@ def create_product(ports: Ports, new: NewProduct, person: Person) -> Created:
     """Creates the product, once, and notes in the history of the rules who did.
 
     Raises `Refused` where the catalog has its identifier already, where what it is filed under is not there, and while
-    nobody knows what became of an earlier attempt; `OutcomeUnknown` where this one ends so; and what Manage raises.
+    nobody knows what became of an earlier attempt or a change of the rules is in force for part of the companies;
+    `OutcomeUnknown` where this one ends so; and what Manage raises.
     """
+    finish_edit(ports).checked()  # else it could not be told who had it created
     standing = ports.directory.product_asked(new.identifier)
     found = ports.manage.products_named(new.identifier)
     if found and standing is not None:
@@ -159,9 +163,14 @@ def _filed(found: CatalogChoices, new: NewProduct) -> Json:
 
 
 def _record(ports: Ports, asked: ProductAsked, made: Product) -> None:
-    """Notes who had it created, and only then forgets that it was asked for."""
+    """Notes who had it created, unless a worker did that died then, and only then forgets that it was asked for."""
     what = f"product {made.identifier} was created in ConnectWise Manage as {made.id}: {asked.what}"
-    person = Person(asked.signed.by, asked.signed.origin)
+    if not any(what in entry.what for entry in ports.rules.history(_RECENT)):
+        _note(ports, what, Person(asked.signed.by, asked.signed.origin))
+    ports.directory.forget_product(asked.identifier)
+
+
+def _note(ports: Ports, what: str, person: Person) -> None:
     for left in reversed(range(_TRIES)):
         head, rows = finish_edit(ports).checked(), ports.companies.all()
         try:
@@ -170,7 +179,6 @@ def _record(ports: Ports, asked: ProductAsked, made: Product) -> None:
         except Changed:
             if not left:
                 raise
-    ports.directory.forget_product(asked.identifier)
 
 
 def _told(new: NewProduct) -> str:

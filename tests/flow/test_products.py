@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.vendors import Offer, OfferKind, PriceStep
-from shared.errors import NoEffect, NotPermitted, OutcomeUnknown
+from shared.catalog import NewProduct
+from shared.errors import NoEffect, NotPermitted, OutcomeUnknown, Refused
 from shared.sync import night
+from shared.sync.approvals import Person
+from shared.sync.catalog import create_product
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_access import PROFILE
 from tests.flow.test_console import ADMIN, PLATFORM
+from tests.flow.test_unfinished_edits import die_when_decided, every_death, licence
 from tests.flow.test_vendor_costs import FakeVendor
 
 D = Decimal
@@ -37,6 +42,8 @@ TYPED = {
     "source": b.SOURCE,
     "sku": SKU,
 }
+PAT = Person("pat@birchline.example")
+PRODUCT = NewProduct("BAK-5", "Backup 5 TB", "Backup, 5 TB", 1, 1, 1, "NonInventory", D("49"), D("31.5"), False)
 ASKED = {name: value for name, value in TYPED.items() if name not in ("source", "sku")}
 
 
@@ -199,6 +206,36 @@ def test_two_people_at_once_create_it_once(house: House, browser: Browser) -> No
     assert second[0].status_code == 400
     assert "nobody knows yet what became of BAK-5" in second[0].json()["error"]
     assert created(house) == 1
+
+
+def test_wherever_a_worker_dies_the_product_is_created_once_and_told_once() -> None:
+    def begun() -> House:
+        house = House()
+        house.rules(b.rules())
+        return house
+
+    def create(house: House) -> object:
+        return create_product(house.ports, PRODUCT, PAT)
+
+    for house in every_death(begun, create):
+        died = house.fate.log[-1]
+        for _ in range(3):
+            with suppress(Refused):
+                create(house)
+            house.clock.pass_by(seconds=house.ports.limits.settling)
+        assert (created(house), len(history(house)), "BAK-5" in house.manage.catalog) == (1, 1, True), died
+        assert house.ports.directory.product_asked("BAK-5") is None, died
+
+
+def test_while_a_change_of_the_rules_is_not_in_force_for_every_company_no_product_is_created(house: House) -> None:
+    die_when_decided(house, [licence(1, do_not_bill=True)])
+    (sound,) = [row for row in house.tables.rows("CompanyState", "1") if row.row == "rules|"]
+    house.tables.put("CompanyState", "1", "rules|", {"schema": 99, "json": "{}"})
+    with pytest.raises(Refused, match="not in force for every company"):
+        create_product(house.ports, PRODUCT, PAT)
+    assert created(house) == 0
+    house.tables.put("CompanyState", "1", "rules|", sound.values)
+    assert not create_product(house.ports, PRODUCT, PAT).earlier
 
 
 def test_what_does_not_fit_is_told_at_its_field_and_everything_typed_stays(house: House, browser: Browser) -> None:
