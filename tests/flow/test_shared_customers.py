@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from shared.billing.counts import Holder
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
+from shared.errors import Gone, Incomplete
 from shared.state.records import Outcome
 from shared.sync import rulebook
+from shared.sync.desk.users import users
 from tests import builders as b
 from tests.fakes.house import House
 
@@ -47,6 +51,32 @@ def test_two_companies_of_one_tenant_are_billed_for_everybody_once() -> None:
     billed = {line.agreement_id: line.quantity for line in house.manage.lines.values()}
     assert billed == {1001: Decimal(2), 1002: Decimal(3)}
     assert house.sync(1).report.outcome is Outcome.UNCHANGED
+
+
+def test_who_holds_a_licence_is_told_of_each_companys_own_users_only() -> None:
+    house = shared_house()
+
+    told = [users(house.ports, company, b.SOURCE, "mill-road", b.PREMIUM)["users"] for company in (1, 2)]
+    assert [[user["name"] for user in each] for each in told] == [["User 0", "User 1"], ["User 2", "User 3", "User 4"]]
+
+
+def test_a_company_that_a_tenant_was_taken_from_is_told_of_nobody_there() -> None:
+    house = shared_house()
+    moved = RULES.replace("users: {only: {domains: [joinery.example]}}", "removed: true")
+    rulebook.import_rules(house.ports, moved)
+
+    with pytest.raises(Gone):
+        users(house.ports, 1, b.SOURCE, "mill-road", b.PREMIUM)
+
+
+def test_whose_users_cannot_be_told_apart_are_told_to_nobody() -> None:
+    house = shared_house()
+    (count,) = house.source.counts["mill-road"]
+    unknown = [replace(holder, domain=None) for holder in count.holders or ()]
+    house.source.counts["mill-road"] = (replace(count, holders=tuple(unknown)),)
+
+    with pytest.raises(Incomplete):
+        users(house.ports, 1, b.SOURCE, "mill-road", b.PREMIUM)
 
 
 def test_an_import_that_stopped_half_way_bills_nobody_twice() -> None:
