@@ -114,6 +114,7 @@ def test_a_tenant_that_cannot_be_read_has_the_first_line_of_the_file_and_a_warni
 def test_a_page_shows_the_users_and_leads_to_the_files(house):
     page = client(house).get("/console/companies/1/accounts")
     assert "Robin Vale robin.vale@alder.example Exchange Online (Plan 1); Visio" in page.words
+    assert "20 Nov 2026 17 Feb 2021" in page.words
     assert f'href="{API}/companies/1/accounts/users.xlsx"' in page.text
 
 
@@ -133,6 +134,13 @@ def test_what_has_no_room_in_a_file_is_told_and_comes_in_the_next(house, monkeyp
         seen |= {str(one["company"]) for one in found["customers"]}
         after = found["next"]
     assert seen == {str(company) for company in range(1, 21)} - {"3"}
+
+
+def test_a_form_that_names_no_company_to_begin_after_begins_with_the_first(house):
+    answer = client(house).get(f"{API}/accounts/users.csv?after=")
+    assert {row["company id"] for row in rows_of(answer.content)} == {"1", "2"}
+    assert client(house).get("/console/users?after=").status_code == 200
+    assert client(house).get(f"{API}/accounts?after=-1").status_code == 422
 
 
 def test_when_the_time_is_up_no_further_company_is_begun(house):

@@ -223,7 +223,7 @@ def test_a_company_that_trueup_writes_for_casts_no_shadow(house):
     assert browser(house).get("/console/api/shadow").json()["rows"] == []
 
 
-@pytest.mark.parametrize("month", ["yesterday", "2026-13", "0000-01"])
+@pytest.mark.parametrize("month", ["yesterday", "2026-13", "0000-01", "0001-01"])
 def test_what_is_no_month_is_refused(house, month):
     assert browser(house).get(f"/console/api/shadow?month={month}").status_code in (400, 422)
 

@@ -12,6 +12,9 @@ from shared.state.balances import CompanyBalance
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 
+#: No report reaches so far back, and years of less than four digits are typed by mistake.
+_FIRST = date(2000, 1, 1)
+
 
 def this_month(ports: Ports) -> date:
     """Its first day."""
@@ -27,9 +30,12 @@ def named_month(ports: Ports, text: str) -> date:
     if not text:
         return this_month(ports)
     try:
-        return date.fromisoformat(f"{text}-01")
+        month = date.fromisoformat(f"{text}-01")
     except ValueError:
-        raise Refused(f"{text[:20]!r} is no month", remedy="Name the month as in 2026-11.") from None
+        month = date.min
+    if month < _FIRST:
+        raise Refused(f"{text[:20]!r} is no month of a report", remedy="Name the month as in 2026-11.")
+    return month
 
 
 def standing(ports: Ports) -> list[tuple[CompanyRow, CompanyBalance]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BeforeValidator
 
 from shared.sync.desk import accounts
 from shared.web.api.companies import InPath
@@ -17,7 +18,9 @@ XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {}, XLSX_TYPE: {}}, "description": "a table as CSV, or a workbook"}
 }
-After = Annotated[int, Query(ge=0, lt=10**10, description="only companies with a higher id")]
+#: A form sends an empty text where nothing was typed.
+_OR_ZERO = BeforeValidator(lambda value: value or 0)
+After = Annotated[int, _OR_ZERO, Query(ge=0, lt=10**10, description="only companies with a higher id")]
 Kind = Literal["csv", "xlsx"]
 
 
