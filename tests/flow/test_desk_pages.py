@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 
@@ -14,6 +15,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.rules import LicenceLink, Mode
 from shared.state.records import Outcome
 from shared.state.run_rows import Stage
+from shared.sync import history
 from shared.web.pages import words
 from tests import builders as b
 from tests.fakes.app import app_for
@@ -302,3 +304,13 @@ def test_the_history_of_a_company_is_downloaded_from_its_pages(house):
     answer = browser.get(table)
     assert answer.headers["content-disposition"] == 'attachment; filename="history-1.csv"'
     assert "pat@birchline.example" in answer.text
+
+
+def test_a_history_too_long_for_one_table_goes_on_where_its_last_line_says(house, monkeypatch):
+    monkeypatch.setattr(history, "TABLE_ENTRIES", 1)
+    browser, table = visitor(house), "/console/api/companies/1/history.csv"
+    sent(browser, f"{ONE}/decide", groups=hashes(house, 1), verdict="approve")
+    _, first, last = browser.get(table).text.splitlines()
+    assert last.startswith("The history goes on")
+    _, second, *_ = browser.get(f"{table}?before={quote(last.rpartition('=')[2], safe='')}").text.splitlines()
+    assert second not in (first, last)

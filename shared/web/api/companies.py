@@ -25,6 +25,7 @@ acts = [Depends(our_own)]
 #: Manage's record ids have at most ten digits.
 InPath = Annotated[int, Path(alias="company", gt=0, lt=10**10)]
 Text = Annotated[str, Query(max_length=200)]
+Before = Annotated[str | None, Query(max_length=400, description="a place that an earlier answer named")]
 #: A form sends an empty text for what was not chosen.
 _OR_EMPTY = BeforeValidator(lambda value: value or None)
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -85,9 +86,12 @@ def one_company(ports: House, number: InPath) -> dict[str, Any]:
 
 
 @router.get("/companies/{company}/history.csv", response_class=Response, responses=CSV)
-def history_table(ports: House, number: InPath) -> Response:
-    """Everything that was done to the company and decided about it, newest first, as CSV."""
-    return csv(f"history-{number}.csv", history.table(ports, number, None).text)
+def history_table(ports: House, number: InPath, before: Before = None) -> Response:
+    """Everything that was done to the company and decided about it, newest first, as CSV.
+
+    A table that is full ends with a line that names the `before` of the next.
+    """
+    return csv(f"history-{number}.csv", history.table(ports, number, before).text)
 
 
 @router.get("/companies/{company}/users")
