@@ -19,7 +19,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, CountDay, as_told
 from shared.billing.observations import measured
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import BillingProfile
+from shared.billing.rules import BillingProfile, Mode
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import spoken
 
@@ -46,7 +46,7 @@ def on_count_days(
     looked = [_looked_at(item, situation, last.get(item.whole_id)) for item in items]
     # Parts are remembered together: where one is not known, all are counted again.
     unsure = {item.whole_id for item, tonight in looked if tonight is None}
-    counted = {whole: last[whole] for whole in {item.whole_id for item in items if item.before_invoice} & last.keys()}
+    counted = _carried(items, situation, last)
     told: dict[str, dict[Count, None]] = {}
     for item, tonight in looked:
         if tonight is not None and item.whole_id not in unsure:
@@ -55,6 +55,19 @@ def on_count_days(
             all_zero = bool(set(emptied).intersection(item.sources))
             counted[item.whole_id] = replace(tonight, counts=tuple(together), all_zero=all_zero)
     return Dealt([item for item, _ in looked], counted)
+
+
+def _carried(items: Sequence[BillItem], situation: Situation, last: Mapping[str, Counted]) -> dict[str, Counted]:
+    """What was counted last, and what there was since while the company is only observed."""
+    carried = {item.whole_id: last[item.whole_id] for item in items if item.before_invoice and item.whole_id in last}
+    if situation.company.mode is not Mode.OBSERVE:
+        return carried
+    unknown = {item.whole_id for item in items if item.unknown is not None}
+    some = {item.whole_id for item in items if not all(count.is_nothing for count in item.told)}
+    return {
+        whole: then if whole in unknown else replace(then, observed_some=whole in some)
+        for whole, then in carried.items()
+    }
 
 
 def _looked_at(item: BillItem, situation: Situation, last: Counted | None) -> tuple[BillItem, Counted | None]:
@@ -97,7 +110,7 @@ def _counted_tonight(
         return item, None
     if last is not None:
         then = quantity_of(as_told(item, last.counts).counts, profile.quantity)
-        item = replace(item, count_day=CountDay(since=last.day, was_none=then == 0))
+        item = replace(item, count_day=CountDay(since=last.day, was_none=then == 0 and not last.observed_some))
     return item, Counted(situation.as_of, agreement.id, _first_uninvoiced(agreement, situation))
 
 

@@ -171,7 +171,8 @@ class Counted:
     """What a bill item was counted as on its last count day, as its sources told it; all parts of a split item.
 
     `first_uninvoiced` began the first period of `agreement` that was not invoiced on that day, None where that could
-    not be read. `all_zero`: every count of a source of it was zero.
+    not be read. `all_zero`: every count of a source of it was zero. `observed_some`: there was some on the last night
+    since then on which the company was only observed.
     """
 
     day: date
@@ -179,6 +180,7 @@ class Counted:
     first_uninvoiced: date | None
     counts: tuple[Count, ...] = ()
     all_zero: bool = False
+    observed_some: bool = False
 
 
 class FailureKind(StrEnum):

@@ -21,7 +21,8 @@ class CountDay:
     """What a bill item that is counted on certain days means tonight.
 
     `waits` says why nothing was counted yet that could be billed. Of a count that is taken tonight `since` is the day
-    of the one before, and `was_none` whether there was nothing to bill then; None where there was no day before.
+    of the one before, and `was_none` whether there was nothing to bill then, nor while the company was only observed
+    since; None where there was no day before.
     `all_zero`: on the day by which it is billed every count of its source was zero.
     """
 

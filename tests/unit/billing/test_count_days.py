@@ -414,3 +414,20 @@ def test_seats_from_before_the_day_on_which_billing_starts_are_charged_from_that
 
     # Seven since the 20th: 10 of 30 days × 25.00 = 8.33 each.
     assert [change.one_off for change in plan.changes] == [D("58.31"), D(0)]
+
+
+@pytest.mark.parametrize(("mode", "charged"), [(Mode.OBSERVE, D(0)), (Mode.AUTO, D("43.34"))])
+def test_what_came_while_the_company_was_only_observed_is_not_charged_for_the_time_before(
+    mode: Mode, charged: Decimal
+) -> None:
+    company = Company(next_invoice=date(2026, 11, 1))
+    earlier, other = b.company(mode=mode), b.count(3, sku="other", free=True)
+    company.night(date(2026, 10, 31), other, company=earlier)
+    company.next_invoice = date(2026, 12, 1)
+    company.night(date(2026, 11, 19), told_by_vendor(2, (4, 2)), other, company=earlier)
+    company.night(date(2026, 11, 20), b.failure(), company=earlier)
+    company.night(date(2026, 11, 21), told_by_vendor(2, (4, 2)), other)
+    plan = company.night(EVE, told_by_vendor(2, (4, 2)), other)
+
+    assert sum(change.one_off for change in plan.changes) == charged  # two since the 4th: 26 of 30 days
+    assert company.stands == D(2)
