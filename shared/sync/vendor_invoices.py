@@ -114,7 +114,8 @@ def _seen(ports: Ports, source: str, invoice: VendorInvoice, day: date) -> SeenI
     standing = ports.vendor_invoices.newest(source)
     if standing is not None and standing.invoice.id != _NONE_YET and invoice.day <= standing.invoice.day:
         return standing if standing.invoice.id == invoice.id else SeenInvoice(invoice, None)
-    is_new = standing is not None or invoice.day >= day - LATE
+    # Where it told of none before, one of an earlier day was there already, and only now may be seen.
+    is_new = invoice.day >= (day - LATE if standing is None else min(standing.invoice.day, day - LATE))
     seen = SeenInvoice(invoice, day if is_new else None)
     ports.vendor_invoices.see(source, seen)
     return seen

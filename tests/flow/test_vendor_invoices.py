@@ -228,3 +228,15 @@ def test_nobody_waits_for_invoices_that_no_profile_bills_by_any_more(house: Hous
     house.rules(b.rules())
     run_night(house)
     assert told(house) == []
+
+
+def test_an_invoice_of_before_we_looked_that_may_be_seen_only_later_tells_nothing_about_that_day(house: House) -> None:
+    old, house.source.invoice = house.source.invoice, None
+    run_night(house)
+    house.source.invoice = old
+    run_night(house)
+    assert house.ports.vendor_invoices.taken(b.SOURCE) == {}
+    assert billed(house) == [(Decimal(12), None)]
+    invoiced(house)
+    run_night(house)
+    assert billed(house) == [(Decimal(14), None)]
