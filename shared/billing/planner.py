@@ -96,6 +96,7 @@ def plan_company(facts: Facts) -> Plan:
     situation = _situation(facts, items)
     dealt = on_count_days(items, situation, facts.counted, emptied_sources(facts.readings))
     items = dealt.items
+    situation = replace(situation, contested=_contested(items, situation.owned), counted=_counted(items))
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
     mismatches, not_compared = compared(situation)
     findings += [*on_agreements(situation), *mismatches]
@@ -179,12 +180,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         rows={item: tuple(found) for item, found in rows.items()},
         seats=facts.seats,
         contested=_contested(items, owned),
-        counted=frozenset(
-            product.casefold()
-            for item in items
-            if item.profile is not None and _is_counted(item, item.profile)
-            for product in item.profile.products
-        ),
+        counted=_counted(items),
         in_doubt=facts.in_doubt,
         last_counted=facts.last_counted,
         invoiced=facts.invoiced,
@@ -215,6 +211,16 @@ def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) ->
         for product in {product.casefold() for product in item.profile.products}
     ]
     return frozenset(product for product in wanted if wanted.count(product) > 1)
+
+
+def _counted(items: Iterable[BillItem]) -> frozenset[str]:
+    """Products for which something is counted."""
+    return frozenset(
+        product.casefold()
+        for item in items
+        if item.profile is not None and _is_counted(item, item.profile)
+        for product in item.profile.products
+    )
 
 
 def _is_counted(item: BillItem, profile: BillingProfile) -> bool:

@@ -27,6 +27,7 @@ from shared.billing.rules import (
     PriceKind,
     PriceRule,
     Proration,
+    SkuPolicy,
     StartDay,
 )
 from shared.billing.seats import SeatRecord
@@ -431,3 +432,15 @@ def test_what_came_while_the_company_was_only_observed_is_not_charged_for_the_ti
 
     assert sum(change.one_off for change in plan.changes) == charged  # two since the 4th: 26 of 30 days
     assert company.stands == D(2)
+
+
+def test_two_items_take_no_line_over_although_one_of_them_is_none_on_a_night_between_the_days() -> None:
+    company = Company(lines={9001: b.addition(9001, 9)})
+    company.applies = False
+    policies = [SkuPolicy(b.SOURCE, sku, "premium") for sku in (b.PREMIUM, "other")]
+    other = b.count(4, sku="other", name="Other")
+    for day, told in ((EVE, (b.count(5), other)), (date(2026, 12, 1), (other,))):
+        facts = company.facts(day, b.reading(*told, day=day))
+        plan = plan_company(replace(facts, rules=b.rules(company.profile, policies=policies)))
+        company.counted = dict(plan.counted)
+        assert (plan.groups, [finding.kind.value for finding in plan.findings]) == ((), ["candidates"] * 2)
