@@ -56,10 +56,15 @@ def look_at_services(ports: NoticePorts) -> None:
     """
     rule = ports.flows.rules.load().service_health
     if rule is None:
+        settle(ports.flows, _is_ours, [])
         return
     desk = Subscriber("service-health/desk", Channel.TICKET, (rule.board,), Frequency.AT_ONCE, ticket=rule.ticket)
     write_down = partial(_look_and_write_down, ports, rule, desk)
     work_on_tickets(ports, desk, rule.ticket, lambda: _told(when_due(ports.flows, _HOURLY, write_down)))
+
+
+def _is_ours(key: tuple[str, str]) -> bool:
+    return key[1] == _KEY
 
 
 def _told(outcome: str | None) -> None:
@@ -78,7 +83,7 @@ def _look_and_write_down(ports: NoticePorts, rule: ServiceHealth, desk: Subscrib
     for row in changed:
         ports.ticket_rows.save(row)
     ports.health.keep(list(look.known.values()), [each for key, each in before.items() if key not in customers])
-    settle(ports.flows, lambda key: key[1] == _KEY, list(_unread(ports, known, customers)))
+    settle(ports.flows, _is_ours, list(_unread(ports, known, customers)))
     asked = f"{len(look.known)} of {len(customers)} customers asked"
     return f"{asked}, {len(issues.companies)} issues open, {len(changed)} tickets to bring up to date"
 

@@ -23,10 +23,11 @@ _PREFIX = "owner/"
 def owned(ports: Ports, subscribers: Sequence[Subscriber]) -> list[Subscriber]:
     """The subscribers with the companies of their owners, by Manage's newest list, which is renewed once an hour.
 
-    Nobody is asked while no subscriber names an owner. An owner without companies is a finding; who is told of no other
-    companies is told nothing. While there is no list, who names owners is left out. Raises what the store raises.
+    While no subscriber names an owner, Manage is not asked. An owner without companies is a finding; who is told of no
+    other companies is told nothing. While there is no list, who names owners is left out. Raises what the store raises.
     """
     if not any(subscriber.owners for subscriber in subscribers):
+        settle(ports, _is_about_owners, [])
         return list(subscribers)
     companies = _listed(ports)
     if companies is None:

@@ -77,6 +77,15 @@ def test_an_owner_whom_manage_does_not_know_is_a_finding_and_never_stands_for_ev
     assert house.ports.company_state.load(MSP).findings == {}
 
 
+def test_what_was_told_of_an_owner_closes_once_no_subscriber_names_owners(house):
+    house.told_by(replace(OWN, owners=("nobody",)))
+    house.tell()
+    house.told_by(CLERK)
+    house.tell()
+
+    assert house.ports.company_state.load(MSP).findings == {}
+
+
 def test_while_manage_cannot_be_asked_nothing_is_told_and_nothing_is_missed(house):
     def away(when: str, method: str) -> None:
         raise Retryable("no connection could be made", system="ConnectWise Manage")

@@ -298,3 +298,13 @@ def story(then: str, die_at: int | None) -> HealthHouse:
 
 def said(house: HealthHouse) -> list[tuple[int, str, list[str]]]:
     return sorted((it.new.company, it.status, it.notes) for it in house.tickets.all.values())
+
+
+def test_what_was_told_of_refused_customers_closes_once_the_rules_leave_service_health_out(house):
+    house.vendor.away = {"tenant-250": NotPermitted("Graph answered 403", system="Microsoft 365")}
+    house.hour()
+    assert house.findings() != {}
+
+    house.rules(replace(b.rules(), service_health=None))
+    house.hour()
+    assert house.findings() == {}
