@@ -40,8 +40,18 @@ def allows(role: Role) -> Callable[[Request], Principal]:
 
 def remit_of(request: Request) -> Remit:
     """The companies of the person who sends this request, as the rules in force say; all of them for an Admin."""
+    if (known := known_remit(request)) is not None:
+        return known
     principal, ports = signed_in(request), _ports(request)
-    return EVERYTHING if principal.may(Role.ADMIN) else ports.rules.load().remit_of(principal.name)
+    remit = EVERYTHING if principal.may(Role.ADMIN) else ports.rules.load().remit_of(principal.name)
+    request.state.remit = remit
+    return remit
+
+
+def known_remit(request: Request) -> Remit | None:
+    """The same where this request has asked for it already: what shows an error asks the store nothing."""
+    known: Remit | None = getattr(request.state, "remit", None)
+    return known
 
 
 def sees_all(request: Request) -> None:

@@ -289,6 +289,20 @@ def test_what_somebody_is_told_after_an_act_leaves_out_companies_that_are_not_th
     assert [trace.pattern for trace in TRACES if trace.search(page.content.decode(errors="replace"))] == []
 
 
+PAGES = [way for way in WAYS if way[0] == "GET" and not way[1].startswith(API)]
+
+
+@pytest.mark.parametrize("way", PAGES, ids=" ".join)
+@pytest.mark.parametrize("role", [READER, BILLER])
+def test_no_page_leads_somebody_to_one_that_is_not_for_them(house, role, way):
+    kim = caller(house, role, name=KIM)
+    page = kim.go(*way)
+    if page.status_code != 200:
+        return
+    links = set(re.findall(r'href="(/console[^"#?]*)', page.text))
+    assert [link for link in sorted(links) if kim.browser.get(link).status_code == 403] == []
+
+
 @pytest.mark.parametrize("path", ["waiting", "companies", "runs/{run}", "runs/{run}/rows.csv"])
 def test_whoever_sees_all_companies_is_shown_them(house, path):
     shown = caller(house, BILLER).go("GET", f"{API}/{path}")

@@ -18,17 +18,18 @@ from shared.web import formats
 from shared.web.assets import url_of
 from shared.web.cookies import Notice, drop_notice, from_our_form, keep_notice, keep_token, take_notice, token_of
 from shared.web.principal import Access
-from shared.web.requests import same_site
+from shared.web.requests import known_remit, same_site
 
 #: Dependencies of every page that a form is sent to.
 acts = [Depends(same_site), Depends(from_our_form)]
 
 
 class Place(NamedTuple):
-    """One entry of the navigation."""
+    """One entry of the navigation. `about_all`: it is shown to nobody whom the rules limit to some companies."""
 
     title: str
     path: str
+    about_all: bool = False
 
 
 #: In the order in which a clerk needs them.
@@ -36,7 +37,7 @@ _PLACES = (
     Place("First steps", "/console/setup"),
     Place("Companies", "/console/companies"),
     Place("Approvals", "/console/approvals"),
-    Place("Mapping", "/console/mapping"),
+    Place("Mapping", "/console/mapping", about_all=True),
     Place("Profiles", "/console/profiles"),
     Place("Reports", "/console/reports"),
     Place("Runs", "/console/runs"),
@@ -63,11 +64,15 @@ def _frame(request: Request) -> dict[str, object]:
     ports: Ports = request.app.state.ports
     access: Access = request.app.state.access
     person = access.principal(request.headers)
+    remit = known_remit(request)
+    sees_all = remit is None or not remit.is_limited
+    places = request.app.state.places if person is not None else ()
     token = Markup('<input type="hidden" name="token" value="{}">').format(token_of(request))
     return {
         "person": person,
         "platform": access.platform,
-        "places": request.app.state.places if person is not None else (),
+        "places": [place for place in places if sees_all or not place.about_all],
+        "sees_all": sees_all,
         "here": request.url.path,
         "notice": take_notice(request),
         "token": token,

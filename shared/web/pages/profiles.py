@@ -26,7 +26,7 @@ from shared.web.api.profiles import AskedScene
 from shared.web.pages.frame import acts, next_page, render
 from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of
 from shared.web.principal import Role
-from shared.web.requests import Admin, House, Reader, Sees, allows, person
+from shared.web.requests import Admin, House, Reader, allows, person
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
@@ -63,10 +63,10 @@ Sent = Annotated[dict[str, str], Depends(sent)]
 
 
 @router.get(_PATH)
-def every_profile(request: Request, ports: House, who: Reader, sees: Sees) -> Response:
+def every_profile(request: Request, ports: House, who: Reader) -> Response:
     """Every profile in short."""
     told, may_change = profiles(ports), who.may(Role.ADMIN)
-    return render(request, "profiles.html", **told, words=WORDS, may_change=may_change, sees_skus=not sees.is_limited)
+    return render(request, "profiles.html", **told, words=WORDS, may_change=may_change)
 
 
 @router.get(_PATH + "/edit")

@@ -47,6 +47,5 @@ def test(request: Request, ports: House, who: Reader, sees: Sees, connection: st
 
 def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
     shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
-    paths = {place.path for place in request.app.state.places}
     admin = who.may(Role.ADMIN)
-    return render(request, "setup.html", tested=tested, paths=paths, admin=admin, check_names=CHECKS, **shown)
+    return render(request, "setup.html", tested=tested, admin=admin, check_names=CHECKS, **shown)
