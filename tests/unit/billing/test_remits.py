@@ -18,3 +18,7 @@ def test_a_remit_is_these_companies_or_all_without_these():
     assert [company for company in (249, 250, 251) if PAT.covers(company)] == [250, 251]
     assert [company for company in (249, 250, 251) if SAM.covers(company)] == [249, 251]
     assert EVERYTHING.covers(1)
+
+
+def test_who_sees_every_company_is_not_limited():
+    assert (PAT.is_limited, SAM.is_limited, EVERYTHING.is_limited) == (True, True, False)
