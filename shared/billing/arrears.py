@@ -25,7 +25,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, at_moment
 from shared.billing.leaving import lines_leaving
 from shared.billing.line_plan import refuse_beside_others
-from shared.billing.lines import LineKey, names_usage
+from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.matching import OwnLine
 from shared.billing.observations import measured
 from shared.billing.one_offs import charged_once, written_once
@@ -35,7 +35,7 @@ from shared.billing.proration import Share
 from shared.billing.quantities import is_dated
 from shared.billing.rules import Arrears, BillingProfile, Mode
 from shared.billing.schedule import without_copies
-from shared.billing.seats import SeatDay, SeatRecord
+from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.wording import spoken
 
@@ -216,19 +216,37 @@ def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
 def _owed(target: Target, record: SeatRecord, situation: Situation, kept: Sequence[Addition] = ()) -> list[Owed]:
     """What the periods that are over used, less what our lines and `kept` ones charge for them, oldest first."""
     calendar = target.calendar
-    lines = [line.addition for line in situation.standing_lines(target.item)]
-    billed = lines_billed([*lines, *kept])
+    others = lines_billed(kept)
     charged = charged_once(target, situation)
     owed: list[Owed] = []
     for period in _over(target, record, situation):
         used = _used(target, record, period, charged.elsewhere)
         if used is None:
             continue
-        owing = used - billed(period) - charged.seats.get(period.start, _ZERO)
+        owing = used - _standing_in(period, target, situation) - others(period) - charged.seats.get(period.start, _ZERO)
         if owing > 0:
             share = Share(period.days, period.days)
             owed.append(Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of)))
     return owed
+
+
+def _standing_in(period: Period, target: Target, situation: Situation) -> Decimal:
+    """What standing lines of the item charged for a period: at least what they said when it was invoiced, although they
+    may have been lowered since.
+    """
+    invoiced = sum(
+        (
+            max((each.standing or _ZERO for each in record.periods if _overlaps(each, period)), default=_ZERO)
+            for line, record in situation.seats.items()
+            if names_standing_line(line, target.item.id)
+        ),
+        _ZERO,
+    )
+    return max(lines_billed(line.addition for line in situation.standing_lines(target.item))(period), invoiced)
+
+
+def _overlaps(settled: Settled, period: Period) -> bool:
+    return settled.start <= period.end and period.start <= settled.end
 
 
 def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:

@@ -673,6 +673,21 @@ def test_a_profile_that_turns_to_arrears_does_not_bill_a_period_twice():
     assert [change.after.quantity for change in closing.changes] == [D(20)]
 
 
+def test_usage_is_less_the_seats_that_its_period_was_invoiced_with_also_where_their_line_was_lowered_since():
+    agreement = monthly()
+    agreement.proration = Proration(ProrationRule.NONE)
+    agreement.night(date(2026, 1, 1), 4)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 2), 1)
+    agreement.night(date(2026, 1, 3), 0)
+    agreement.arrears = Arrears.HIGHEST
+    agreement.night(date(2026, 1, 4), 0)
+    agreement.night(date(2026, 1, 10), 5)
+    closing = agreement.night(date(2026, 2, 1), 0)
+
+    assert [change.after.quantity for change in closing.changes] == [D(1)]
+
+
 # ---- plans that had to wait
 
 
