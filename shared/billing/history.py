@@ -12,6 +12,7 @@ from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem, CountDay
 from shared.billing.lines import LineKey, names_standing_line, names_usage
+from shared.billing.matching import OwnLine
 from shared.billing.one_offs import charged_once
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.rules import FirstSync, Mode
@@ -75,9 +76,10 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
     Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the next
     invoice will take.
     """
-    lines = [line.addition for line in situation.standing_lines(target.item) if line.key == target.key]
-    if not lines:
+    own = [line for line in situation.standing_lines(target.item) if line.key == target.key]
+    if not own:
         return record
+    lines = [line.addition for line in own]
     billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
         begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
@@ -91,7 +93,8 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
             f"{target.item.name}: invoices of agreement {target.agreement.id} were undone; its lines are left alone.",
             "Invoice the agreement again, or name the last invoiced day under billed_through.",
         )
-    return _priced(record.with_periods(_settled_since(record, target, billed)), lines)
+    settled = record.with_periods(_settled_since(record, target, billed))
+    return _priced(_not_charged_again(settled, record, own), lines)
 
 
 def of_first_sync(
@@ -183,6 +186,24 @@ def _has_just_begun(target: Target) -> bool:
 def _settled_since(record: SeatRecord, target: Target, billed: Billed) -> list[Settled]:
     credits = target.profile.proration.credits
     return settled_since(record, target.calendar, billed, target.as_of, credits=credits)
+
+
+def _not_charged_again(settled: SeatRecord, before: SeatRecord, own: list[OwnLine]) -> SeatRecord:
+    """Where somebody has lowered a line to what is counted tonight, and an invoice was made since the last look as
+    well, nobody knows which came first: the seats that TrueUp had written there count as charged for.
+    """
+    counted = settled.days[-1].quantity
+    rows = [(line.addition, line.recorded.values.quantity) for line in own if line.recorded is not None]
+    if not any(line.quantity == counted < written for line, written in rows):
+        return settled
+    written = lines_billed(replace(line, quantity=max(quantity, line.quantity)) for line, quantity in rows)
+    known = {each.start for each in before.periods if each.standing is not None}
+    lacking = {
+        each.start: written(Period(each.start, each.end)) - each.standing
+        for each in settled.periods
+        if each.standing is not None and not each.credits and each.start not in known
+    }
+    return settled.waiving({start: seats for start, seats in lacking.items() if seats > 0})
 
 
 def _owing_nothing_yet(begun: SeatRecord, target: Target, lines: list[Addition], situation: Situation) -> SeatRecord:

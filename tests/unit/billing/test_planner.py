@@ -524,6 +524,32 @@ def test_a_persons_edit_to_what_we_want_anyway_is_taken_as_ours():
     assert [row.values.quantity for row in plan.ledger] == [D(12)]
 
 
+def test_seats_of_a_line_that_a_person_lowered_around_an_invoice_are_not_billed_for_its_period_again():
+    """Nobody knows whether 10 were invoiced or 4: the ten that TrueUp wrote count as invoiced."""
+    written, lowered = b.our_addition(9, 10), b.our_addition(9, 4)
+    ledger = [b.recorded(written)]
+    before = plan_company(b.facts(b.reading(b.count(10)), additions=[written], ledger=ledger))
+    seats = {record.line: record for record in before.seats}
+    invoiced, day = [b.agreement(next_invoice_date=date(2027, 1, 1))], date(2026, 12, 3)
+    for counted, owed in ((4, []), (12, ["drift"])):
+        reading = b.reading(b.count(counted), day=day)
+        plan = plan_company(
+            b.facts(reading, additions=[lowered], agreements=invoiced, ledger=ledger, seats=seats, as_of=day)
+        )
+        assert (plan.groups, kinds(plan)) == ((), owed)
+    calm = plan_company(
+        b.facts(
+            b.reading(b.count(4), day=day),
+            additions=[written],
+            agreements=invoiced,
+            ledger=ledger,
+            seats=seats,
+            as_of=day,
+        )
+    )
+    assert [change.after.quantity for change in calm.changes] == [D(4)]
+
+
 def test_an_edited_line_is_not_ended_either():
     written = b.our_addition(9, 10)
     edited = b.our_addition(9, 11)
