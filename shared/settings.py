@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from shared.billing.feeds import COMBINED
-from shared.billing.rules import StartDay
+from shared.billing.profiles import StartDay
 from shared.environment import Given, ShownSetting, for_example, is_loopback, setting_names, url_problem
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay, ManageSettings

@@ -31,9 +31,10 @@ from shared.billing.observations import measured
 from shared.billing.one_offs import charged_once, written_once
 from shared.billing.owed import Owed, billed_in, lines_billed
 from shared.billing.plan import Group
+from shared.billing.profiles import Arrears, BillingProfile
 from shared.billing.proration import Share
 from shared.billing.quantities import is_dated
-from shared.billing.rules import Arrears, BillingProfile, Mode
+from shared.billing.rules import Mode
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from shared.billing.rules import ProrationRule, StartDay
+from shared.billing.profiles import ProrationRule, StartDay
 
 ZERO = Decimal(0)
 

@@ -15,7 +15,7 @@ from shared.billing.items import BillItem
 from shared.billing.line_plan import has_begun
 from shared.billing.lines import canonical
 from shared.billing.observations import measured
-from shared.billing.rules import BillingProfile, PriceKind, PricePeriod, Proration, ProrationRule, StartDay
+from shared.billing.profiles import BillingProfile, PriceKind, PricePeriod, Proration, ProrationRule, StartDay
 from shared.billing.situation import Doubt, ItemPlan, Situation
 
 

@@ -8,7 +8,7 @@ from shared.billing.doubts import agreement_for
 from shared.billing.items import BillItem
 from shared.billing.observations import measured
 from shared.billing.plan import Billed
-from shared.billing.rules import BillingProfile
+from shared.billing.profiles import BillingProfile
 from shared.billing.situation import Doubt, Situation
 
 

@@ -14,8 +14,8 @@ from shared.billing.matching import OwnLine
 from shared.billing.owed import Owed
 from shared.billing.plan import ENDED_FOR_OURS, OWN_COPY, Change, ChangeKind
 from shared.billing.pricing import known_cost, unit_cost, unit_price
+from shared.billing.profiles import BillOption, ProrationRule
 from shared.billing.quantities import holders_counted
-from shared.billing.rules import BillOption, ProrationRule
 from shared.billing.sentences import (
     adopted,
     charged_once,

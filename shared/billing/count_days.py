@@ -18,8 +18,9 @@ from shared.billing.doubts import agreement_for
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, CountDay, as_told
 from shared.billing.observations import measured
+from shared.billing.profiles import BillingProfile
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import BillingProfile, Mode
+from shared.billing.rules import Mode
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import spoken
 

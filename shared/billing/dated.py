@@ -13,8 +13,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from shared.billing.calendar import Period, month_of
 from shared.billing.items import BillItem
+from shared.billing.profiles import BillingProfile, QuantityRule, Rounding
 from shared.billing.quantities import charged, is_dated, used_within
-from shared.billing.rules import BillingProfile, QuantityRule, Rounding
 from shared.billing.seats import SeatRecord
 
 #: So many days after a period what the vendor dates should be known to its end.

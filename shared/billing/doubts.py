@@ -12,7 +12,7 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LedgerRow, LineValues, canonical
 from shared.billing.matching import OwnLine
 from shared.billing.observations import in_other_currency, jumped
-from shared.billing.rules import BillingProfile, PriceKind
+from shared.billing.profiles import BillingProfile, PriceKind
 from shared.billing.situation import Doubt, Situation
 from shared.billing.wording import number, spoken
 

@@ -18,7 +18,7 @@ from shared.billing.matching import OwnLine
 from shared.billing.one_offs import charged_once
 from shared.billing.owed import still_owed
 from shared.billing.plan import Change, ChangeKind, Group
-from shared.billing.rules import Decrease, DriftRule
+from shared.billing.profiles import Decrease, DriftRule
 from shared.billing.schedule import planned_quantities, without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.sentences import monthly_effect

@@ -14,25 +14,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period, calendar_of
 from shared.billing.counts import Count, Counted, Holder, Money, Reading, Subscription, SubscriptionStatus
+from shared.billing.limits import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Change
 from shared.billing.planner import Facts, plan_company
+from shared.billing.profiles import BillingProfile, BillOption, CountedOn, PriceKind, ProrationRule
 from shared.billing.proration import Share
-from shared.billing.rules import (
-    BillingProfile,
-    BillOption,
-    CompanyLink,
-    CompanyRules,
-    CountedOn,
-    Guards,
-    IncreaseLimit,
-    Mode,
-    PriceKind,
-    ProrationRule,
-    ReductionLimit,
-    Rules,
-    SkuPolicy,
-)
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.billing.seats import SeatRecord
 
 _COMPANY = _AGREEMENT = 1

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from shared.billing.lines import canonical
-from shared.billing.rules import BillingProfile, CompanyRules, LicenceLink, Rules, SkuPolicy
+from shared.billing.profiles import BillingProfile
+from shared.billing.rules import CompanyRules, LicenceLink, Rules, SkuPolicy
 from shared.billing.users import Users, are_disjoint
 
 #: Begins the id of a bill item that several SKUs feed; no source has this name.

@@ -14,8 +14,9 @@ from decimal import Decimal
 from shared.billing.agreements import Addition, Agreement, Recap
 from shared.billing.calendar import BillingCalendar, Period, Unsupported, calendar_of
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.limits import CompareForecast
 from shared.billing.preview import billed_in, in_cents, units_of
-from shared.billing.rules import BillOption, CompareForecast
+from shared.billing.profiles import BillOption
 from shared.billing.situation import Situation
 from shared.billing.wording import money, spoken
 

@@ -12,9 +12,9 @@ from decimal import Decimal
 
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.limits import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.lines import stamped_date
 from shared.billing.plan import Change, ChangeKind, Group, Plan
-from shared.billing.rules import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import money, number
 

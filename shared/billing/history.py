@@ -15,7 +15,8 @@ from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.matching import OwnLine
 from shared.billing.one_offs import charged_once
 from shared.billing.owed import Billed, lines_billed, settled_at_first_sync, settled_since
-from shared.billing.rules import FirstSync, Mode
+from shared.billing.profiles import FirstSync
+from shared.billing.rules import Mode
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, Situation, Target
 

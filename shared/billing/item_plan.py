@@ -26,7 +26,7 @@ from shared.billing.line_plan import LinePlan, has_begun, plan_line
 from shared.billing.lines import LineKey
 from shared.billing.observations import billed_for_nothing, dated_by_vendor, foreign, measured, unassigned, unknown
 from shared.billing.plan import Change, ChangeKind, Group
-from shared.billing.rules import BillingProfile, ProrationRule
+from shared.billing.profiles import BillingProfile, ProrationRule
 from shared.billing.seats import Commitment, SeatRecord
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.tiers import Tier, part_of, tiers_of

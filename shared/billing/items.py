@@ -12,7 +12,8 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.leftover import left_over
 from shared.billing.lines import canonical
 from shared.billing.narrowing import held_by_some, of_subscription
-from shared.billing.rules import BillingProfile, CompanyRules, CountedOn, LicenceLink, PriceKind, PriceRule, Rules
+from shared.billing.profiles import BillingProfile, CountedOn, PriceKind, PriceRule
+from shared.billing.rules import CompanyRules, LicenceLink, Rules
 from shared.billing.wording import number, spoken
 
 

@@ -14,7 +14,7 @@ from shared.billing.items import BillItem
 from shared.billing.lines import LineKey
 from shared.billing.matching import OwnLine
 from shared.billing.plan import TAKEN_OVER_ALREADY, Change
-from shared.billing.rules import Proration
+from shared.billing.profiles import Proration
 from shared.billing.schedule import takes_effect
 from shared.billing.situation import Situation
 

@@ -8,7 +8,8 @@ from shared.billing.counts import Count, Holder
 from shared.billing.feeds import ItemRule, item_rules
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
-from shared.billing.rules import Basis, CompanyRules, Rules
+from shared.billing.profiles import Basis
+from shared.billing.rules import CompanyRules, Rules
 from shared.billing.users import Users
 
 #: The filters of users with which one bill item takes a count, and whether it bills active users only.

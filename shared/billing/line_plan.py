@@ -21,7 +21,7 @@ from shared.billing.matching import OwnLine, why_not_adoptable, why_not_even_cho
 from shared.billing.one_offs import charged_once, one_offs
 from shared.billing.plan import Change, ChangeKind
 from shared.billing.pricing import refuse_below_cost
-from shared.billing.rules import FirstSync
+from shared.billing.profiles import FirstSync
 from shared.billing.schedule import planned_quantities, refuse_rivals, standing_from, takes_effect, without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target

@@ -12,7 +12,7 @@ from datetime import date
 from shared.billing.agreements import Addition
 from shared.billing.items import BillItem
 from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_line_of
-from shared.billing.rules import BillOption
+from shared.billing.profiles import BillOption
 from shared.billing.tiers import tiers_of
 
 

@@ -15,8 +15,8 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
+from shared.billing.profiles import Basis, BillingProfile, Dated, QuantityRule
 from shared.billing.quantities import control_difference, dated_quantities, holders_difference, purchased, quantity_of
-from shared.billing.rules import Basis, BillingProfile, Dated, QuantityRule
 from shared.billing.situation import Doubt, Situation
 from shared.billing.users import groups_not_told
 from shared.billing.wording import number, spoken

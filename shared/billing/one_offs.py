@@ -15,7 +15,7 @@ from shared.billing.lines import LineValues, stamped_date
 from shared.billing.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.plan import Change
 from shared.billing.pricing import unit_price
-from shared.billing.rules import PriceKind, ProrationRule
+from shared.billing.profiles import PriceKind, ProrationRule
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target
 

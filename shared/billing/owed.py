@@ -15,8 +15,8 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.profiles import FirstSync, Proration, ProrationRule
 from shared.billing.proration import Share, share_of
-from shared.billing.rules import FirstSync, Proration, ProrationRule
 from shared.billing.seats import SeatRecord, Settled
 
 _ZERO = Decimal(0)

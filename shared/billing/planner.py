@@ -26,12 +26,14 @@ from shared.billing.invariants import Standing, sound
 from shared.billing.invoiced import Invoiced, seen_tonight
 from shared.billing.item_plan import plan_item
 from shared.billing.items import BillItem, bill_items
+from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.matching import Additions, OwnLine, others_by_product, own_lines, strays
 from shared.billing.observations import on_agreements, orphans
 from shared.billing.plan import Plan
+from shared.billing.profiles import BillingProfile, StartDay
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import BillingProfile, CompanyRules, Guards, Rules, StartDay
+from shared.billing.rules import CompanyRules, Rules
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Situation
 

@@ -11,7 +11,7 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import Period
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change
-from shared.billing.rules import BillOption
+from shared.billing.profiles import BillOption
 
 _CENT = Decimal("0.01")
 _VALUES = [item.name for item in fields(LineValues)]

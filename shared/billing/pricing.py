@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from shared.billing.agreements import Addition
 from shared.billing.counts import Money
 from shared.billing.findings import FindingKind
-from shared.billing.rules import BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
+from shared.billing.profiles import BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
 from shared.billing.situation import Doubt, Target
 from shared.billing.tiers import band_reached
 from shared.billing.wording import money

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from shared.billing.calendar import Period
-from shared.billing.rules import Proration, ProrationRule, StartDay
+from shared.billing.profiles import Proration, ProrationRule, StartDay
 
 _MINOR_UNIT = Decimal("0.01")
 

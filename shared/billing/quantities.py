@@ -9,7 +9,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from shared.billing.counts import Count, Holder, Subscription, SubscriptionStatus
 from shared.billing.lines import canonical
-from shared.billing.rules import Basis, QuantityRule, Rounding
+from shared.billing.profiles import Basis, QuantityRule, Rounding
 from shared.billing.wording import number
 
 ZERO = Decimal(0)

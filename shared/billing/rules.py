@@ -1,6 +1,6 @@
 """How to bill: the MSP's rules and each company's own. Values only; the planner gives them meaning.
 
-What a billing profile says stands in `profiles`, what holds changes back in `limits`; others take both from here.
+What a billing profile says stands in `profiles`, what holds changes back in `limits`.
 """
 
 from __future__ import annotations
@@ -12,70 +12,10 @@ from decimal import Decimal
 from enum import StrEnum
 
 from shared.billing.contact_rules import NO_CONTACTS, ContactRules
-from shared.billing.limits import Approvals, CompareForecast, FleetLimit, Guards, IncreaseLimit, ReductionLimit
-from shared.billing.profiles import (
-    Arrears,
-    Band,
-    Basis,
-    BelowCost,
-    BillingProfile,
-    BillOption,
-    CountedOn,
-    Dated,
-    Decrease,
-    DriftRule,
-    FirstSync,
-    PriceKind,
-    PricePeriod,
-    PriceRule,
-    Proration,
-    ProrationRule,
-    QuantityRule,
-    Rounding,
-    StartDay,
-)
+from shared.billing.limits import Approvals, FleetLimit, Guards
+from shared.billing.profiles import BillingProfile, CountedOn
 from shared.billing.subscribers import ServiceHealth, Subscriber
 from shared.billing.users import EVERYBODY, Users
-
-#: Everything that rules are made of, from one place.
-__all__ = [
-    "EVERYTHING",
-    "UNDO_DAYS",
-    "Approvals",
-    "Arrears",
-    "Band",
-    "Basis",
-    "BelowCost",
-    "BillOption",
-    "BillingProfile",
-    "CompanyLink",
-    "CompanyRules",
-    "CompareForecast",
-    "CountedOn",
-    "Dated",
-    "Decrease",
-    "DriftRule",
-    "FirstSync",
-    "FleetLimit",
-    "Guards",
-    "IncreaseLimit",
-    "LicenceLink",
-    "Mode",
-    "PriceKind",
-    "PricePeriod",
-    "PriceRule",
-    "Proration",
-    "ProrationRule",
-    "QuantityRule",
-    "ReductionLimit",
-    "Remit",
-    "Retention",
-    "Rounding",
-    "Rules",
-    "Schedule",
-    "SkuPolicy",
-    "StartDay",
-]
 
 
 class Mode(StrEnum):

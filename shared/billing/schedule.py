@@ -18,7 +18,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.items import BillItem
 from shared.billing.matching import OwnLine
 from shared.billing.plan import TAKEN_OVER_ALREADY, Change
-from shared.billing.rules import PriceKind, Proration, ProrationRule
+from shared.billing.profiles import PriceKind, Proration, ProrationRule
 from shared.billing.situation import Doubt, Target
 
 _ZERO = Decimal(0)

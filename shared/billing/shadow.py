@@ -14,8 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from shared.billing.balance import ZERO, Balance
 from shared.billing.calendar import Period
+from shared.billing.profiles import Proration
 from shared.billing.proration import share_of
-from shared.billing.rules import Proration
 from shared.billing.wording import money, number, spoken
 
 _CENT = Decimal("0.01")

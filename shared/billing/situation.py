@@ -15,10 +15,12 @@ from shared.billing.feeds import Feed
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.invoiced import Invoiced
 from shared.billing.items import BillItem
+from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow, LineKey
 from shared.billing.matching import Additions, OwnLine
 from shared.billing.plan import Group
-from shared.billing.rules import BillingProfile, CompanyRules, Guards, StartDay
+from shared.billing.profiles import BillingProfile, StartDay
+from shared.billing.rules import CompanyRules
 from shared.billing.seats import SeatRecord
 from shared.billing.tiers import Tier
 

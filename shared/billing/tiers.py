@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from shared.billing.rules import Band, PriceKind, PriceRule
+from shared.billing.profiles import Band, PriceKind, PriceRule
 from shared.billing.wording import number
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from shared.billing.lines import canonical
-from shared.billing.rules import CountedOn
+from shared.billing.profiles import CountedOn
 from shared.rules.document import INVOICING
 from shared.rules.tree import Outline, Path, Tree
 

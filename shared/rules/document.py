@@ -10,9 +10,10 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from shared.billing import rules
+from shared.billing import limits, rules
 from shared.billing.feeds import COMBINED
 from shared.billing.lines import PREFIX
+from shared.billing.profiles import Arrears, Basis, BillOption, CountedOn, DriftRule, PriceKind
 from shared.rules.contacts import Contacts
 from shared.rules.money import Price, Proration
 from shared.rules.notices import ServiceHealth, Subscriber
@@ -59,8 +60,8 @@ def _job(word: str) -> str:
     return word
 
 
-def _of_no_vendor(when: rules.CountedOn) -> rules.CountedOn:
-    if when is rules.CountedOn.VENDOR_INVOICE:
+def _of_no_vendor(when: CountedOn) -> CountedOn:
+    if when is CountedOn.VENDOR_INVOICE:
         raise wrong("must be night or before-invoice: not every vendor invoices; say vendor-invoice in profiles")
     return when
 
@@ -107,25 +108,25 @@ KeptDays = Annotated[int, BeforeValidator(_kept_days)]
 
 
 class Reduction(Part):
-    percent: Percentage = rules.ReductionLimit().percent
-    small: Number = rules.ReductionLimit().small
-    units: Number = rules.ReductionLimit().units
-    money: Number = rules.ReductionLimit().money
+    percent: Percentage = limits.ReductionLimit().percent
+    small: Number = limits.ReductionLimit().small
+    units: Number = limits.ReductionLimit().units
+    money: Number = limits.ReductionLimit().money
 
 
 class Increase(Part):
-    factor: Number = rules.IncreaseLimit().factor
-    small: Number = rules.IncreaseLimit().small
+    factor: Number = limits.IncreaseLimit().factor
+    small: Number = limits.IncreaseLimit().small
 
 
 class Guards(Part):
-    all_to_zero: YesOrNo = rules.Guards().all_to_zero
+    all_to_zero: YesOrNo = limits.Guards().all_to_zero
     reduction: Reduction = Reduction()
     increase: Increase = Increase()
-    changes_per_day: Whole = rules.Guards().changes_per_day
-    invoiced_at_once: Whole = rules.Guards().invoiced_at_once
-    ends_within_days: Whole = rules.Guards().ends_within_days
-    compare_forecast: rules.CompareForecast = rules.Guards().compare_forecast
+    changes_per_day: Whole = limits.Guards().changes_per_day
+    invoiced_at_once: Whole = limits.Guards().invoiced_at_once
+    ends_within_days: Whole = limits.Guards().ends_within_days
+    compare_forecast: limits.CompareForecast = limits.Guards().compare_forecast
 
 
 class CompanyReduction(Part):
@@ -153,16 +154,16 @@ class CompanyGuards(Part):
     changes_per_day: Whole | None = None
     invoiced_at_once: Whole | None = None
     ends_within_days: Whole | None = None
-    compare_forecast: rules.CompareForecast | None = None
+    compare_forecast: limits.CompareForecast | None = None
 
 
 class Fleet(Part):
-    percent: Percentage = rules.FleetLimit().percent
-    after: Whole = rules.FleetLimit().after
+    percent: Percentage = limits.FleetLimit().percent
+    after: Whole = limits.FleetLimit().after
 
 
 class Approvals(Part):
-    expire_days: Days = rules.Approvals().expire_days
+    expire_days: Days = limits.Approvals().expire_days
 
 
 class Schedule(Part):
@@ -190,25 +191,25 @@ class Profile(Part):
     quantity: Quantity = Quantity()
     price: Price = Price()
     proration: Proration = Proration()
-    bill_option: rules.BillOption = rules.BillOption.BILLABLE
+    bill_option: BillOption = BillOption.BILLABLE
     taxable: YesOrNo | None = None
     invoice_text: Annotated[InvoiceText, AfterValidator(_text_with_places)] = ""
     replaces: tuple[Text, ...] = ()
     update_only: YesOrNo = False
     combine: YesOrNo = False
     split: YesOrNo = False
-    drift: rules.DriftRule = rules.DriftRule.ASK
+    drift: DriftRule = DriftRule.ASK
     commitment_floor: YesOrNo = False
-    arrears: rules.Arrears | None = None
-    counted_on: rules.CountedOn | None = None
+    arrears: Arrears | None = None
+    counted_on: CountedOn | None = None
 
     @model_validator(mode="after")
     def _usage_has_one_price(self) -> Self:
-        if self.arrears is not None and self.counted_on not in (None, rules.CountedOn.NIGHT):
+        if self.arrears is not None and self.counted_on not in (None, CountedOn.NIGHT):
             raise wrong(f"has both arrears and counted_on: {self.counted_on}; keep one of them")
         if self.arrears is not None and self.update_only:
             raise wrong("has both arrears and update_only, but usage takes a new line each period; keep one of them")
-        if self.arrears is not None and self.price.kind in (rules.PriceKind.KEEP, rules.PriceKind.TIERED):
+        if self.arrears is not None and self.price.kind in (PriceKind.KEEP, PriceKind.TIERED):
             raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
         return self
 
@@ -216,7 +217,7 @@ class Profile(Part):
     def _split_by_what_is_bought(self) -> Self:
         if self.split and self.combine:
             raise wrong("has both combine and split; keep one of them")
-        if self.split and self.quantity.basis is not rules.Basis.PURCHASED:
+        if self.split and self.quantity.basis is not Basis.PURCHASED:
             raise wrong(f"has split, but basis {self.quantity.basis.value} counts no subscriptions; use purchased")
         if self.split and self.quantity.minimum_always:
             raise wrong("has split and minimum_always; the line of a subscription that is gone would never end")
@@ -315,7 +316,7 @@ class RulesDocument(Part):
     schedules: tuple[Schedule, ...] = (Schedule(id="nightly", job="nightly", cron="0 2 * * *"),)
     notices: tuple[Subscriber, ...] = ()
     service_health: ServiceHealth | None = None
-    counted_on: Annotated[rules.CountedOn, AfterValidator(_of_no_vendor)] = rules.Rules(0).counted_on
+    counted_on: Annotated[CountedOn, AfterValidator(_of_no_vendor)] = rules.Rules(0).counted_on
     profiles: tuple[Profile, ...] = ()
     policies: tuple[Policy, ...] = ()
     companies: tuple[Company, ...] = ()

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from shared.billing import rules
-from shared.billing.rules import PriceKind, PriceRule
+from shared.billing import profiles
+from shared.billing.profiles import PriceKind, PriceRule
 from shared.rules.parts import Part
 from shared.rules.scalars import Number, Text, YesOrNo, wrong
 
@@ -31,10 +31,10 @@ class Price(Part):
     amount: Number | None = None
     markup: Number = PriceRule().markup
     bands: tuple[Band, ...] = ()
-    per: rules.PricePeriod = PriceRule().per
+    per: profiles.PricePeriod = PriceRule().per
     decimals: Annotated[int, Field(ge=0, le=5)] = PriceRule().decimals
     write_cost: YesOrNo = PriceRule().write_cost
-    below_cost: rules.BelowCost = PriceRule().below_cost
+    below_cost: profiles.BelowCost = PriceRule().below_cost
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
@@ -65,15 +65,15 @@ class Price(Part):
 
 
 class Proration(Part):
-    rule: rules.ProrationRule = rules.Proration().rule
-    start_day: rules.StartDay = rules.Proration().start_day
-    first_sync: rules.FirstSync = rules.Proration().first_sync
-    always_split: YesOrNo = rules.Proration().always_split
-    decrease: rules.Decrease = rules.Proration().decrease
-    dated: rules.Dated = rules.Proration().dated
+    rule: profiles.ProrationRule = profiles.Proration().rule
+    start_day: profiles.StartDay = profiles.Proration().start_day
+    first_sync: profiles.FirstSync = profiles.Proration().first_sync
+    always_split: YesOrNo = profiles.Proration().always_split
+    decrease: profiles.Decrease = profiles.Proration().decrease
+    dated: profiles.Dated = profiles.Proration().dated
 
     @model_validator(mode="after")
     def _credit_is_computed(self) -> Self:
-        if self.decrease is rules.Decrease.CREDIT and self.rule is not rules.ProrationRule.COMPUTED:
+        if self.decrease is profiles.Decrease.CREDIT and self.rule is not profiles.ProrationRule.COMPUTED:
             raise wrong("credits what goes, which only rule: computed can work out")
         return self

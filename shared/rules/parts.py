@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from shared.billing import rules
+from shared.billing import profiles
 from shared.rules.scalars import Number, Positive, Text, VendorId, YesOrNo, wrong
 
 
@@ -31,23 +31,23 @@ class Users(Part):
 
 
 class Quantity(Part):
-    basis: rules.Basis = rules.QuantityRule().basis
-    include_grace: YesOrNo = rules.QuantityRule().include_grace
-    include_foreign: YesOrNo = rules.QuantityRule().include_foreign
-    include_trials: YesOrNo = rules.QuantityRule().include_trials
+    basis: profiles.Basis = profiles.QuantityRule().basis
+    include_grace: YesOrNo = profiles.QuantityRule().include_grace
+    include_foreign: YesOrNo = profiles.QuantityRule().include_foreign
+    include_trials: YesOrNo = profiles.QuantityRule().include_trials
     without_subscriptions: tuple[VendorId, ...] = ()
     users: Users = Users()
-    divide_by: Positive = rules.QuantityRule().divide_by
-    multiply_by: Positive = rules.QuantityRule().multiply_by
-    included: Number = rules.QuantityRule().included
-    minimum: Number = rules.QuantityRule().minimum
-    minimum_always: YesOrNo = rules.QuantityRule().minimum_always
-    rounding: rules.Rounding = rules.QuantityRule().rounding
-    rounding_step: Positive = rules.QuantityRule().rounding_step
+    divide_by: Positive = profiles.QuantityRule().divide_by
+    multiply_by: Positive = profiles.QuantityRule().multiply_by
+    included: Number = profiles.QuantityRule().included
+    minimum: Number = profiles.QuantityRule().minimum
+    minimum_always: YesOrNo = profiles.QuantityRule().minimum_always
+    rounding: profiles.Rounding = profiles.QuantityRule().rounding
+    rounding_step: Positive = profiles.QuantityRule().rounding_step
 
     @model_validator(mode="after")
     def _filters_fit_the_basis(self) -> Self:
-        bills_users = self.basis in (rules.Basis.ASSIGNED, rules.Basis.ASSIGNED_ACTIVE)
+        bills_users = self.basis in (profiles.Basis.ASSIGNED, profiles.Basis.ASSIGNED_ACTIVE)
         if self.users != Users() and not bills_users:
             raise wrong(f"has users, which basis {self.basis.value} does not count; write basis: assigned")
         if self.without_subscriptions and bills_users:
@@ -56,6 +56,6 @@ class Quantity(Part):
 
     @model_validator(mode="after")
     def _divided_is_rounded(self) -> Self:
-        if self.divide_by != 1 and self.rounding is rules.Rounding.NONE:
+        if self.divide_by != 1 and self.rounding is profiles.Rounding.NONE:
             raise wrong("has divide_by without rounding; Manage takes no endless decimals, write rounding: up")
         return self

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.billing.rules import BillingProfile, Rules
+from shared.billing.profiles import BillingProfile
+from shared.billing.rules import Rules
 from shared.errors import Refused
 from shared.rules.document import RulesDocument
 from shared.rules.problems import sentence_of

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shared.billing import rules
+from shared.billing import limits, profiles, rules
 from shared.billing.contact_rules import ContactRules
 from shared.billing.subscribers import ServiceHealth, Subscriber, TicketRule
 from shared.billing.users import Traits, Users
@@ -25,9 +25,9 @@ from shared.rules.tree import written
 
 def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, list[rules.CompanyRules]]:
     """The MSP-wide rules at this version, and each company's own; limits a company leaves out are the MSP's."""
-    guards = rules.Guards(
-        reduction=rules.ReductionLimit(**document.guards.reduction.model_dump()),
-        increase=rules.IncreaseLimit(**document.guards.increase.model_dump()),
+    guards = limits.Guards(
+        reduction=limits.ReductionLimit(**document.guards.reduction.model_dump()),
+        increase=limits.IncreaseLimit(**document.guards.increase.model_dump()),
         all_to_zero=document.guards.all_to_zero,
         changes_per_day=document.guards.changes_per_day,
         invoiced_at_once=document.guards.invoiced_at_once,
@@ -40,10 +40,10 @@ def to_values(document: doc.RulesDocument, version: int) -> tuple[rules.Rules, l
             profiles={profile.id: _profile(profile) for profile in document.profiles},
             policies=tuple(rules.SkuPolicy(item.source, item.sku, item.profile) for item in document.policies),
             guards=guards,
-            fleet=rules.FleetLimit(**document.fleet.model_dump()),
+            fleet=limits.FleetLimit(**document.fleet.model_dump()),
             schedules=tuple(rules.Schedule(**item.model_dump()) for item in document.schedules),
             adoptable_marks=document.adoptable_marks,
-            approvals=rules.Approvals(**document.approvals.model_dump()),
+            approvals=limits.Approvals(**document.approvals.model_dump()),
             retention=rules.Retention(**document.retention.model_dump()),
             subscribers=tuple(_subscriber(item) for item in document.notices),
             people=tuple(rules.Remit(**item.model_dump()) for item in document.people),
@@ -95,13 +95,13 @@ def document_fields(msp: rules.Rules, companies: Iterable[rules.CompanyRules]) -
     }
 
 
-def _profile(profile: doc.Profile) -> rules.BillingProfile:
+def _profile(profile: doc.Profile) -> profiles.BillingProfile:
     given = profile.model_dump()
-    given["quantity"] = rules.QuantityRule(**given["quantity"] | {"users": _users(profile.quantity.users)})
-    bands = tuple(rules.Band(**band) for band in given["price"].pop("bands"))
-    given["price"] = rules.PriceRule(**given["price"], bands=bands)
-    given["proration"] = rules.Proration(**given["proration"])
-    return rules.BillingProfile(**given)
+    given["quantity"] = profiles.QuantityRule(**given["quantity"] | {"users": _users(profile.quantity.users)})
+    bands = tuple(profiles.Band(**band) for band in given["price"].pop("bands"))
+    given["price"] = profiles.PriceRule(**given["price"], bands=bands)
+    given["proration"] = profiles.Proration(**given["proration"])
+    return profiles.BillingProfile(**given)
 
 
 def _subscriber(item: Told) -> Subscriber:
@@ -126,7 +126,7 @@ def _users(users: UsersPart) -> Users:
     return Users(Traits(**users.only.model_dump()), Traits(**users.without.model_dump()))
 
 
-def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
+def _company(company: doc.Company, guards: limits.Guards) -> rules.CompanyRules:
     return rules.CompanyRules(
         company=company.company,
         name=company.name,
@@ -143,7 +143,7 @@ def _company(company: doc.Company, guards: rules.Guards) -> rules.CompanyRules:
     )
 
 
-def _override(guards: rules.Guards, own: doc.CompanyGuards) -> rules.Guards:
+def _override(guards: limits.Guards, own: doc.CompanyGuards) -> limits.Guards:
     reduction: Mapping[str, Decimal] = own.reduction.model_dump(exclude_none=True)
     increase: Mapping[str, Decimal] = own.increase.model_dump(exclude_none=True)
     single: Mapping[str, Any] = own.model_dump(exclude={"reduction", "increase"}, exclude_none=True)
@@ -155,7 +155,7 @@ def _override(guards: rules.Guards, own: doc.CompanyGuards) -> rules.Guards:
     )
 
 
-def _company_fields(company: rules.CompanyRules, guards: rules.Guards) -> dict[str, Any]:
+def _company_fields(company: rules.CompanyRules, guards: limits.Guards) -> dict[str, Any]:
     parts = _fields(company)
     parts["links"] = [_fields(link) for link in sorted(company.links, key=lambda link: (link.source, link.customer))]
     parts["licences"] = [

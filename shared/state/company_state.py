@@ -11,9 +11,10 @@ from typing import Any
 
 from shared.billing.counts import Counted
 from shared.billing.invoiced import Invoiced
+from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Plan
-from shared.billing.rules import Guards, LicenceLink
+from shared.billing.rules import LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused
 from shared.state.balances import CompanyBalance

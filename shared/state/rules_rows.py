@@ -7,18 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.billing.contact_rules import NO_CONTACTS, ContactRules
-from shared.billing.rules import (
-    Approvals,
-    BillingProfile,
-    CountedOn,
-    FleetLimit,
-    Guards,
-    Remit,
-    Retention,
-    Rules,
-    Schedule,
-    SkuPolicy,
-)
+from shared.billing.limits import Approvals, FleetLimit, Guards
+from shared.billing.profiles import BillingProfile, CountedOn
+from shared.billing.rules import Remit, Retention, Rules, Schedule, SkuPolicy
 from shared.billing.subscribers import ServiceHealth, Subscriber
 from shared.errors import Refused
 from shared.state.documents import Document, key_parts, row_key

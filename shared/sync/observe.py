@@ -9,9 +9,10 @@ from datetime import date, timedelta
 from shared.billing.agreements import Addition, Agreement, Recap
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.groups import groups_named
+from shared.billing.limits import CompareForecast, Guards
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planner import Facts
-from shared.billing.rules import CompanyLink, CompanyRules, CompareForecast, Guards, Rules
+from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState, OwnRules
 from shared.sync.fleets import read_customer

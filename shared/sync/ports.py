@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.contact_rules import ContactRules
-from shared.billing.rules import Remit, StartDay
+from shared.billing.profiles import StartDay
+from shared.billing.rules import Remit
 from shared.callbacks import Callback, CallbackEntry
 from shared.catalog import CatalogChoices, NewProduct
 from shared.clock import Clock

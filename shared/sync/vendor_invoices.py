@@ -11,7 +11,8 @@ from datetime import date, timedelta
 from shared.billing.counts import Reading, VendorInvoice
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
-from shared.billing.rules import CompanyRules, CountedOn, Rules
+from shared.billing.profiles import CountedOn
+from shared.billing.rules import CompanyRules, Rules
 from shared.billing.wording import spoken
 from shared.clock import business_date
 from shared.errors import TrueUpError

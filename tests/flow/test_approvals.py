@@ -6,8 +6,10 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.limits import Approvals
 from shared.billing.plan import GroupKind
-from shared.billing.rules import Approvals, Mode, Proration, ProrationRule, SkuPolicy
+from shared.billing.profiles import Proration, ProrationRule
+from shared.billing.rules import Mode, SkuPolicy
 from shared.errors import Busy, Gone, Refused, Retryable
 from shared.state.records import Outcome, Verdict
 from shared.sync import due, inbox, lanes

@@ -10,7 +10,8 @@ import pytest
 
 from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
-from shared.billing.rules import Decrease, DriftRule, FirstSync, LicenceLink, Mode, Proration, ProrationRule
+from shared.billing.profiles import Decrease, DriftRule, FirstSync, Proration, ProrationRule
+from shared.billing.rules import LicenceLink, Mode
 from shared.errors import Gone, Refused
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import FailureKind, Holder
-from shared.billing.rules import CountedOn, Mode
+from shared.billing.profiles import CountedOn
+from shared.billing.rules import Mode
 from shared.sync import night
 from tests import builders as b
 from tests.fakes.house import House, Killed

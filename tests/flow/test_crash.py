@@ -10,7 +10,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.lines import LineKey, stamp_of
-from shared.billing.rules import Proration, ProrationRule, SkuPolicy
+from shared.billing.profiles import Proration, ProrationRule
+from shared.billing.rules import SkuPolicy
 from shared.state.records import Outcome
 from shared.sync.lanes import start_run
 from tests import builders as b

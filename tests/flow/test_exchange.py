@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-from shared.billing.rules import Band, Decrease, PriceKind, PriceRule, Proration, QuantityRule, Rounding
+from shared.billing.profiles import Band, Decrease, PriceKind, PriceRule, Proration, QuantityRule, Rounding
 from shared.billing.users import Traits, Users
 from shared.sheets.cells import harmless, plain
 from shared.sheets.reading import read_tables

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import FailureKind
-from shared.billing.rules import BelowCost, CompanyLink, CompanyRules, Mode, PriceKind, PriceRule
+from shared.billing.profiles import BelowCost, PriceKind, PriceRule
+from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.errors import OutcomeUnknown, Refused
 from shared.queues import SyncMessage
 from shared.state.company_state import MSP

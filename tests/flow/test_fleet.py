@@ -8,7 +8,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.findings import FindingKind
-from shared.billing.rules import FleetLimit, Guards, Mode, ReductionLimit
+from shared.billing.limits import FleetLimit, Guards, ReductionLimit
+from shared.billing.rules import Mode
 from shared.state.company_state import MSP
 from shared.state.records import Outcome
 from shared.sync import demand, views

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.agreements import Recap
-from shared.billing.rules import CompareForecast, Guards
+from shared.billing.limits import CompareForecast, Guards
 from shared.state.records import Outcome
 from shared.sync.lanes import start_run
 from tests import builders as b

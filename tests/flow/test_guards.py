@@ -9,7 +9,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.rules import Guards, Proration, ProrationRule, SkuPolicy
+from shared.billing.limits import Guards
+from shared.billing.profiles import Proration, ProrationRule
+from shared.billing.rules import SkuPolicy
 from shared.errors import Retryable
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, sign

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import ReadFailure, Reading
-from shared.billing.rules import Arrears, CompanyLink, CompanyRules, Mode, PriceKind, PriceRule, Schedule
+from shared.billing.profiles import Arrears, PriceKind, PriceRule
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, Schedule
 from shared.errors import Retryable
 from shared.queues import ReadMessage, message_in
 from shared.sync import moments, night, poison

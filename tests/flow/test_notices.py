@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shared.billing.counts import FailureKind
-from shared.billing.rules import Mode, PriceKind, PriceRule, SkuPolicy
+from shared.billing.profiles import PriceKind, PriceRule
+from shared.billing.rules import Mode, SkuPolicy
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
 from shared.errors import NotPermitted, Refused, Retryable
 from shared.state.company_state import MSP

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from shared.billing.lines import LineKey, stamp_of
-from shared.billing.rules import Proration, ProrationRule, Schedule, SkuPolicy
+from shared.billing.profiles import Proration, ProrationRule
+from shared.billing.rules import Schedule, SkuPolicy
 from shared.callbacks import Callback
 from shared.errors import Retryable, TrueUpError
 from shared.state.company_state import MSP

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.rules import Mode, Proration, ProrationRule, SkuPolicy
+from shared.billing.profiles import Proration, ProrationRule
+from shared.billing.rules import Mode, SkuPolicy
 from shared.errors import Gone, OutcomeUnknown, Refused
 from shared.state.company_state import AddHistory, Put, StateKind
 from shared.state.records import HistoryEntry, Outcome, Signature, UndoAsked

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import FailureKind, VendorInvoice
-from shared.billing.rules import CompanyLink, CompanyRules, CountedOn, Mode, Proration, ProrationRule
+from shared.billing.profiles import CountedOn, Proration, ProrationRule
+from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.errors import Retryable, TrueUpError
 from shared.state.company_state import MSP
 from shared.sync import night

@@ -8,7 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 from shared.billing.counts import FailureKind, Relationship
-from shared.billing.rules import Guards, Mode, Schedule
+from shared.billing.limits import Guards
+from shared.billing.rules import Mode, Schedule
 from shared.billing.subscribers import Channel, Subscriber
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm

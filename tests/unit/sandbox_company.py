@@ -21,18 +21,10 @@ from local.sandbox.manage.invoices import list_invoices, run_invoices, undo_invo
 from local.sandbox.manage.records import ManageRecords, Record, day_of, day_text
 from local.sandbox.switches import Switches
 from shared.billing.agreements import Addition
+from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
-from shared.billing.rules import (
-    BillingProfile,
-    Guards,
-    PriceKind,
-    PriceRule,
-    Proration,
-    ProrationRule,
-    ReductionLimit,
-    StartDay,
-)
+from shared.billing.profiles import BillingProfile, PriceKind, PriceRule, Proration, ProrationRule, StartDay
 from shared.manage import readers
 from shared.manage.settings import CancelledDay
 from shared.manage.writing import create_body, patch_body

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from shared.billing.counts import Count, FailureKind, ReadFailure, Reading
+from shared.billing.profiles import Basis, QuantityRule
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import Basis, QuantityRule
 from shared.billing.users import Traits, Users
 from tests.unit.fake_graph import (
     FLOW_FREE,

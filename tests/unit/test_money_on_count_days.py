@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.plan import Plan
-from shared.billing.rules import BillingProfile, CountedOn, FirstSync, ProrationRule
+from shared.billing.profiles import BillingProfile, CountedOn, FirstSync, ProrationRule
 from tests.examples import examples
 from tests.unit.sandbox_company import History, SandboxCompany, profile, seats_owed
 from tests.unit.test_money_under_every_switch import Scenario, play, scenarios

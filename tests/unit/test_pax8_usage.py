@@ -13,7 +13,8 @@ from local.sandbox.pax8.books import CLOUD, make_invoice
 from local.sandbox.pax8.world import Company, Pax8World
 from shared.billing.counts import Count, Money, ReadFailure, Reading, Usage
 from shared.billing.planner import plan_company
-from shared.billing.rules import Arrears, CompanyLink, PriceKind, PriceRule, QuantityRule, Rounding, SkuPolicy
+from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.rules import CompanyLink, SkuPolicy
 from shared.billing.seats import SeatRecord
 from shared.http.wire import Answer
 from tests import builders as b

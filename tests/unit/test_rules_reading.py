@@ -11,24 +11,9 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
-from shared.billing.rules import (
-    Basis,
-    BillOption,
-    CompanyLink,
-    CompareForecast,
-    Guards,
-    IncreaseLimit,
-    LicenceLink,
-    Mode,
-    PriceKind,
-    PriceRule,
-    QuantityRule,
-    ReductionLimit,
-    Rounding,
-    Rules,
-    Schedule,
-    SkuPolicy,
-)
+from shared.billing.limits import CompareForecast, Guards, IncreaseLimit, ReductionLimit
+from shared.billing.profiles import Basis, BillOption, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.rules import CompanyLink, LicenceLink, Mode, Rules, Schedule, SkuPolicy
 from shared.billing.users import Traits, Users
 from shared.errors import Misconfigured
 from shared.rules.document import SOURCE_WORDS, RulesDocument

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from shared.billing.contact_rules import ContactMode, Existing
-from shared.billing.rules import BillingProfile, CompanyLink, CompanyRules, Guards, LicenceLink, ReductionLimit, Rules
+from shared.billing.limits import Guards, ReductionLimit
+from shared.billing.profiles import BillingProfile
+from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Rules
 from shared.rules.document import RulesDocument
 from shared.rules.reading import RulesProblem, read_rules
 from shared.rules.values import from_values, to_values

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.billing.rules import StartDay
+from shared.billing.profiles import StartDay
 from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.manage.settings import CancelledDay

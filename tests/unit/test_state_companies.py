@@ -12,9 +12,10 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.lines import LedgerRow, LineKey, LineValues
 from shared.billing.plan import Change, ChangeKind, Group, Plan
-from shared.billing.rules import CompanyLink, CompanyRules, Guards, LicenceLink, Mode, ReductionLimit
+from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Mode
 from shared.billing.seats import SeatRecord
 from shared.errors import Busy, Gone, Incomplete, Refused, Retryable
 from shared.state.companies import CompanyStore

@@ -8,20 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.rules import (
-    BillingProfile,
-    CompanyLink,
-    CompanyRules,
-    Guards,
-    Mode,
-    PriceKind,
-    PriceRule,
-    QuantityRule,
-    ReductionLimit,
-    Rules,
-    Schedule,
-    SkuPolicy,
-)
+from shared.billing.limits import Guards, ReductionLimit
+from shared.billing.profiles import BillingProfile, PriceKind, PriceRule, QuantityRule
+from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, Schedule, SkuPolicy
 from shared.errors import Gone, Refused, Retryable
 from shared.state.edits import CompanyEdit, RulesEntry, Unfinished
 from shared.state.records import Signature

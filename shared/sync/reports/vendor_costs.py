@@ -17,8 +17,8 @@ from shared.billing.balance import ZERO, Balance
 from shared.billing.counts import Count
 from shared.billing.feeds import ItemRule, item_rules, subscription_id
 from shared.billing.lines import canonical
+from shared.billing.profiles import Basis
 from shared.billing.quantities import quantity_of
-from shared.billing.rules import Basis
 from shared.billing.vendors import Charge
 from shared.clock import business_date
 from shared.errors import Gone

@@ -9,20 +9,19 @@ from decimal import Decimal
 from shared.billing.balance import Balance, remembering, settled
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
-from shared.billing.rules import (
+from shared.billing.profiles import (
     Arrears,
     Band,
     FirstSync,
-    LicenceLink,
     PriceKind,
     PricePeriod,
     PriceRule,
     Proration,
     ProrationRule,
     QuantityRule,
-    SkuPolicy,
     StartDay,
 )
+from shared.billing.rules import LicenceLink, SkuPolicy
 from tests import builders as b
 
 

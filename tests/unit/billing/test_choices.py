@@ -12,7 +12,8 @@ from shared.billing.choices import Choice, ChoiceKind, resumed
 from shared.billing.lines import LedgerRow, LineKey, LineValues, one_off_stamp, stamp_of
 from shared.billing.plan import ChangeKind
 from shared.billing.planner import plan_company
-from shared.billing.rules import Band, LicenceLink, PriceKind, PriceRule
+from shared.billing.profiles import Band, PriceKind, PriceRule
+from shared.billing.rules import LicenceLink
 from tests import builders as b
 
 D = Decimal

@@ -14,22 +14,19 @@ from shared.billing.counts import Count, Counted, ReadFailure, Reading
 from shared.billing.lines import LedgerRow
 from shared.billing.plan import Plan
 from shared.billing.planner import Facts, plan_company
-from shared.billing.rules import (
+from shared.billing.profiles import (
     Arrears,
     Band,
     BillingProfile,
-    CompanyLink,
     CountedOn,
     Dated,
     Decrease,
-    LicenceLink,
-    Mode,
     PriceKind,
     PriceRule,
     Proration,
-    SkuPolicy,
     StartDay,
 )
+from shared.billing.rules import CompanyLink, LicenceLink, Mode, SkuPolicy
 from shared.billing.seats import SeatRecord
 from shared.billing.users import Traits, Users
 from tests import builders as b

@@ -15,7 +15,8 @@ from shared.billing.counts import Count, Money, Subscription, SubscriptionStatus
 from shared.billing.lines import LedgerRow, stamped_date
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
-from shared.billing.rules import Arrears, LicenceLink, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.rules import LicenceLink
 from shared.billing.seats import SeatRecord
 from tests import builders as b
 from tests.examples import examples

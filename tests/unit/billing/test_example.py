@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.example import Example, Scene, takes_price, worked
-from shared.billing.rules import (
+from shared.billing.profiles import (
     Arrears,
     Band,
     Basis,

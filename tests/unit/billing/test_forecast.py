@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.agreements import Recap
+from shared.billing.limits import CompareForecast, Guards
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
-from shared.billing.rules import CompareForecast, Guards
 from tests import builders as b
 
 D = Decimal

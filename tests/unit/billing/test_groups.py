@@ -7,7 +7,8 @@ from dataclasses import replace
 from shared.billing.counts import Holder
 from shared.billing.groups import groups_named
 from shared.billing.planner import plan_company
-from shared.billing.rules import Basis, CompanyLink, LicenceLink, QuantityRule, SkuPolicy
+from shared.billing.profiles import Basis, QuantityRule
+from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from shared.billing.users import Traits, Users
 from tests import builders as b
 

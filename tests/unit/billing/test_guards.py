@@ -9,17 +9,10 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.guards import REMEMBERED_DAYS, within_a_day
+from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.planner import plan_company
-from shared.billing.rules import (
-    Arrears,
-    BillOption,
-    Decrease,
-    Guards,
-    Proration,
-    ProrationRule,
-    ReductionLimit,
-    SkuPolicy,
-)
+from shared.billing.profiles import Arrears, BillOption, Decrease, Proration, ProrationRule
+from shared.billing.rules import SkuPolicy
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 

@@ -9,8 +9,9 @@ import pytest
 
 from shared.billing.choices import Choice, ChoiceKind
 from shared.billing.invoiced import Invoiced
+from shared.billing.limits import Guards
 from shared.billing.planner import plan_company
-from shared.billing.rules import Guards, Mode
+from shared.billing.rules import Mode
 from tests import builders as b
 
 

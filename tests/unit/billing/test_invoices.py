@@ -19,24 +19,22 @@ from hypothesis import strategies as st
 
 from shared.billing.agreements import Addition
 from shared.billing.counts import Subscription, SubscriptionStatus
+from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.plan import Change, ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
-from shared.billing.rules import (
+from shared.billing.profiles import (
     Arrears,
     Band,
     BillOption,
     Decrease,
     FirstSync,
-    Guards,
-    LicenceLink,
-    Mode,
     PriceKind,
     PriceRule,
     Proration,
     ProrationRule,
-    ReductionLimit,
     StartDay,
 )
+from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b
 
 D = Decimal

@@ -16,18 +16,8 @@ from shared.billing.items import bill_items
 from shared.billing.lines import LineKey, stamp_of
 from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import Facts, plan_company
-from shared.billing.rules import (
-    Arrears,
-    Basis,
-    CompanyLink,
-    LicenceLink,
-    PriceKind,
-    PriceRule,
-    Proration,
-    ProrationRule,
-    QuantityRule,
-    SkuPolicy,
-)
+from shared.billing.profiles import Arrears, Basis, PriceKind, PriceRule, Proration, ProrationRule, QuantityRule
+from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from shared.billing.seats import SeatRecord
 from shared.billing.users import Traits, Users
 from tests import builders as b

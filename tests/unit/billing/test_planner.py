@@ -12,16 +12,8 @@ from shared.billing.counts import Scope
 from shared.billing.lines import LineKind, is_line_of, stamp_of
 from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import plan_company, with_everything_read
-from shared.billing.rules import (
-    Basis,
-    BillOption,
-    CompanyLink,
-    LicenceLink,
-    PriceKind,
-    PriceRule,
-    QuantityRule,
-    SkuPolicy,
-)
+from shared.billing.profiles import Basis, BillOption, PriceKind, PriceRule, QuantityRule
+from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from tests import builders as b
 
 D = Decimal

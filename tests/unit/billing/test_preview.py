@@ -12,7 +12,8 @@ from shared.billing.calendar import Period
 from shared.billing.lines import LineKind
 from shared.billing.planner import plan_company
 from shared.billing.preview import billed_in, in_cents, with_changes
-from shared.billing.rules import LicenceLink, QuantityRule
+from shared.billing.profiles import QuantityRule
+from shared.billing.rules import LicenceLink
 from tests import builders as b
 
 DECEMBER = Period(date(2026, 12, 1), date(2026, 12, 31))

@@ -11,7 +11,8 @@ import pytest
 from shared.billing.counts import Count, Money
 from shared.billing.plan import ChangeKind, Plan
 from shared.billing.planner import plan_company
-from shared.billing.rules import Band, BelowCost, BillOption, LicenceLink, PriceKind, PricePeriod, PriceRule
+from shared.billing.profiles import Band, BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
+from shared.billing.rules import LicenceLink
 from tests import builders as b
 
 D = Decimal

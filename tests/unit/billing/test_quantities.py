@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shared.billing.counts import Count, Holder, SubscriptionStatus
 from shared.billing.planner import plan_company
+from shared.billing.profiles import Basis, QuantityRule, Rounding
 from shared.billing.quantities import dated_quantities, quantity_of
-from shared.billing.rules import Basis, QuantityRule, Rounding
 from shared.billing.users import Traits, Users, are_disjoint
 from tests import builders as b
 

@@ -16,15 +16,8 @@ from shared.billing.lines import LedgerRow, LineKind, one_off_stamp
 from shared.billing.matching import OwnLine
 from shared.billing.plan import ChangeKind, GroupKind, Plan
 from shared.billing.planner import Facts, plan_company
-from shared.billing.rules import (
-    Arrears,
-    CompanyLink,
-    LicenceLink,
-    PriceKind,
-    PriceRule,
-    Proration,
-    ProrationRule,
-)
+from shared.billing.profiles import Arrears, PriceKind, PriceRule, Proration, ProrationRule
+from shared.billing.rules import CompanyLink, LicenceLink
 from shared.billing.seats import SeatRecord
 from tests import builders as b
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from shared.billing.balance import Balance
 from shared.billing.calendar import month_of
-from shared.billing.rules import ProrationRule
+from shared.billing.profiles import ProrationRule
 from shared.billing.shadow import Shadow, shadow_of
 
 NOVEMBER = month_of(date(2026, 11, 1))
