@@ -77,7 +77,9 @@ def _look_and_write_down(ports: NoticePorts, rule: ServiceHealth, desk: Subscrib
     customers, before = _customers(ports), ports.health.all()
     look = _ask(ports, rule, customers, before)
     known = {key: each for key, each in (before | look.known).items() if key in customers}
-    issues = OpenIssues(_companies_by_issue(known, customers, ports.flows.clock.now()), look.told)
+    believed = _believed(known, ports.flows.clock.now())
+    heard = {row.id for key in believed for row in customers[key]}
+    issues = OpenIssues(_companies_by_issue(believed, customers), look.told, heard)
     rows = ports.ticket_rows.of(desk.id)
     changed = changed_tickets(rule, desk, rows, issues, ports.flows.time_zone)
     for row in changed:
@@ -140,14 +142,17 @@ def _newer(one: ServiceIssue | None, other: ServiceIssue) -> ServiceIssue:
     return other if one.news_at is None or other.news_at > one.news_at else one
 
 
+def _believed(known: Mapping[tuple[str, str], KnownHealth], now: datetime) -> dict[tuple[str, str], KnownHealth]:
+    return {key: each for key, each in known.items() if each.read is not None and now - each.read <= BELIEVED_FOR}
+
+
 def _companies_by_issue(
-    known: Mapping[tuple[str, str], KnownHealth], customers: Customers, now: datetime
+    believed: Mapping[tuple[str, str], KnownHealth], customers: Customers
 ) -> dict[str, dict[int, str]]:
     found: dict[str, dict[int, str]] = {}
-    for key, each in known.items():
-        if each.read is not None and now - each.read <= BELIEVED_FOR:
-            for id_ in each.issues:
-                found.setdefault(id_, {}).update({row.id: row.name for row in customers[key]})
+    for key, each in believed.items():
+        for id_ in each.issues:
+            found.setdefault(id_, {}).update({row.id: row.name for row in customers[key]})
     return found
 
 

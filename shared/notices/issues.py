@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from shared.notices.tickets import stamp_of, summary_of
 from shared.state.tickets import TicketRow
 
 RESOLVED = "Microsoft does not report this as open any more."
+UNHEARD = "It is not known whether this is open: the customer is not linked any more, or could not be read for a week."
 _MOST_NAMES = 300
 
 
@@ -20,11 +21,13 @@ _MOST_NAMES = 300
 class OpenIssues:
     """What is open now: the names of companies that have each issue, by its id and their number.
 
-    `told` are the issues of which something was read now; of the others nothing new is known.
+    `told` are the issues of which something was read now; of the others nothing new is known. `heard` are the companies
+    of whom it is known what they have.
     """
 
     companies: Mapping[str, Mapping[int, str]]
     told: Mapping[str, ServiceIssue]
+    heard: Collection[int]
 
 
 def is_chosen(rule: ServiceHealth, issue: ServiceIssue) -> bool:
@@ -53,11 +56,15 @@ def changed_tickets(
             for company in companies:
                 wanted |= _by_stamp(_row(desk, rows, company, id_, issues, zone))
     ended = [
-        replace(row, open=False, ending=moved.get(stamp, RESOLVED))
+        replace(row, open=False, ending=moved.get(stamp) or _ending(row, issues))
         for stamp, row in rows.items()
         if row.open and stamp not in wanted
     ]
     return [row for stamp, row in sorted(wanted.items()) if row != rows.get(stamp)] + ended
+
+
+def _ending(row: TicketRow, issues: OpenIssues) -> str:
+    return RESOLVED if row.company is None or row.company in issues.heard else UNHEARD
 
 
 def _row(

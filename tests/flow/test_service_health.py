@@ -11,6 +11,7 @@ from shared.billing.subscribers import ServiceHealth, TicketRule
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.health import ServiceIssue
 from shared.notices.health import BELIEVED_FOR, MOST_IN_A_ROW, look_at_services
+from shared.notices.issues import UNHEARD
 from shared.state.company_state import MSP
 from tests import builders as b
 from tests.fakes.house import FakeSource, Killed
@@ -235,6 +236,7 @@ def test_what_was_told_long_ago_is_not_believed_for_ever(house):
         house.hour(24)
 
     assert house.open_tickets() == []
+    assert [UNHEARD in notes[-1] for _, _, notes in said(house)] == [True]
     assert "could not be read for a day" in house.findings()["read-failed", "service-health"]
 
 
@@ -259,6 +261,7 @@ def test_a_customer_that_is_not_linked_any_more_is_asked_no_more_and_its_ticket_
 
     assert "tenant-250" not in house.vendor.asked
     assert house.open_tickets() == []
+    assert [UNHEARD in notes[-1] for _, _, notes in said(house)] == [True]
 
 
 @pytest.mark.parametrize("then", ["begins", "has news", "spreads", "ends"])
