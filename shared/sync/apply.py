@@ -56,6 +56,14 @@ class Errand:
     undoes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What a write left: the addition as Manage now has it, None for one that is gone, and the write's request id."""
+
+    addition: Addition | None
+    request: str | None
+
+
 class _Stop(Exception):
     """Nothing more may be written to this company in this attempt."""
 
@@ -117,12 +125,12 @@ class _Writer:
             with self.remembering():
                 open_intent(self.ports, self.company, intent)
             try:
-                addition = self._send(change)
+                sent = self._send(change)
             except TrueUpError as error:
                 self._after_failure(group, intent, error)
                 return
             approved = approved.having_written(change) if approved is not None else None
-            self._written(intent, addition, approved)
+            self._written(intent, sent, approved)
         self.applied.done.add(group.bill_item)
 
     def _intent(self, change: Change, approved: Decision | None) -> Intent:
@@ -150,39 +158,39 @@ class _Writer:
             self.applied.again_in = self.ports.limits.busy_delay
             raise _Stop from error
 
-    def _send(self, change: Change) -> Addition | None:
-        """The one write to Manage; the addition as Manage now has it, None for one that is gone."""
+    def _send(self, change: Change) -> _Sent:
+        """The one write to Manage. A line is looked for before it is made and after."""
         manage = self.ports.manage
         agreement = change.key.agreement
         if change.kind is ChangeKind.DELETE:
             assert change.addition is not None
             with suppress(Gone):  # a delete that took effect before its answer got lost, or somebody else's
                 manage.delete_addition(agreement, change.addition)
-            return None
+            return _Sent(None, manage.last_request_id)
         if change.kind is not ChangeKind.CREATE:
             assert change.addition is not None
-            return manage.update_addition(agreement, change.addition, change.fields())
+            updated = manage.update_addition(agreement, change.addition, change.fields())
+            return _Sent(updated, manage.last_request_id)
         assert change.after is not None
         standing = manage.additions_stamped(agreement, change.after.serial_number)
         if standing:
             raise Refused(f"addition {standing[0].id} already carries the stamp of the line to create", system="Manage")
         made = manage.create_addition(agreement, change.fields())
+        sent = _Sent(made, manage.last_request_id)
         if not manage.additions_stamped(agreement, change.after.serial_number):
             raise OutcomeUnknown(
                 f"Manage answered with addition {made.id}, but does not list it",
                 system="Manage",
-                request_id=manage.last_request_id,
+                request_id=sent.request,
                 remedy="Nothing to do: it is looked for again before it is made again.",
             )
-        return made
+        return sent
 
-    def _written(
-        self, intent: Intent, addition: Addition | None, approved: Decision | None = None, note: str = ""
-    ) -> None:
+    def _written(self, intent: Intent, sent: _Sent, approved: Decision | None = None, note: str = "") -> None:
+        addition = sent.addition
         self.applied.written.append(intent.change.kind)
         self.applied.effects.append((intent.change, addition))
         number = addition.id if addition is not None else intent.change.addition
-        request = self.ports.manage.last_request_id
         entry = HistoryEntry(
             intent.id,
             intent.at,
@@ -190,7 +198,7 @@ class _Writer:
             intent.signed.by if intent.signed is not None else self.errand.actor,
             number,
             intent.change,
-            request,
+            sent.request,
             "; ".join(part for part in (intent.note, note) if part),
             business_date(self.ports.clock),
             intent.signed,
@@ -225,7 +233,7 @@ class _Writer:
             self._left_open(intent, error)
         answered = error.answered
         if isinstance(answered, Addition) and LineValues.of(answered) != change.before:
-            self._written(intent, answered, note=f"in part: {error}")
+            self._written(intent, _Sent(answered, error.request_id), note=f"in part: {error}")
             return
         with self.remembering():
             close_intent(self.ports, self.company, intent)

@@ -335,6 +335,7 @@ class FakeManage:
         count_call("ConnectWise Manage")
         self.fault("before", method)
         result = work()
+        self.last_request_id = f"look-{self.calls.total()}"
         self.fault("after", method)
         return result
 

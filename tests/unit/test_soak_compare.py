@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from local.soak.compare import WRITTEN, Left, differences
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change, ChangeKind
+from shared.manage.writing import create_body
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry, Intent
 from tests import builders as b
@@ -40,6 +42,24 @@ def left(*lines: Json, state: CompanyState | None = None, history: tuple[History
     known = state or CompanyState(ledger=LEDGER)
     additions: Mapping[int, Json] = {line["id"]: line for line in (lines or (OURS, THEIRS))}
     return Left(additions, {b.COMPANY: known}, {b.COMPANY: history})
+
+
+def test_every_field_that_a_line_can_be_made_with_is_compared() -> None:
+    everything = LineValues(
+        88,
+        Decimal(5),
+        Decimal("25.00"),
+        date(2026, 12, 1),
+        date(2026, 12, 31),
+        LINE.serial_number,
+        "DoNotBill",
+        taxable_flag=True,
+        invoice_description="5 seats",
+        unit_cost=Decimal("20.00"),
+    )
+    fields = replace(CREATE, after=everything).fields()
+    assert len(fields) >= len(dataclasses.fields(everything))
+    assert set(WRITTEN) >= create_body(fields).keys()
 
 
 def test_worlds_that_say_the_same_do_not_differ_whatever_numbers_our_lines_have() -> None:

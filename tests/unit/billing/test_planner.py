@@ -602,6 +602,15 @@ def test_our_second_copy_of_a_line_goes_and_the_recorded_one_stays():
     assert change.fields() == {"quantity": D(0), "cancelled_date": date(2025, 1, 1)}
 
 
+def test_our_second_copy_goes_before_anything_else_of_its_bill_item_is_written():
+    kept, copy = b.our_addition(9, 10), b.our_addition(20, 10)
+    plan = plan_company(b.facts(b.reading(b.count(12)), additions=[copy, kept], ledger=[b.recorded(kept)]))
+
+    first, *others = plan.changes
+    assert (first.addition, first.is_of_copy) == (20, True)
+    assert others
+
+
 def test_our_second_copy_that_was_never_invoiced_is_deleted():
     kept = b.our_addition(9, 10, effective_date=b.NEXT_PERIOD)
     copy = b.our_addition(20, 10, effective_date=b.NEXT_PERIOD)
