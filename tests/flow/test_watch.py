@@ -10,7 +10,7 @@ import pytest
 from shared.billing.counts import FailureKind, Relationship
 from shared.billing.limits import Guards
 from shared.billing.rules import Mode, Schedule
-from shared.billing.subscribers import Channel, Subscriber
+from shared.billing.subscribers import Channel, Frequency, Subscriber
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm
 from shared.notices.outbox import GIVEN_UP_AFTER
@@ -212,6 +212,20 @@ def test_a_store_that_is_away_rings_the_alarm_once_an_hour_until_it_is_back(hous
     house.tables.fault = None
     house.round()
     assert len(house.teams.taken) == 2
+
+
+def test_a_watch_that_breaks_off_keeps_nobody_from_being_told_and_rings_the_alarm(house):
+    house.told_by(Subscriber("desk", Channel.MAIL, (DESK,), Frequency.AT_ONCE))
+    house.round()
+    house.company(251, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(251)
+    house.queue.broken = NotPermitted("queue sync: no", system="storage", remedy="Give the role.")
+    house.round()
+
+    assert "Visio" in house.mail.last.text
+    assert house.teams.last.subject == "TrueUp cannot watch itself"
+    assert "queue sync: no" in house.teams.last.text
+    assert "Give the role." in house.teams.last.text
 
 
 def test_an_alarm_that_reaches_nobody_is_tried_again_by_the_next_round(house):
