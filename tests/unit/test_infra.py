@@ -307,7 +307,7 @@ def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
     settings, passed = app_settings(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
     told = {name: variable for name, variable in parameters_file().items() if variable in setting_names()}
 
-    assert len(told) == 40
+    assert len(told) == 41
     assert {settings[variable]: passed[name] for name, variable in told.items()} == {name: name for name in told}
 
 
