@@ -18,6 +18,8 @@ from local.sandbox.manage.account import Account
 from local.sandbox.manage.app import manage_routes
 from local.sandbox.manage.records import ManageRecords, Record
 from local.sandbox.switches import Switches
+from shared.manage.client import ManageClient
+from shared.manage.settings import ManageSettings
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
 ACCOUNT = Account("acme", "PUB", "PRIV", "8f2c6c7e-0000-4000-8000-000000000001")
@@ -96,6 +98,14 @@ class RunningManage:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def client(self) -> ManageClient:
+        """A client of ours with the right keys."""
+        account = self.account
+        base_url = f"{self.url}/v4_6_release/apis/3.0"
+        keys = {"public_key": account.public_key, "private_key": account.private_key, "client_id": account.client_id}
+        return ManageClient(ManageSettings(base_url=base_url, site=None, company=account.company, **keys))
 
     def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, **query: Any

@@ -13,7 +13,6 @@ from shared.contacts.contacts import Field
 from shared.errors import Gone, NoEffect, OutcomeUnknown, Refused
 from shared.manage.client import ManageClient
 from shared.manage.contacts import ManageContacts
-from shared.manage.settings import ManageSettings
 from tests.unit.fakes_manage import RESET, FakeTransport, settings
 from tests.unit.sandbox_manage import NOW, RunningManage, served, small_msp
 
@@ -39,16 +38,7 @@ def manage() -> Iterator[RunningManage]:
 
 @pytest.fixture
 def contacts(manage: RunningManage) -> ManageContacts:
-    account = manage.account
-    given = ManageSettings(
-        base_url=f"{manage.url}/v4_6_release/apis/3.0",
-        site=None,
-        company=account.company,
-        public_key=account.public_key,
-        private_key=account.private_key,
-        client_id=account.client_id,
-    )
-    return ManageClient(given).contacts
+    return manage.client.contacts
 
 
 def test_a_contact_is_made_with_everything_and_read_back(manage, contacts):

@@ -9,7 +9,6 @@ import pytest
 from local.sandbox.manage.tickets import add_service_board
 from shared.errors import Gone, NoEffect, OutcomeUnknown, Refused
 from shared.manage.client import ManageClient
-from shared.manage.settings import ManageSettings
 from shared.manage.tickets import ManageTickets
 from shared.tickets import NewTicket
 from tests.unit.fakes_manage import RESET, FakeTransport, settings
@@ -28,16 +27,7 @@ def manage() -> Iterator[RunningManage]:
 
 @pytest.fixture
 def tickets(manage: RunningManage) -> ManageTickets:
-    account = manage.account
-    given = ManageSettings(
-        base_url=f"{manage.url}/v4_6_release/apis/3.0",
-        site=None,
-        company=account.company,
-        public_key=account.public_key,
-        private_key=account.private_key,
-        client_id=account.client_id,
-    )
-    return ManageClient(given).tickets
+    return manage.client.tickets
 
 
 def test_a_ticket_is_opened_and_found_again_by_its_stamp(manage, tickets):
