@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from shared.billing.choices import resumed
@@ -96,12 +96,7 @@ def sync_company(ports: Ports, order: Order) -> Synced:
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
     try:
-        if lease.company.deaths >= MOST_DEATHS:
-            synced = Synced(never_ended(order.company))
-        else:
-            with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
-                synced = _under_lease(ports, order, lease, in_force)
-            synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
+        synced = attempted(ports, lease, lambda: _under_lease(ports, order, lease, in_force))
     finally:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
         ports.companies.release(
@@ -114,6 +109,15 @@ def sync_company(ports: Ports, order: Order) -> Synced:
         )
     measure_company(order.run, report)
     return replace(synced, report=report)
+
+
+def attempted(ports: Ports, lease: Lease, work: Callable[[], Synced]) -> Synced:
+    """What the work came to, with its calls, within the company's deadline; not begun where too many workers died."""
+    if lease.company.deaths >= MOST_DEATHS:
+        return Synced(never_ended(lease.company.id))
+    with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
+        synced = work()
+    return replace(synced, report=replace(synced.report, calls=dict(calls)))
 
 
 def _to_decide(ports: Ports, company: int, judged: Judged | None) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -27,6 +27,7 @@ from shared.state.company_state import (
     StateKind,
     StateValue,
 )
+from shared.state.overview import Overview
 from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, Signature
 from shared.sync.decisions import Judged, Stale
 from shared.sync.intents import Resolution, after_write, one_row_each
@@ -58,43 +59,27 @@ def record_plan(
     out again by the next look. Gives the state as it now is: ledger, what waits and was decided, findings and overview.
     `writing` are the agreements on which lines are about to be written.
     """
-    plan = judged.plan
-    as_of = observation.facts.as_of
+    plan, now, as_of = judged.plan, ports.clock.now(), observation.facts.as_of
     seats = {**state.seats, **{record.line: record for record in plan.seats}}
     forgotten = {*plan.forgotten, *outlived_one_offs(resolution.ledger, seats.values(), as_of)}
     standing = [row for row in resolution.ledger if row.stamp not in forgotten]
     ledger = one_row_each(standing, plan.ledger)
-    changes: list[StateChange] = [
-        AddHistory(_taken_up_entry(row, run, ports.clock.now(), as_of))
-        for row in _taken_up(ledger.values(), [*state.ledger.values(), *resolution.ledger])
-    ]
-    changes += _row_changes(StateKind.LEDGER, state.ledger, ledger)
-    changes += _resolved(resolution)
-    changes += [
-        Put(StateKind.READING, (note.source, note.customer), note)
-        for note in (_note(reading, state) for reading in observation.facts.readings)
-        if state.readings.get((note.source, note.customer)) != note
-    ]
-    changes += [
-        Put(StateKind.SEATS, record.line, record) for record in plan.seats if state.seats.get(record.line) != record
-    ]
-    notes = {note.agreement: note for note in (*plan.invoiced, *writing)}
-    changes += [note_of(note) for note in notes.values() if state.invoiced.get(note.agreement) != note]
-    if state.counted.items != plan.counted:
-        changes.append(Put(StateKind.COUNTED, "", LastCounts(dict(plan.counted))))
-    changes += [Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)]
     findings = _finding_changes(ports, state, plan, _not_looked_at(observation, plan))
-    changes += findings
     overview = seen(observation.facts, plan, state.overview)
-    if overview != state.overview:
-        changes.append(Put(StateKind.OVERVIEW, "", overview))
-    kept = _kept(plan, plan.groups)
-    if (state.plan or _kept(plan, ())) != kept:
-        changes.append(Put(StateKind.PLAN, "", kept))
-    changes += _row_changes(StateKind.WAITING, state.waiting, judged.waiting)
-    changes += _row_changes(StateKind.DECISION, state.decisions, judged.decisions)
-    changes += [AddHistory(_stale_entry(stale, ports.clock.now(), as_of)) for stale in judged.stale]
-    changes += _row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan))
+    taken_up = _taken_up(ledger.values(), [*state.ledger.values(), *resolution.ledger])
+    changes: list[StateChange] = [
+        *(AddHistory(_taken_up_entry(row, run, now, as_of)) for row in taken_up),
+        *_row_changes(StateKind.LEDGER, state.ledger, ledger),
+        *_resolved(resolution),
+        *_learned(state, observation, plan, writing),
+        *(Drop(StateKind.SEATS, line) for line, record in seats.items() if is_outlived(record, as_of)),
+        *findings,
+        *_shown(state, plan, overview),
+        *_row_changes(StateKind.WAITING, state.waiting, judged.waiting),
+        *_row_changes(StateKind.DECISION, state.decisions, judged.decisions),
+        *(AddHistory(_stale_entry(stale, now, as_of)) for stale in judged.stale),
+        *_row_changes(StateKind.CHOICE, state.choices, _choices(ports, state, plan)),
+    ]
     rest = ports.company_state.commit(company, changes, state.rest) if changes else state.rest
     return replace(
         state,
@@ -105,6 +90,31 @@ def record_plan(
         findings=_findings_after(state, findings),
         overview=overview,
     )
+
+
+def _learned(
+    state: CompanyState, observation: Observation, plan: Plan, writing: Iterable[Invoiced]
+) -> Iterator[StateChange]:
+    """What tonight told that was not known: readings, seats, how far agreements are invoiced, counts of count days."""
+    for note in (_note(reading, state) for reading in observation.facts.readings):
+        if state.readings.get((note.source, note.customer)) != note:
+            yield Put(StateKind.READING, (note.source, note.customer), note)
+    for record in plan.seats:
+        if state.seats.get(record.line) != record:
+            yield Put(StateKind.SEATS, record.line, record)
+    invoiced = {each.agreement: each for each in (*plan.invoiced, *writing)}
+    yield from (note_of(each) for each in invoiced.values() if state.invoiced.get(each.agreement) != each)
+    if state.counted.items != plan.counted:
+        yield Put(StateKind.COUNTED, "", LastCounts(dict(plan.counted)))
+
+
+def _shown(state: CompanyState, plan: Plan, overview: Overview) -> Iterator[StateChange]:
+    """What a person is shown, where it is another than before."""
+    if overview != state.overview:
+        yield Put(StateKind.OVERVIEW, "", overview)
+    kept = _kept(plan, plan.groups)
+    if (state.plan or _kept(plan, ())) != kept:
+        yield Put(StateKind.PLAN, "", kept)
 
 
 def _taken_up(rows: Iterable[LedgerRow], known: Iterable[LedgerRow]) -> list[LedgerRow]:

@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from shared.billing.contact_rules import ContactMode
 from shared.billing.findings import Finding, FindingKind
-from shared.calls import counting
 from shared.clock import business_date
 from shared.contacts.contacts import Contact, digests, same
 from shared.contacts.kept import Kept, Kind, Written, after, ageing, otherwise
@@ -21,10 +20,9 @@ from shared.sources.protocol import AccountSource
 from shared.state.companies import Lease
 from shared.state.company_state import AddHistory
 from shared.state.records import CompanyReport, HistoryEntry, Outcome
-from shared.sync.company import Order, Synced
+from shared.sync.company import Order, Synced, attempted
 from shared.sync.contacts.look import Look, look_at
 from shared.sync.msp import settle
-from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
 from shared.sync.unfinished import ONLY_PLANNED, InForce, finish_edit
 
@@ -70,12 +68,7 @@ def sync_contacts(ports: Ports, order: Order) -> Synced:
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))
     try:
-        if lease.company.deaths >= MOST_DEATHS:
-            synced = Synced(never_ended(order.company))
-        else:
-            with ports.manage.deadline(ports.limits.company_deadline), counting() as calls:
-                synced = _under_lease(ports, order, lease, in_force)
-            synced = replace(synced, report=replace(synced.report, calls=dict(calls)))
+        synced = attempted(ports, lease, lambda: _under_lease(ports, order, lease, in_force))
     finally:
         ports.companies.release(lease, outcome=None, run=None, now=ports.clock.now())
     report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
