@@ -22,7 +22,7 @@ class Source(Protocol):
     def check(self) -> list[str]:
         """What is wrong with the connection, in plain sentences that say what to do; empty when it works.
 
-        Asks the vendor something small. Never raises, never shows a secret.
+        Asks the vendor something small, and changes nothing there or here. Never raises, never shows a secret.
         """
 
     def customers(self) -> Sequence[Customer]:
@@ -53,6 +53,14 @@ class FleetSource(Source, Protocol):
         `known` are the stored readings: what the vendor marks as unchanged since need not be asked for again. Raises a
         `TrueUpError` when nothing could be read.
         """
+
+
+@runtime_checkable
+class PreparedSource(Source, Protocol):
+    """A source whose vendor takes long to prepare what a reading asks for: somebody comes back for it later."""
+
+    def fetch_prepared(self) -> None:
+        """Fetches what was asked for and is ready by now; asks for nothing new. Raises a `TrueUpError`."""
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
 from shared.sync.catalog import settle_products
 from shared.sync.contacts.sync import CONTACTS, close_unwanted, contact_run
-from shared.sync.fleets import read_fleets
+from shared.sync.fleets import fetch_prepared, read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.moments import begin_reading
 from shared.sync.msp import notice_customers
@@ -74,9 +74,11 @@ JOBS: Mapping[str, Callable[[Ports, Schedule], str | None]] = {
 
 
 def tick(ports: Ports) -> list[str]:
-    """Starts every scheduled job that is due, once. Answers in words what each did."""
+    """Starts every scheduled job that is due, once, then fetches what vendors prepared. Answers what each job did."""
     schedules = ports.rules.load().schedules
-    return [told for each in schedules if (told := when_due(ports, each, partial(_run, ports, each))) is not None]
+    told = [did for each in schedules if (did := when_due(ports, each, partial(_run, ports, each))) is not None]
+    fetch_prepared(ports)
+    return told
 
 
 def when_due(ports: Ports, schedule: Schedule, job: Callable[[], str | None]) -> str | None:

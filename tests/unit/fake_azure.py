@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,11 @@ from typing import Any
 
 import httpx
 
-from shared.errors import Incomplete
+from shared.errors import Incomplete, TrueUpError
 from shared.sources.azure import AzureSettings, AzureSource
 from shared.state.usage import UsageStore
 from tests.fakes.tables import InMemoryTables
-from tests.unit.fake_graph import GRAPH_URL, PARTNER, TENANT, FakeCredential, settings
+from tests.unit.fake_graph import GRAPH_URL, PARTNER, TENANT, FakeCredential, refusal, settings
 
 DAY = date(2026, 11, 21)
 SECRET = "sig=hush-hush"
@@ -64,6 +65,8 @@ class FakeBilling:
             location = f"{GRAPH_URL}/reports/partners/billing/operations/{name}"
             return httpx.Response(202, headers={"Location": location})
         name = request.url.path.rpartition("/")[2]
+        if name not in self.operations:
+            return refusal(404, "NotFound")
         period, left = self.operations[name]
         if left:
             self.operations[name][1] -= 1
@@ -110,9 +113,17 @@ class Azure:
     def night(self, day: date) -> None:
         """The exports are begun at two, and fetched half an hour later."""
         self.now = datetime(day.year, day.month, day.day, 2, tzinfo=UTC)
-        self.source.check()
+        self.begin()
         self.now += timedelta(minutes=30)
-        self.source.check()
+        self.fetch()
+
+    def begin(self) -> None:
+        with suppress(TrueUpError):
+            self.source.read_fleet(self.now.date(), {})
+
+    def fetch(self) -> None:
+        with suppress(TrueUpError):
+            self.source.fetch_prepared()
 
     def used(self, start: date, end: date) -> Decimal | None:
         """What the reading says that was used, None where it is not known to the end."""

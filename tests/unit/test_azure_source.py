@@ -166,9 +166,39 @@ def test_a_night_without_microsoft_still_tells_what_is_stored() -> None:
     made.now += timedelta(hours=23)
 
     assert isinstance(made.source.read_fleet(date(2026, 11, 11), {})[TENANT], Reading)
-    assert len(made.source.check()) == 0  # it was just asked, and is not asked again at once
-    made.now += timedelta(minutes=6)
     assert "secret has expired" in made.source.check()[0]
+
+
+def test_what_was_begun_is_fetched_when_it_is_ready_and_nothing_more_is_begun() -> None:
+    made = azure(current=[row("2026-11-02", "1")])
+    made.begin()
+    made.now += timedelta(minutes=6)
+    made.fetch()
+    made.now += timedelta(days=1)
+    made.fetch()
+
+    assert isinstance(made.source.read(TENANT, DAY), Reading)
+    assert made.billing.calls.count(BEGIN) == 2
+
+
+def test_a_check_asks_whether_we_may_export_and_neither_begins_nor_fetches_anything() -> None:
+    made = azure(current=[row("2026-11-02", "1")])
+    assert made.source.check() == []
+    made.begin()
+    before = [made.store.export("azure", date(2026, month, 1)) for month in (10, 11)]
+    made.now += timedelta(hours=1)
+
+    assert made.source.check() == []
+    assert made.billing.calls.count(BEGIN) == 2
+    assert [made.store.export("azure", date(2026, month, 1)) for month in (10, 11)] == before
+
+
+def test_a_check_says_how_old_usage_is_that_is_not_believed_any_more() -> None:
+    made = azure(current=[row("2026-11-02", "1")])
+    made.night(date(2026, 11, 10))
+    made.now += timedelta(days=4)
+
+    assert "2026-11-10" in made.source.check()[0]
 
 
 # ---- what goes wrong ----------------------------------------------------------------------------------------------
@@ -206,7 +236,7 @@ def test_an_export_that_failed_is_begun_anew() -> None:
     made.billing.status = "completed"
     for _ in range(2):
         made.now += timedelta(minutes=6)
-        made.source.check()
+        made.begin()
 
     assert isinstance(made.source.read(TENANT, DAY), Reading)
 
@@ -215,7 +245,7 @@ def test_an_export_that_never_ends_is_given_up_after_a_day() -> None:
     made = azure()
     made.billing.looks = 1000
     for _ in range(30):
-        made.source.check()
+        made.begin()
         made.now += timedelta(hours=1)
 
     assert made.billing.calls.count(BEGIN) == 4

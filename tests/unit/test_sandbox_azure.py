@@ -18,7 +18,7 @@ from shared.settings import load_settings
 from shared.sources.azure import AzureSource
 from shared.state.records import Outcome
 from shared.state.usage import UsageStore
-from shared.sync import rulebook
+from shared.sync import night, rulebook
 from shared.sync.fleets import read_fleets
 from tests import builders as b
 from tests.fakes.house import House
@@ -101,12 +101,13 @@ def test_a_month_is_billed_once_it_is_known_to_its_end_and_what_comes_late_on_th
     assert nights.house.kinds(1) == []
 
 
-def test_who_comes_by_later_fetches_what_was_begun(sandbox: SandboxThread) -> None:
+def test_a_later_tick_fetches_what_was_begun(sandbox: SandboxThread) -> None:
     nights = Nights(sandbox)
     nights.use(date(2026, 11, 3), "7")
     nights.at(NOW)
     assert isinstance(nights.source.read(nights.tenant.id, NOW.date()), ReadFailure)
     nights.at(NOW + timedelta(minutes=6))
+    night.tick(nights.house.ports)
 
     assert [customer.name for customer in nights.source.customers()] == [nights.tenant.name]
     assert nights.source.check() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,12 +10,12 @@ from typing import Literal
 import httpx
 from azure.core.credentials import TokenCredential
 
-from shared.errors import Incomplete
+from shared.errors import Incomplete, TrueUpError
 from shared.sources.azure.blobs import address_of
 from shared.sources.azure.lines import SYSTEM, WHAT
 from shared.sources.azure.settings import AzureSettings
 from shared.sources.microsoft365.graph import Answer, GraphClient
-from shared.sources.microsoft365.reads import refusal, retry_after
+from shared.sources.microsoft365.reads import error_code, refusal, retry_after
 from shared.sources.microsoft365.tokens import Tokens
 from shared.sources.patience import Patience
 from shared.sources.rows import Row, broken, row_of
@@ -24,6 +25,10 @@ ROLES = "PartnerBilling.Read.All"
 Period = Literal["current", "last"]
 
 _BEGIN = "/reports/partners/billing/usage/unbilled/export"
+#: An operation that nobody has begun. Asking after it takes the role that beginning one takes, and begins nothing.
+_NOBODYS = "/reports/partners/billing/operations/00000000-0000-0000-0000-000000000000"
+#: How Graph says, to somebody whom it lets in, that there is no such operation.
+_NOT_THERE = re.compile(r"badrequest|invalidrequest|\w*notfound", re.IGNORECASE)
 _CALL_SECONDS = 90.0
 #: How long until we look again where Microsoft names no time.
 _USUAL_WAIT = 120.0
@@ -60,6 +65,18 @@ class BillingExports:
         self._tokens = Tokens(settings.microsoft, credential)
         self._graph = GraphClient(settings.microsoft, transport)
         self._sleep = sleep
+
+    def ask(self) -> None:
+        """Raises what Microsoft says when it does not let us ask after exports; begins none."""
+        what = "asking after usage exports"
+        token, patience = self._tokens.token(self._tenant), self._patience()
+
+        def ask() -> None:
+            answer = self._graph.get(_NOBODYS, token, headers={}, seconds=patience.left())
+            if answer.status not in (400, 404) or not _NOT_THERE.fullmatch(error_code(answer)):
+                raise self._refused(answer, what)
+
+        patience.repeat(ask)
 
     def begin(self, period: Period) -> str:
         """Begins an export of what is not billed yet; the address at which to ask after it."""
@@ -105,8 +122,11 @@ class BillingExports:
 
     def _checked(self, answer: Answer, what: str, *wanted: int) -> Answer:
         if answer.status not in wanted:
-            raise refusal(answer, what, roles=ROLES, consent=self._tokens.consent_url(self._tenant))
+            raise self._refused(answer, what)
         return answer
+
+    def _refused(self, answer: Answer, what: str) -> TrueUpError:
+        return refusal(answer, what, roles=ROLES, consent=self._tokens.consent_url(self._tenant))
 
 
 def _files(manifest: Row) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Azure usage as a source of counts: what Microsoft rated, exported every night for all customers at once.
 
-An export takes Microsoft minutes to hours. Nobody waits for it: it is begun, and whoever comes by later (this night,
-the next one, an hourly schedule) asks how far it is and fetches it when it is ready.
+An export takes Microsoft minutes to hours. Nobody waits for it: a reading begins it, and the ticks that come by later
+ask how far it is and fetch it when it is ready.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.billing.counts import Customer, ReadFailure, Reading
 from shared.billing.usage import Export, MonthlyUsage
-from shared.errors import Retryable, TrueUpError
+from shared.errors import Incomplete, Retryable, TrueUpError
 from shared.sources.azure.counting import SOURCE, Month, last_day, reading_of
 from shared.sources.azure.lines import SYSTEM, UsageSums, objects_in
 from shared.sources.azure.settings import AzureSettings
-from shared.sources.failures import failed, problem
+from shared.sources.failures import failed, problems_of
 
 if TYPE_CHECKING:
     import httpx
@@ -58,7 +58,7 @@ class StoredUsage(Protocol):
 
 
 class AzureSource:
-    """Reads stored exports, and takes the exports a step further (`shared.sources.protocol.FleetSource`).
+    """Reads stored exports, and has new ones made (`shared.sources.protocol.FleetSource` and `PreparedSource`).
 
     `now` is the business clock. `credential`, `http`, `sleep` and `blobs` replace what reaches out of the process.
     """
@@ -89,12 +89,18 @@ class AzureSource:
         return SOURCE
 
     def check(self) -> list[str]:
-        """Takes the exports a step further, which asks Microsoft unless what is stored is fresh."""
-        try:
-            self._step()
-        except TrueUpError as error:
-            return [problem(error)]
-        return []
+        """Asks whether we may export, and looks how old what is stored is. Begins nothing and fetches nothing."""
+        return problems_of(self._small_question)
+
+    def _small_question(self) -> None:
+        self._export().ask()
+        taken = self._taken()
+        if taken is not None and self._now() - taken > _BELIEVED_FOR:
+            raise Incomplete(
+                f"The newest usage that was exported is of {taken:%Y-%m-%d}.",
+                system=SYSTEM,
+                remedy="What was in the way since then stands in the findings of the linked companies and in the log.",
+            )
 
     def customers(self) -> list[Customer]:
         """Everybody who used something in the stored months. Raises a `TrueUpError` while nothing is stored."""
@@ -114,10 +120,14 @@ class AzureSource:
     def read_fleet(self, day: date, _: Mapping[str, Reading], /) -> Mapping[str, Reading | ReadFailure]:
         """A step further, then everybody who used something. What cannot be asked for now is told, not lost."""
         try:
-            self._step()
+            self._begin_and_go_on()
         except TrueUpError as error:
             log.warning("the usage of this night is not exported: %s", error)
         return {customer.id: self.read(customer.id, day) for customer in self.customers()}
+
+    def fetch_prepared(self) -> None:
+        """Asks after every export that runs, and stores what is ready."""
+        self._step(lambda export, _: self._go_on(export))
 
     def _reading(self, customer: str, day: date) -> Reading:
         months = [
@@ -130,7 +140,7 @@ class AzureSource:
         """Raises what stands in the way of usage that is fresh."""
         if self._is_believed():
             return
-        self._step()
+        self._begin_and_go_on()
         if not self._is_believed():
             raise Retryable(
                 "The usage export is being prepared by Microsoft.",
@@ -140,14 +150,19 @@ class AzureSource:
             )
 
     def _is_believed(self) -> bool:
-        taken = [export.taken for export in self._exports() if export.taken is not None]
-        return bool(taken) and self._now() - max(taken) <= _BELIEVED_FOR
+        taken = self._taken()
+        return taken is not None and self._now() - taken <= _BELIEVED_FOR
 
-    def _step(self) -> None:
-        """Every export that is due is begun, every one that runs is asked after once, what is ready is fetched.
+    def _taken(self) -> datetime | None:
+        """When the newest usage that is stored was asked for; None while none is."""
+        return max((export.taken for export in self._exports() if export.taken is not None), default=None)
 
-        Raises what stood in the way of one of them, when all had their turn.
-        """
+    def _begin_and_go_on(self) -> None:
+        """Every export that runs is asked after once, what is ready is stored, and every one that is due is begun."""
+        self._step(self._one_step)
+
+    def _step(self, take: Callable[[Export, Period], object]) -> None:
+        """`take` with each export that does not wait. Raises what stood in the way of one, when all had their turn."""
         periods: tuple[Period, ...] = ("last", "current")
         errors: list[TrueUpError] = []
         with self._lock:
@@ -155,7 +170,7 @@ class AzureSource:
                 if self._waits(export):
                     continue
                 try:
-                    self._one_step(export, period)
+                    take(export, period)
                 except TrueUpError as error:
                     errors.append(error)
                     # What only passes by goes on later, any other export begins anew.
@@ -166,12 +181,16 @@ class AzureSource:
             raise errors[0]
 
     def _one_step(self, export: Export, period: Period) -> None:
-        if export.operation is not None:
-            export = self._gone_on(export, export.operation)
-            self._store.put_export(SOURCE, export)
+        export = self._go_on(export)
         if export.operation is None and not self._waits(export) and self._is_due(export):
             operation = self._export().begin(period)
             self._store.put_export(SOURCE, replace(export, operation=operation, begun=self._now(), again=None))
+
+    def _go_on(self, export: Export) -> Export:
+        if export.operation is not None:
+            export = self._gone_on(export, export.operation)
+            self._store.put_export(SOURCE, export)
+        return export
 
     def _waits(self, export: Export) -> bool:
         return export.again is not None and self._now() < export.again

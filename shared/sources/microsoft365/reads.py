@@ -210,6 +210,11 @@ def refusal(answer: Answer, what: str, *, roles: str, consent: str) -> TrueUpErr
     return graph_error(answer.status, code, what, roles=roles, consent=consent, request_id=request_id, retry_after=wait)
 
 
+def error_code(answer: Answer) -> str:
+    """Graph's own code of an answer other than success; empty where it has none, as an answer of somebody else."""
+    return _error_in(answer)[0]
+
+
 def _sign_ins(read: _Read) -> list[Row] | None:
     """None where the tenant may not be asked: the role is not granted, or it has no plan that keeps sign-ins."""
     try:
