@@ -1,5 +1,6 @@
-// Alerts on what the platform itself records of each function: host.json keeps those records out of sampling. One more
-// on what the hourly question to Manage writes into the log when Manage begins to refuse us, or refuses otherwise.
+// Alerts on what the platform itself records of each function, and on two lines of the log: what a night measures of
+// itself when it has ended, and what the hourly question to Manage says when Manage begins to refuse us, or refuses
+// otherwise. host.json keeps both out of sampling.
 
 @description('Name of the Application Insights component.')
 param insightsName string
@@ -16,9 +17,9 @@ param tags object
 // Handlers do not raise on what they expect, so any failure of theirs is news; two may be a passing fault of the store.
 var rules = [
   {
-    name: 'nothing-synced'
-    title: 'TrueUp: no company was synced in 26 hours'
-    query: 'requests | where timestamp > ago(26h) and operation_Name == "sync_worker" and tobool(success)'
+    name: 'no-night'
+    title: 'TrueUp: no night was finished in 26 hours'
+    query: 'traces | where timestamp > ago(26h) and message startswith "measured run " | extend m = parse_json(substring(message, 13)) | where tostring(m.kind) == "nightly"'
     operator: 'LessThan'
     threshold: 1
     window: 'P2D'

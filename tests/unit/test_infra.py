@@ -472,10 +472,10 @@ def test_the_app_is_python_3_13_on_flex_consumption_with_limits_set_on_purpose()
 
 def test_alerts_ask_for_functions_that_exist():
     triggers = {name for module in ("timers", "workers") for name in functions_in(ROOT / f"functions/{module}.py")}
-    queries = re.findall(r"query: '(.*)'", text_of("alerts.bicep"))
+    queries = re.findall(r"query: 'requests (.*)'", text_of("alerts.bicep"))
     named = [set(re.findall(r'"([^"]+)"', query)) for query in queries]
 
-    assert named == [{"sync_worker"}, {"poison_worker"}, triggers, {"finding refused manage:"}]
+    assert named == [{"poison_worker"}, triggers]
 
 
 def test_the_alert_about_manage_asks_for_the_line_that_is_written_when_manage_refuses_us(caplog):
