@@ -311,6 +311,11 @@ class Given:
     def _shown(self, setting: Setting) -> str | None:
         return "set" if setting.secret and self.has(setting.name) else self.text(setting.name)
 
+    def pass_over(self, name: str) -> None:
+        """Takes a setting as not given, whatever is wrong with it: nothing will read it."""
+        self._values.pop(name, None)
+        self.problems = [problem for problem in self.problems if not problem.startswith(f"{name}: ")]
+
     def any_of(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self._values)
 

@@ -36,9 +36,12 @@ def _smtp(given: Given) -> Callable[[], SmtpSettings]:
     security = given.choice("NOTICE_SMTP_SECURITY", Security, Security.STARTTLS)
     if security is Security.NONE and not is_loopback(host):
         given.problem("NOTICE_SMTP_SECURITY", "may be none on this machine only; use starttls or tls")
-    username, password = given.text("NOTICE_SMTP_USERNAME"), given.text("NOTICE_SMTP_PASSWORD")
     if given.has("NOTICE_SMTP_USERNAME"):
         given.required("NOTICE_SMTP_PASSWORD", " with NOTICE_SMTP_USERNAME")
+    else:
+        # Templates of 0.2.0 and before refer to a secret in any case, which need not be there.
+        given.pass_over("NOTICE_SMTP_PASSWORD")
+    username, password = given.text("NOTICE_SMTP_USERNAME"), given.text("NOTICE_SMTP_PASSWORD")
     sender = given.required("NOTICE_SMTP_FROM")
     given.matching("NOTICE_SMTP_FROM", ADDRESS, "a mail address")
     return lambda: SmtpSettings(host, int(port), sender, security, username, password)

@@ -53,6 +53,15 @@ def test_what_no_mail_server_takes_is_a_problem(wrong):
     assert len(settings_with_problems(STORAGE | MANAGE | SMTP | wrong)) == 1
 
 
+def test_a_password_is_looked_at_only_where_a_user_name_asks_for_one():
+    missing = {"NOTICE_SMTP_PASSWORD": "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/none)"}
+
+    assert notices(**SMTP | missing).smtp == SmtpSettings("smtp.birchline.example", 587, "trueup@birchline.example")
+    assert settings_with_problems(STORAGE | MANAGE | SMTP | missing | {"NOTICE_SMTP_USERNAME": "trueup"}) == [
+        "NOTICE_SMTP_PASSWORD"
+    ]
+
+
 def test_a_mailbox_needs_microsoft_365():
     mailbox = {"NOTICE_MAILBOX": "trueup@birchline.example"}
 
