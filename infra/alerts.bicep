@@ -1,6 +1,6 @@
-// Alerts on what the platform itself records of each function, and on two lines of the log: what a night measures of
-// itself when it has ended, and what the hourly question to Manage says when Manage begins to refuse us, or refuses
-// otherwise. host.json keeps both out of sampling.
+// Alerts on lines of the log (what a night measures of itself when it has ended, and the findings of messages that nobody
+// could work on and of Manage refusing us), and one on what the platform itself records of each function: of a request
+// over HTTP it knows the address, of other functions none. Nothing of either is sampled away, in both telemetry modes.
 
 @description('Name of the Application Insights component.')
 param insightsName string
@@ -28,7 +28,7 @@ var rules = [
   {
     name: 'poison'
     title: 'TrueUp: a message could not be worked on'
-    query: 'requests | where operation_Name == "poison_worker"'
+    query: 'traces | where message startswith "finding poison "'
     operator: 'GreaterThan'
     threshold: 0
     window: 'PT15M'
@@ -37,7 +37,7 @@ var rules = [
   {
     name: 'failing'
     title: 'TrueUp: timers or workers keep failing'
-    query: 'requests | where operation_Name in ("tick", "watchdog", "notices", "backup", "service_health", "sync_worker", "poison_worker") and not(tobool(success))'
+    query: 'requests | where name has_any ("tick", "watchdog", "notices", "backup", "service_health", "sync_worker", "poison_worker") and isempty(url) and not(tobool(success))'
     operator: 'GreaterThan'
     threshold: 2
     window: 'PT15M'

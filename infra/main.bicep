@@ -141,7 +141,7 @@ param pushedCounts string = 'no'
 @maxValue(744)
 param pushedHours int = 26
 
-@description('Mail server that takes notices, host:port; the vault holds notice-smtp-password. Empty: none.')
+@description('Mail server that takes notices, host:port. Empty: none.')
 param noticeSmtp string = ''
 
 @description('Address that notices are from, by that server.')
@@ -154,7 +154,7 @@ param noticeSmtpFrom string = ''
 ])
 param noticeSmtpSecurity string = 'starttls'
 
-@description('User name at that server.')
+@description('User name at that server; the vault holds notice-smtp-password. Empty: it asks for none.')
 param noticeSmtpUsername string = ''
 
 @description('Mailbox of the own tenant that Microsoft Graph sends notices from, where there is no mail server.')
@@ -219,6 +219,14 @@ param maximumInstanceCount int = 40
 @minValue(1)
 @maxValue(64)
 param httpConcurrency int = 8
+
+// Without OpenTelemetry the platform loses the requests of an instance's first moments, which the alerts ask for.
+@description('How the platform sends logs and requests to Application Insights.')
+@allowed([
+  'OpenTelemetry'
+  'ApplicationInsights'
+])
+param telemetryMode string = 'OpenTelemetry'
 
 @description('How the store is copied. The seat record lives there: zone or geo redundancy where the region has it.')
 @allowed([
@@ -343,6 +351,7 @@ module settings 'settings.bicep' = {
     insightsName: monitoring.outputs.insightsName
     storageName: storage.outputs.name
     vaultName: vault.outputs.name
+    telemetryMode: telemetryMode
     httpConcurrency: httpConcurrency
     manageSite: manageSite
     manageBaseUrl: manageBaseUrl

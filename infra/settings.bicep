@@ -17,6 +17,9 @@ param storageName string
 @description('Name of the vault that holds the secrets.')
 param vaultName string
 
+@description('How the platform sends logs and requests to Application Insights.')
+param telemetryMode string
+
 @description('Threads to work on requests.')
 param httpConcurrency int
 
@@ -122,7 +125,7 @@ param pushedCounts string
 @description('How many hours a push is believed.')
 param pushedHours int
 
-@description('Mail server that takes notices, host:port; the vault holds notice-smtp-password. Empty: none.')
+@description('Mail server that takes notices, host:port. Empty: none.')
 param noticeSmtp string
 
 @description('Address that notices are from, by that server.')
@@ -131,7 +134,7 @@ param noticeSmtpFrom string
 @description('How the connection to it is kept secret.')
 param noticeSmtpSecurity string
 
-@description('User name at that server.')
+@description('User name at that server. Empty: it asks for none, and for no password.')
 param noticeSmtpUsername string
 
 @description('Mailbox of the own tenant that Microsoft Graph sends notices from, where there is no mail server.')
@@ -193,6 +196,10 @@ var always = {
   AzureWebJobsStorage__clientId: identity.properties.clientId
   APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identity.properties.clientId};Authorization=AAD'
+  AzureFunctionsJobHost__telemetryMode: telemetryMode
+  // All of it, with OpenTelemetry, as host.json says for the other mode: alerts and workbook count.
+  OTEL_TRACES_SAMPLER: 'microsoft.fixed_percentage'
+  OTEL_TRACES_SAMPLER_ARG: '1.0'
   PYTHON_THREADPOOL_THREAD_COUNT: string(httpConcurrency)
   MANAGE_SITE: manageSite
   MANAGE_BASE_URL: manageBaseUrl
@@ -264,6 +271,9 @@ var smtp = empty(noticeSmtp) ? {} : {
   NOTICE_SMTP: noticeSmtp
   NOTICE_SMTP_FROM: noticeSmtpFrom
   NOTICE_SMTP_SECURITY: noticeSmtpSecurity
+}
+
+var smtpLogin = empty(noticeSmtp) || empty(noticeSmtpUsername) ? {} : {
   NOTICE_SMTP_USERNAME: noticeSmtpUsername
   NOTICE_SMTP_PASSWORD: '@Microsoft.KeyVault(SecretUri=${vault.properties.vaultUri}secrets/notice-smtp-password)'
 }
@@ -284,5 +294,5 @@ var signIn = empty(consoleClientId) ? {} : {
 resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(always, microsoft, pax8, huntress, cove, pushed, smtp, teams, alerts, signIn)
+  properties: union(always, microsoft, pax8, huntress, cove, pushed, smtp, smtpLogin, teams, alerts, signIn)
 }

@@ -26,6 +26,7 @@ from shared.environment import SETTINGS
 from shared.errors import Misconfigured
 from shared.settings import load_settings, setting_names
 from shared.state.backups import CONTAINER
+from shared.sync import poison
 from shared.sync.msp import settle
 from shared.web.principal import Role
 from tests.fakes.house import House
@@ -42,6 +43,9 @@ PLATFORM_SETTINGS = {
     "AzureWebJobsStorage__credential",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+    "AzureFunctionsJobHost__telemetryMode",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
     "PYTHON_THREADPOOL_THREAD_COUNT",
     "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID",
 }
@@ -67,7 +71,8 @@ GROUPS = {
     "huntress": ("empty(huntressPublicKey)", {"huntress-private-key"}),
     "cove": ("empty(coveUsername)", {"cove-token"}),
     "pushed": ("pushedCounts == 'no'", {"pushed-keys"}),
-    "smtp": ("empty(noticeSmtp)", {"notice-smtp-password"}),
+    "smtp": ("empty(noticeSmtp)", set()),
+    "smtpLogin": ("empty(noticeSmtp) || empty(noticeSmtpUsername)", {"notice-smtp-password"}),
     "teams": ("noticeTeams == 'no'", {"notice-teams"}),
     "alerts": ("empty(noticeAlerts)", set()),
     "signIn": ("empty(consoleClientId)", set()),
@@ -169,6 +174,12 @@ def parameters_file() -> dict[str, str]:
     return {name: re.fullmatch(r"\$\{(\w+)(=[\w-]+)?\}", each["value"])[1] for name, each in given.items()}
 
 
+def passed_on() -> dict[str, str]:
+    """App setting and the parameter of settings.bicep that it is, alone or as text."""
+    found = {name: re.fullmatch(r"(?:string\()?(\w+)\)?", value) for name, value in app_settings().items()}
+    return {name: each[1] for name, each in found.items() if each}
+
+
 # --- The templates are whole ---
 
 
@@ -210,11 +221,12 @@ def test_main_gives_every_module_its_parameters_and_uses_outputs_that_exist():
         assert output in parsed(modules[module]["detail"]["path"])["outputs"]
 
 
-def test_the_parameters_file_names_parameters_of_main_and_every_one_that_has_no_default():
-    parameters = parsed("main.bicep")["parameters"]
+def test_azd_can_set_every_parameter_of_main_and_leaves_its_default_where_it_does_not():
+    given = json.loads((INFRA / "main.parameters.json").read_text(encoding="utf-8"))["parameters"]
+    defaults = {name: each["default"] for name, each in parsed("main.bicep")["parameters"].items()}
+    left = {name: re.fullmatch(r"\$\{\w+=?(.*)\}", each["value"])[1] for name, each in given.items()}
 
-    assert set(parameters_file()) - set(parameters) == set()
-    assert {name for name, each in parameters.items() if each["default"] is None} - set(parameters_file()) == set()
+    assert left == {name: "" if default is None else str(default) for name, default in defaults.items()}
 
 
 # --- The app is told what it reads ---
@@ -270,7 +282,7 @@ def test_a_vendor_that_is_not_connected_leaves_no_setting_and_no_reference_behin
     assert (unless, secrets) == GROUPS[group]
 
 
-@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"always", "alerts", "signIn"}))
+@pytest.mark.parametrize("group", sorted(set(GROUPS) - {"always", "smtpLogin", "alerts", "signIn"}))
 def test_one_connected_vendor_is_sound_by_itself(group):
     settings = load_settings(deployed_settings("always", group) | {"WEBSITE_SITE_NAME": "func-trueup"})
     connected = {
@@ -286,11 +298,20 @@ def test_one_connected_vendor_is_sound_by_itself(group):
     assert [name for name, found in connected.items() if found] == [group]
 
 
+def test_a_mail_server_that_asks_for_a_name_is_sound_with_its_password():
+    settings = load_settings(deployed_settings("always", "smtp", "smtpLogin") | {"WEBSITE_SITE_NAME": "func-trueup"})
+
+    assert settings.notices.smtp is not None
+    assert (settings.notices.smtp.username, settings.notices.smtp.password) == (
+        "trueup",
+        "a=key-of-24-characters-or-more",
+    )
+
+
 def test_a_number_or_choice_of_the_templates_is_one_that_the_app_takes():
-    parameters, told = parsed("main.bicep")["parameters"], app_settings()
-    passed = {re.sub(r"string\((\w+)\)", r"\1", value): name for name, value in told.items()}
+    parameters = parsed("main.bicep")["parameters"]
     tried = 0
-    for parameter, setting in passed.items():
+    for setting, parameter in passed_on().items():
         if parameter not in parameters or setting in PLATFORM_SETTINGS:
             continue
         for decorator in parameters[parameter]["decorators"]:
@@ -303,12 +324,12 @@ def test_a_number_or_choice_of_the_templates_is_one_that_the_app_takes():
     assert tried == 5 * 2 + 4 * 2
 
 
-def test_a_variable_of_azd_arrives_in_the_setting_of_the_same_name():
-    settings, passed = app_settings(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
-    told = {name: variable for name, variable in parameters_file().items() if variable in setting_names()}
+def test_a_setting_is_given_by_the_variable_of_azd_of_the_same_name():
+    variables, passed = parameters_file(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
+    told = {name: passed[parameter] for name, parameter in passed_on().items() if name not in PLATFORM_SETTINGS}
 
-    assert len(told) == 41
-    assert {settings[variable]: passed[name] for name, variable in told.items()} == {name: name for name in told}
+    assert len(told) == 46
+    assert {name: variables[parameter] for name, parameter in told.items()} == {name: name for name in told}
 
 
 def test_secrets_are_references_to_the_vault():
@@ -470,21 +491,22 @@ def test_the_app_is_python_3_13_on_flex_consumption_with_limits_set_on_purpose()
     assert parameters["lanes"]["default"] <= parameters["maximumInstanceCount"]["default"]
 
 
-def test_alerts_ask_for_functions_that_exist():
+def test_the_alert_on_failures_asks_for_all_functions_that_nobody_calls_over_http():
     triggers = {name for module in ("timers", "workers") for name in functions_in(ROOT / f"functions/{module}.py")}
-    queries = re.findall(r"query: 'requests (.*)'", text_of("alerts.bicep"))
-    named = [set(re.findall(r'"([^"]+)"', query)) for query in queries]
+    (query,) = re.findall(r"query: '(requests .*)'", text_of("alerts.bicep"))
 
-    assert named == [{"poison_worker"}, triggers]
+    assert set(re.findall(r'"([^"]+)"', query)) == triggers
+    assert "isempty(url)" in query
 
 
-def test_the_alert_about_manage_asks_for_the_line_that_is_written_when_manage_refuses_us(caplog):
-    refused = Finding(FindingKind.REFUSED, "manage", "ConnectWise Manage answered 401.", "Correct the keys.")
+def test_an_alert_on_a_finding_asks_for_the_line_that_is_written_when_it_opens(caplog):
+    queries = re.findall(r"""query: 'traces \| where message startswith "(finding .*)"'""", text_of("alerts.bicep"))
+    house = House()
 
-    settle(House().ports, lambda key: False, [refused])
+    settle(house.ports, lambda key: False, [Finding(FindingKind.REFUSED, "manage", "Manage answered 401.", "Correct.")])
+    poison.note(house.ports, "not a message")
 
-    assert [line for line in caplog.messages if line.startswith("finding refused manage:")] == caplog.messages
-    assert caplog.messages != []
+    assert [[line.startswith(query) for line in caplog.messages] for query in queries] == [[False, True], [True, False]]
 
 
 def test_the_budget_is_there_where_an_amount_is_given_and_tells_before_it_is_spent():
@@ -519,9 +541,20 @@ def test_host_json_stays_within_what_flex_consumption_takes():
     assert load_settings(deployed_settings()).lease_seconds < hours * 3600 + minutes * 60 + seconds <= 3600
     assert (queues["batchSize"], queues["newBatchThreshold"]) == (1, 0)
     assert 1 <= queues["maxDequeueCount"] <= 100
-    # The alerts count requests and lines of the log, so none may be sampled away.
+
+
+def test_what_the_alerts_count_is_never_sampled_whatever_the_mode_of_telemetry():
+    host = json.loads((ROOT / "host.json").read_text(encoding="utf-8"))
     kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"].split(";")
+    mode = parsed("main.bicep")["parameters"]["telemetryMode"]
+
+    assert mode["default"] == "OpenTelemetry"
+    assert app_settings()["AzureFunctionsJobHost__telemetryMode"] == "telemetryMode"
     assert {"Request", "Trace"} <= set(kept)
+    assert app_settings()["OTEL_TRACES_SAMPLER"] == "'microsoft.fixed_percentage'"
+    assert app_settings()["OTEL_TRACES_SAMPLER_ARG"] == "'1.0'"
+    # The worker's own would send what it calls, by address, beside what the host sends of it already.
+    assert [name for name in app_settings() if "ENABLE_TELEMETRY" in name or "ENABLE_OPENTELEMETRY" in name] == []
 
 
 @pytest.mark.parametrize(
