@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from shared.billing.counts import ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.limits import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.lines import stamped_date
-from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group, Guard, Plan
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import money, number
 
@@ -24,6 +25,13 @@ _LOOK = "Look at the customer. If the count is right, approve the group or raise
 _UNSOUND = (
     "This is a fault of TrueUp, and nobody can approve it: report it, and keep this line right by hand until then."
 )
+
+
+class _Held(NamedTuple):
+    """Which guard holds a group, and why in a sentence."""
+
+    guard: Guard
+    why: str
 
 
 def guarded(
@@ -49,8 +57,7 @@ def guarded(
     groups = tuple(_held(group, guards, odd(group), seats, as_of) for group in plan.groups)
     records = {record.line: record for record in plan.seats}
     groups = tuple(
-        group if group.held else replace(group, held=_too_much_used(group, guards.increase, records))
-        for group in groups
+        group if group.held else _held_by(group, _too_much_used(group, guards.increase, records)) for group in groups
     )
     held = [
         Finding(
@@ -81,12 +88,17 @@ def within_a_day(plan: Plan, limit: int, written: int) -> Plan:
         f"Nothing more is written: {held}.",
         "Look at the plan. If it is right, raise changes_per_day in the company's guards; if not, correct the rules.",
     )
-    groups = tuple(_held_unless_repair(group, held) for group in plan.groups)
+    hold = _Held(Guard.CHANGES_PER_DAY, held)
+    groups = tuple(_held_unless_repair(group, hold) for group in plan.groups)
     return replace(plan, groups=groups, findings=tuple(sorted({*plan.findings, finding})))
 
 
-def _held_unless_repair(group: Group, held: str) -> Group:
-    return group if group.held or all(change.is_repair for change in group.changes) else replace(group, held=held)
+def _held_unless_repair(group: Group, held: _Held) -> Group:
+    return group if group.held or all(change.is_repair for change in group.changes) else _held_by(group, held)
+
+
+def _held_by(group: Group, held: _Held | None) -> Group:
+    return group if held is None else replace(group, held=held.why, guard=held.guard)
 
 
 def emptied_sources(readings: Iterable[Reading | ReadFailure]) -> set[str]:
@@ -105,9 +117,9 @@ def _held(group: Group, guards: Guards, emptied: Sequence[str], seats: Mapping[s
     changes = [change for change in group.changes if change.key.is_standing and not change.is_repair]
     moved = _movement(changes, seats, as_of)
     if moved.after < moved.before and emptied:
-        return replace(group, held=f"every count of {' and of '.join(emptied)} is zero tonight")
+        return _held_by(group, _Held(Guard.ALL_ZERO, f"every count of {' and of '.join(emptied)} is zero tonight"))
     held = _too_few(moved, guards.reduction) or _too_many(moved, guards.increase)
-    return replace(group, held=held or _too_much_money(changes, guards.reduction) or _too_much_credit(group, guards))
+    return _held_by(group, held or _too_much_money(changes, guards.reduction) or _too_much_credit(group, guards))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +143,30 @@ def _ends(change: Change) -> bool:
     return change.after is None or change.after.cancelled_date is not None
 
 
-def _too_few(moved: _Movement, limit: ReductionLimit) -> str | None:
+def _too_few(moved: _Movement, limit: ReductionLimit) -> _Held | None:
     if moved.after >= moved.before:
         return None
     units = moved.highest - moved.after
     told = f"a reduction by {number(units)} from {number(moved.highest)}, the highest of {REMEMBERED_DAYS} days,"
     if units > limit.units:
-        return f"{told} is more than {number(limit.units)} units"
+        return _Held(Guard.UNITS, f"{told} is more than {number(limit.units)} units")
     if units > limit.small and units * 100 / moved.highest > limit.percent:
-        return f"{told} is more than {number(limit.percent)} %"
+        return _Held(Guard.PERCENT, f"{told} is more than {number(limit.percent)} %")
     return None
 
 
-def _too_many(moved: _Movement, limit: IncreaseLimit) -> str | None:
+def _too_many(moved: _Movement, limit: IncreaseLimit) -> _Held | None:
     """Only where something stood: a first line has nothing to be measured against."""
     if moved.highest == 0 or moved.after - moved.highest <= limit.small:
         return None
     if moved.after > moved.highest * limit.factor:
         highest = f"{number(moved.highest)}, the highest of {REMEMBERED_DAYS} days"
-        return f"an increase to {number(moved.after)} is more than {number(limit.factor)} times {highest}"
+        why = f"an increase to {number(moved.after)} is more than {number(limit.factor)} times {highest}"
+        return _Held(Guard.INCREASE, why)
     return None
 
 
-def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, SeatRecord]) -> str | None:
+def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, SeatRecord]) -> _Held | None:
     """Of a level one odd reading is enough to be the most of a period: measured against the month before it.
 
     What the vendor dates is measured as a whole against the period before, also where only the rest of it is charged.
@@ -169,23 +182,27 @@ def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, Sea
         else:
             used, before, what = change.after.quantity, record.most_before(start), "the most of the month before"
         if before > 0 and used - before > limit.small and used > before * limit.factor:
-            return f"{number(used)} used are more than {number(limit.factor)} times {number(before)}, {what}"
+            why = f"{number(used)} used are more than {number(limit.factor)} times {number(before)}, {what}"
+            return _Held(Guard.USAGE, why)
     return None
 
 
-def _too_much_money(changes: list[Change], limit: ReductionLimit) -> str | None:
+def _too_much_money(changes: list[Change], limit: ReductionLimit) -> _Held | None:
     """Also where only the price or the bill option changes."""
     lost = -sum((change.monthly for change in changes), Decimal(0))
     if lost > limit.money:
-        return f"it takes {money(lost)} from each invoice, more than {money(limit.money)}"
+        why = f"it takes {money(lost)} from each invoice, more than {money(limit.money)}"
+        return _Held(Guard.MONEY, why)
     return None
 
 
-def _too_much_credit(group: Group, guards: Guards) -> str | None:
+def _too_much_credit(group: Group, guards: Guards) -> _Held | None:
     """What is given back once is measured like what is taken from each invoice."""
     credits = -sum(
         (change.one_off for change in group.changes if change.kind is ChangeKind.CREATE and change.one_off < 0),
         Decimal(0),
     )
     limit = guards.reduction.money
-    return f"it credits {money(credits)}, more than {money(limit)}" if credits > limit else None
+    if credits > limit:
+        return _Held(Guard.CREDIT, f"it credits {money(credits)}, more than {money(limit)}")
+    return None

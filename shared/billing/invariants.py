@@ -17,7 +17,7 @@ from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.lines import LedgerRow, LineKey, LineValues, stamped_date
 from shared.billing.matching import OwnLine
-from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group, Guard, Plan
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import number, spoken
 
@@ -45,7 +45,7 @@ def sound(plan: Plan, standing: Standing) -> Plan:
 
 def _checked(group: Group, plan: Plan, standing: Standing) -> Group:
     broken = next(_violations(group, plan, standing), None)
-    return group if broken is None else replace(group, held=broken, unsound=True)
+    return group if broken is None else replace(group, held=broken, guard=Guard.UNSOUND, unsound=True)
 
 
 def _violations(group: Group, plan: Plan, standing: Standing) -> Iterator[str]:

@@ -37,6 +37,20 @@ class GroupKind(StrEnum):
     CORRECTION = "correction"
 
 
+class Guard(StrEnum):
+    """What holds a group for a person; `unsound`: it would break what must hold of every result."""
+
+    ALL_ZERO = "all-zero"
+    UNITS = "units"
+    PERCENT = "percent"
+    MONEY = "money"
+    CREDIT = "credit"
+    INCREASE = "increase"
+    USAGE = "usage"
+    CHANGES_PER_DAY = "changes-per-day"
+    UNSOUND = "unsound"
+
+
 class ChangeKind(StrEnum):
     """What happens to one addition. An adoption is an update that also writes our stamp."""
 
@@ -144,13 +158,15 @@ def _units(values: LineValues | None) -> Decimal:
 class Group:
     """All changes of one bill item: approved, applied and undone whole. `held` says why a person must look first.
 
-    An `unsound` group would break what must hold of every result: it is held, and nobody can approve it.
+    `guard` is the one that holds it; None also for what was held before guards had names. An `unsound` group would
+    break what must hold of every result: it is held, and nobody can approve it.
     """
 
     bill_item: str
     changes: tuple[Change, ...]
     held: str | None = None
     unsound: bool = False
+    guard: Guard | None = None
 
     @property
     def hash(self) -> str:

@@ -9,11 +9,12 @@ from functools import cached_property
 
 from shared.billing.subscribers import Subscriber
 from shared.notices.digest import is_told
-from shared.notices.picture import Open, open_of, open_of_msp, readable_state
+from shared.notices.picture import Open, open_of, open_of_msp
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.notices import Told
 from shared.sync.ports import Ports
+from shared.sync.readable import readable_state
 
 #: Clocks of two machines may differ so much, and a commit last so long.
 OVERLAP = timedelta(minutes=10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +10,12 @@ from decimal import Decimal
 
 from shared.billing.plan import Change, Group
 from shared.billing.rules import Mode
-from shared.errors import Retryable, TrueUpError
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
 from shared.state.records import HistoryEntry, Outcome
 from shared.sync.approvals import waiting_groups
 from shared.sync.ports import Ports
-
-log = logging.getLogger(__name__)
+from shared.sync.readable import readable_state
 
 _READ_AT_ONCE = 200
 _REQUEST = re.compile(r" \(request [^()]*\)")
@@ -130,20 +127,6 @@ def take_picture(ports: Ports, since: datetime) -> Picture:
         failed += _failed(ports, row)
         observed += _observed(row, state)
     return Picture(tuple(done), tuple(waits), tuple(found), tuple(failed), tuple(observed))
-
-
-def readable_state(ports: Ports, company: int) -> CompanyState | str:
-    """What is remembered of a company, or why its rows can not be read: then there is more to tell of the others.
-
-    Raises `Retryable` when the store does not answer.
-    """
-    try:
-        return ports.company_state.load(company)
-    except Retryable:
-        raise
-    except TrueUpError as error:
-        log.error("what is remembered of company %s: %s", company, error)
-        return f"{error}. {error.remedy}".strip()
 
 
 def open_of_msp(ports: Ports) -> Iterator[Open]:

@@ -6,11 +6,12 @@ fresh reads. Whatever dies in between, the next sync finds the decision and writ
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from shared.billing.plan import Group, GroupKind
+from shared.billing.plan import Group, GroupKind, Guard
 from shared.billing.rules import Mode
 from shared.clock import business_date
 from shared.errors import Gone, Refused
@@ -22,6 +23,7 @@ from shared.sync.decisions import groups_shown
 from shared.sync.due import looked_at_after_a_death
 from shared.sync.lanes import start_run
 from shared.sync.ports import Ports
+from shared.sync.readable import readable_states
 from shared.sync.verdicts import record_verdicts
 
 
@@ -79,22 +81,37 @@ def reject(ports: Ports, company: int, hashes: Collection[str], person: Person, 
 
 
 def approve_all(
-    ports: Ports, person: Person, *, companies: Collection[int] | None = None, kind: GroupKind | None, held: bool | None
+    ports: Ports,
+    person: Person,
+    *,
+    companies: Collection[int] | None = None,
+    kind: GroupKind | None,
+    held: bool | None,
+    guard: Guard | None = None,
+    seen: str | None = None,
 ) -> str | None:
     """Approves all waiting groups of one kind (None: of every kind) across companies, in a run; answers its id.
 
-    `held` True: only those that a guard holds, False: only others. Which groups these are is fixed now, and the run's
-    rows carry it. None when nothing waits.
+    `held` True: only those that a guard holds, False: only others; `guard`: only those that this one holds. Which
+    groups these are is fixed now, and the run's rows carry it. None when nothing waits.
+
+    Raises `Refused` when they are not those that were `seen` (see `seen_as`); then nothing is approved.
     """
+    rows = [row for row in rows_to_decide(ports) if companies is None or row.id in companies]
     wanted: dict[int, list[Group]] = {}
-    for row, state in companies_to_decide(ports):
-        if companies is None or row.id in companies:
-            groups = [group for group in waiting_groups(state) if _is_wanted(group, kind, held)]
-            wanted.update({row.id: groups} if groups else {})
-    if not wanted:
-        return None
+    for row, state in readable_states(ports, rows)[0]:
+        groups = [group for group in waiting_groups(state) if _is_wanted(group, kind, held, guard)]
+        wanted.update({row.id: groups} if groups else {})
     hashes = {company: [group.hash for group in groups] for company, groups in wanted.items()}
-    return _start(ports, hashes, wanted, person)
+    if seen is not None and seen != seen_as((company, hash_) for company in hashes for hash_ in hashes[company]):
+        raise Refused("what waits is not what was shown any more", remedy="Look at what waits now, and decide anew.")
+    return _start(ports, hashes, wanted, person) if wanted else None
+
+
+def seen_as(groups: Iterable[tuple[int, str]]) -> str:
+    """What binds a decision about many groups, each by its company and hash, to those that were shown."""
+    text = " ".join(f"{company}:{hash_}" for company, hash_ in sorted(groups))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def approve_several(ports: Ports, wanted: Mapping[int, Collection[str]], person: Person) -> str:
@@ -123,13 +140,12 @@ def _start(
     return run
 
 
-def companies_to_decide(ports: Ports) -> list[tuple[CompanyRow, CompanyState]]:
-    """The companies of which something waits or was decided about, with their state.
+def rows_to_decide(ports: Ports) -> list[CompanyRow]:
+    """The companies of which something may wait or was decided about.
 
     Also those that somebody works on, or died of: what waits of them is counted only when they are given back.
     """
-    rows = [row for row in ports.companies.all() if row.mode is not Mode.OBSERVE and _may_wait(row)]
-    return [(row, ports.company_state.load(row.id)) for row in rows]
+    return [row for row in ports.companies.all() if row.mode is not Mode.OBSERVE and _may_wait(row)]
 
 
 def _may_wait(row: CompanyRow) -> bool:
@@ -141,8 +157,12 @@ def waiting_groups(state: CompanyState) -> Sequence[Group]:
     return [group for group in (state.plan.groups if state.plan is not None else ()) if group.hash in state.waiting]
 
 
-def _is_wanted(group: Group, kind: GroupKind | None, held: bool | None) -> bool:
-    return (kind is None or group.kind is kind) and (held is None or (group.held is not None) is held)
+def _is_wanted(group: Group, kind: GroupKind | None, held: bool | None, guard: Guard | None) -> bool:
+    return (
+        (kind is None or group.kind is kind)
+        and (held is None or (group.held is not None) is held)
+        and (guard is None or group.guard is guard)
+    )
 
 
 def known_and_not_observed(ports: Ports, company: int) -> CompanyRow:

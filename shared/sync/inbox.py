@@ -6,20 +6,25 @@ Money and quantities are JSON numbers in the agreement's currency and the SKU's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from shared.billing.findings import FindingKind
+from shared.state.companies import CompanyRow
+from shared.state.company_state import CompanyState
 from shared.sync import views
-from shared.sync.approvals import companies_to_decide
+from shared.sync.approvals import rows_to_decide, seen_as
 from shared.sync.choices import can_be_chosen_about
 from shared.sync.company import Synced
 from shared.sync.decisions import groups_shown
 from shared.sync.desk.company import findings_of
 from shared.sync.ports import Ports
+from shared.sync.readable import Unreadable, readable_states
 from shared.sync.undoing import Undone
 from shared.sync.unfinished import why_nothing_is_written
 
 Json = dict[str, Any]
+States = Sequence[tuple[CompanyRow, CompanyState]]
 
 #: The kinds of findings about which a person can choose.
 _CHOICES = {kind.value for kind in FindingKind if can_be_chosen_about(kind)}
@@ -28,10 +33,31 @@ _CHOICES = {kind.value for kind in FindingKind if can_be_chosen_about(kind)}
 def waiting(ports: Ports) -> Json:
     """Every group that waits or was decided about, and the sums of those that wait by kind, guard and currency.
 
-    `undoes` were begun and have not ended. `nothing_written` says why nothing that is approved is written at present,
-    None where it is.
+    `reasons` has them by what they wait for: the guard that holds them, then their kind; `seen` binds an approval of
+    all of one reason to those told here. `undoes` were begun and have not ended. `nothing_written` says why nothing
+    that is approved is written at present, None where it is. Of companies that are `unreadable` nothing is told.
     """
-    companies = companies_to_decide(ports)
+    companies, unreadable = readable_states(ports, rows_to_decide(ports))
+    return _waiting(ports, companies, unreadable)
+
+
+def questions(ports: Ports) -> Json:
+    """The open findings about which a person can choose, over all companies, each with the lines that it is about."""
+    companies, unreadable = readable_states(ports, _asked(ports))
+    return {"questions": _questions(ports, companies), "unreadable": [_told(each) for each in unreadable]}
+
+
+def whole(ports: Ports) -> Json:
+    """What waits and the questions together: each company is read once."""
+    asked, deciding = _asked(ports), rows_to_decide(ports)
+    rows = {row.id: row for row in [*asked, *deciding]}
+    companies, unreadable = readable_states(ports, [rows[number] for number in sorted(rows)])
+    by_id = {row.id: (row, state) for row, state in companies}
+    told = _waiting(ports, [by_id[row.id] for row in deciding if row.id in by_id], unreadable)
+    return {**told, "questions": _questions(ports, [by_id[row.id] for row in asked if row.id in by_id])}
+
+
+def _waiting(ports: Ports, companies: States, unreadable: Iterable[Unreadable]) -> Json:
     groups = [
         {"company": row.id, "name": row.name, **views.group(group, state, texts=True)}
         for row, state in companies
@@ -43,24 +69,34 @@ def waiting(ports: Ports) -> Json:
         for row, state in companies
         for key in sorted(state.undoes)
     ]
+    waits = [group for group in shown if group["state"] == "waiting"]
     return {
-        "sums": _sums(group for group in shown if group["state"] == "waiting"),
+        "sums": _sums(waits),
+        "reasons": _reasons(waits),
         "groups": shown,
         "undoes": undoes,
         "nothing_written": why_nothing_is_written(ports),
+        "unreadable": [_told(each) for each in unreadable],
     }
 
 
-def questions(ports: Ports) -> list[Json]:
-    """The open findings about which a person can choose, over all companies, each with the lines that it is about."""
+def _asked(ports: Ports) -> list[CompanyRow]:
+    """The companies with an open finding about which a person can choose."""
+    return [row for row in ports.companies.all() if _CHOICES.intersection(row.summary.findings)]
+
+
+def _questions(ports: Ports, companies: States) -> list[Json]:
     rules = ports.rules.load()
-    asked = [row for row in ports.companies.all() if _CHOICES.intersection(row.summary.findings)]
     return [
         {"company": row.id, "name": row.name, **told}
-        for row in asked
-        for told in findings_of(row, ports.company_state.load(row.id), rules)
+        for row, state in companies
+        for told in findings_of(row, state, rules)
         if told["choices"]
     ]
+
+
+def _told(each: Unreadable) -> Json:
+    return {"company": each.company, "name": each.name, "why": each.why}
 
 
 def approved(hashes: Sequence[str], synced: Synced) -> Json:
@@ -103,6 +139,32 @@ def undone(done: Undone) -> Json:
         "again_in": done.again_in,
         "nothing": done.nothing,
     }
+
+
+def reason_of(group: Json) -> tuple[bool, str, str]:
+    """Why a group waits, as reasons are ordered: what is held first, by its guard, then by its kind."""
+    return group["held"] is None, group["guard"] or "", group["kind"]
+
+
+def _reasons(waits: Sequence[Json]) -> list[Json]:
+    """The groups of one reason together: how many, of how many companies, and their money by currency."""
+    told = []
+    for reason, same in groupby(sorted(waits, key=reason_of), key=reason_of):
+        groups = list(same)
+        free, guard, kind = reason
+        sums = [{name: total[name] for name in ("currency", "monthly", "one_off")} for total in _sums(groups)]
+        told.append(
+            {
+                "kind": kind,
+                "held": not free,
+                "guard": guard or None,
+                "groups": len(groups),
+                "companies": len({group["company"] for group in groups}),
+                "sums": sums,
+                "seen": seen_as((group["company"], group["hash"]) for group in groups),
+            }
+        )
+    return told
 
 
 def _sums(groups: Iterable[Json]) -> list[Json]:

@@ -173,6 +173,7 @@ def group(group: Group, state: CompanyState | None = None, *, texts: bool = Fals
         "bill_item": group.bill_item,
         "kind": group.kind.value,
         "held": group.held,
+        "guard": group.guard.value if group.guard is not None else None,
         "monthly": float(group.monthly),
         "one_off": float(group.one_off),
         "changes": [change(each, texts=texts) for each in group.changes],

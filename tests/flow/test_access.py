@@ -94,7 +94,7 @@ WAYS: dict[tuple[str, str], Way] = {
     ("POST", "/console/companies/{company}/mode"): Way(ADMIN, form={"mode": "approve"}),
     ("GET", "/console/approvals"): Way(READER),
     ("POST", "/console/approvals/decide"): Way(BILLER, form={"chosen": "{company}:{hash}", "verdict": "reject"}),
-    ("POST", "/console/approvals/kind"): Way(BILLER, form={"kind": "adoption", "held": "false"}),
+    ("POST", "/console/approvals/kind"): Way(BILLER, form={"kind": "adoption", "held": "false", "seen": "0" * 16}),
     ("GET", f"{API}/companies"): Way(READER),
     ("GET", f"{API}/companies/{{company}}"): Way(READER),
     ("GET", f"{API}/companies/{{company}}/history"): Way(READER),

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.billing.choices import ChoiceKind
-from shared.billing.plan import GroupKind
+from shared.billing.plan import GroupKind, Guard
 from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, approve_several, reject
 from shared.sync.choices import choose
@@ -49,11 +49,16 @@ class ApproveSeveral(Asked):
 
 
 class ApproveKind(Asked):
-    """Everything of one kind that waits at these companies; `held`: only what a guard holds, or what none does."""
+    """Everything of one kind that waits at these companies; `held`: only what a guard holds, or what none does.
+
+    `guard`: only what this one holds. With `seen` of a reason, nothing is approved if others wait by now.
+    """
 
     companies: Annotated[list[CompanyId], Field(min_length=1, max_length=5000)] | Literal["all"]
     kind: GroupKind | Literal["all"]
     held: bool | None = None
+    guard: Guard | None = None
+    seen: Hash | None = None
 
 
 class RejectGroups(Asked):
@@ -89,7 +94,7 @@ def waiting(ports: House) -> dict[str, Any]:
 @router.get("/questions")
 def questions(ports: House) -> dict[str, Any]:
     """The open findings about which a person can choose, over all companies."""
-    return {"questions": inbox.questions(ports)}
+    return inbox.questions(ports)
 
 
 @router.get("/companies/{company}/history")
@@ -124,7 +129,7 @@ def approve_groups(
     yours = [row.id for row in ports.within(sees).companies.all()]
     companies = yours if asked.companies == "all" else asked.companies
     kind = None if asked.kind == "all" else asked.kind
-    run = approve_all(ports, by, companies=companies, kind=kind, held=asked.held)
+    run = approve_all(ports, by, companies=companies, kind=kind, held=asked.held, guard=asked.guard, seen=asked.seen)
     return JSONResponse({"run": run}, 202)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Form, HTTPException, Request
+from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
+from pydantic import BeforeValidator, Field
 
-from shared.billing.plan import GroupKind
+from shared.billing.plan import GroupKind, Guard
 from shared.sync import inbox
-from shared.sync.approvals import Person, approve_all, approve_several, reject
+from shared.sync.approvals import Person, approve_all, approve_several, reject, seen_as
 from shared.sync.ports import Ports
 from shared.web.pages import words
 from shared.web.pages.acting import NotDone, acted
@@ -23,41 +24,65 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.RE
 
 _PATH = "/console/approvals"
 
+#: A form sends an empty text for no guard.
+OR_NONE = BeforeValidator(lambda value: value or None)
 #: Groups as their boxes name them: the company and the hash.
 Chosen = Annotated[list[str] | None, Form(max_length=5000)]
+Page = Annotated[int, Field(ge=1, le=10_000)]
+#: As many groups as one page shows.
+_SHOWN = 100
 
 
 @router.get(_PATH)
-def approvals(request: Request, ports: House, who: Reader) -> Response:
-    """What waits, kind by kind, what is held first; what was decided and is not written; and what a person chooses."""
-    told = inbox.waiting(ports)
+def approvals(request: Request, ports: House, who: Reader, page: Annotated[Page, Query()] = 1) -> Response:
+    """What waits, by reason, what is held first; what was decided and is not written; and what a person chooses."""
+    told = inbox.whole(ports)
     waiting = [group for group in told["groups"] if group["state"] == "waiting"]
+    waiting.sort(key=lambda group: (inbox.reason_of(group), group["name"].casefold(), group["company"]))
+    pages = max(1, -(-len(waiting) // _SHOWN))
+    page = min(page, pages)
+    reasons = _reasons(told["reasons"])
     return render(
         request,
         "approvals.html",
-        sums=told["sums"],
-        sections=_sections(waiting),
+        reasons=reasons,
+        free=_free(told["reasons"], waiting),
+        sections=_sections(waiting[(page - 1) * _SHOWN : page * _SHOWN], reasons),
+        page=page,
+        pages=pages,
         decided=[group for group in told["groups"] if group["state"] != "waiting"],
         undoes=told["undoes"],
         nothing_written=told["nothing_written"],
-        questions=inbox.questions(ports),
+        unreadable=told["unreadable"],
+        questions=told["questions"],
         may_decide=who.may(Role.BILLER),
-        kinds=words.KINDS,
         choices=words.CHOICES,
         findings=words.FINDINGS,
     )
 
 
-def _sections(waiting: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The groups of one kind that a guard holds, or none does, together."""
+def _reasons(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each reason with its title, the page on which its groups begin, and whether a person can approve them."""
+    before, found = 0, []
+    for place, reason in enumerate(told, 1):
+        about = {"title": words.reason(reason), "sound": reason["guard"] != Guard.UNSOUND.value}
+        found.append({**reason, **about, "place": place, "page": before // _SHOWN + 1})
+        before += reason["groups"]
+    return found
 
-    def section(group: dict[str, Any]) -> tuple[bool, str]:
-        return group["held"] is None, group["kind"]
 
-    ordered = sorted(waiting, key=lambda group: (*section(group), group["name"].casefold(), group["company"]))
-    return [
-        {"held": not free, "kind": kind, "groups": list(groups)} for (free, kind), groups in groupby(ordered, section)
-    ]
+def _free(reasons: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Everything that no guard holds together, where it is of several reasons."""
+    if sum(not reason["held"] for reason in reasons) < 2:
+        return None
+    groups = [group for group in waiting if group["held"] is None]
+    return {"groups": len(groups), "seen": seen_as((group["company"], group["hash"]) for group in groups)}
+
+
+def _sections(shown: list[dict[str, Any]], reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups of a page under their reasons."""
+    by_reason = {(not reason["held"], reason["guard"] or "", reason["kind"]): reason for reason in reasons}
+    return [{**by_reason[reason], "shown": list(groups)} for reason, groups in groupby(shown, key=inbox.reason_of)]
 
 
 @router.post(_PATH + "/decide", dependencies=acts)
@@ -69,6 +94,7 @@ def decide(
     verdict: Annotated[Literal["approve", "reject"], Form()],
     chosen: Chosen = None,
     why: Annotated[str, Form(max_length=500)] = "",
+    page: Annotated[Page, Form()] = 1,
 ) -> Response:
     """Decides about every group that is ticked: those of one company at once, of several in a run."""
     wanted = _by_company(chosen or [])
@@ -76,7 +102,7 @@ def decide(
         if not sees.covers(company):
             raise HTTPException(403, f"company {company} is not among yours")
     by = person(who, request)
-    return acted(request, _PATH, lambda: _decided(ports, wanted, verdict, why, by))
+    return acted(request, f"{_PATH}?page={page}", lambda: _decided(ports, wanted, verdict, why, by))
 
 
 def _decided(ports: Ports, wanted: dict[int, list[str]], verdict: str, why: str, by: Person) -> str:
@@ -100,15 +126,18 @@ def approve_kind(
     ports: House,
     who: Biller,
     sees: Sees,
-    kind: Annotated[GroupKind, Form()],
+    kind: Annotated[GroupKind | Literal["all"], Form()],
     held: Annotated[bool, Form()],
+    seen: Annotated[str, Form(pattern="^[0-9a-f]{16}$")],
+    guard: Annotated[Guard | None, OR_NONE, Form()] = None,
 ) -> Response:
-    """Approves everything of one kind that waits at the companies that the person decides about."""
+    """Approves everything that waits for one reason, at the companies that the person decides about, as it was seen."""
     by = person(who, request)
+    one = None if kind == "all" else kind
 
     def approved() -> str:
         yours = [row.id for row in ports.within(sees).companies.all()]
-        run = approve_all(ports, by, companies=yours, kind=kind, held=held)
+        run = approve_all(ports, by, companies=yours, kind=one, held=held, guard=guard, seen=seen)
         if run is None:
             raise NotDone("Nothing of this kind waits any more.")
         return f"Approved. Run {run} writes it; what is not planned any more by then stays out."

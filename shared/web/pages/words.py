@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
+from shared.billing.plan import Guard
 from shared.sync.company import Synced
 from shared.web.pages.acting import NotDone
 
@@ -82,12 +83,32 @@ KINDS = {
     "one-off": "One-off charges and credits",
     "correction": "Corrections",
 }
+#: What a guard found, after "that a guard holds".
+GUARDS: Mapping[str, str] = {
+    Guard.ALL_ZERO.value: "every count is zero",
+    Guard.UNITS.value: "too many units less",
+    Guard.PERCENT.value: "too large a share less",
+    Guard.MONEY.value: "too much money less",
+    Guard.CREDIT.value: "too much money given back",
+    Guard.INCREASE.value: "far more than stood before",
+    Guard.USAGE.value: "far more used than before",
+    Guard.CHANGES_PER_DAY.value: "too many changes in a day",
+    Guard.UNSOUND.value: "a fault of TrueUp, which nobody can approve",
+}
 #: What became of lines, by the kinds under which runs count them.
 WRITTEN: Mapping[str, str] = {"created": "created", "updated": "changed", "ended": "ended"}
 #: What a run was started for.
 RUNS: Mapping[str, str] = {"nightly": "the night", "demand": "asked for by a person", "approval": "an approval"}
 #: How far a company of a run is that has no outcome yet.
 STAGES: Mapping[str, str] = {"pending": "waits for its turn", "claimed": "is looked at", "done": "done"}
+
+
+def reason(told: Mapping[str, Any]) -> str:
+    """Why groups wait, as a heading: their kind, and what holds them."""
+    if not told["held"]:
+        return KINDS[told["kind"]]
+    why = f": {GUARDS[told['guard']]}" if told["guard"] else ""
+    return f"{KINDS[told['kind']]} that a guard holds{why}"
 
 
 def looked_at(synced: Synced | None) -> str:

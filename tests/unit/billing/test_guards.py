@@ -10,6 +10,7 @@ import pytest
 
 from shared.billing.guards import REMEMBERED_DAYS, within_a_day
 from shared.billing.limits import Guards, ReductionLimit
+from shared.billing.plan import Guard
 from shared.billing.planner import plan_company
 from shared.billing.profiles import Arrears, BillOption, Decrease, Proration, ProrationRule
 from shared.billing.rules import SkuPolicy
@@ -34,24 +35,24 @@ def reduced(before: int, after: int, limit: ReductionLimit, **values):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "limit", "held"),
+    ("before", "after", "limit", "guard"),
     [
-        (100, 70, ReductionLimit(D(30), D(3), D(1000), D(100000)), False),
-        (100, 69, ReductionLimit(D(30), D(3), D(1000), D(100000)), True),
-        (4, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), False),
-        (5, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), True),
-        (100, 75, ReductionLimit(D(100), D(3), D(25), D(100000)), False),
-        (100, 74, ReductionLimit(D(100), D(3), D(25), D(100000)), True),
-        (100, 80, ReductionLimit(D(100), D(3), D(1000), D(500)), False),
-        (100, 79, ReductionLimit(D(100), D(3), D(1000), D(500)), True),
+        (100, 70, ReductionLimit(D(30), D(3), D(1000), D(100000)), None),
+        (100, 69, ReductionLimit(D(30), D(3), D(1000), D(100000)), Guard.PERCENT),
+        (4, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), None),
+        (5, 1, ReductionLimit(D(30), D(3), D(1000), D(100000)), Guard.PERCENT),
+        (100, 75, ReductionLimit(D(100), D(3), D(25), D(100000)), None),
+        (100, 74, ReductionLimit(D(100), D(3), D(25), D(100000)), Guard.UNITS),
+        (100, 80, ReductionLimit(D(100), D(3), D(1000), D(500)), None),
+        (100, 79, ReductionLimit(D(100), D(3), D(1000), D(500)), Guard.MONEY),
     ],
 )
-def test_a_reduction_is_held_beyond_each_limit_and_not_at_it(before, after, limit, held):
+def test_a_reduction_is_held_beyond_each_limit_and_not_at_it(before, after, limit, guard):
     plan = reduced(before, after, limit)
 
-    assert len(plan.groups) == 1
-    assert bool(plan.held) is held
-    assert [finding.kind.value for finding in plan.findings] == (["held"] if held else [])
+    assert [group.guard for group in plan.groups] == [guard]
+    assert bool(plan.held) is (guard is not None)
+    assert [finding.kind.value for finding in plan.findings] == (["held"] if guard else [])
 
 
 def test_a_company_can_have_guards_of_its_own():
@@ -75,6 +76,7 @@ def test_everything_at_zero_is_held_whatever_the_limits():
     plan = plan_company(b.facts(b.reading(), additions=[line], ledger=[b.recorded(line)]))
 
     assert [group.held for group in plan.groups] == ["every count of microsoft365 is zero tonight"]
+    assert plan.groups[0].guard is Guard.ALL_ZERO
     assert plan.applicable == ()
 
 
@@ -105,7 +107,7 @@ def test_what_is_given_back_at_once_is_measured_in_money_too(limit, held):
     )
 
     assert [change.one_off for change in plan.changes] == [D("-75.00")]
-    assert bool(plan.held) is held
+    assert [group.guard for group in plan.groups] == [Guard.CREDIT if held else None]
 
 
 def test_a_change_of_the_bill_option_alone_is_measured_in_money():
@@ -127,7 +129,9 @@ def test_a_copy_that_goes_beside_a_small_reduction_does_not_make_it_large():
 
 @pytest.mark.parametrize(("before", "after", "held"), [(10, 50, False), (10, 51, True), (5, 30, False), (5, 31, True)])
 def test_an_increase_is_held_beyond_its_factor_and_more_than_a_few_units(before, after, held):
-    assert bool(reduced(before, after, ReductionLimit()).held) is held
+    assert [each.guard for each in reduced(before, after, ReductionLimit()).groups] == [
+        Guard.INCREASE if held else None
+    ]
 
 
 def test_a_first_line_has_nothing_to_be_measured_against():
@@ -185,7 +189,9 @@ def test_a_company_over_its_limit_may_still_take_back_a_copy():
 
     held = within_a_day(plan, 0, 0)
     assert [group.bill_item for group in held.applicable] == [f"{b.SOURCE}/{b.PREMIUM}"]
-    assert [group.bill_item for group in held.held] == [f"{b.SOURCE}/{b.STANDARD}"]
+    assert [(group.bill_item, group.guard) for group in held.held] == [
+        (f"{b.SOURCE}/{b.STANDARD}", Guard.CHANGES_PER_DAY)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -204,3 +210,4 @@ def test_a_level_that_was_read_far_too_high_once_is_held(before: int, most: int,
     )
     told = f"{most} used are more than 5 times {before}, the most of the month before"
     assert [group.held for group in plan.groups] == [told if held else None]
+    assert [group.guard for group in plan.groups] == [Guard.USAGE if held else None]

@@ -15,7 +15,7 @@ from shared.billing.invariants import Standing, sound
 from shared.billing.limits import Guards
 from shared.billing.lines import LineKind, LineValues, one_off_stamp
 from shared.billing.matching import OwnLine
-from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.billing.plan import Change, ChangeKind, Group, Guard, Plan
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 
@@ -53,7 +53,7 @@ def created(line: Addition) -> Change:
 def told(known: Standing, *changes: Change, seats: tuple[SeatRecord, ...] = ()) -> str | None:
     plan = sound(Plan(b.COMPANY, (Group(ITEM, changes),), seats=seats), known)
     (group,) = plan.groups
-    assert group.unsound is (group.held is not None)
+    assert group.unsound is (group.held is not None) is (group.guard is Guard.UNSOUND)
     return group.held
 
 
