@@ -65,7 +65,7 @@ class Browser:
         }
         return self._send("POST", path, {**sent, **(headers or {})}, body)
 
-    def send_file(self, path: str, field: str, name: str, content: bytes) -> Answer:
+    def send_file(self, path: str, field: str, name: str, content: bytes, *, headers: dict | None = None) -> Answer:
         """Sends a form with a file, as a browser does."""
         parts = [
             f'Content-Disposition: form-data; name="token"\r\n\r\n{self.token}'.encode(),
@@ -73,7 +73,7 @@ class Browser:
         ]
         body = b"".join(b"--limit\r\n" + part + b"\r\n" for part in parts) + b"--limit--\r\n"
         sent = {"content-type": "multipart/form-data; boundary=limit", "origin": self._site}
-        return self._send("POST", path, sent, body)
+        return self._send("POST", path, {**sent, **(headers or {})}, body)
 
     def follow(self, answer: Answer) -> Answer:
         """The page to which a form led."""

@@ -201,6 +201,10 @@ ABOUT_ONE = [way for way in WAYS if "{company}" in f"{way[1]} {WAYS[way].body} {
 
 @pytest.fixture
 def house() -> House:
+    return house_of_two()
+
+
+def house_of_two() -> House:
     """Two companies of which something waits and which a run has seen; Kim sees the first one only."""
     house = House()
     house.rules(replace(b.rules(), people=(Remit(KIM, only=(MINE,)),)))
@@ -217,17 +221,17 @@ class Caller:
     house: House
     browser: Browser
 
-    def go(self, method: str, template: str, company: int = MINE) -> Answer:
+    def go(self, method: str, template: str, company: int = MINE, headers: dict[str, str] | None = None) -> Answer:
         way = WAYS[method, template]
         known = {"company": str(company), "run": "run", "hash": self._hash(company)}
         path = template.format(**known | {name: _filled(value, known) for name, value in way.path.items()})
         if method == "GET":
             return self.browser.get(f"{path}?{way.query}" if way.query else path)
         if way.file is not None:
-            return self.browser.send_file(path, "file", "table.csv", way.file)
+            return self.browser.send_file(path, "file", "table.csv", way.file, headers=headers)
         if way.form is not None:
-            return self.browser.send_form(path, _filled(dict(way.form), known))
-        return self.browser.post(path, json=_filled(dict(way.body or {}), known))
+            return self.browser.send_form(path, _filled(dict(way.form), known), headers=headers)
+        return self.browser.post(path, json=_filled(dict(way.body or {}), known), headers=headers)
 
     def _hash(self, company: int) -> str:
         plan = self.house.state(company).plan
