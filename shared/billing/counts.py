@@ -211,7 +211,8 @@ class Customer:
     """The vendor's own record of a customer. `partner` is the partner tenant or account it was listed by.
 
     `domains` and `reference` (what the MSP itself wrote there, such as Manage's company id) help a person to find the
-    company; they never decide. `tenant` is the Microsoft 365 tenant that the vendor says it has.
+    company; they never decide. `verified` are domains of which the vendor has made sure that they are the customer's.
+    `tenant` is the Microsoft 365 tenant that the vendor says it has.
     """
 
     source: str
@@ -221,6 +222,12 @@ class Customer:
     domains: tuple[str, ...] = ()
     reference: str | None = None
     tenant: str | None = None
+    verified: tuple[str, ...] = ()
+
+    @property
+    def known_domains(self) -> tuple[str, ...]:
+        """Every domain once, the verified ones first."""
+        return tuple(dict.fromkeys((*self.verified, *self.domains)))
 
 
 @dataclass(frozen=True, slots=True)

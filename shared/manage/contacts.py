@@ -52,6 +52,15 @@ class ManageContacts:
         """One contact. `Gone` when it is not there (any more)."""
         return self._session.read(Call("GET", CONTACT, {"contact": contact_id}), _contact)
 
+    def mail_domains(self) -> dict[int, tuple[str, ...]]:
+        """The domains of the addresses of active contacts by company, each once: all companies in a few calls."""
+        wanted = {"conditions": "inactiveFlag=false", "fields": "id,company/id,communicationItems"}
+        found: dict[int, set[str]] = {}
+        for contact in read_all(self._session, Call("GET", CONTACTS, params=wanted), _contact):
+            domains = {mail.rpartition("@")[2].casefold() for mail in contact.mails if "@" in mail}
+            found.setdefault(contact.company, set()).update(domains - {""})
+        return {company: tuple(sorted(domains)) for company, domains in sorted(found.items()) if domains}
+
     def departments(self) -> list[str]:
         """What the table of contacts' departments names; kept for ten minutes."""
         return list(self._known_departments())

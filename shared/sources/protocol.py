@@ -119,6 +119,14 @@ class RelatedSource(Source, Protocol):
 
 
 @runtime_checkable
+class DomainSource(Source, Protocol):
+    """A source whose vendor makes sure that domains are a customer's, and tells them customer by customer."""
+
+    def verified_domains(self, customer: str, /) -> Sequence[str]:
+        """In lower case; the vendor's own names for the customer are none. Complete, or raises a `TrueUpError`."""
+
+
+@runtime_checkable
 class AccountSource(Source, Protocol):
     """A source whose vendor keeps the accounts of a customer's users."""
 

@@ -44,6 +44,11 @@ class Row:
         value = self.values.get(name)
         return None if value is None or value == "" else self.text(name)
 
+    def hint(self, name: str) -> str | None:
+        """Text that only helps a person; None for everything else: nothing is lost for want of it."""
+        value = self.values.get(name)
+        return value.strip() or None if isinstance(value, str) else None
+
     def number(self, name: str) -> Decimal:
         """A number of zero or more."""
         value = self.values.get(name)

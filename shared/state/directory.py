@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.billing.agreements import Company
@@ -31,10 +31,14 @@ class Customers:
 
 @dataclass(frozen=True, slots=True)
 class Companies:
-    """Manage's companies, and when they were listed (UTC, by the business clock)."""
+    """Manage's companies, and when they were listed (UTC, by the business clock).
+
+    `mail_domains` are those of the addresses of their contacts, by company.
+    """
 
     companies: tuple[Company, ...]
     at: datetime
+    mail_domains: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,14 @@ class DirectoryStore:
         row = self._tables.get(TABLE, _COMPANIES, _COMPANIES)
         return None if row is None else _COMPANIES_DOCUMENT.decode(row.values)
 
-    def keep_companies(self, companies: Iterable[Company], at: datetime) -> None:
-        values = _COMPANIES_DOCUMENT.encode(Companies(tuple(companies), at))
+    def keep_companies(
+        self, companies: Iterable[Company], at: datetime, mail_domains: Mapping[int, Iterable[str]] | None = None
+    ) -> None:
+        """Keeps the list; without `mail_domains` those that were known stay."""
+        before = self.companies() if mail_domains is None else None
+        known = before.mail_domains if before is not None else mail_domains or {}
+        domains = {company: tuple(each) for company, each in known.items()}
+        values = _COMPANIES_DOCUMENT.encode(Companies(tuple(companies), at, domains))
         self._tables.put(TABLE, _COMPANIES, _COMPANIES, values)
 
     def ignored(self) -> Mapping[Ignorable, Signature]:

@@ -13,9 +13,13 @@ from shared.sources.protocol import CompletedSource, Source
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, Drop, Put, StateChange, StateKind
 from shared.state.records import OpenFinding
+from shared.sync.mapping.listing import list_customers
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
+
+#: Of a customer's domains a finding names no more.
+_DOMAINS_TOLD = 5
 
 
 def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Finding]:
@@ -27,11 +31,10 @@ def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Find
     ignored = ports.directory.ignored().keys()
     for source in ports.sources.values():
         try:
-            customers = source.customers()
+            customers = list_customers(ports, source)
         except TrueUpError as error:
             found += settle(ports, _is_failure_of(source), [_failure(source, error)])
         else:
-            ports.directory.keep_customers(source.name, customers, ports.clock.business_now())
             wanted = [each for each in customers if (source.name, canonical(each.id)) not in ignored]
             current = [*_new(source, wanted, companies), *_gone(source, customers, companies), *_incomplete(source)]
             found += settle(ports, _is_about(source), current)
@@ -59,7 +62,9 @@ def _new(source: Source, customers: Iterable[Customer], companies: Iterable[Comp
 
 def _hints(customer: Customer) -> str:
     """What helps a person to find the company."""
-    known = [f"its domain is {domain}" for domain in customer.domains]
+    domains = customer.known_domains
+    known = [f"its domain is {domains[0]}"] if len(domains) == 1 else []
+    known += [f"its domains are {', '.join(domains[:_DOMAINS_TOLD])}"] if len(domains) > 1 else []
     known += [f"its reference there is {customer.reference}"] if customer.reference else []
     text = ", ".join(known)
     return f" {text[0].upper()}{text[1:]}." if text else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -89,6 +89,9 @@ class ContactDesk(Protocol):
         """Every contact of a company, inactive ones too; complete or an error."""
 
     def contact(self, contact_id: int) -> Contact: ...
+
+    def mail_domains(self) -> Mapping[int, Sequence[str]]:
+        """The domains of the mail addresses of active contacts, by company."""
 
     def departments(self) -> list[str]: ...
 

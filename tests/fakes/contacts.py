@@ -55,6 +55,13 @@ class FakeContacts:
         found = [one for one in self.rows.values() if one.company == company]
         return sorted((*(one.says(rules).get(name, "") for name in Field), one.inactive) for one in found)
 
+    def mail_domains(self) -> dict[int, tuple[str, ...]]:
+        found: dict[int, set[str]] = {}
+        for row in self._manage._call("mail domains", lambda: list(self.rows.values())):
+            if not row.inactive:
+                found.setdefault(row.company, set()).update(mail.partition("@")[2] for mail in row.mails)
+        return {company: tuple(sorted(domains)) for company, domains in found.items()}
+
     def of_company(self, company: int) -> list[Contact]:
         return self._manage._call("contacts", lambda: [one for one in self.rows.values() if one.company == company])
 

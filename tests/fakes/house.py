@@ -170,9 +170,12 @@ class FakeSource:
     failing: dict[str, FailureKind] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
     names: dict[str, str] = field(default_factory=dict)
+    domains: dict[str, tuple[str, ...] | TrueUpError] = field(default_factory=dict)
     broken: TrueUpError | None = None
     people: dict[str, Accounts | TrueUpError] = field(default_factory=dict)
     incomplete: list[str] = field(default_factory=list)
+    asked_for_domains: list[str] = field(default_factory=list)
+    tenants: dict[str, str] = field(default_factory=dict)
 
     def completion_problems(self) -> list[str]:
         return self.incomplete
@@ -184,9 +187,23 @@ class FakeSource:
         if self.broken is not None:
             raise self.broken
         return [
-            Customer(self.name, customer, self.names.get(customer, f"Customer {customer}"))
+            Customer(
+                self.name, customer, self.names.get(customer, f"Customer {customer}"), tenant=self.tenant(customer)
+            )
             for customer in sorted(self.counts)
         ]
+
+    def tenant(self, customer: str) -> str | None:
+        """Customers of Microsoft 365 are tenants."""
+        return customer if self.name == b.SOURCE else self.tenants.get(customer)
+
+    def verified_domains(self, customer: str) -> tuple[str, ...]:
+        count_call("domains")
+        self.asked_for_domains.append(customer)
+        found = self.domains.get(customer, ())
+        if isinstance(found, TrueUpError):
+            raise found
+        return found
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:
         self.reads[customer] += 1

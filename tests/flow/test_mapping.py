@@ -13,11 +13,12 @@ from shared.sync import rule_history
 from shared.sync.approvals import Person
 from shared.sync.mapping import links
 from shared.sync.mapping.links import Link
+from shared.sync.mapping.listing import look_again
 from shared.sync.msp import notice_customers
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
-from tests.fakes.house import House
+from tests.fakes.house import FakeSource, House
 from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER
 
 PAT = Person("pat@birchline.example")
@@ -37,7 +38,7 @@ def house() -> House:
         Company(2, "harbour", "Harbour Lane Dental"),
         Company(3, "gone", "Quillby Freight", deleted_flag=True),
     ]
-    assert links.look_again(house.ports) == []
+    assert look_again(house.ports) == []
     return house
 
 
@@ -98,11 +99,11 @@ def test_all_that_are_sure_enough_are_accepted_if_they_are_those_that_were_shown
     body = {"confidence": 81, "seen": seen}
     assert client(house).post(f"{API}/sure", json=body).json()["changed"] == []
     house.source.names["t-quillby"] = "Harbour Lane Dental Inc"
-    links.look_again(house.ports)
+    look_again(house.ports)
     stale = client(house).post(f"{API}/sure", json={**body, "confidence": 50})
     assert (stale.status_code, linked(house, 2)) == (400, [])
     house.source.names["t-quillby"] = "Quillby Freight"
-    links.look_again(house.ports)
+    look_again(house.ports)
     assert client(house).post(f"{API}/sure", json={**body, "confidence": 80}).status_code == 200
     assert linked(house, 2) == ["t-harbour"]
 
@@ -165,3 +166,94 @@ def test_parts_of_the_rules_are_previewed_and_edited_by_json(house):
     assert (late.status_code, "repeat the change" in late.json()["remedy"]) == (400, True)
     wrong = client(house).post("/console/api/rules/edits", json={"edits": [{**edit, "fields": {"sku": 7}}]})
     assert (wrong.status_code, wrong.json()["problems"]) == (400, ["policy 7: needs source"])
+
+
+def test_the_domains_that_the_vendor_verified_lead_to_the_company_and_are_remembered(house):
+    house.manage.companies_[1] = Company(2, "harbour", "HLD Holdings", website="https://www.harbourlane.example")
+    house.source.names["t-harbour"] = "Dental Practice"
+    house.source.domains = {"t-harbour": ("harbourlane.example", "hld.example")}
+    assert client(house).post("/console/api/mapping/look", json={}).json()["failures"] == []
+
+    (proposal,) = client(house).get(API).json()["proposals"]
+    assert (proposal["company"], proposal["confidence"]) == (2, 94)
+    assert proposal["evidence"] == ["same verified domain harbourlane.example (its website)"]
+    assert proposal["verified_domains"] == ["harbourlane.example", "hld.example"]
+
+    hint = "Its domains are harbourlane.example, hld.example."
+    about = {finding.key: finding.text for finding in notice_customers(house.ports, house.ports.companies.all())}
+    assert hint in about[f"{b.SOURCE}/t-harbour"]
+    assert client(house).get(API).json()["proposals"] == [proposal]
+
+
+def test_a_customer_that_does_not_tell_its_domains_keeps_those_from_before_and_it_is_said(house):
+    house.source.domains = {"t-harbour": ("harbourlane.example",)}
+    look_again(house.ports)
+    house.source.domains["t-harbour"] = NotPermitted("no consent", system="graph", remedy="Have it consent.")
+    assert look_again(house.ports) == [
+        "1 of 3 customers of microsoft365 did not tell their domains, the first: graph: no consent. Have it consent."
+    ]
+    assert [each["domains"] for each in client(house).get(API).json()["proposals"]] == [["harbourlane.example"]]
+
+
+def test_a_linked_customer_whose_domains_are_known_is_not_asked_for_them_again(house):
+    house.source.domains = {"tenant-1": ("one.example",)}
+    look_again(house.ports)
+    house.source.asked_for_domains.clear()
+    look_again(house.ports)
+    assert sorted(house.source.asked_for_domains) == ["t-harbour", "t-quillby"]
+
+
+def test_domains_are_asked_for_as_long_as_a_person_waits_and_the_rest_the_next_time(house):
+    source = house.source
+    source.domains = {f"t-{number}": (f"{number}.example",) for number in range(40)}
+    source.counts |= dict.fromkeys(source.domains, ())
+    slow, told = source.verified_domains, dict(source.domains)
+
+    def later(customer: str) -> tuple[str, ...]:
+        house.clock.time += timedelta(seconds=10)
+        return slow(customer)
+
+    source.verified_domains = later
+    (failure,) = look_again(house.ports)
+    assert failure.endswith("customers of microsoft365: list once more.")
+    del source.verified_domains
+    assert look_again(house.ports) == []
+    kept = house.ports.directory.customers()[b.SOURCE].customers
+    assert {each.id: each.verified for each in kept if each.id in told} == told
+
+
+def test_mail_domains_of_contacts_lead_to_the_company_and_stay_known_while_they_cannot_be_read(house):
+    house.manage.companies_[1] = Company(2, "harbour", "HLD Holdings")
+    house.source.names["t-harbour"] = "Dental Practice"
+    house.source.domains = {"t-harbour": ("hld.example",)}
+    house.contacts.add(2, first_name="Ann", mail="ann@hld.example")
+    house.contacts.add(2, first_name="Bo", mail="bo@gmail.com")
+    house.contacts.add(1, first_name="Left", mail="left@hld.example", inactive=True)
+    assert look_again(house.ports) == []
+    evidence = "same verified domain hld.example (mail addresses of its contacts)"
+    assert [each["evidence"] for each in client(house).get(API).json()["proposals"]] == [[evidence]]
+
+    def refused(moment: str, method: str) -> None:
+        if method == "mail domains":
+            raise NotPermitted("contacts are not for this role", system="manage", remedy="Grant Contacts.")
+
+    house.manage.fault = refused
+    assert look_again(house.ports) == [
+        "The companies were listed without the mail domains of their contacts: manage: contacts are not for this role. "
+        "Grant Contacts."
+    ]
+    assert [each["evidence"] for each in client(house).get(API).json()["proposals"]] == [[evidence]]
+
+
+def test_a_customer_of_a_tenant_that_is_linked_already_is_near_certain_at_every_other_vendor(house):
+    agents = FakeSource("huntress", {"4101": (), "4102": ()}, names={"4101": "C1 endpoints", "4102": "Endpoints"})
+    agents.tenants = {"4101": "TENANT-1", "4102": "t-harbour"}
+    house.source.domains = {"t-harbour": ("harbourlane.example",)}
+    house.manage.companies_[1] = Company(2, "harbour", "HLD Holdings", website="harbourlane.example")
+    house.ports.sources["huntress"] = agents
+    look_again(house.ports)
+
+    found = {each["customer"]: each for each in client(house).get(API).json()["proposals"]}
+    assert (found["4101"]["company"], found["4101"]["confidence"]) == (1, 98)
+    assert found["4101"]["evidence"] == ["the same Microsoft 365 tenant as its customer at microsoft365"]
+    assert (found["4102"]["company"], found["4102"]["confidence"]) == (2, 94)

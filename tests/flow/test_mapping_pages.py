@@ -9,6 +9,7 @@ import pytest
 
 from shared.billing.agreements import Company
 from shared.sync.mapping import links
+from shared.sync.mapping.listing import look_again
 from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
@@ -70,7 +71,7 @@ def test_a_clerk_lists_accepts_links_by_hand_ignores_and_restores(house, browser
 
 
 def test_everything_sure_enough_is_accepted_with_one_button(house, browser):
-    links.look_again(house.ports)
+    look_again(house.ports)
     seen = links.links(house.ports).seen
     page = sent(browser, LINKS, f"{LINKS}/sure", confidence=80, seen=seen)
     assert "2 entries of the rules were changed" in page.words

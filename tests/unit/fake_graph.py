@@ -74,6 +74,8 @@ class FakeTenant:
     subscriptions: list[Json] = field(default_factory=list)
     users: list[Json] = field(default_factory=list)
     customers: list[Json] = field(default_factory=list)
+    contracts: list[Json] = field(default_factory=list)
+    domains: Any = field(default_factory=list)
     groups: list[Json] = field(default_factory=list)
     members: dict[str, list[Json]] = field(default_factory=dict)
 
@@ -140,9 +142,11 @@ class FakeGraph:
         if path == "/directory/subscriptions":
             return 200, {"value": tenant.subscriptions}
         if path == "/organization":
-            return 200, {"value": [{"id": "x", "displayName": tenant.name}]}
+            return 200, {"value": [{"id": "x", "displayName": tenant.name, "verifiedDomains": tenant.domains}]}
         if path == "/tenantRelationships/delegatedAdminCustomers":
             return 200, _page(tenant.customers, url, query, self.page_size)
+        if path == "/contracts":
+            return 200, _page(tenant.contracts, url, query, self.page_size)
         if path == "/users" and "$filter" not in query:
             if self.no_sign_ins is not None and "signInActivity" in query["$select"][0]:
                 return self.no_sign_ins, {

@@ -104,6 +104,16 @@ def test_a_write_without_effect_names_the_fields_and_no_value(manage, contacts):
     assert "Owner" not in str(error.value)
 
 
+def test_the_mail_domains_of_all_companies_take_one_call_and_leave_out_who_is_inactive(manage, contacts):
+    assert contacts.mail_domains() == {}
+    contacts.create(250, ROBIN | {Field.MAIL: "Robin@Larkhill.example"}, RULES)
+    contacts.create(250, ROBIN | {Field.MAIL: "low@gmail.com"}, RULES)
+    left = contacts.create(250, ROBIN | {Field.MAIL: "left@elsewhere.example"}, RULES)
+    contacts.change(left, {}, RULES, inactive=True)
+    contacts.create(250, {Field.FIRST_NAME: "No mail"}, RULES)
+    assert contacts.mail_domains() == {250: ("gmail.com", "larkhill.example")}
+
+
 def test_departments_are_read_once(manage, contacts):
     assert contacts.departments() == ["Sales", "Finance", "Service"]
     manage.records.add("contactDepartments", {"name": "Rooms"}, now=NOW)

@@ -7,9 +7,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.counts import Customer
-from shared.sync.mapping.matching import DOUBTFUL, Candidate, core_name, plain_domain, plain_name, propose
+from shared.sync.mapping.matching import (
+    DOUBTFUL,
+    Candidate,
+    core_name,
+    plain_domain,
+    plain_name,
+    propose,
+    with_tenants_domains,
+)
 
-BIRCHLINE = Candidate(250, "Birchline Accountants Ltd", "birchline", (("birchline.example", "its website"),))
+BIRCHLINE = Candidate(
+    250,
+    "Birchline Accountants Ltd",
+    "birchline",
+    (("birchline.example", "its website"), ("birchline.test", "its customer at pax8")),
+    mails=("birch.example",),
+    tenants=(("t-1", "microsoft365"),),
+    references=(("BL-7", "cove"),),
+)
 HARBOUR = Candidate(261, "Harbour Lane Dental", "harbourlane")
 
 
@@ -32,6 +48,16 @@ def only(*customers: Customer, among: tuple[Candidate, ...] = (BIRCHLINE, HARBOU
         (customer("Somebody", reference="250"), 250, 96, "its reference there is 250, the company's number"),
         (customer("Somebody", reference=" BirchLine "), 250, 96, "the company's identifier"),
         (customer("Somebody", "harbourlane"), 261, 96, "its id there is harbourlane, the company's identifier"),
+        (
+            customer("B", verified=("birchline.example",)),
+            250,
+            94,
+            "same verified domain birchline.example (its website)",
+        ),
+        (customer("B", verified=("old.example", "birchline.example", "birchline.test")), 250, 94, ") and 1 more"),
+        (customer("B", domains=("birch.example",)), 250, 82, "same domain birch.example (mail addresses of its cont"),
+        (customer("B", tenant="T-1"), 250, 98, "the same Microsoft 365 tenant as its customer at microsoft365"),
+        (customer("B", reference=" bl-7 "), 250, 96, "the same reference as its customer at cove"),
         (customer("Harbor Lane Dental"), 261, 50, "similar name (97% alike)"),
         (customer("Dental, Harbor Lane"), 261, 50, "similar name (97% alike)"),
     ],
@@ -61,6 +87,25 @@ def test_names_that_share_a_word_only_are_not_alike():
 def test_a_domain_that_everybody_may_have_says_nothing():
     gmail = Candidate(9, "Somebody Else", domains=((plain_domain("gmail.com"), "its website"),))
     assert propose([customer("Quillby Freight", domains=("gmail.com",))], [gmail]) == []
+
+
+def test_a_domain_at_which_contacts_of_many_companies_have_addresses_says_nothing():
+    sharing = [Candidate(number, f"Company {number}", mails=("books.example",)) for number in range(1, 5)]
+    asked = [customer("Bookkeeper", domains=("books.example",))]
+    assert propose(asked, sharing) == []
+    (few,) = propose(asked, sharing[:3])
+    assert few.confidence <= DOUBTFUL
+
+
+def test_a_customer_is_known_by_the_domains_of_its_tenant_wherever_that_is_listed():
+    tenant = customer("Birchline", "t-1", "microsoft365", tenant="t-1", domains=("b.example",), verified=("c.example",))
+    agents = customer("BL", "4101", "huntress", tenant="T-1", domains=("a.example",))
+    stranger = customer("X", "4102", "huntress")
+    found = with_tenants_domains([agents, stranger], [tenant, agents, stranger])
+    assert found == [
+        customer("BL", "4101", "huntress", tenant="T-1", domains=("a.example", "b.example"), verified=("c.example",)),
+        stranger,
+    ]
 
 
 def test_two_companies_that_fit_about_as_well_are_doubtful_and_both_named():

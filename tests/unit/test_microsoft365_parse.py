@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from shared.billing.counts import Count, Customer, Holder, Subscription, SubscriptionStatus
 from shared.errors import Incomplete
+from shared.sources.microsoft365.customers import customers_of, organization_name, verified_domains
 from shared.sources.microsoft365.parse import (
     LICENSED_USERS,
     counts_of,
-    customers_of,
-    organization_name,
     rows_of,
     tenant_id,
 )
@@ -361,7 +360,34 @@ def test_a_body_without_a_list_of_rows_is_incomplete(body: object) -> None:
 def test_customers_carry_the_partner_that_listed_them() -> None:
     rows = [{"id": TENANT, "tenantId": TENANT.upper(), "displayName": "Alder Dental"}]
 
-    assert customers_of(PARTNER, rows) == [Customer("microsoft365", TENANT, "Alder Dental", partner=PARTNER)]
+    expected = Customer("microsoft365", TENANT, "Alder Dental", partner=PARTNER, tenant=TENANT)
+    assert customers_of(PARTNER, rows) == [expected]
+
+
+def test_customers_carry_the_domain_of_their_contract_unless_microsoft_gave_it_to_them() -> None:
+    rows = [{"tenantId": TENANT, "displayName": "Alder Dental"}, {"tenantId": OTHER, "displayName": "Birch"}]
+    contracts = [
+        {"customerId": TENANT.upper(), "defaultDomainName": "Alder.Example"},
+        {"customerId": OTHER, "defaultDomainName": "birch.onmicrosoft.com"},
+    ]
+
+    assert [customer.domains for customer in customers_of(PARTNER, rows, contracts)] == [("alder.example",), ()]
+
+
+@pytest.mark.parametrize(
+    ("told", "domains"),
+    [
+        (
+            [{"name": "Alder.example "}, {"name": "alder.onmicrosoft.com"}, {"name": "a.test"}],
+            ("a.test", "alder.example"),
+        ),
+        ([{"name": 7}, {}, 7, {"name": ""}, {"name": "alder"}], ()),
+        (None, ()),
+        ("x", ()),
+    ],
+)
+def test_verified_domains_are_those_that_the_customer_brought(told: object, domains: tuple[str, ...]) -> None:
+    assert verified_domains([{"displayName": "Alder Dental", "verifiedDomains": told}]) == domains
 
 
 @pytest.mark.parametrize("row", [{"displayName": "Alder Dental"}, {"tenantId": TENANT}, {"tenantId": 7}])

@@ -486,7 +486,26 @@ def test_every_page_of_every_partner_tenant_is_listed() -> None:
 
     assert [customer.id[-4:] for customer in found] == [f"{number:04}" for number in range(705)]
     assert [customer.partner for customer in found] == [PARTNER] * 700 + [second] * 5
-    assert len(graph.calls) == 4
+    assert graph.calls.count("GET /v1.0/tenantRelationships/delegatedAdminCustomers") == 4
+    assert len(graph.calls) == 4 + 2
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_partner_that_may_not_read_its_contracts_lists_its_customers_without_domains(status: int) -> None:
+    graph = FakeGraph({PARTNER: FakeTenant(customers=customer_rows(1))})
+    graph.tenants[PARTNER].contracts = [
+        {"customerId": customer_rows(1)[0]["tenantId"], "defaultDomainName": "a.example"}
+    ]
+    assert [customer.domains for customer in source(graph).customers()] == [("a.example",)]
+
+    def refused(request: httpx.Request) -> httpx.Response:
+        return (
+            refusal(status, "Authorization_RequestDenied")
+            if request.url.path.endswith("/contracts")
+            else graph(request)
+        )
+
+    assert [customer.domains for customer in source(refused).customers()] == [()]
 
 
 def test_direct_tenants_are_listed_by_their_own_name() -> None:
@@ -495,8 +514,8 @@ def test_direct_tenants_are_listed_by_their_own_name() -> None:
     found = source(graph, direct_tenants=(TENANT.upper(), OTHER)).customers()
 
     assert found == [
-        Customer("microsoft365", TENANT, "Birch Law"),
-        Customer("microsoft365", OTHER, "Customer 0002", partner=PARTNER),
+        Customer("microsoft365", TENANT, "Birch Law", tenant=TENANT),
+        Customer("microsoft365", OTHER, "Customer 0002", partner=PARTNER, tenant=OTHER),
     ]
 
 
@@ -505,7 +524,7 @@ def test_a_direct_tenant_that_cannot_be_read_is_named_by_its_id() -> None:
 
     found = source(FakeGraph(), credential, partner_tenants=(), direct_tenants=(TENANT,)).customers()
 
-    assert found == [Customer("microsoft365", TENANT, TENANT)]
+    assert found == [Customer("microsoft365", TENANT, TENANT, tenant=TENANT)]
 
 
 def test_a_list_of_customers_is_whole_or_an_error() -> None:

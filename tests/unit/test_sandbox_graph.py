@@ -150,6 +150,23 @@ def test_the_partner_lists_its_customers_in_pages_of_its_own(sandbox: SandboxThr
     assert found[0]["@odata.nextLink"].startswith(f"{sandbox.url}/graph/v1.0/tenantRelationships/")
 
 
+def test_contracts_keep_the_domain_of_the_day_on_which_they_were_made_and_tenants_tell_all(
+    sandbox: SandboxThread,
+) -> None:
+    partner, direct = sandbox.msp.partners[0].id, sandbox.msp.direct_tenants()[0].id
+    rows = graph(sandbox, partner, "GET", "/contracts?$top=999").json()["value"]
+    own = {tenant.id: tenant.domain for tenant in sandbox.msp.customers_of(partner)}
+    kept = [row["customerId"] for row in rows if row["defaultDomainName"] == own[row["customerId"]]]
+    assert {row["customerId"] for row in rows} == own.keys()
+    assert 0 < len(kept) < len(rows)
+    assert graph(sandbox, direct, "GET", "/contracts").status_code == 403
+
+    domains = graph(sandbox, usual_tenant(sandbox).id, "GET", "/organization").json()["value"][0]["verifiedDomains"]
+    assert [domain["isDefault"] for domain in domains] == [True, False, False]
+    assert domains[0]["name"] == usual_tenant(sandbox).domain
+    assert domains[2]["name"].endswith(".onmicrosoft.com")
+
+
 def test_only_a_partner_has_customers_and_at_most_300_come_at_once(sandbox: SandboxThread) -> None:
     path = "/tenantRelationships/delegatedAdminCustomers"
     assert graph(sandbox, usual_tenant(sandbox).id, "GET", path).status_code == 403

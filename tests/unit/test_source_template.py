@@ -7,21 +7,22 @@ answer for a number, and keeps secrets and people to itself.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any, Literal
 
 import httpx
 import pytest
 
 from local.sandbox.pax8 import Pax8
-from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.billing.pushes import Pushed, PushedCount
 from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
-from shared.sources.protocol import Source
+from shared.sources.protocol import DomainSource, Source
 from shared.sources.pushed import PushedSource
 from tests.unit import fake_pax8
 from tests.unit.fake_azure import Azure, FakeBilling, row
@@ -49,7 +50,8 @@ class Vendor:
     not in time).
 
     The first `busy` calls are turned away for `WAIT` seconds, and after `answers` calls it is down. `paged`: its lists
-    come in several pages. `waits` are the seconds that the source waited.
+    come in several pages. `hints` is what helps to find a customer's company: as it should be, not there, or of kinds
+    that it should not be. `waits` are the seconds that the source waited.
     """
 
     status: int | None = None
@@ -61,6 +63,7 @@ class Vendor:
     busy: int = 0
     answers: int | None = None
     paged: bool = False
+    hints: Literal["usual", "none", "odd"] = "usual"
     waits: list[float] = field(default_factory=list, compare=False)
 
 
@@ -119,7 +122,9 @@ class Line:
 class SourceCase:
     """One source. `make` puts it before a vendor with one linked customer; `secrets` are words nobody may ever see.
 
-    Not every source asks its vendor when it is read: what is pushed, and what was exported, is stored.
+    `hints` are what the customer's record tells for finding its company, `verified` the domains that the vendor tells
+    when it is asked for them. Not every source asks its vendor when it is read: what is pushed, and what was exported,
+    is stored.
     """
 
     name: str
@@ -127,6 +132,8 @@ class SourceCase:
     make: Callable[[Vendor], Source]
     secrets: tuple[str, ...]
     asks_when_read: bool = True
+    hints: Mapping[str, object] = field(default_factory=dict)
+    verified: tuple[str, ...] | None = None
 
 
 def microsoft365(vendor: Vendor) -> Source:
@@ -134,6 +141,7 @@ def microsoft365(vendor: Vendor) -> Source:
     if not vendor.empty:
         listed = [TENANT, OTHER] if vendor.paged else [TENANT]
         graph.tenants[PARTNER].customers = [{"tenantId": tenant, "displayName": "Alder Dental"} for tenant in listed]
+        graph.tenants[PARTNER].contracts, graph.tenants[TENANT].domains = microsoft_hints(vendor)
     if vendor.paged:
         graph.page_size = 1
         graph.tenants[TENANT].users = [user_row(number) for number in range(1, 1002)]
@@ -145,6 +153,24 @@ def microsoft365(vendor: Vendor) -> Source:
     return source(Line(vendor).over_httpx(graph), FakeCredential(failures), vendor.waits)
 
 
+def microsoft_hints(vendor: Vendor) -> tuple[list[dict[str, object]], object]:
+    """The rows of the partner's contracts, and the tenant's verified domains."""
+    match vendor.hints:
+        case "usual":
+            domains = [{"name": "Alder.Example"}, {"name": "alder.onmicrosoft.com"}, {"name": "alder.test"}]
+            return [{"customerId": TENANT.upper(), "defaultDomainName": "Alder.example"}], domains
+        case "none":
+            return [], []
+    return [{"customerId": 7}, {"customerId": TENANT, "defaultDomainName": []}, {"defaultDomainName": 7}], {"name": 7}
+
+
+def odd_or_none(vendor: Vendor, **usual: object) -> dict[str, object]:
+    """The fields of a record that are hints."""
+    if vendor.hints == "none":
+        return dict.fromkeys(usual)
+    return usual if vendor.hints == "usual" else {name: [7] for name in usual}
+
+
 def azure(vendor: Vendor) -> Source:
     """One that has exported before, unless something is wrong with the vendor."""
     billing = FakeBilling()
@@ -154,14 +180,16 @@ def azure(vendor: Vendor) -> Source:
         failures = {PARTNER: ValueError("AADSTS7000222: expired hush-hush")}
     graph = Line(vendor).over_httpx(billing)
     made = Azure(billing, credential=FakeCredential(failures), graph=graph, waits=vendor.waits)
-    if replace(vendor, empty=False, busy=0, paged=False) == Vendor():
+    if replace(vendor, empty=False, busy=0, paged=False, hints="usual") == Vendor():
         made.night(DAY)
     return made.source
 
 
 def pax8(vendor: Vendor) -> Source:
     world = fake_pax8.world()
-    company = world.add_company("Alder Dental") if vendor.empty else fake_pax8.alder(world)
+    hints: dict[str, Any] = odd_or_none(vendor, external_id="250", website="https://www.alder.example/")
+    is_usual = not vendor.empty and vendor.hints == "usual"
+    company = fake_pax8.alder(world) if is_usual else world.add_company("Alder Dental", **hints)
     assert company.id == PAX8_COMPANY
     if vendor.refuses_sign_in:
         world.client_secret = "another"
@@ -193,6 +221,7 @@ def hours(vendor: Vendor) -> Hours:
 
 def huntress(vendor: Vendor) -> Source:
     row = huntress_row(4101, agents_count=0) if vendor.empty else huntress_row(4101)
+    row |= odd_or_none(vendor, key=" org-4101 ", identity_provider_tenant_id=TENANT.upper())
     refused = Answer(401, {}, '{"message": "hush-hush is not a key"}')
     usual = pages_of_one(row, huntress_row(4102)) if vendor.paged else fake_huntress(row)
     return huntress_source(interfering(vendor, usual, refused), hours(vendor))[0]
@@ -214,7 +243,7 @@ def pages_of_one(*rows: dict[str, object]) -> Callable[[Call], object]:
 
 def cove(vendor: Vendor) -> Source:
     devices = [] if vendor.empty else [server(1, 2001), server(2, 2001)]
-    fake = FakeCove([partner(2001)], devices)
+    fake = FakeCove([partner(2001) | odd_or_none(vendor, ExternalCode="250")], devices)
     fake.most_rows = 1 if vendor.paged else fake.most_rows
     return cove_source(interfering(vendor, fake, FakeCove.error(2100)), hours(vendor))[0]
 
@@ -250,12 +279,33 @@ PUSHED_AT = datetime(2026, 11, 21, 1, tzinfo=UTC)
 PAX8_COMPANY = fake_pax8.alder(fake_pax8.world()).id
 
 CASES = [
-    SourceCase("microsoft365", TENANT, microsoft365, ("hush-hush", "token-of-", "Person 1", "person1@")),
-    SourceCase("azure", TENANT, azure, ("hush-hush", "token-of-", "Alder"), asks_when_read=False),
-    SourceCase("huntress", "4101", huntress, ("hush-hush", "cHVibGljOmh1c2", "Organization 4101")),
-    SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001")),
+    SourceCase(
+        "microsoft365",
+        TENANT,
+        microsoft365,
+        ("hush-hush", "token-of-", "Person 1", "person1@"),
+        hints={"domains": ("alder.example",), "tenant": TENANT},
+        verified=("alder.example", "alder.test"),
+    ),
+    SourceCase(
+        "azure", TENANT, azure, ("hush-hush", "token-of-", "Alder"), asks_when_read=False, hints={"tenant": TENANT}
+    ),
+    SourceCase(
+        "huntress",
+        "4101",
+        huntress,
+        ("hush-hush", "cHVibGljOmh1c2", "Organization 4101"),
+        hints={"reference": "org-4101", "tenant": TENANT},
+    ),
+    SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001"), hints={"reference": "250"}),
     SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",), asks_when_read=False),
-    SourceCase("pax8", PAX8_COMPANY, pax8, (fake_pax8.SECRET, "Bearer", "Alder")),
+    SourceCase(
+        "pax8",
+        PAX8_COMPANY,
+        pax8,
+        (fake_pax8.SECRET, "Bearer", "Alder"),
+        hints={"domains": ("alder.example",), "reference": "250"},
+    ),
 ]
 BROKEN = {
     "empty": b"",
@@ -387,6 +437,37 @@ def test_the_list_of_customers_is_whole(case: SourceCase) -> None:
     assert case.customer in [customer.id for customer in customers]
     assert len({customer.id for customer in customers}) == len(customers)
     assert all(customer.source == case.name and customer.name for customer in customers)
+
+
+def hints_of(customer: Customer) -> dict[str, object]:
+    """What a customer's record tells beside its id and name."""
+    told = {name: getattr(customer, name) for name in ("domains", "reference", "tenant", "verified")}
+    return {name: value for name, value in told.items() if value}
+
+
+def test_what_helps_to_find_the_company_is_told(case: SourceCase) -> None:
+    (customer,) = (each for each in case.make(Vendor()).customers() if each.id == case.customer)
+
+    assert hints_of(customer) == case.hints
+
+
+@pytest.mark.parametrize("hints", ["none", "odd"])
+def test_a_customer_is_listed_whatever_its_hints_are(case: SourceCase, hints: Literal["none", "odd"]) -> None:
+    (customer,) = (each for each in case.make(Vendor(hints=hints)).customers() if each.id == case.customer)
+
+    assert hints_of(customer) == ({"tenant": case.customer} if case.hints.get("tenant") == case.customer else {})
+
+
+def test_domains_are_verified_by_the_vendor_or_it_tells_none(case: SourceCase) -> None:
+    asked = case.make(Vendor())
+    assert isinstance(asked, DomainSource) == (case.verified is not None)
+    if isinstance(asked, DomainSource):
+        assert tuple(asked.verified_domains(case.customer)) == case.verified
+        for vendor in (Vendor(down=True), Vendor(status=403), Vendor(refuses_sign_in=True), Vendor(status=200)):
+            told = case.make(vendor)
+            assert isinstance(told, DomainSource)
+            with pytest.raises(TrueUpError):
+                told.verified_domains(case.customer)
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())

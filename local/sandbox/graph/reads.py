@@ -13,6 +13,7 @@ from local.sandbox.entra import Tokens
 from local.sandbox.graph.health import OPEN_ONLY, HealthBook
 from local.sandbox.graph.rows import (
     Row,
+    contract_row,
     customer_row,
     group_row,
     member_row,
@@ -75,6 +76,7 @@ class Graph:
         self.reads: dict[str, Callable[[Tenant, Ask], Row]] = {
             "/tenantRelationships/delegatedAdminCustomers": self._customers,
             "/tenantRelationships/delegatedAdminRelationships": self._relationships,
+            "/contracts": self._contracts,
             "/subscribedSkus": self._skus,
             "/directory/subscriptions": self._subscriptions,
             "/users": self._users,
@@ -108,6 +110,12 @@ class Graph:
             raise _denied()
         rows = [customer_row(customer) for customer in self._msp.customers_of(tenant.id)]
         return _page(tenant, ask, rows, usual=100, largest=300)
+
+    def _contracts(self, tenant: Tenant, ask: Ask) -> Row:
+        if all(partner.id != tenant.id for partner in self._msp.partners):
+            raise _denied()
+        rows = [contract_row(customer) for customer in self._msp.customers_of(tenant.id)]
+        return _page(tenant, ask, rows, usual=100, largest=999)
 
     def _relationships(self, tenant: Tenant, ask: Ask) -> Row:
         if all(partner.id != tenant.id for partner in self._msp.partners):

@@ -105,8 +105,30 @@ def _sign_ins(last: datetime) -> Row:
 
 
 def organization_row(tenant: Tenant) -> Row:
-    domain = {"name": tenant.domain, "isDefault": True, "isInitial": False, "type": "Managed", "capabilities": "Email"}
-    return {"id": tenant.id, "displayName": tenant.name, "verifiedDomains": [domain]}
+    """With the domain in use, one kept from an older name, and the one that Microsoft gave it."""
+    used = {"isInitial": False, "type": "Managed", "capabilities": "Email, OfficeCommunicationsOnline"}
+    domains = [
+        {"name": tenant.domain, "isDefault": True, **used},
+        {"name": f"old-{tenant.domain}", "isDefault": False, **used},
+        {"name": _given_domain(tenant), "isDefault": False, **used, "isInitial": True},
+    ]
+    return {"id": tenant.id, "displayName": tenant.name, "verifiedDomains": domains}
+
+
+def contract_row(tenant: Tenant) -> Row:
+    """As on the day on which it was made: of many tenants that was before they had a domain of their own."""
+    is_old = int(tenant.id[-1], 16) % 2 == 0
+    return {
+        "id": tenant.id,
+        "contractType": "ResellerPartner",
+        "customerId": tenant.id,
+        "defaultDomainName": _given_domain(tenant) if is_old else tenant.domain,
+        "displayName": tenant.name,
+    }
+
+
+def _given_domain(tenant: Tenant) -> str:
+    return f"{tenant.domain.partition('.')[0]}.onmicrosoft.com"
 
 
 def customer_row(tenant: Tenant) -> Row:

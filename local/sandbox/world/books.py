@@ -103,6 +103,7 @@ class Books:
             "name": name,
             "status": {"id": 1, "name": "Active"},
             "deletedFlag": False,
+            "website": f"https://www.{slug(name)}.example/" if number % 3 else "",
             "territoryManager": dict(_MANAGERS[number % len(_MANAGERS)]),
         }
         return self.add("companies", record)

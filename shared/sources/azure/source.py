@@ -106,7 +106,9 @@ class AzureSource:
         """Everybody who used something in the stored months. Raises a `TrueUpError` while nothing is stored."""
         self._ensure()
         usages = [usage for month in self._months() for usage in self._store.all(SOURCE, month)]
-        found = {usage.customer: Customer(SOURCE, usage.customer, usage.name) for usage in usages}
+        found = {
+            usage.customer: Customer(SOURCE, usage.customer, usage.name, tenant=usage.customer) for usage in usages
+        }
         return sorted(found.values(), key=lambda customer: (customer.name.casefold(), customer.id))
 
     def read(self, customer: str, day: date) -> Reading | ReadFailure:

@@ -75,7 +75,7 @@ def partners_of(result: object) -> dict[str, Partner]:
             level=row.text("Level"),
             parent=_id(row, "ParentId"),
             trial=_STATES.get((row.text_or_none("State") or "").casefold()),
-            reference=row.text_or_none("ExternalCode"),
+            reference=row.hint("ExternalCode"),
         )
         if partner.id in found:
             raise row.broken("it lists one customer twice")

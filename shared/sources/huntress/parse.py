@@ -68,8 +68,10 @@ def id_of(row: Row) -> str:
 
 def customer_of(row: Row) -> Customer:
     """`reference` is the organization's key, the tag with which agents are installed."""
-    tenant = row.text_or_none("identity_provider_tenant_id") or row.text_or_none("microsoft_365_tenant_id")
-    return Customer(SOURCE, id_of(row), row.text("name"), reference=row.text_or_none("key"), tenant=tenant)
+    tenant = row.hint("identity_provider_tenant_id") or row.hint("microsoft_365_tenant_id")
+    return Customer(
+        SOURCE, id_of(row), row.text("name"), reference=row.hint("key"), tenant=tenant.casefold() if tenant else None
+    )
 
 
 def newest_invoice_of(body: object) -> VendorInvoice | None:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.billing.counts import Count, Customer, Holder, Relationship, Scope, Subscription, SubscriptionStatus
+from shared.billing.counts import Count, Holder, Relationship, Scope, Subscription, SubscriptionStatus
 from shared.billing.quantities import holders_difference
 from shared.errors import Incomplete
 from shared.sources.microsoft365.failures import SYSTEM
@@ -93,14 +93,6 @@ def _licensed_users(tenant: str, holders: tuple[Holder, ...]) -> Count:
     return Count(SOURCE, tenant, LICENSED_USERS, "Licensed users", units, assigned=units, holders=holders, free=True)
 
 
-def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
-    """The customers that a partner tenant lists."""
-    what = "the list of customers"
-    return [
-        Customer(SOURCE, guid(row, "tenantId", what), text(row, "displayName", what), partner=partner) for row in rows
-    ]
-
-
 def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
     """The last relationship with each customer, of those whose every relationship ends by itself."""
     what = "the list of relationships"
@@ -116,14 +108,6 @@ def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
         elif tenant not in last or last[tenant].ends < ends:
             last[tenant] = Relationship(SOURCE, tenant, text(customer, "displayName", what), ends)
     return [relationship for tenant, relationship in sorted(last.items()) if tenant not in lasting]
-
-
-def organization_name(rows: list[Row]) -> str:
-    """The display name in the one row of /organization."""
-    what = "the organization"
-    if len(rows) != 1:
-        raise broken(what, "it is not one organization")
-    return text(rows[0], "displayName", what)
 
 
 def rows_of(body: object, what: str, under: str = "value") -> list[Row]:

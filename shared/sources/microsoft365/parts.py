@@ -45,4 +45,6 @@ RELATIONSHIPS = Part(
 )
 #: Microsoft keeps what is resolved for weeks; what is open is told again by each row.
 ISSUES = Part("the service health", "/admin/serviceAnnouncement/issues?$filter=isResolved%20eq%20false")
-ORGANIZATION = Part("the organization", "/organization?$select=id,displayName")
+ORGANIZATION = Part("the organization", "/organization?$select=id,displayName,verifiedDomains")
+#: Names and domains are copies of the day on which each contract was made.
+CONTRACTS = Part("the list of contracts", "/contracts?$select=customerId,defaultDomainName&$top=999")

@@ -12,7 +12,7 @@ from itertools import islice
 import httpx
 from azure.core.credentials import AccessToken, TokenCredential
 
-from shared.errors import NotPermitted, Refused, TrueUpError
+from shared.errors import Gone, NotPermitted, Refused, TrueUpError
 from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
@@ -20,6 +20,7 @@ from shared.sources.microsoft365.health import ROLES as HEALTH_ROLES
 from shared.sources.microsoft365.parse import Row, broken, rows_of
 from shared.sources.microsoft365.parts import (
     ACCOUNTS,
+    CONTRACTS,
     CUSTOMERS,
     ISSUES,
     ORGANIZATION,
@@ -111,13 +112,21 @@ class GraphReader:
         read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
         return read.pages(CUSTOMERS, read.get(CUSTOMERS))
 
+    def contracts(self, partner: str) -> list[Row]:
+        """The rows of the partner tenant's contracts; none where it may not be asked: that takes a role of its own."""
+        read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
+        try:
+            return read.pages(CONTRACTS, read.get(CONTRACTS))
+        except (NotPermitted, Refused, Gone):
+            return []
+
     def relationships(self, partner: str) -> list[Row]:
         """The rows of every active delegated admin relationship of the partner tenant: several for one customer."""
         read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
         return read.pages(RELATIONSHIPS, read.get(RELATIONSHIPS))
 
-    def organization(self, tenant: str) -> list[Row]:
-        read = self._begin(tenant, CUSTOMER_ROLES, READ_SECONDS)
+    def organization(self, tenant: str, seconds: float = READ_SECONDS) -> list[Row]:
+        read = self._begin(tenant, CUSTOMER_ROLES, seconds)
         return read.pages(ORGANIZATION, read.get(ORGANIZATION))
 
     def issues(self, tenant: str) -> list[Row]:

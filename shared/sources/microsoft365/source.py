@@ -15,14 +15,13 @@ from shared.errors import Gone, Misconfigured, TrueUpError
 from shared.health import ServiceIssue
 from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.accounts import accounts_of
+from shared.sources.microsoft365.customers import customers_of, organization_name, verified_domains
 from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.health import open_issues
 from shared.sources.microsoft365.known_skus import FREE_SKUS
 from shared.sources.microsoft365.parse import (
     SOURCE,
     counts_of,
-    customers_of,
-    organization_name,
     relationships_of,
     scope_of,
     tenant_id,
@@ -40,6 +39,9 @@ if TYPE_CHECKING:
     from shared.sources.microsoft365.reads import GraphReader
 
 log = logging.getLogger(__name__)
+
+#: Domains are asked for tenant by tenant, while a person waits.
+_DOMAIN_SECONDS = 10.0
 
 
 class Microsoft365Source:
@@ -102,12 +104,17 @@ class Microsoft365Source:
         """
         found: dict[str, Customer] = {}
         for partner in self._partners:
-            for customer in customers_of(partner, self._reader().partner_customers(partner)):
+            listed, contracts = self._reader().partner_customers(partner), self._reader().contracts(partner)
+            for customer in customers_of(partner, listed, contracts):
                 found.setdefault(customer.id, customer)
         for tenant in self._direct:
             if tenant not in found:
-                found[tenant] = Customer(SOURCE, tenant, self._name_of_tenant(tenant))
+                found[tenant] = self._direct_customer(tenant)
         return sorted(found.values(), key=lambda customer: (customer.name.casefold(), customer.id))
+
+    def verified_domains(self, customer: str, /) -> tuple[str, ...]:
+        """The domains that one tenant has shown to be its own (`shared.sources.protocol.DomainSource`)."""
+        return verified_domains(self._reader().organization(_tenant(customer), _DOMAIN_SECONDS))
 
     def relationships(self) -> list[Relationship]:
         """The last relationship of a partner tenant with each customer that ends by itself."""
@@ -164,14 +171,7 @@ class Microsoft365Source:
 
     def accounts(self, customer: str, groups: Collection[str], /, *, sign_ins: bool) -> Accounts:
         """Everybody in one tenant (`shared.sources.protocol.AccountSource`). `customer` is the tenant's id."""
-        tenant = tenant_id(customer)
-        if tenant is None:
-            raise Gone(
-                "the company is linked to something that is not a tenant id",
-                system=SYSTEM,
-                remedy="Put the tenant's id (a GUID) into the company's link.",
-            )
-        found = self._reader().directory(tenant, groups, sign_ins=sign_ins)
+        found = self._reader().directory(_tenant(customer), groups, sign_ins=sign_ins)
         return accounts_of(
             found.users,
             found.skus,
@@ -181,12 +181,14 @@ class Microsoft365Source:
             members=found.members,
         )
 
-    def _name_of_tenant(self, tenant: str) -> str:
-        """The organization's own name; a tenant that cannot be read is still a customer, named by its id."""
+    def _direct_customer(self, tenant: str) -> Customer:
+        """With the organization's own name; a tenant that cannot be read is still a customer, named by its id."""
         try:
-            return organization_name(self._reader().organization(tenant))
+            rows = self._reader().organization(tenant)
+            name, verified = organization_name(rows), verified_domains(rows)
         except TrueUpError:
-            return tenant
+            name, verified = tenant, ()
+        return Customer(SOURCE, tenant, name, tenant=tenant, verified=verified)
 
     def _partner_center(self) -> PartnerCenter | None:
         """Made at the first question, likewise; None where it is not asked."""
@@ -210,3 +212,15 @@ class Microsoft365Source:
 
                 self._made = GraphReader(self._settings, self._credential, self._http, self._sleep)
             return self._made
+
+
+def _tenant(customer: str) -> str:
+    """The id of a tenant; raises `Gone` for what is none."""
+    tenant = tenant_id(customer)
+    if tenant is None:
+        raise Gone(
+            "the company is linked to something that is not a tenant id",
+            system=SYSTEM,
+            remedy="Put the tenant's id (a GUID) into the company's link.",
+        )
+    return tenant

@@ -41,14 +41,14 @@ class Bought:
 
 
 def customer_of(row: Row) -> Customer:
-    website = (row.text_or_none("website") or "").casefold()
+    website = (row.hint("website") or "").casefold()
     domain = re.sub(r"^(https?://)?(www\.)?", "", website).split("/")[0].strip()
     return Customer(
         SOURCE,
         id_of(row, "id"),
         row.text("name"),
         domains=(domain,) if "." in domain else (),
-        reference=row.text_or_none("externalId"),
+        reference=row.hint("externalId"),
     )
 
 

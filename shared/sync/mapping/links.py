@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -10,13 +10,13 @@ from hashlib import sha256
 from shared.billing.agreements import Company
 from shared.billing.counts import Customer
 from shared.billing.lines import canonical
-from shared.errors import Refused, TrueUpError
+from shared.errors import Refused
 from shared.rules.editing import Edit, Section
 from shared.state.companies import CompanyRow
 from shared.state.directory import Customers, Ignorable
 from shared.state.records import Signature
 from shared.sync.approvals import Person, sign
-from shared.sync.mapping.matching import Candidate, Proposal, plain_domain, propose
+from shared.sync.mapping.matching import Candidate, Proposal, plain_domain, propose, with_tenants_domains
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 
@@ -56,22 +56,6 @@ class Links:
         return sha256(repr(shown).encode()).hexdigest()[:16]
 
 
-def look_again(ports: Ports) -> list[str]:
-    """Lists the customers of every source and Manage's companies, now. Gives in words what could not be listed."""
-    failures: list[str] = []
-    at = ports.clock.business_now()
-    for name in sorted(ports.sources):
-        try:
-            ports.directory.keep_customers(name, ports.sources[name].customers(), at)
-        except TrueUpError as error:
-            failures.append(f"The customers of {name} could not be listed: {error}. {error.remedy}".strip())
-    try:
-        ports.directory.keep_companies(ports.manage.companies(), at)
-    except TrueUpError as error:
-        failures.append(f"The companies of ConnectWise Manage could not be listed: {error}. {error.remedy}".strip())
-    return failures
-
-
 def links(ports: Ports) -> Links:
     """Everything that is known from the newest lists; nobody outside is asked."""
     edition, rows = ports.rules.head().edition, ports.companies.all()
@@ -81,7 +65,8 @@ def links(ports: Ports) -> Links:
     hidden = {key: signed for key, signed in ignored.items() if key in customers}
     free = [each for key, each in customers.items() if key not in taken and key not in hidden]
     companies = [company for company in (books.companies if books is not None else ()) if not company.deleted_flag]
-    proposals = propose(free, _candidates(companies, rows, customers))
+    mails = books.mail_domains if books is not None else {}
+    proposals = propose(with_tenants_domains(free, customers.values()), _candidates(companies, rows, customers, mails))
     proposed = {_key(proposal.customer) for proposal in proposals}
     return Links(
         edition,
@@ -164,7 +149,10 @@ def _linked(rows: Iterable[CompanyRow]) -> dict[Key, int]:
 
 
 def _candidates(
-    companies: Iterable[Company], rows: Iterable[CompanyRow], customers: dict[Key, Customer]
+    companies: Iterable[Company],
+    rows: Iterable[CompanyRow],
+    customers: dict[Key, Customer],
+    mails: Mapping[int, Sequence[str]],
 ) -> list[Candidate]:
     own = {row.id: [(link.source, canonical(link.customer)) for link in row.links if not link.removed] for row in rows}
     found = []
@@ -172,7 +160,9 @@ def _candidates(
         keys = own.get(company.id, [])
         linked = [customers[key] for key in keys if key in customers]
         domains = [(plain_domain(company.website), "its website")]
-        domains += [(plain_domain(at), f"its customer at {each.source}") for each in linked for at in each.domains]
+        domains += [
+            (plain_domain(at), f"its customer at {each.source}") for each in linked for at in each.known_domains
+        ]
         found.append(
             Candidate(
                 company.id,
@@ -181,6 +171,9 @@ def _candidates(
                 tuple(domain for domain in domains if domain[0]),
                 tuple((each.name, each.source) for each in linked),
                 frozenset(source for source, _ in keys),
+                tuple(domain for domain in map(plain_domain, mails.get(company.id, ())) if domain),
+                tuple((each.tenant, each.source) for each in linked if each.tenant),
+                tuple((each.reference, each.source) for each in linked if each.reference),
             )
         )
     return found

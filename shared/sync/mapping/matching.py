@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,13 +15,15 @@ from shared.billing.counts import Customer
 from shared.billing.lines import canonical
 
 #: How sure each kind of evidence makes, in percent.
-REFERENCE, DOMAIN, NAME, KNOWN_NAME, LEGAL_FORM = 96, 90, 88, 85, 80
+TENANT, REFERENCE, VERIFIED, DOMAIN, NAME, KNOWN_NAME, MAILS, LEGAL_FORM = 98, 96, 94, 90, 88, 85, 82, 80
 #: Names that are alike say something from this ratio on, and at most so much.
 _ALIKE, _MOST_ALIKE = 0.75, 70
 #: What fits two companies, or is one of two customers that fit a company, is never accepted with many others.
 DOUBTFUL = 50
 #: Two fits are as good as each other within so many percent.
 _CLOSE = 10
+#: Contacts of more companies than these have addresses there: it is somebody's who works for many.
+_MOST_COMPANIES = 3
 
 _LEGAL_FORMS = {
     *(
@@ -44,7 +47,25 @@ _LEGAL_FORMS = {
 #: Everybody may have an address there, so it names no company.
 _SHARED_DOMAINS = {
     *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "aol.com"),
-    *("gmx.de", "web.de", "onmicrosoft.com"),
+    *(
+        "msn.com",
+        "me.com",
+        "mac.com",
+        "ymail.com",
+        "rocketmail.com",
+        "mail.com",
+        "proton.me",
+        "protonmail.com",
+        "pm.me",
+    ),
+    *("fastmail.com", "zoho.com", "yandex.com", "mail.ru", "qq.com", "163.com", "onmicrosoft.com", "hotmail.co.uk"),
+    *("outlook.de", "hotmail.de", "live.co.uk", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "yahoo.com.au", "yahoo.ca"),
+    *("gmx.de", "gmx.net", "gmx.at", "gmx.ch", "web.de", "t-online.de", "freenet.de", "bluewin.ch", "a1.net", "aon.at"),
+    *("btinternet.com", "sky.com", "virginmedia.com", "talktalk.net", "ntlworld.com", "comcast.net", "verizon.net"),
+    *("att.net", "sbcglobal.net", "bellsouth.net", "cox.net", "charter.net", "earthlink.net", "optonline.net"),
+    *("shaw.ca", "rogers.com", "sympatico.ca", "telus.net", "bigpond.com", "bigpond.net.au", "optusnet.com.au"),
+    *("xtra.co.nz", "orange.fr", "wanadoo.fr", "free.fr", "sfr.fr", "laposte.net", "libero.it", "ziggo.nl"),
+    *("kpnmail.nl", "hotmail.nl", "hotmail.fr", "telenet.be", "skynet.be", "telia.com", "online.no"),
 }
 
 
@@ -52,8 +73,9 @@ _SHARED_DOMAINS = {
 class Candidate:
     """A company that a customer may be.
 
-    `domains` are those known of it, each with where from (`its website`); `known_as` are names of customers that are
-    linked to it already, with their sources. `linked_at` are the sources at which it has a customer.
+    `domains` are those known of it, each with where from (`its website`), `mails` those of its contacts' addresses.
+    `known_as` are names of customers that are linked to it already, with their sources; `tenants` and `references`
+    what they say of themselves, likewise. `linked_at` are the sources at which it has a customer.
     """
 
     id: int
@@ -62,6 +84,9 @@ class Candidate:
     domains: tuple[tuple[str, str], ...] = ()
     known_as: tuple[tuple[str, str], ...] = ()
     linked_at: frozenset[str] = frozenset()
+    mails: tuple[str, ...] = ()
+    tenants: tuple[tuple[str, str], ...] = ()
+    references: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +106,7 @@ def propose(customers: Iterable[Customer], candidates: Iterable[Candidate]) -> l
     Where two companies fit about equally well, or two customers of one source fit one company, all of them are
     doubtful: confidence is at most `DOUBTFUL`.
     """
-    index = _Index(list(candidates))
+    index = _Index(_with_own_mails(list(candidates)))
     found = [proposal for customer in customers if (proposal := _best(customer, index)) is not None]
     claims: dict[tuple[str, int], int] = {}
     for proposal in found:
@@ -89,6 +114,22 @@ def propose(customers: Iterable[Customer], candidates: Iterable[Candidate]) -> l
         claims[key] = claims.get(key, 0) + 1
     judged = [_judged(proposal, index.by_id[proposal.company], claims) for proposal in found]
     return sorted(judged, key=lambda each: (-each.confidence, each.customer.name.casefold(), each.customer.id))
+
+
+def with_tenants_domains(customers: Iterable[Customer], listed: Iterable[Customer]) -> list[Customer]:
+    """The customers, each with the domains of its Microsoft 365 tenant, whichever source lists that."""
+    known: dict[str, list[Customer]] = {}
+    for each in listed:
+        if each.tenant:
+            known.setdefault(canonical(each.tenant), []).append(each)
+
+    def completed(customer: Customer) -> Customer:
+        same = known.get(canonical(customer.tenant), []) if customer.tenant else []
+        verified = (*customer.verified, *(domain for each in same for domain in each.verified))
+        domains = (*customer.domains, *(domain for each in same for domain in each.domains))
+        return replace(customer, verified=tuple(dict.fromkeys(verified)), domains=tuple(dict.fromkeys(domains)))
+
+    return [completed(customer) for customer in customers]
 
 
 @lru_cache(maxsize=10_000)
@@ -127,7 +168,8 @@ class _Index:
     def near(self, customer: Customer) -> list[Candidate]:
         """The candidates for which anything could speak."""
         ways = [f"ref {canonical(text)}" for text in (customer.reference, customer.id) if text]
-        ways += [f"domain {plain_domain(domain)}" for domain in customer.domains if plain_domain(domain)]
+        ways += [f"domain {plain_domain(domain)}" for domain in customer.known_domains if plain_domain(domain)]
+        ways += [f"tenant {canonical(customer.tenant)}"] if customer.tenant else []
         ways += [f"word {word}" for word in _words(customer.name)]
         ways.append(f"name {core_name(customer.name)}")
         return [self.by_id[number] for number in sorted({one for way in ways for one in self._ways.get(way, ())})]
@@ -137,11 +179,22 @@ class _Index:
         yield f"ref {candidate.id}"
         if candidate.identifier:
             yield f"ref {canonical(candidate.identifier)}"
-        for domain, _ in candidate.domains:
+        for domain in (*(known for known, _ in candidate.domains), *candidate.mails):
             yield f"domain {domain}"
+        yield from (f"tenant {canonical(tenant)}" for tenant, _ in candidate.tenants)
+        yield from (f"ref {canonical(reference)}" for reference, _ in candidate.references)
         for name in (candidate.name, *(known for known, _ in candidate.known_as)):
             yield f"name {core_name(name)}"
             yield from (f"word {word}" for word in _words(name))
+
+
+def _with_own_mails(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The companies without mail domains that too many of them share."""
+    shared = Counter(domain for each in candidates for domain in each.mails)
+    return [
+        replace(each, mails=tuple(domain for domain in each.mails if shared[domain] <= _MOST_COMPANIES))
+        for each in candidates
+    ]
 
 
 def _words(name: str) -> list[str]:
@@ -164,11 +217,24 @@ def _best(customer: Customer, index: _Index) -> Proposal | None:
 
 def _fit(customer: Customer, candidate: Candidate) -> tuple[int, list[str]]:
     """How sure the evidence makes when it is taken together, and what it is."""
-    found = [*_by_reference(customer, candidate), *_by_domain(customer, candidate), *_by_name(customer, candidate)]
+    found = [
+        *_by_tenant(customer, candidate),
+        *_by_reference(customer, candidate),
+        *_by_domain(customer, candidate),
+        *_by_name(customer, candidate),
+    ]
     doubt = 1.0
     for percent, _ in found:
         doubt *= 1 - percent / 100
     return int(100 * (1 - doubt)), [text for _, text in found]
+
+
+def _by_tenant(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:
+    own = canonical(customer.tenant) if customer.tenant else None
+    for tenant, source in candidate.tenants:
+        if canonical(tenant) == own:
+            yield TENANT, f"the same Microsoft 365 tenant as its customer at {source}"
+            return
 
 
 def _by_reference(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:
@@ -179,14 +245,23 @@ def _by_reference(customer: Customer, candidate: Candidate) -> Iterable[tuple[in
         if text and candidate.identifier and canonical(text) == canonical(candidate.identifier):
             yield REFERENCE, f"{what} is {candidate.identifier}, the company's identifier"
             return
+    for reference, source in candidate.references:
+        if customer.reference and canonical(reference) == canonical(customer.reference):
+            yield REFERENCE, f"the same reference as its customer at {source}"
+            return
 
 
 def _by_domain(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:
-    own = {plain_domain(domain) for domain in customer.domains} - {""}
-    for domain, origin in candidate.domains:
-        if domain in own:
-            yield DOMAIN, f"same domain {domain} ({origin})"
-            return
+    """The strongest that the domains say; how many more are the same is said with it."""
+    verified = {plain_domain(domain) for domain in customer.verified}
+    own = {*verified, *(plain_domain(domain) for domain in customer.domains)} - {""}
+    same = [(VERIFIED if at in verified else DOMAIN, at, origin) for at, origin in candidate.domains if at in own]
+    same += [(MAILS, at, "mail addresses of its contacts") for at in candidate.mails if at in own]
+    if same:
+        percent, domain, origin = max(same, key=lambda way: way[0])
+        also = len({at for _, at, _ in same}) - 1
+        what = "same verified domain" if domain in verified else "same domain"
+        yield percent, f"{what} {domain} ({origin})" + (f" and {also} more" if also else "")
 
 
 def _by_name(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:

@@ -123,6 +123,7 @@ def _customer(customer: Customer) -> Json:
         "source": customer.source,
         "customer": customer.id,
         "name": customer.name,
-        "domains": list(customer.domains),
+        "domains": list(customer.known_domains),
+        "verified_domains": list(customer.verified),
         "reference": customer.reference,
     }

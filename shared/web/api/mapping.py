@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import Field
 
 from shared.sync import rule_history
-from shared.sync.mapping import exchange, links, shown, skus
+from shared.sync.mapping import exchange, links, listing, shown, skus
 from shared.sync.mapping.links import Link
 from shared.sync.rule_edits import edit_rules, preview
 from shared.sync.sheets import sheet_of
@@ -115,7 +115,7 @@ def all_links(ports: House) -> dict[str, Any]:
 @router.post("/mapping/look", dependencies=changes)
 def look(ports: House, who: Admin) -> dict[str, Any]:
     """Lists the customers of every source and Manage's companies now; what could not be listed is said."""
-    return {"failures": links.look_again(ports)}
+    return {"failures": listing.look_again(ports)}
 
 
 @router.post("/mapping/links", dependencies=changes)

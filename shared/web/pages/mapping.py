@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from shared.errors import Refused
 from shared.sync import rule_history
-from shared.sync.mapping import links, shown, skus
+from shared.sync.mapping import links, listing, shown, skus
 from shared.sync.mapping.links import Link
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
@@ -71,7 +71,7 @@ def all_links(request: Request, ports: House, who: Reader) -> Response:
 @router.post(f"{_LINKS}/look", dependencies=acts)
 def look(request: Request, ports: House, who: Admin) -> Response:
     """Lists customers and companies."""
-    failures = links.look_again(ports)
+    failures = listing.look_again(ports)
     if failures:
         return next_page(request, _LINKS, " ".join(failures), "problem")
     return next_page(request, _LINKS, "Customers and companies were listed.")
