@@ -7,12 +7,17 @@
   python dev.py rules export|import FILE                                    the rules as one YAML document
   python dev.py store copy|restore FILE                                     everything that is stored, as a file
   python dev.py store backups | fetch DAY FILE                              the daily backups of it
+  python dev.py sources                                                     whether every source can be read
   python dev.py doctor                                                      what stands in the way of a night
+  python dev.py consent --app ID TENANT …                                   the app's roles in customers' tenants
   python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage, Entra and Graph
   python dev.py package                                                     what is deployed, as one file
   python dev.py cost [--companies N …]                                      what a month costs in Azure
   python dev.py lock                                                        renew requirements.lock
   python dev.py bench [--companies N] [--only NAME]                         speed against its budgets
+  python dev.py soak [--companies N] [--kills N]                            nights whose hosts are killed all the time
+  python dev.py check                                                       style and types
+  python dev.py cover                                                       the branches of the money core
 
 `python dev.py COMMAND --help` tells more.
 """
@@ -32,7 +37,7 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 #: These do not use the storage emulator, so they do not need Node.
-WITHOUT_NODE = {"rules", "store", "sources", "doctor", "sandbox", "package", "lock", "cost"}
+WITHOUT_NODE = {"rules", "store", "sources", "doctor", "consent", "sandbox", "package", "lock", "cost"}
 
 
 class Unprepared(Exception):

@@ -9,6 +9,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from typing import NoReturn
+from uuid import UUID
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -50,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_rules(commands.add_parser("rules", help="the rules as one YAML document"))
     _add_store(commands.add_parser("store", help="copies and backups of everything that is stored"))
     _add_sources(commands.add_parser("sources", help="whether every source can be read"))
+    _add_consent(commands.add_parser("consent", help="the registration's roles in customers' tenants"))
     _add_doctor(commands.add_parser("doctor", help="what stands in the way of a night"))
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
@@ -119,6 +121,17 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_sources)
 
 
+def _add_consent(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Gives the app registration the roles it asks for in customers' tenants, as the person who is signed in at the "
+        "Azure CLI: docs/deploy.md, step 7. What is there already stays. Exit code 0 only if each tenant has them all."
+    )
+    parser.add_argument("--app", type=_guid, required=True, metavar="ID", help="client id of the app registration")
+    parser.add_argument("--check", action="store_true", help="only say which roles are missing where")
+    parser.add_argument("tenants", type=_guid, nargs="+", metavar="TENANT", help="id of a customer's tenant")
+    parser.set_defaults(run=_consent)
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Checks settings, storage, Manage, every source, schedules, the last night, messages left over and backups; "
@@ -179,6 +192,13 @@ def _count(text: str) -> int:
     return number
 
 
+def _guid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError("an id has 32 hexadecimal digits") from None
+
+
 def _demo(options: argparse.Namespace) -> int:
     from local.demo.performance import perform
 
@@ -217,6 +237,12 @@ def _sources(options: argparse.Namespace) -> int:
     from local.commands.doctor import sources
 
     return sources(options.settings)
+
+
+def _consent(options: argparse.Namespace) -> int:
+    from local.commands.consent import consent
+
+    return consent(options.app, options.tenants, check=options.check)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
 import socket
 from pathlib import Path
 
 import pytest
 
+import dev
 from local import cli
 from local.commands import settings as command_settings
 from local.commands.settings import read_settings, wants_emulator
@@ -145,3 +148,11 @@ def test_every_folder_of_tests_is_run() -> None:
     tests = Path(__file__).parents[1]
     folders = {f"tests/{file.relative_to(tests).parts[0]}" for file in tests.rglob("test_*.py")}
     assert {*HOSTS, *REST} >= folders
+
+
+def test_the_help_of_dev_py_lists_every_command_and_none_else() -> None:
+    listed = re.findall(r"^  python dev\.py (\w+)", dev.__doc__ or "", re.M)
+    (commands,) = (action for action in cli._parser()._actions if action.dest == argparse.SUPPRESS and action.choices)
+
+    assert set(listed) == set(commands.choices)
+    assert set(commands.choices) >= dev.WITHOUT_NODE
