@@ -1,4 +1,4 @@
-"""Usage in arrears: one one-off line for each period that is over, none that bills ahead.
+"""Usage in arrears: one-off lines for each period that is over, none that bills ahead.
 
 What a period used is known when a reading was made after its last day. Readings between two syncs count as those of a
 sync do, each on its own day. Where the vendor dates its usage, a period used the sum of its days, once the vendor tells
@@ -28,16 +28,16 @@ from shared.billing.line_plan import refuse_beside_others
 from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.matching import OwnLine
 from shared.billing.observations import measured
-from shared.billing.one_offs import charged_once, written_once
-from shared.billing.owed import Owed, billed_in, lines_billed
+from shared.billing.one_offs import ChargedOnce, charged_once, written_once
+from shared.billing.owed import lines_billed
 from shared.billing.plan import Group
 from shared.billing.profiles import Arrears, BillingProfile
-from shared.billing.proration import Share
 from shared.billing.quantities import is_dated
 from shared.billing.rules import Mode
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target
+from shared.billing.usage_lines import UsageLine, Used, usage_lines
 from shared.billing.wording import spoken
 
 #: So many periods back a late value is still billed.
@@ -68,7 +68,7 @@ def plan_usage(
     observed: tuple[Finding, ...],
     situation: Situation,
 ) -> ItemPlan:
-    """One line for each period that is over and not charged yet; standing lines of the item end."""
+    """The lines of each period that is over and not charged yet; standing lines of the item end."""
     key = LineKey(situation.company.company, agreement.id, item.id)
     usage = replace(key, kind="usage")
     record = _with_readings(str(usage), item, profile, quantity, situation)
@@ -80,20 +80,31 @@ def plan_usage(
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
         record = _with_dated(target, record, situation)
         leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
-        if _owed(target, record, situation):
+        charged = charged_once(target, situation)
+        if _owed(target, record, charged, situation):
             if situation.additions.unread:
                 return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
             refuse_beside_others(target, situation)
             _refuse_where_only_lines_are_updated(target)
-        owing = _owed(target, record, situation, _kept_by_others(target, situation))
-        owed = written_once(target, record, owing, situation)
+        owing = _owed(target, record, charged, situation, _kept_by_others(target, situation))
+        written = [written_once(line.target, record, line.owed, line.price, charged.numbers) for line in owing]
         copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
     except Doubt as doubt:
         return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
-    changes = (*copies, *owed.changes, *leaving.changes)
+    changes = (*copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
-    told = (*owed.untimely, *_not_read(target, record, situation), *_partly_charged(target, record, situation))
-    return ItemPlan(group, (*observed, *told), (record,))
+    untimely = (finding for once in written for finding in once.untimely)
+    told = (*_not_read(target, record, situation), *_partly_charged(target, record, charged, situation))
+    return ItemPlan(group, (*observed, *untimely, *told, *_not_in_catalog(target, situation)), (record,))
+
+
+def _not_in_catalog(target: Target, situation: Situation) -> Iterator[Finding]:
+    """The products of bands that no line can be written of, told before a month reaches one."""
+    for product in target.products:
+        try:
+            product_for(product, situation)
+        except Doubt as doubt:
+            yield doubt.finding
 
 
 def _refuse_where_only_lines_are_updated(target: Target) -> None:
@@ -168,8 +179,9 @@ def _told_since(
 
 def _copies(target: Target, situation: Situation) -> list[OwnLine]:
     """Second copies of our own one-off lines: of two with one identity one bills too much."""
-    once = [line for line in situation.owned[target.item.id] if line.key == target.key.for_one_off()]
-    return without_copies(once)[1]
+    there = target.agreement.id
+    owned = situation.owned[target.item.id]
+    return without_copies([line for line in owned if line.key.agreement == there and not line.key.is_standing])[1]
 
 
 def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
@@ -189,9 +201,9 @@ def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[
     ]
 
 
-def _partly_charged(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
+def _partly_charged(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
     """A level has no days: of a period that is charged in part on another agreement a person bills the rest."""
-    until = charged_once(target, situation).elsewhere
+    until = charged.elsewhere
     if until is None or is_of_days(target.item, record):
         return []
     return [
@@ -210,24 +222,21 @@ def _partly_charged(target: Target, record: SeatRecord, situation: Situation) ->
 def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
     """Lines that people kept have charged it too, but those beside which a person wants ours."""
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
-    others = situation.others.get(target.product.identifier.casefold(), ())
+    others = [line for product in target.products for line in situation.others.get(product.casefold(), ())]
     return [line for line in others if line.id not in beside]
 
 
-def _owed(target: Target, record: SeatRecord, situation: Situation, kept: Sequence[Addition] = ()) -> list[Owed]:
+def _owed(
+    target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation, kept: Sequence[Addition] = ()
+) -> list[UsageLine]:
     """What the periods that are over used, less what our lines and `kept` ones charge for them, oldest first."""
-    calendar = target.calendar
     others = lines_billed(kept)
-    charged = charged_once(target, situation)
-    owed: list[Owed] = []
+    owed: list[UsageLine] = []
     for period in _over(target, record, situation):
-        used = _used(target, record, period, charged.elsewhere)
-        if used is None:
-            continue
-        owing = used - _standing_in(period, target, situation) - others(period) - charged.seats.get(period.start, _ZERO)
-        if owing > 0:
-            share = Share(period.days, period.days)
-            owed.append(Owed(period, period.start, owing, share, billed_in(calendar, period, target.as_of)))
+        quantity = _used(target, record, period, charged.elsewhere)
+        if quantity is not None:
+            used = Used(period, quantity, _standing_in(period, target, situation) + others(period))
+            owed += usage_lines(target, used, charged, situation)
     return owed
 
 

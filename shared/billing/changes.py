@@ -26,6 +26,7 @@ from shared.billing.sentences import (
     one_off_text,
     removed,
     updated,
+    used_once,
 )
 from shared.billing.situation import Target
 
@@ -161,7 +162,7 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
         serial_number=one_off_stamp(target.key, target.product.id, owed.day, number),
         bill_customer=target.profile.bill_option.value,
         taxable_flag=target.profile.taxable,
-        invoice_description=one_off_text(target.product.description, owed),
+        invoice_description=one_off_text(target.product.description, owed, _used_in_package(target)),
         unit_cost=_share_of_cost(target, owed, whole=by_manage),
     )
     once = after.quantity * owed.share.of_price(price) if by_manage else after.monthly()
@@ -173,11 +174,23 @@ def one_off(target: Target, owed: Owed, price: Decimal, number: int) -> Change |
         None,
         after,
         PRORATED_BY_MANAGE if by_manage else "owed",
-        charged_once(target.item, owed, price, by_manage=by_manage, used=target.profile.arrears is not None),
+        _told_once(target, owed, price, by_manage=by_manage),
         Decimal(0),
         one_off=once,
         unit_cost=owed.share.of_price(known_cost(target)),
+        used=target.total if target.bills_usage and owed.quantity > 0 else None,
     )
+
+
+def _told_once(target: Target, owed: Owed, price: Decimal, *, by_manage: bool) -> str:
+    if target.bills_usage:
+        return used_once(target.item, owed, price, target.tier, target.total)
+    return charged_once(target.item, owed, price, by_manage=by_manage)
+
+
+def _used_in_package(target: Target) -> Decimal | None:
+    """What a period used, where its line says nothing of it."""
+    return target.total if target.tier is not None and target.tier.is_package else None
 
 
 def _share_of_cost(target: Target, owed: Owed, *, whole: bool) -> Decimal | None:

@@ -266,4 +266,4 @@ def _invoice_line(line: Addition, text: str, share: Share) -> InvoiceLine:
 
 def takes_price(profile: BillingProfile) -> bool:
     """Whether the example needs a price because the profile names none of its own."""
-    return profile.price.kind not in (PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME)
+    return profile.price.kind not in (PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME, PriceKind.PACKAGE)

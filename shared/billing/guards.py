@@ -169,18 +169,17 @@ def _too_many(moved: _Movement, limit: IncreaseLimit) -> _Held | None:
 def _too_much_used(group: Group, limit: IncreaseLimit, records: Mapping[str, SeatRecord]) -> _Held | None:
     """Of a level one odd reading is enough to be the most of a period: measured against the month before it.
 
-    What the vendor dates is measured as a whole against the period before, also where only the rest of it is charged.
+    What the vendor dates is measured against the period before. Either is measured as a whole, also where only a band
+    or the rest of it is charged.
     """
     for change in group.changes:
-        record = records.get(str(replace(change.key, kind="usage")))
+        record, used = records.get(str(change.key.for_usage())), change.used
         start = stamped_date(change.after.serial_number) if change.after is not None else None
-        if change.after is None or record is None or start is None:
+        if used is None or record is None or start is None:
             continue
+        before, what = record.most_before(start), "the most of the month before"
         if record.used:
-            used, before = dict(record.used).get(start, change.after.quantity), record.used_before(start)
-            what = "the period before"
-        else:
-            used, before, what = change.after.quantity, record.most_before(start), "the most of the month before"
+            used, before, what = dict(record.used).get(start, used), record.used_before(start), "the period before"
         if before > 0 and used - before > limit.small and used > before * limit.factor:
             why = f"{number(used)} used are more than {number(limit.factor)} times {number(before)}, {what}"
             return _Held(Guard.USAGE, why)

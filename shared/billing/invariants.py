@@ -15,7 +15,7 @@ from itertools import combinations
 
 from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar, Period
-from shared.billing.lines import LedgerRow, LineKey, LineValues, stamped_date
+from shared.billing.lines import LedgerRow, LineKey, LineValues, is_usage, stamped_date
 from shared.billing.matching import OwnLine
 from shared.billing.plan import Change, ChangeKind, Group, Guard, Plan
 from shared.billing.seats import SeatRecord
@@ -157,32 +157,39 @@ def _twice(group: Group, lines: Iterable[_Line], plan: Plan, standing: Standing)
         record = _record_of(records, key)
         if key.is_standing or calendar is None or record is None:
             continue
-        charged = _charged_once(key, everything, calendar, standing)
+        charged = _charged_once(key, everything, calendar, standing, whole=is_usage(record.line))
         for change in group.changes:
             day = stamped_date(change.after.serial_number) if change.after is not None else None
             if change.key != key or day is None:
                 continue
             period = calendar.period_of(day)
-            seats = record.most_in(period)
+            seats = Decimal(1) if key.is_package else record.most_in(period)
             billed = _standing_in(period, key, record, everything) + charged[period.start]
             if billed > seats:
                 yield (
                     f"{number(billed)} would be charged for {spoken(period.start)} to {spoken(period.end)}, in which "
-                    f"there were {number(seats)} at most"
+                    f"there {'is' if key.is_package else 'were'} {number(seats)} at most"
                 )
 
 
 def _record_of(records: Mapping[str, SeatRecord], key: LineKey) -> SeatRecord | None:
-    names = (str(replace(key, kind=kind)) for kind in ("standing", "usage"))
+    names = (str(replace(key, kind="standing")), str(key.for_usage()))
     return next((records[name] for name in names if name in records), None)
 
 
 def _charged_once(
-    key: LineKey, lines: Iterable[_Line], calendar: BillingCalendar, standing: Standing
+    key: LineKey, lines: Iterable[_Line], calendar: BillingCalendar, standing: Standing, *, whole: bool
 ) -> Mapping[date, Decimal]:
-    """Seats by the first day of their period, credited ones taken off; lines that somebody deleted count as written."""
-    values = {row.stamp: row.values for row in standing.ledger if row.key == key}
-    values |= {line.values.serial_number.strip(): line.values for line in lines if line.key == key}
+    """Seats by the first day of their period, credited ones taken off; lines that somebody deleted count as written.
+
+    `whole`: what was used is charged by the lines of all bands together.
+    """
+
+    def is_meant(found: LineKey) -> bool:
+        return replace(found, band=key.band if whole else found.band) == key
+
+    values = {row.stamp: row.values for row in standing.ledger if is_meant(row.key)}
+    values |= {line.values.serial_number.strip(): line.values for line in lines if is_meant(line.key)}
     charged: defaultdict[date, Decimal] = defaultdict(Decimal)
     for stamp, line in values.items():
         day = stamped_date(stamp)

@@ -93,13 +93,14 @@ class BillItem:
 
     @property
     def price_rule(self) -> PriceRule:
-        """The rule that holds for its price: the licence link's own price before the profile's."""
+        """The rule that holds for its price: the licence link's own price before the profile's, for any package."""
         rule = self.profile.price if self.profile is not None else PriceRule()
-        if self.licence is not None and self.licence.price is not None:
-            return PriceRule(
-                PriceKind.CUSTOM, self.licence.price, write_cost=rule.write_cost, below_cost=rule.below_cost
-            )
-        return rule
+        own = self.licence.price if self.licence is not None else None
+        if own is None:
+            return rule
+        if rule.kind is PriceKind.PACKAGE:
+            return replace(rule, bands=tuple(replace(band, price=own) for band in rule.bands))
+        return PriceRule(PriceKind.CUSTOM, own, write_cost=rule.write_cost, below_cost=rule.below_cost)
 
 
 @dataclass(frozen=True, slots=True)

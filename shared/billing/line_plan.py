@@ -159,7 +159,7 @@ def _chosen_candidate(target: Target, found: Addition) -> Addition:
 
 def _open_others(target: Target, situation: Situation) -> list[Addition]:
     """Lines that are not ours and bill the same from the first uninvoiced period on."""
-    products = (target.product.identifier, *target.profile.replaces)
+    products = (*target.products, *target.profile.replaces)
     return situation.open_lines(products, target.first_uninvoiced.start)
 
 
@@ -272,13 +272,14 @@ def refuse_beside_others(target: Target, situation: Situation) -> None:
 
 def _refuse_strays(target: Target, situation: Situation) -> None:
     chosen = chosen_about_others(situation.choices, target.item.id, *ABOUT_OTHERS)
+    products = {product.casefold() for product in target.products}
     for stray in situation.strays:
-        if stray.product.casefold() == target.product.identifier.casefold() and stray.id not in chosen:
+        if stray.product.casefold() in products and stray.id not in chosen:
             raise Doubt(
                 FindingKind.BLOCKED_CREATE,
                 target.item.id,
                 f"{target.item.name}: addition {stray.id} carries a TrueUp stamp that was not written for it; no line "
-                f"of {target.product.identifier} is created beside it.",
+                f"of {stray.product} is created beside it.",
                 "Adopt it, or ignore it; or end it where ours begins.",
             )
 

@@ -20,6 +20,8 @@ from shared.billing.agreements import Addition, FieldValue
 PREFIX = "TU1-"
 #: A stamp tells the year by two digits, of this century.
 FIRST_STAMPED_YEAR = 2000
+#: So the bands begin whose lines bill one package, however many units it holds.
+PACKAGE = "package-"
 #: One-off lines of one bill item for one day: more readings than that do not change the count in a day.
 MOST_A_DAY = 20
 _STAMP = re.compile(r"TU1-[A-Z]-(\d{6})-[a-z2-7]{26}")
@@ -42,7 +44,7 @@ class LineKind(StrEnum):
 class LineKey:
     """Names the lines of one kind of one bill item on one agreement, whatever product or date they have.
 
-    `band` holds the bounds of a tiered price's band, empty for every other price.
+    `band` holds the bounds of a tiered price's band, or names a package; it is empty for every other price.
     """
 
     company: int
@@ -58,6 +60,15 @@ class LineKey:
     @property
     def is_standing(self) -> bool:
         return self.kind == "standing"
+
+    @property
+    def is_package(self) -> bool:
+        """Whether a line bills one package, not so many units."""
+        return self.band.startswith(PACKAGE)
+
+    def for_usage(self) -> LineKey:
+        """Names the record of the item's usage in arrears, which is one for all bands."""
+        return LineKey(self.company, self.agreement, self.bill_item, "usage")
 
     def for_one_off(self) -> LineKey:
         return LineKey(self.company, self.agreement, self.bill_item, "one-off", self.band)

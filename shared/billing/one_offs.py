@@ -11,7 +11,7 @@ from decimal import Decimal
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.changes import one_off
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import LineValues, stamped_date
+from shared.billing.lines import LineKey, LineValues, stamped_date
 from shared.billing.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.plan import Change
 from shared.billing.pricing import unit_price
@@ -23,18 +23,33 @@ _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """What one one-off line charges: its band, the day since which and the period it is for, by its first day.
+
+    A credited quantity is below 0; `unit_price` is the amount without its sign.
+    """
+
+    band: str
+    day: date
+    start: date
+    quantity: Decimal
+    unit_price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ChargedOnce:
-    """What one-off lines charge already: how many there are by the day since which they charge, and their seats.
+    """What one-off lines charge already: how many there are by band and day since which they charge, and their seats.
 
     `seats` are charged seats by the first day of their period, `net` those less what was credited, by day.
     `elsewhere` is the last day that is charged on agreements whose periods begin on other days; what is charged there
-    belongs to no period here.
+    belongs to no period here, and is not among `lines`.
     """
 
-    numbers: Counter[date]
+    numbers: Counter[tuple[str, date]]
     seats: Mapping[date, Decimal]
     net: Mapping[date, Decimal]
     elsewhere: date | None = None
+    lines: tuple[Once, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +64,44 @@ class OneOffs:
 def charged_once(target: Target, situation: Situation) -> ChargedOnce:
     """What our one-off lines charge. One that a person changed or deleted has been dealt with: what we wrote counts.
 
-    What was used is charged once, also where the item is billed on another agreement since.
+    What was used is charged once, also where the item is billed on another agreement since, or by other bands.
     """
-    keys = {target.key.for_one_off()}
-    known = situation.rows.get(target.item.id, ())
-    if target.profile.arrears is not None:
-        keys |= {row.key for row in known if not row.key.is_standing}
-    rows = {row.stamp: (row.key.agreement, row.values) for row in known if row.key in keys}
-    for line in situation.owned[target.item.id]:
-        if line.key in keys:
-            found = (line.key.agreement, LineValues.of(line.addition))
-            rows.setdefault(line.addition.serial_number.strip(), found)
-    numbers: Counter[date] = Counter()
+    numbers: Counter[tuple[str, date]] = Counter()
     seats: defaultdict[date, Decimal] = defaultdict(Decimal)
     net: defaultdict[date, Decimal] = defaultdict(Decimal)
     elsewhere: list[date] = []
-    for stamp, (agreement, values) in rows.items():
+    lines: list[Once] = []
+    for stamp, (key, values) in _one_off_lines(target, situation).items():
         day = stamped_date(stamp)
         if day is None:
             continue
-        numbers[day] += 1
-        there = _period_there(target, agreement, day, situation)
+        numbers[key.band, day] += 1
+        there = _period_there(target, key.agreement, day, situation)
         if there is not None:
             elsewhere.append(there.end)
             continue
-        credited = values.unit_price < 0
-        net[day] += -values.quantity if credited else values.quantity
+        start, credited = target.calendar.period_of(day).start, values.unit_price < 0
+        quantity = -values.quantity if credited else values.quantity
+        lines.append(Once(key.band, day, start, quantity, abs(values.unit_price)))
+        net[day] += quantity
         if not credited:
-            seats[target.calendar.period_of(day).start] += values.quantity
-    return ChargedOnce(numbers, seats, net, max(elsewhere, default=None))
+            seats[start] += quantity
+    return ChargedOnce(numbers, seats, net, max(elsewhere, default=None), tuple(lines))
+
+
+def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[LineKey, LineValues]]:
+    """By stamp, what was written before what stands there."""
+    whole, key = target.bills_usage, target.key.for_one_off()
+
+    def is_meant(found: LineKey) -> bool:
+        return found == key or (whole and not found.is_standing)
+
+    known = situation.rows.get(target.item.id, ())
+    found = {row.stamp: (row.key, row.values) for row in known if is_meant(row.key)}
+    for line in situation.owned[target.item.id]:
+        if is_meant(line.key):
+            found.setdefault(line.addition.serial_number.strip(), (line.key, LineValues.of(line.addition)))
+    return found
 
 
 def _period_there(target: Target, agreement: int, day: date, situation: Situation) -> Period | None:
@@ -105,14 +129,15 @@ def one_offs(
     return OneOffs((*inside.changes, *rest.changes), (*inside.untimely, *rest.untimely), rest.record)
 
 
-def written_once(target: Target, record: SeatRecord, owing: Iterable[Owed], situation: Situation) -> OneOffs:
-    """One-off lines for what was used, at the price of tonight; nothing of it counts as charged without a line."""
-    owing = list(owing)
-    if not owing:
-        return OneOffs((), (), record)
-    price = unit_price(target, None, keeps=False)
-    numbers = charged_once(target, situation).numbers
-    return _written(target, record, owing, (price, price), numbers, waives=False)
+def written_once(
+    target: Target, record: SeatRecord, owed: Owed, price: Decimal | None, numbers: Counter[tuple[str, date]]
+) -> OneOffs:
+    """The one-off line for what was used, at the price of tonight; nothing of it counts as charged without a line.
+
+    `price` is what is given back of a line that was written before.
+    """
+    price = unit_price(target, None, keeps=False) if price is None else price
+    return _written(target, record, [owed], (price, price), numbers, waives=False)
 
 
 def _written(
@@ -120,7 +145,7 @@ def _written(
     record: SeatRecord,
     owing: Iterable[Owed],
     prices: tuple[Decimal, Decimal],
-    numbers: Counter[date],
+    numbers: Counter[tuple[str, date]],
     *,
     waives: bool,
 ) -> OneOffs:
@@ -135,10 +160,10 @@ def _written(
     for owed in owing:
         price = _price(target, record, owed.period, prices)
         _refuse_where_manage_does_not_prorate(target, owed)
-        change = one_off(target, owed, price, numbers[owed.day] + 1)
+        change = one_off(target, owed, price, numbers[target.key.band, owed.day] + 1)
         timely = target.calendar.is_whole_inside(owed.billed_in)
         if change is not None and timely and _is_charged(target, owed):
-            numbers[owed.day] += 1
+            numbers[target.key.band, owed.day] += 1
             changes.append(change)
             pending.add(owed.period.start)
             continue
@@ -164,7 +189,7 @@ def _is_charged(target: Target, owed: Owed) -> bool:
 
     Usage is measured from the company's own start on, so that its period may begin before.
     """
-    if target.profile.arrears is not None:
+    if target.bills_usage:
         return True
     licence, not_before = target.item.licence, target.item.not_before
     if licence is not None and licence.waive_until is not None:

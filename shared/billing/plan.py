@@ -66,7 +66,8 @@ class Change:
 
     `addition` is None for a create. `before` is None for a create, `after` for a delete. `reason` says why in a few
     words, `sentence` says all of it in one sentence. `monthly` and `one_off` are the money effect in the agreement's
-    currency: per invoice from then on, and once. `unit_cost` is what a unit costs the MSP, as far as known.
+    currency: per invoice from then on, and once. `unit_cost` is what a unit costs the MSP, as far as known. `used` is
+    all that the period of a line for usage used, None of every other.
     """
 
     kind: ChangeKind
@@ -81,6 +82,7 @@ class Change:
     one_off: Decimal = Decimal(0)
     keeps_price: bool = False
     unit_cost: Decimal | None = None
+    used: Decimal | None = None
 
     @property
     def margin(self) -> Decimal | None:

@@ -59,7 +59,9 @@ def refuse_below_cost(target: Target, price: Decimal) -> None:
 def unit_cost(target: Target) -> Decimal | None:
     """The vendor's cost where the profile says that it is written, else None. Raises `Doubt` where it is not usable."""
     rule = target.item.price_rule
-    return _told(target, [count.cost for count in target.item.counts], "cost", rule) if rule.write_cost else None
+    if not rule.write_cost:
+        return None
+    return _told(target, [count.cost for count in target.item.counts], "cost", rule) * _units_in_one(target)
 
 
 def known_cost(target: Target) -> Decimal:
@@ -71,7 +73,12 @@ def known_cost(target: Target) -> Decimal:
     amount = None
     if told is not None and told.currency == target.agreement.currency:
         amount = _per_cycle_of(told, target.calendar.months, target.item.price_rule)
-    return _per_cycle(target.product.cost, target) if amount is None else amount
+    return _per_cycle(target.product.cost, target) if amount is None else amount * _units_in_one(target)
+
+
+def _units_in_one(target: Target) -> Decimal:
+    """How many units one that is billed holds: a package all that was used."""
+    return target.total if target.tier is not None and target.tier.is_package else Decimal(1)
 
 
 def _by_rule(rule: PriceRule, target: Target) -> Decimal:
@@ -81,7 +88,7 @@ def _by_rule(rule: PriceRule, target: Target) -> Decimal:
             return _rounded(cost * (_HUNDRED + rule.markup) / _HUNDRED, rule)
         case PriceKind.RETAIL:
             return _rounded(_told(target, [count.retail for count in target.item.counts], "retail price", rule), rule)
-        case PriceKind.TIERED if target.tier is not None:
+        case PriceKind.TIERED | PriceKind.PACKAGE if target.tier is not None:
             amount = target.tier.price
         case PriceKind.VOLUME:
             amount = band_reached(rule, target.total).price

@@ -22,7 +22,8 @@ class PriceKind(StrEnum):
     """Where the unit price of a line comes from.
 
     `cost` is the vendor's price to the MSP with a markup, `retail` the vendor's suggested price. `tiered` charges the
-    units of each band at the band's own price, one line per band; `volume` all units at the price of the band reached.
+    units of each band at the band's own price, one line per band; `volume` all units at the price of the band reached;
+    `package`, of usage only, one of the band reached, however many units it holds.
     """
 
     KEEP = "keep"
@@ -32,6 +33,7 @@ class PriceKind(StrEnum):
     RETAIL = "retail"
     TIERED = "tiered"
     VOLUME = "volume"
+    PACKAGE = "package"
 
 
 class PricePeriod(StrEnum):
@@ -105,7 +107,7 @@ class QuantityRule:
 class Band:
     """Units above the band before, up to and including `upto` (None: all further ones), at a unit price.
 
-    `product` names a product of its own for a tiered band's line.
+    `product` names a product of its own for the band's line; with volume prices only that of usage can have one.
     """
 
     upto: Decimal | None

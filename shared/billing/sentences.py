@@ -9,6 +9,7 @@ from decimal import Decimal
 from shared.billing.items import BillItem
 from shared.billing.lines import LineValues
 from shared.billing.owed import Owed
+from shared.billing.tiers import Tier
 from shared.billing.wording import money, number, signed, spoken
 
 #: Longest invoice text that Manage takes.
@@ -63,10 +64,34 @@ def ended(item: BillItem, before: LineValues, reason: str, last_day: date | None
     return f"{item.name}: the line of {number(before.quantity)} {when}, because {reason}: {effect} an invoice."
 
 
-def charged_once(item: BillItem, owed: Owed, price: Decimal, *, by_manage: bool = False, used: bool = False) -> str:
-    """`by_manage`: Manage works the amount out; `used`: it is usage, billed once its period is over."""
+def used_once(item: BillItem, owed: Owed, price: Decimal, tier: Tier | None, total: Decimal) -> str:
+    """Usage, billed once its period is over. `total` is all that the period used, `tier` the part of it on this line.
+
+    A quantity below 0 gives back a package that a larger one replaces.
+    """
+    many, period = number(abs(owed.quantity)), f"{spoken(owed.period.start)} to {spoken(owed.period.end)}"
+    told = f"{many} used{_of_band(tier)} for {period}"
+    if tier is not None and tier.is_package:
+        no_more = "no more " if owed.quantity < 0 else ""
+        told = f"{number(total)} used for {period}, {no_more}the package{_of_band(tier)}"
+    credited = " credited" if owed.quantity < 0 else ""
+    in_all = f"{money(abs(owed.quantity) * price)}{credited} in all"
+    billed = f"billed with the period from {spoken(owed.billed_in.start)}"
+    return f"{item.name}: {told}: {many} × {money(price)} = {in_all}, {billed}."
+
+
+def _of_band(tier: Tier | None) -> str:
+    if tier is None:
+        return ""
+    above = f" above {number(tier.lower)}" if tier.lower else ""
+    upto = f" up to {number(tier.upto)}" if tier.upto is not None else ""
+    return above + upto
+
+
+def charged_once(item: BillItem, owed: Owed, price: Decimal, *, by_manage: bool = False) -> str:
+    """`by_manage`: Manage works the amount out."""
     many = number(abs(owed.quantity))
-    change = "used" if used else "more" if owed.quantity > 0 else "fewer"
+    change = "more" if owed.quantity > 0 else "fewer"
     unit = price if owed.share.is_whole else owed.share.of_price(price)
     total = money(abs(owed.quantity) * unit)
     in_all = f"{total} in all" if owed.quantity > 0 else f"{total} credited in all"
@@ -84,12 +109,13 @@ def charged_once(item: BillItem, owed: Owed, price: Decimal, *, by_manage: bool 
     )
 
 
-def one_off_text(product: str, owed: Owed) -> str:
-    """What a one-off line says on the invoice."""
+def one_off_text(product: str, owed: Owed, used: Decimal | None = None) -> str:
+    """What a one-off line says on the invoice; with `used`, how much a package held."""
     prorated = "" if owed.share.is_whole else "Prorated for "
     prorated = prorated if owed.quantity > 0 else f"Credit: {prorated}"
     first = owed.period.start if owed.share.is_whole else owed.day
-    return f"{product} - {prorated}{first:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}"
+    held = "" if used is None else f", {number(used)} used"
+    return f"{product} - {prorated}{first:%m/%d/%Y}-{owed.period.end:%m/%d/%Y}{held}"
 
 
 def removed(item: BillItem, before: LineValues) -> str:

@@ -120,8 +120,8 @@ class ItemPlan:
 class Target:
     """Where a line of a bill item is billed and with what. `key` is that of its standing line there.
 
-    `total` is the quantity of the whole item; `tier` the part of it that this line bills, None for all of it;
-    `retroactive` means what it means in `Facts`.
+    `total` is the quantity of the whole item, of usage that of the period; `tier` the part of it that this line bills,
+    None for all of it; `retroactive` means what it means in `Facts`.
     """
 
     item: BillItem
@@ -143,6 +143,18 @@ class Target:
     @property
     def first_uninvoiced(self) -> Period:
         return self.calendar.first_uninvoiced
+
+    @property
+    def bills_usage(self) -> bool:
+        """Whether what it bills is known once a period is over."""
+        return self.profile.arrears is not None
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Products of which another's line would bill the same: all that usage may come to, else its own."""
+        if not self.bills_usage:
+            return (self.product.identifier,)
+        return tuple({product.casefold(): product for product in self.profile.products}.values())
 
     @property
     def splits(self) -> bool:

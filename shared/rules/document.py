@@ -204,13 +204,16 @@ class Profile(Part):
     counted_on: CountedOn | None = None
 
     @model_validator(mode="after")
-    def _usage_has_one_price(self) -> Self:
+    def _usage_has_a_price(self) -> Self:
+        if self.arrears is None:
+            self.price.refuse_with_seats()
         if self.arrears is not None and self.counted_on not in (None, CountedOn.NIGHT):
             raise wrong(f"has both arrears and counted_on: {self.counted_on}; keep one of them")
         if self.arrears is not None and self.update_only:
             raise wrong("has both arrears and update_only, but usage takes a new line each period; keep one of them")
-        if self.arrears is not None and self.price.kind in (PriceKind.KEEP, PriceKind.TIERED):
-            raise wrong("bills usage in arrears, which needs a price of kind product, custom, cost, retail or volume")
+        if self.arrears is not None and self.price.kind is PriceKind.KEEP:
+            kinds = ", ".join(kind for kind in PriceKind if kind is not PriceKind.KEEP)
+            raise wrong(f"bills usage in arrears, which needs a price of one of these kinds: {kinds}")
         return self
 
     @model_validator(mode="after")

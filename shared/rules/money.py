@@ -15,14 +15,14 @@ from shared.rules.scalars import Number, Text, YesOrNo, wrong
 _KINDS = {
     "amount": (PriceKind.CUSTOM,),
     "markup": (PriceKind.COST,),
-    "bands": (PriceKind.TIERED, PriceKind.VOLUME),
+    "bands": (PriceKind.TIERED, PriceKind.VOLUME, PriceKind.PACKAGE),
     "decimals": (PriceKind.COST, PriceKind.RETAIL),
 }
 
 
 class Band(Part):
     upto: Number | None = None
-    price: Number = Field(description="the unit price in this band, such as 8.00")
+    price: Number = Field(description="the unit price in this band, or that of the package, such as 8.00")
     product: Text | None = None
 
 
@@ -59,9 +59,17 @@ class Price(Part):
         known = [upto for upto in bounds if upto is not None]
         if known != sorted(set(known)) or known[0] <= 0:
             raise wrong("has bands that do not ascend; each upto must be above the one before")
-        if self.kind is PriceKind.VOLUME and any(band.product is not None for band in self.bands):
-            raise wrong("has a product in a band, which only kind tiered uses")
         return self
+
+    def refuse_with_seats(self) -> None:
+        """Raises where only usage in arrears can be billed so: the line of seats goes on with one product and price."""
+        if self.kind is PriceKind.PACKAGE:
+            raise wrong("has a price of kind package, which bills usage only; write arrears: highest or last beside it")
+        if self.kind is PriceKind.VOLUME and any(band.product is not None for band in self.bands):
+            raise wrong(
+                "has a product in a band of kind volume, which bills usage only; write arrears: highest or last beside "
+                "it, or kind: tiered"
+            )
 
 
 class Proration(Part):

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import ReadFailure, Reading
-from shared.billing.profiles import Arrears, PriceKind, PriceRule
+from shared.billing.profiles import Arrears, Band, PriceKind, PriceRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Schedule
 from shared.errors import Retryable
 from shared.queues import ReadMessage, message_in
@@ -75,6 +75,12 @@ def into_december(house: House) -> None:
     house.manage.agreements_[agreement.id] = replace(agreement, next_invoice_date=date(2027, 1, 1))
 
 
+def into_january(house: House) -> None:
+    house.clock.time = datetime(2027, 1, 1, 2, tzinfo=UTC)
+    agreement = house.manage.agreements_[COMPANY + 1000]
+    house.manage.agreements_[agreement.id] = replace(agreement, next_invoice_date=date(2027, 2, 1))
+
+
 def billed(house: House) -> list[Decimal]:
     return [line.quantity for line in house.manage.lines.values()]
 
@@ -92,6 +98,34 @@ def test_a_month_is_billed_by_all_that_was_read_in_it(arrears: Arrears, quantity
     for _ in range(2):
         house.sync(COMPANY)
         assert billed(house) == [Decimal(quantity)]
+
+
+def test_each_month_is_billed_as_the_product_of_the_range_that_its_highest_hour_reached() -> None:
+    house = house_of(FakeFleet())
+    bands = (
+        Band(Decimal(100), Decimal("25.00"), "BACKUP-S"),
+        Band(Decimal(500), Decimal("60.00"), "BACKUP-M"),
+        Band(None, Decimal("120.00"), "BACKUP-L"),
+    )
+    price = PriceRule(PriceKind.PACKAGE, bands=bands)
+    house.manage.catalog |= {
+        name: b.product(name, 101 + number) for number, name in enumerate(("BACKUP-S", "BACKUP-M"))
+    }
+    house.rules(b.rules(b.profile(arrears=Arrears.HIGHEST, price=price), schedules=(HOURLY, NIGHTLY)))
+    house.sync(COMPANY)
+    for units, hours in ((80, 1), (130, 30), (70, 1)):
+        hour(house, units, hours=hours)
+
+    into_december(house)
+    house.sync(COMPANY)
+    hour(house, 95, hours=40)
+    into_january(house)
+    for _ in range(2):
+        house.sync(COMPANY)
+        assert [(line.product, line.quantity, line.unit_price) for line in house.manage.lines.values()] == [
+            ("BACKUP-M", Decimal(1), Decimal("60.00")),
+            ("BACKUP-S", Decimal(1), Decimal("25.00")),
+        ]
 
 
 def test_the_same_moment_twice_and_hours_that_were_missed_change_nothing(house: House) -> None:

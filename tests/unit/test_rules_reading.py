@@ -290,7 +290,22 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "price: {kind: free}",
             "line 4, profiles[0].price.kind: must be one of keep, product, custom, cost, retail, tiered, volume, "
-            'not "free"',
+            'package, not "free"',
+        ),
+        (
+            "price: {kind: package, bands: [{upto: 100, price: 25}, {price: 60}]}",
+            "line 2, profiles[0]: has a price of kind package, which bills usage only; write arrears: highest or last "
+            "beside it",
+        ),
+        (
+            "price: {kind: volume, bands: [{upto: 100, price: 2, product: S}, {price: 1, product: M}]}",
+            "line 2, profiles[0]: has a product in a band of kind volume, which bills usage only; write arrears: "
+            "highest or last beside it, or kind: tiered",
+        ),
+        (
+            "arrears: highest",
+            "line 2, profiles[0]: bills usage in arrears, which needs a price of one of these kinds: product, custom, "
+            "cost, retail, tiered, volume, package",
         ),
         ("price: keep", 'line 4, profiles[0].price: must be fields with values, not "keep"'),
         (

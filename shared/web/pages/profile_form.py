@@ -40,6 +40,7 @@ _PRICES = (
     ("retail", "the vendor's retail price"),
     ("tiered", "bands, each with its own price"),
     ("volume", "bands: the one reached for all"),
+    ("package", "bands: one package of the band reached (usage only)"),
 )
 _RULES = (
     ("computed", "by the days that are left"),
@@ -148,7 +149,8 @@ GROUPS = (
             FormField(
                 "price.bands",
                 "Bands",
-                "One a line: up to; price; product (tiered, may be left out). The last begins with * for all further.",
+                "One a line: up to; price; product (may be left out; with the one reached for all only of usage). The "
+                "last begins with * for all further.",
                 "bands",
             ),
             FormField(

@@ -111,6 +111,22 @@ def test_usage_is_billed_once_its_period_is_over():
     assert [day for day, _ in told.sentences] == [date(2026, 12, 1), date(2027, 1, 1)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted", "lines"),
+    [
+        (PriceKind.TIERED, ["104.00", "104.00"], [(D(100), D("1.00")), (D(20), D("0.20"))]),
+        (PriceKind.VOLUME, ["24.00", "24.00"], [(D(120), D("0.20"))]),
+        (PriceKind.PACKAGE, ["0.20", "0.20"], [(D(1), D("0.20"))]),
+    ],
+)
+def test_usage_that_reaches_the_next_band_is_billed_as_the_profile_says(kind, wanted, lines):
+    bands = (Band(D(100), D("1.00"), "BACKUP-S"), Band(None, D("0.20"), "BACKUP-M"))
+    told = example(b.profile(arrears=Arrears.HIGHEST, price=PriceRule(kind, bands=bands)), before=D(90), after=D(120))
+    assert totals(told) == [D(amount) for amount in wanted]
+    assert [(line.quantity, line.unit_price) for line in told.invoices[0].lines] == lines
+    assert not takes_price(b.profile(price=PriceRule(kind, bands=bands)))
+
+
 def test_a_profile_that_counts_by_the_vendors_invoices_counts_on_the_day_of_the_change():
     assert totals(example(b.profile(counted_on=CountedOn.VENDOR_INVOICE))) == [D("283.34"), D("250.00")]
 

@@ -74,6 +74,7 @@ class Agreement:
     price: Decimal
     kind: PriceKind = PriceKind.CUSTOM
     arrears: Arrears | None = None
+    ranges: tuple[Band, ...] = ()
     invoiced: int = 0
     lines: list[Addition] = field(default_factory=list)
     billed: dict[date, Decimal] = field(default_factory=dict)
@@ -123,8 +124,8 @@ class Agreement:
 
     @property
     def bands(self) -> tuple[Band, ...]:
-        """Up to 3 units at the price, up to 7 at four fifths of it, all further ones at half."""
-        return tuple(Band(upto, amount(self.price, part)) for upto, part in _BANDS)
+        """The `ranges`; or up to 3 units at the price, up to 7 at four fifths of it, all further ones at half."""
+        return self.ranges or tuple(Band(upto, amount(self.price, part)) for upto, part in _BANDS)
 
     def facts(self, day: date, quantity: int) -> Facts:
         bands = self.bands if self.kind is not PriceKind.CUSTOM else ()
@@ -146,6 +147,10 @@ class Agreement:
                 )
             ],
             rules=b.rules(own, guards=UNGUARDED),
+            products=[
+                b.product(),
+                *(b.product(name, number) for number, name in enumerate(own.products[1:], 101) if name != own.product),
+            ],
             ledger=tuple(self.ledger.values()),
             seats=self.seats,
             as_of=day,
@@ -174,7 +179,7 @@ class Agreement:
             self.lines.remove(old)
             return
         self.numbers += 1
-        new = replace(old or b.addition(self.numbers, 0), **change.fields())
+        new = replace(old or b.addition(self.numbers, 0, product=change.product), **change.fields())
         self.lines = [*(line for line in self.lines if line is not old), new]
         if not change.is_of_copy:
             row = b.recorded(new, keeps_price=change.keeps_price)
@@ -503,22 +508,39 @@ def test_an_agreement_that_does_not_prorate_is_not_left_to_manage():
 # ---- usage in arrears
 
 
-@given(scenarios(), st.sampled_from(list(Arrears)))
-@settings(max_examples=150)
-def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_were_run(scenario, arrears):
+def price_of(agreement: Agreement, units: int) -> Decimal:
+    """What so many units of one period cost in all."""
+    reached = volume_price(agreement, units)
+    match agreement.kind:
+        case PriceKind.CUSTOM:
+            return units * agreement.price
+        case PriceKind.VOLUME:
+            return units * reached
+        case PriceKind.PACKAGE:
+            return reached if units else D(0)
+    return sum((volume_price(agreement, unit) for unit in range(1, units + 1)), D(0))
+
+
+@given(
+    scenarios(),
+    st.sampled_from(list(Arrears)),
+    st.sampled_from([PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME, PriceKind.PACKAGE]),
+)
+@settings(max_examples=250)
+def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_were_run(scenario, arrears, kind):
     agreement, nights, delays = scenario
-    agreement.kind, agreement.arrears = PriceKind.CUSTOM, arrears
+    agreement.kind, agreement.arrears = kind, arrears
     billed, _ = play(agreement, nights, delays)
 
-    last_night, wanted = nights[-1][0], 0
+    last_night, wanted = nights[-1][0], D(0)
     for first, last in agreement.periods:
         was_read = any(first <= day <= last for day, _ in nights)
         if was_read and last < last_night:
             carried = [count for day, count in nights if day < first][-1:]
             begins = [count for day, count in nights if day == first]
             told = (begins or carried) + [count for day, count in nights if first < day <= last]
-            wanted += max(told) if arrears is Arrears.HIGHEST else told[-1]
-    assert billed == wanted * agreement.price
+            wanted += price_of(agreement, max(told) if arrears is Arrears.HIGHEST else told[-1])
+    assert billed == wanted
 
 
 def used(arrears: Arrears) -> Agreement:

@@ -1,0 +1,336 @@
+"""Usage whose price comes in bands: each by itself, the one reached for all, or one package of the band reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from shared.billing.calendar import calendar_of
+from shared.billing.counts import Count
+from shared.billing.guards import guarded
+from shared.billing.invariants import Standing, sound
+from shared.billing.limits import Guards, IncreaseLimit
+from shared.billing.lines import LedgerRow, one_off_stamp
+from shared.billing.plan import GroupKind, Plan
+from shared.billing.planner import plan_company
+from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule
+from shared.billing.rules import LicenceLink
+from tests import builders as b
+from tests.unit.billing.test_dated_usage import Night, azure, subscription
+from tests.unit.billing.test_invoices import COMPUTED, Agreement
+
+D = Decimal
+SMALL, MEDIUM, LARGE = "BACKUP-S", "BACKUP-M", "BACKUP-L"
+#: The trade's own figures: 51 units come to 100 + 320 + 6, or to 51 × 6.
+PER_UNIT = (Band(D(10), D("10.00"), SMALL), Band(D(50), D("8.00"), MEDIUM), Band(None, D("6.00"), LARGE))
+PACKAGES = (Band(D(100), D("25.00"), SMALL), Band(D(500), D("60.00"), MEDIUM), Band(None, D("120.00"), LARGE))
+Said = tuple[str, Decimal, Decimal]
+
+
+def storage(kind: PriceKind, ranges: tuple[Band, ...], arrears: Arrears = Arrears.HIGHEST) -> Agreement:
+    return Agreement(
+        "Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D(1), kind, arrears=arrears, ranges=ranges
+    )
+
+
+def closed(agreement: Agreement, *told: tuple[date, int]) -> Plan:
+    """What so much on these days of January comes to on 1 February, when little is left."""
+    for day, units in told:
+        agreement.night(day, units)
+    agreement.invoice()
+    return agreement.night(date(2026, 2, 1), 5)
+
+
+def said(plan: Plan) -> list[Said]:
+    assert [group.held for group in plan.groups if group.held] == []
+    return [(c.product, c.after.quantity, c.after.unit_price) for c in plan.changes if c.after is not None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "units", "lines", "total"),
+    [
+        (PriceKind.TIERED, 10, [(SMALL, 10, "10.00")], "100.00"),
+        (PriceKind.TIERED, 11, [(SMALL, 10, "10.00"), (MEDIUM, 1, "8.00")], "108.00"),
+        (PriceKind.TIERED, 51, [(SMALL, 10, "10.00"), (MEDIUM, 40, "8.00"), (LARGE, 1, "6.00")], "426.00"),
+        (PriceKind.VOLUME, 10, [(SMALL, 10, "10.00")], "100.00"),
+        (PriceKind.VOLUME, 11, [(MEDIUM, 11, "8.00")], "88.00"),
+        (PriceKind.VOLUME, 51, [(LARGE, 51, "6.00")], "306.00"),
+        (PriceKind.PACKAGE, 10, [(SMALL, 1, "10.00")], "10.00"),
+        (PriceKind.PACKAGE, 11, [(MEDIUM, 1, "8.00")], "8.00"),
+        (PriceKind.PACKAGE, 51, [(LARGE, 1, "6.00")], "6.00"),
+    ],
+)
+def test_a_month_is_billed_by_the_bands_that_its_most_reached(kind, units, lines, total):
+    agreement = storage(kind, PER_UNIT)
+    plan = closed(agreement, (date(2026, 1, 5), 3), (date(2026, 1, 20), units), (date(2026, 1, 31), 4))
+
+    assert said(plan) == [(product, D(many), D(price)) for product, many, price in lines]
+    (group,) = plan.groups
+    assert (group.kind, group.monthly, group.one_off) == (GroupKind.ONE_OFF, D(0), D(total))
+    assert agreement.plan(date(2026, 2, 1), 5).groups == ()
+    agreement.invoice()
+    assert agreement.total() == D(total)
+
+
+def test_each_month_is_billed_as_the_package_of_its_own_highest_and_never_as_two():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.night(date(2026, 1, 5), 80)
+    agreement.invoice()
+    january = agreement.night(date(2026, 2, 1), 240)
+    agreement.night(date(2026, 2, 14), 380)
+    agreement.night(date(2026, 2, 28), 90)
+    agreement.invoice()
+    february = agreement.night(date(2026, 3, 1), 90)
+    agreement.invoice()
+    march = agreement.night(date(2026, 4, 1), 0)
+    agreement.invoice()
+
+    assert said(january) == [(SMALL, D(1), D("25.00"))]
+    assert said(february) == [(MEDIUM, D(1), D("60.00"))]
+    assert said(march) == [(SMALL, D(1), D("25.00"))]
+    assert [agreement.billed.get(date(2026, month, 1), D(0)) for month in (1, 2, 3, 4)] == [0, 25, 60, 25]
+    (change,) = february.changes
+    assert change.sentence == (
+        "Business Premium: 380 used for 1 Feb 2026 to 28 Feb 2026, the package above 100 up to 500: 1 × 60.00 = 60.00 "
+        "in all, billed with the period from 1 Mar 2026."
+    )
+    assert change.after.invoice_description == "BACKUP-M licence - 02/01/2026-02/28/2026, 380 used"
+    assert (change.after.effective_date, change.after.cancelled_date) == (date(2026, 3, 1), date(2026, 3, 31))
+
+
+def test_the_band_of_a_line_stands_in_its_sentence():
+    plan = closed(storage(PriceKind.TIERED, PER_UNIT), (date(2026, 1, 20), 51))
+
+    assert [change.sentence.split(": ")[1] for change in plan.changes] == [
+        "10 used up to 10 for 1 Jan 2026 to 31 Jan 2026",
+        "40 used above 10 up to 50 for 1 Jan 2026 to 31 Jan 2026",
+        "1 used above 50 for 1 Jan 2026 to 31 Jan 2026",
+    ]
+    assert [change.used for change in plan.changes] == [D(51)] * 3
+
+
+@pytest.mark.parametrize("kind", [PriceKind.TIERED, PriceKind.VOLUME, PriceKind.PACKAGE])
+def test_with_the_store_lost_the_stamps_of_bands_are_known_and_nothing_is_billed_again(kind):
+    agreement = storage(kind, PER_UNIT)
+    closed(agreement, (date(2026, 1, 20), 51))
+    seats = agreement.seats
+    agreement.ledger = {}
+    assert agreement.plan(date(2026, 2, 1), 5).groups == ()
+
+    agreement.seats = {}
+    plan = agreement.night(date(2026, 2, 2), 700)
+    assert (plan.groups, plan.findings) == ((), ())
+    assert agreement.seats.keys() == seats.keys()
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_whatever_line_of_a_month_was_written_before_a_worker_died_the_others_follow(written):
+    agreement = storage(PriceKind.TIERED, PER_UNIT)
+    agreement.night(date(2026, 1, 20), 51)
+    agreement.invoice()
+    plan = agreement.night(date(2026, 2, 1), 5, applies=False)
+    agreement.write(plan.changes[written])
+    rest = agreement.night(date(2026, 2, 1), 5)
+
+    assert {*said(plan)} == {*said(rest), said(plan)[written]}
+    assert len(said(rest)) == 2
+
+
+def test_our_second_copy_of_a_bands_line_goes():
+    agreement = storage(PriceKind.TIERED, PER_UNIT)
+    closed(agreement, (date(2026, 1, 20), 51))
+    line = agreement.lines[1]
+    agreement.lines.append(replace(line, id=line.id + 10))
+    assert [change.addition for change in agreement.night(date(2026, 2, 2), 5).changes] == [line.id + 10]
+
+
+def test_a_range_whose_product_is_not_in_the_catalog_is_told_before_a_month_reaches_it():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.night(date(2026, 1, 20), 60)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 2, 1), 60)
+    kept = {name: product for name, product in facts.products.items() if name != LARGE}
+    plan = plan_company(replace(facts, products=kept))
+    assert said(plan) == [(SMALL, D(1), D("25.00"))]
+    assert [finding.text for finding in plan.findings] == ["Manage's catalog has no product BACKUP-L."]
+
+
+@pytest.mark.parametrize("product", [SMALL, MEDIUM, LARGE])
+def test_no_band_is_billed_beside_a_line_of_any_other_that_a_person_keeps(product):
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    by_hand = b.addition(77, 1, product=product, product_id=103, effective_date=date(2025, 1, 1))
+    agreement.lines = [by_hand]
+    blocked = closed(agreement, (date(2026, 1, 20), 300))
+    assert (blocked.groups, [finding.kind.value for finding in blocked.findings]) == ((), ["blocked-create"])
+
+    # That line has billed January: nobody owes a package for it, whichever it was.
+    agreement.lines = [replace(by_hand, cancelled_date=date(2026, 1, 31))]
+    assert agreement.night(date(2026, 2, 2), 300).groups == ()
+
+
+def test_units_that_a_person_billed_by_a_bands_product_are_the_first_of_the_month():
+    agreement = storage(PriceKind.TIERED, PER_UNIT)
+    agreement.lines = [
+        b.addition(77, 12, product=SMALL, effective_date=date(2025, 1, 1), cancelled_date=date(2026, 1, 31))
+    ]
+    plan = closed(agreement, (date(2026, 1, 20), 51))
+    assert said(plan) == [(MEDIUM, D(38), D("8.00")), (LARGE, D(1), D("6.00"))]
+
+
+FREE = (Band(D(100), D("25.00")), Band(None, D("60.00")))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ((PriceKind.PACKAGE, PACKAGES), (PriceKind.PACKAGE, FREE)),
+        ((PriceKind.PACKAGE, PACKAGES), (PriceKind.TIERED, PER_UNIT)),
+        ((PriceKind.PACKAGE, PACKAGES), (PriceKind.CUSTOM, ())),
+        ((PriceKind.TIERED, PER_UNIT), (PriceKind.PACKAGE, PACKAGES)),
+        ((PriceKind.TIERED, PER_UNIT), (PriceKind.TIERED, PACKAGES)),
+        ((PriceKind.TIERED, PER_UNIT), (PriceKind.VOLUME, PER_UNIT)),
+        ((PriceKind.VOLUME, PER_UNIT), (PriceKind.TIERED, PER_UNIT)),
+        ((PriceKind.CUSTOM, ()), (PriceKind.PACKAGE, PACKAGES)),
+    ],
+)
+def test_a_month_that_was_billed_is_not_billed_again_by_other_bands(before, after):
+    agreement = storage(*before)
+    closed(agreement, (date(2026, 1, 20), 51))
+    agreement.kind, agreement.ranges = after
+    assert agreement.night(date(2026, 2, 2), 5).groups == ()
+    assert agreement.night(date(2026, 3, 1), 5).groups != ()
+
+
+def test_the_companys_own_price_is_that_of_any_package_and_the_products_stay():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, price=D("49.00")),)
+    assert said(closed(agreement, (date(2026, 1, 20), 300))) == [(MEDIUM, D(1), D("49.00"))]
+
+
+# ---- what the vendor tells late
+
+
+class LateNight(Night):
+    """A night whose lines are written."""
+
+    def __init__(self, **profile: object) -> None:
+        super().__init__(**profile)
+        self.ledger: dict[str, LedgerRow] = {}
+
+    def __call__(self, day: date, *counts: Count, **values: object) -> Plan:
+        catalog = [b.product(), *(b.product(name, 101 + number) for number, name in enumerate((SMALL, MEDIUM, LARGE)))]
+        plan = super().__call__(day, *counts, products=catalog, ledger=tuple(self.ledger.values()), **values)
+        for change in plan.changes:
+            self.wrote(change)
+        return plan
+
+    def wrote(self, change) -> None:
+        row = LedgerRow(change.after.serial_number, change.key, 9000 + len(self.ledger), change.product, change.after)
+        self.ledger[row.stamp] = row
+
+
+def used(amount: str) -> Count:
+    return azure(subscription("s1", {date(2026, 10, 3): amount}, date(2026, 11, 1)))
+
+
+def october(kind: PriceKind, ranges: tuple[Band, ...], **price: object) -> LateNight:
+    night = LateNight(price=PriceRule(kind, bands=ranges, **price))
+    night(date(2026, 10, 2), azure(subscription("s1", {}, date(2026, 10, 1))))
+    return night
+
+
+def test_a_larger_package_that_a_late_value_reaches_is_billed_and_the_smaller_one_given_back():
+    night = october(PriceKind.PACKAGE, PACKAGES)
+    assert said(night(date(2026, 11, 4), used("80"))) == [(SMALL, D(1), D("25.00"))]
+    night.rules = b.rules(
+        replace(
+            night.rules.profiles["premium"],
+            price=PriceRule(PriceKind.PACKAGE, bands=(replace(PACKAGES[0], price=D("27.00")), *PACKAGES[1:])),
+        )
+    )
+    assert night(date(2026, 11, 5), used("95")).groups == ()
+
+    late = night(date(2026, 11, 6), used("120"))
+    assert said(late) == [(MEDIUM, D(1), D("60.00")), (SMALL, D(1), D("-25.00"))]
+    assert late.changes[1].sentence == (
+        "Business Premium: 120 used for 1 Oct 2026 to 31 Oct 2026, no more the package up to 100: 1 × 25.00 = 25.00 "
+        "credited in all, billed with the period from 1 Dec 2026."
+    )
+    assert sum(change.one_off for change in late.changes) == D("35.00")
+    assert night(date(2026, 11, 7), used("120")).groups == ()
+    assert night(date(2026, 11, 8), used("90")).groups == ()
+    assert said(night(date(2026, 11, 9), used("501"))) == [(LARGE, D(1), D("120.00")), (MEDIUM, D(1), D("-60.00"))]
+
+
+def test_a_worker_that_died_before_a_smaller_package_was_given_back_leaves_that_to_the_next():
+    night = october(PriceKind.PACKAGE, PACKAGES)
+    night(date(2026, 11, 4), used("80"))
+    known = dict(night.ledger)
+    late = night(date(2026, 11, 6), used("120"))
+    night.ledger = known
+    night.wrote(late.changes[0])
+
+    assert said(night(date(2026, 11, 6), used("120"))) == [(SMALL, D(1), D("-25.00"))]
+    assert night(date(2026, 11, 6), used("120")).groups == ()
+
+
+def test_what_a_late_value_adds_is_billed_in_the_bands_that_it_fills():
+    night = october(PriceKind.TIERED, PER_UNIT)
+    assert said(night(date(2026, 11, 4), used("12"))) == [(SMALL, D(10), D("10.00")), (MEDIUM, D(2), D("8.00"))]
+    assert said(night(date(2026, 11, 6), used("60"))) == [(MEDIUM, D(38), D("8.00")), (LARGE, D(10), D("6.00"))]
+    assert night(date(2026, 11, 7), used("60")).groups == ()
+
+
+def test_the_rest_of_a_volume_has_the_price_and_product_of_the_band_that_all_of_it_reaches():
+    night = october(PriceKind.VOLUME, PER_UNIT)
+    assert said(night(date(2026, 11, 4), used("10"))) == [(SMALL, D(10), D("10.00"))]
+    assert said(night(date(2026, 11, 6), used("12"))) == [(MEDIUM, D(2), D("8.00"))]
+
+
+# ---- cost, guards
+
+
+def test_a_package_costs_what_the_vendor_asks_for_all_that_it_holds():
+    night = october(PriceKind.PACKAGE, PACKAGES, write_cost=True)
+    (change,) = night(date(2026, 11, 4), used("80")).changes
+    assert (change.after.unit_cost, change.margin) == (D(80), D("-55.00"))
+
+    refused = october(PriceKind.PACKAGE, PACKAGES, below_cost=BelowCost.REFUSE)(date(2026, 11, 4), used("80"))
+    assert (refused.groups, [finding.kind.value for finding in refused.findings]) == ((), ["price"])
+    assert "its price of 25.00 is below its cost of 80.00" in refused.findings[0].text
+
+
+@pytest.mark.parametrize("kind", [PriceKind.PACKAGE, PriceKind.TIERED])
+def test_an_odd_reading_is_held_by_all_that_it_says_whatever_a_single_line_bills(kind):
+    agreement = storage(kind, PACKAGES)
+    agreement.night(date(2026, 1, 20), 60)
+    agreement.invoice()
+    agreement.night(date(2026, 2, 1), 60)
+    agreement.night(date(2026, 2, 20), 510)
+    agreement.invoice()
+    plan = agreement.plan(date(2026, 3, 1), 60)
+    guards = Guards(increase=IncreaseLimit(D(5), D(25)))
+    (group,) = guarded(plan, guards, [], agreement.seats, date(2026, 3, 1)).groups
+    assert group.held == "510 used are more than 5 times 60, the most of the month before"
+
+
+def test_two_packages_for_one_month_are_a_fault_that_nobody_can_approve():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.night(date(2026, 1, 20), 60)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 2, 1), 60)
+    plan, (on,) = plan_company(facts), facts.agreements
+    (change,) = plan.changes
+    key = replace(change.key, band="package-100-500")
+    stamp = one_off_stamp(key, 102, date(2026, 1, 1), 1)
+    twice = replace(
+        plan.groups[0], changes=(change, replace(change, key=key, after=replace(change.after, serial_number=stamp)))
+    )
+    known = Standing((), (), {on.id: on}, {on.id: calendar_of(on, facts.as_of)})
+
+    (group,) = sound(replace(plan, groups=(twice,)), known).groups
+    assert group.unsound
+    assert group.held == "2 would be charged for 1 Jan 2026 to 31 Jan 2026, in which there is 1 at most"
