@@ -232,12 +232,13 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Relationship:
-    """What lets us into a customer, and its last day; it is not renewed by itself."""
+    """What lets us into a customer, and its last day; None where it is renewed by itself. `over`: it has ended."""
 
     source: str
     customer: str
     name: str
-    ends: date
+    ends: date | None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

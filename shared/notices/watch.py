@@ -19,6 +19,7 @@ from shared.errors import TrueUpError
 from shared.notices.ports import NoticePorts
 from shared.sources.protocol import RelatedSource
 from shared.state.companies import CompanyRow
+from shared.state.company_state import MSP
 from shared.sync.backups import missing
 from shared.sync.checkup import check_connection, connections
 from shared.sync.msp import settle
@@ -36,6 +37,7 @@ WATCHED = (
     FindingKind.SECRET_ENDING,
     FindingKind.REFUSED,
     FindingKind.RELATIONSHIP_ENDING,
+    FindingKind.CUSTOMER_GONE,
     FindingKind.CONSENT_LOST,
     FindingKind.POISON,
     FindingKind.NOTICE_FAILED,
@@ -47,11 +49,12 @@ WATCHED = (
 NIGHT_DONE_AFTER = timedelta(hours=2)
 #: A message that could be taken for so long has nobody who takes it.
 QUEUE_MOVES_WITHIN = timedelta(hours=1)
-#: Days before its end that a secret, or a relationship with a customer, is told.
+#: So many days before its end a secret, or a relationship with a customer, is told.
 TOLD_BEFORE = 30
 #: Manage and every vendor are asked something small once an hour.
 _HOURLY = Schedule("watch", "watch", "20 * * * *")
 _NEWEST = 50
+_ENDED = "/ended"
 _EVERY_TICK = frozenset(
     {FindingKind.NIGHT_MISSING, FindingKind.BACKUP_MISSING, FindingKind.QUEUE_STUCK, FindingKind.SECRET_ENDING}
 )
@@ -132,7 +135,7 @@ def _secrets(ports: NoticePorts) -> Iterator[Finding]:
                 FindingKind.SECRET_ENDING,
                 name,
                 f"The secret or certificate of {name} {ends}; without it nothing of {name} can be read.",
-                "Make a new one, put it into the vault, and set its last day in NOTICE_SECRETS_END.",
+                "Make a new one and put it into the vault; where NOTICE_SECRETS_END has its last day, set that too.",
             )
 
 
@@ -153,7 +156,11 @@ def _ask_everybody(ports: Ports) -> str:
 
 
 def _look_at_relationships(ports: Ports) -> str:
-    """What lets us into a linked customer and ends soon is a finding; what no vendor tells now stays as it was."""
+    """What lets us into a linked customer and ends soon, or has ended, is a finding.
+
+    It closes once what lasts is told of, or the customer is not linked any more. A vendor that does not answer leaves
+    everything as it was, and what is not told of any more has ended rather than healed.
+    """
     linked = {
         (link.source, canonical(link.customer)): row
         for row in ports.companies.all()
@@ -166,29 +173,51 @@ def _look_at_relationships(ports: Ports) -> str:
         if not isinstance(source, RelatedSource):
             continue
         try:
-            relationships = source.relationships()
+            relationships = {canonical(each.customer): each for each in source.relationships()}
         except TrueUpError as error:
             log.info("when relationships at %s end is not known: %s", source.name, error)
             continue
+        of_source = {customer: row for (name, customer), row in linked.items() if name == source.name}
+        vanished = _told_of(ports, source.name) - relationships.keys()
         found = [
-            _ends(relationship, linked[source.name, canonical(relationship.customer)])
-            for relationship in relationships
-            if relationship.ends <= latest and (source.name, canonical(relationship.customer)) in linked
+            finding
+            for customer, row in of_source.items()
+            for finding in _ends(source.name, customer, row, relationships.get(customer), latest, customer in vanished)
         ]
         settle(ports, partial(_is_relationship_of, source.name), found)
         told += len(found)
-    return f"{told} relationships end soon"
+    return f"{told} relationships have ended or end soon"
+
+
+def _told_of(ports: Ports, source: str) -> set[str]:
+    """The customers whose relationship is a finding now."""
+    findings = ports.company_state.load(MSP).findings
+    told = (key[1].removeprefix(f"{source}/") for key in findings if _is_relationship_of(source, key))
+    return {customer.removesuffix(_ENDED) for customer in told}
 
 
 def _is_relationship_of(source: str, key: tuple[str, str]) -> bool:
     return key[0] == FindingKind.RELATIONSHIP_ENDING and key[1].startswith(f"{source}/")
 
 
-def _ends(relationship: Relationship, company: CompanyRow) -> Finding:
-    return Finding(
-        FindingKind.RELATIONSHIP_ENDING,
-        f"{relationship.source}/{canonical(relationship.customer)}",
-        f"The relationship with {relationship.name} at {relationship.source} ends on {relationship.ends.isoformat()}; "
-        f"{company.name} (company {company.id}) cannot be read without it.",
-        "Have the customer approve a new relationship, one that is extended by itself.",
-    )
+def _ends(
+    source: str, customer: str, company: CompanyRow, known: Relationship | None, latest: date, vanished: bool
+) -> Iterator[Finding]:
+    """One that has ended has a key of its own: it is told at once, although it was told that it would end."""
+    whose = f"{known.name if known is not None else f'customer {customer}'} at {source}"
+    if vanished or (known is not None and known.over):
+        yield Finding(
+            FindingKind.RELATIONSHIP_ENDING,
+            f"{source}/{customer}{_ENDED}",
+            f"The relationship with {whose} has ended; {company.name} (company {company.id}) may not be readable any "
+            "more.",
+            "Have the customer approve a new relationship, or say removed: true at the link if it has left.",
+        )
+    elif known is not None and known.ends is not None and known.ends <= latest:
+        yield Finding(
+            FindingKind.RELATIONSHIP_ENDING,
+            f"{source}/{customer}",
+            f"The relationship with {whose} ends on {known.ends.isoformat()}; {company.name} (company {company.id}) "
+            "cannot be read without it.",
+            "Have the customer approve a new relationship, one that is extended by itself.",
+        )

@@ -115,7 +115,10 @@ class RelatedSource(Source, Protocol):
     """A source that we may read a customer of only as long as a relationship with it lasts."""
 
     def relationships(self) -> Sequence[Relationship]:
-        """The last one with each customer that ends by itself. Complete, or raises a `TrueUpError`."""
+        """The one with each customer that lasts longest, or the last that has ended where none is in force.
+
+        Customers of whom nothing is known are left out. Raises a `TrueUpError` when the list could not be read whole.
+        """
 
 
 @runtime_checkable

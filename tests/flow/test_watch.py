@@ -20,6 +20,7 @@ from shared.state.company_state import MSP
 from shared.sync import night, poison
 from shared.sync.approvals import Person
 from shared.sync.desk.billing import change_mode
+from shared.sync.msp import notice_customers
 from shared.sync.unfinished import finish_edit
 from tests import builders as b
 from tests.fakes.house import FakeSource
@@ -268,38 +269,90 @@ def test_an_alert_whose_channel_is_broken_reaches_the_others_as_a_finding():
 class RelatedSource(FakeSource):
     """A vendor whose relationships with customers end."""
 
-    ending: dict[str, date] = field(default_factory=dict)
+    ending: dict[str, date | None] = field(default_factory=dict)
+    over: set[str] = field(default_factory=set)
     silent: TrueUpError | None = None
 
     def relationships(self) -> list[Relationship]:
         if self.silent is not None:
             raise self.silent
-        return [Relationship(self.name, customer, "Alder Dental", ends) for customer, ends in self.ending.items()]
+        return [
+            Relationship(self.name, customer, "Alder Dental", ends, customer in self.over)
+            for customer, ends in self.ending.items()
+        ]
 
 
-def test_a_relationship_with_a_linked_customer_that_ends_within_a_month_is_told_and_stays_while_nobody_tells():
+def with_relationships(*ends: date | None) -> tuple[WatchedHouse, RelatedSource]:
+    """Companies whose relationships end then, after the first round of the watch."""
     house = WatchedHouse()
     house.source = related = RelatedSource()
     house.ports = house._new_process(house.ports.limits)
-    for company, ends in ((250, date(2026, 12, 21)), (251, date(2026, 12, 22))):
+    for company, last in enumerate(ends, start=250):
         house.company(company, [b.count(10)], [b.addition(company + 8000, 10)])
-        related.ending[f"tenant-{company}"] = ends
-    related.ending["of-nobody"] = date(2026, 11, 22)
+        related.ending[f"tenant-{company}"] = last
     house.round()
+    return house, related
+
+
+def an_hour_later(house: WatchedHouse) -> list[str]:
     house.clock.pass_by(hours=1)
     house.round()
-    assert house.kinds_of_msp() == ["relationship-ending"]
+    return house.kinds_of_msp()
+
+
+def test_a_relationship_with_a_linked_customer_that_ends_within_a_month_is_told_and_stays_while_nobody_tells():
+    house, related = with_relationships(date(2026, 12, 21), date(2026, 12, 22), None)
+    related.ending["of-nobody"] = date(2026, 11, 22)
+    assert an_hour_later(house) == ["relationship-ending"]
     assert "ends on 2026-12-21; Company 250" in house.teams.last.text
 
     related.silent = Retryable("no answer", system="Microsoft 365")
-    house.clock.pass_by(hours=1)
-    house.round()
-    assert house.kinds_of_msp() == ["relationship-ending"]
+    assert an_hour_later(house) == ["relationship-ending"]
 
-    related.silent, related.ending = None, {}
-    house.clock.pass_by(hours=1)
+    related.silent, related.ending["tenant-250"] = None, date(2027, 12, 21)
+    assert an_hour_later(house) == []
+
+
+@pytest.mark.parametrize("told", ["ended", "nothing"])
+def test_a_relationship_that_has_ended_does_not_heal_but_is_told_anew(told):
+    """Whether the vendor says that it has ended, or does not name it any more."""
+    house, related = with_relationships(date(2026, 12, 21))
+    assert an_hour_later(house) == ["relationship-ending"]
+
+    if told == "ended":
+        related.over.add("tenant-250")
+    else:
+        del related.ending["tenant-250"]
+    for _ in range(3):
+        assert an_hour_later(house) == ["relationship-ending"]
+    assert len(house.teams.taken) == 2
+    assert "has ended; Company 250" in house.teams.last.text
+
+    related.over.clear()
+    related.ending["tenant-250"] = date(2027, 12, 21)
+    assert an_hour_later(house) == []
+
+
+def test_a_relationship_that_ended_unannounced_is_told_until_the_customer_is_not_linked_any_more():
+    house, related = with_relationships(date(2027, 12, 21))
+    assert an_hour_later(house) == []
+    related.over.add("tenant-250")
+    assert an_hour_later(house) == ["relationship-ending"]
+
+    row = house.ports.companies.company_rules(250)
+    house.ports.companies.put_rules(replace(row, links=tuple(replace(each, removed=True) for each in row.links)))
+
+    assert an_hour_later(house) == []
+
+
+def test_a_linked_customer_that_is_not_listed_any_more_is_told_at_once(house):
+    del house.source.counts["tenant-250"]
+    notice_customers(house.ports, house.ports.companies.all())
+
     house.round()
-    assert house.kinds_of_msp() == []
+
+    assert house.kinds_of_msp() == ["customer-gone"]
+    assert "does not list any more" in house.teams.last.text
 
 
 def test_a_customer_whose_consent_is_lost_is_told_at_once(house):

@@ -662,31 +662,48 @@ def test_every_failure_of_a_list_is_one_of_our_errors() -> None:
             source(FakeGraph({PARTNER: FakeTenant()}, answers=[answer])).customers()
 
 
-def relationship_row(tenant: str, ends: str | None, extends: str | None) -> dict[str, object]:
+def relationship_row(tenant: str, ends: str | None, extends: str | None, status: str = "active") -> dict[str, object]:
     customer = {"tenantId": tenant, "displayName": "Alder Dental"}
-    return {"customer": customer, "endDateTime": ends, "autoExtendDuration": extends}
+    return {"customer": customer, "status": status, "endDateTime": ends, "autoExtendDuration": extends}
+
+
+FIFTH, TWENTIETH = "2026-12-05T00:00:00Z", "2026-12-20T00:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("rows", "ends"),
+    ("rows", "found"),
     [
-        ([("2026-12-05T00:00:00Z", "PT0S"), ("2026-12-20T00:00:00Z", "P0D")], date(2026, 12, 20)),
-        ([("2026-12-05T00:00:00Z", None)], date(2026, 12, 5)),
-        ([("2026-12-05T00:00:00Z", "PT0S"), ("2026-12-20T00:00:00Z", "P180D")], None),
-        ([(None, "PT0S")], None),
+        ([(FIFTH, "PT0S"), (TWENTIETH, "P0D")], [(date(2026, 12, 20), False)]),
+        ([(FIFTH, None)], [(date(2026, 12, 5), False)]),
+        ([(TWENTIETH, "P180D"), (FIFTH, "PT0S")], [(None, False)]),
+        ([(None, "PT0S")], [(None, False)]),
+        ([(FIFTH, "PT0S"), (TWENTIETH, "PT0S", "terminated")], [(date(2026, 12, 5), False)]),
+        ([(FIFTH, "P180D", "expired"), (TWENTIETH, "P180D", "Terminating")], [(date(2026, 12, 20), True)]),
+        ([(TWENTIETH, "P180D", "approvalPending")], []),
     ],
 )
-def test_the_last_relationship_counts_that_is_not_extended_by_itself(rows, ends) -> None:
+def test_the_relationship_in_force_counts_that_lasts_longest_and_without_one_the_last_that_ended(rows, found) -> None:
     asked: list[str] = []
 
     def graph(request: httpx.Request) -> httpx.Response:
         asked.append(str(request.url))
         return httpx.Response(200, json={"value": [relationship_row(TENANT, *row) for row in rows]})
 
-    found = source(graph).relationships()
+    told = source(graph).relationships()
 
-    assert [relationship.ends for relationship in found] == ([ends] if ends else [])
+    assert [(relationship.ends, relationship.over) for relationship in told] == found
     assert len(asked) == 1
+
+
+def test_a_tenant_that_is_read_without_a_relationship_does_not_lose_one() -> None:
+    rows = [relationship_row(TENANT, FIFTH, None, "expired")]
+
+    def graph(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"value": rows})
+
+    (told,) = source(graph, direct_tenants=(TENANT,)).relationships()
+
+    assert (told.customer, told.ends, told.over) == (TENANT, None, False)
 
 
 def test_a_relationship_of_nobody_is_no_list() -> None:

@@ -265,13 +265,16 @@ def test_a_partner_lists_its_relationships_with_their_ends(sandbox: SandboxThrea
     ending = sandbox.msp.customers_of(partner.id)[0]
     ending.relationship_ends = date(2026, 12, 5)
     path = "/tenantRelationships/delegatedAdminRelationships"
-    selected = "&$select=customer,autoExtendDuration,endDateTime&$top=300"
+    selected = "$select=customer,status,autoExtendDuration,endDateTime&$top=300"
 
-    (body,) = pages(sandbox, partner.id, f"{path}?$filter=status eq 'active'{selected}")
+    (body,) = pages(sandbox, partner.id, f"{path}?$filter=status eq 'active'&{selected}")
 
     rows = {row["customer"]["tenantId"]: row for row in body["value"]}
     assert (rows[ending.id]["endDateTime"][:10], rows[ending.id]["autoExtendDuration"]) == ("2026-12-05", "PT0S")
     assert len(rows) == len(sandbox.msp.customers_of(partner.id))
+    (everything,) = pages(sandbox, partner.id, f"{path}?{selected}")
+    ended = {row["customer"]["tenantId"] for row in everything["value"] if row["status"] == "terminated"}
+    assert ended == {it.id for it in sandbox.msp.tenants.values() if it.vanished and it.partner == partner.id}
     assert graph(sandbox, ending.id, "GET", path).status_code == 403
     assert graph(sandbox, partner.id, "GET", f"{path}?$filter=status eq 'gone'").status_code == 400
 

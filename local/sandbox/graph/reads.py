@@ -122,7 +122,9 @@ class Graph:
             raise _denied()
         if ask.query.get("filter") not in (None, ACTIVE_ONLY):
             raise GraphProblem(400, "BadRequest", "Invalid filter clause.")
-        rows = [relationship_row(customer) for customer in self._msp.customers_of(tenant.id)]
+        rows = [relationship_row(each) for each in self._msp.tenants.values() if each.partner == tenant.id]
+        if ask.query.get("filter") == ACTIVE_ONLY:
+            rows = [row for row in rows if row["status"] == "active"]
         return _page(tenant, ask, rows, usual=100, largest=300)
 
     def _skus(self, tenant: Tenant, ask: Ask) -> Row:

@@ -141,13 +141,13 @@ def customer_row(tenant: Tenant) -> Row:
 
 
 def relationship_row(tenant: Tenant) -> Row:
-    """Extended by itself for ever, unless the tenant's relationship ends."""
+    """Extended by itself for ever, unless the tenant's relationship ends; a tenant that vanished has ended it."""
     ends = tenant.relationship_ends
     return {
         "id": f"{tenant.id}-{tenant.partner}",
         "displayName": f"TrueUp for {tenant.name}",
         "customer": {"tenantId": tenant.id, "displayName": tenant.name},
-        "status": "active",
+        "status": "terminated" if tenant.vanished else "active",
         "autoExtendDuration": "P180D" if ends is None else "PT0S",
         "endDateTime": "2028-01-01T00:00:00Z" if ends is None else f"{ends.isoformat()}T00:00:00Z",
     }

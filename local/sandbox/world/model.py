@@ -93,7 +93,8 @@ class Tenant:
     """A Microsoft 365 tenant. `partner` is the partner tenant that lists it as a customer; None for a direct one.
 
     `answers_empty` makes Graph answer 200 with no rows, which is not the same as a customer who has nothing.
-    `vanished` takes it off the partner's list. `relationship_ends`: its relationship with the partner is not extended.
+    `vanished` takes it off the partner's list: it has ended the relationship. `relationship_ends`: the relationship is
+    not extended.
     """
 
     id: str

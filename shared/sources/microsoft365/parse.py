@@ -27,6 +27,9 @@ LICENSED_USERS = "licensed-users"
 _LONGEST_MONTH = 31
 #: What Microsoft writes where a relationship is not extended by itself.
 _NOT_EXTENDED = frozenset({None, "", "P0D", "PT0S"})
+#: What lets us into a customer, and what did: one that is about to be ended is as good as ended.
+_IN_FORCE = frozenset({"active"})
+_OVER = frozenset({"expiring", "expired", "terminationrequested", "terminating", "terminated"})
 _ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
 
@@ -94,20 +97,28 @@ def _licensed_users(tenant: str, holders: tuple[Holder, ...]) -> Count:
 
 
 def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
-    """The last relationship with each customer, of those whose every relationship ends by itself."""
+    """With each customer the relationship in force that lasts longest, or the last one that has ended."""
     what = "the list of relationships"
     last: dict[str, Relationship] = {}
-    lasting: set[str] = set()
     for row in rows:
+        status = text(row, "status", what).casefold()
+        if status not in _IN_FORCE | _OVER:
+            continue  # asked for, not granted yet: it may name no customer
         customer = row.get("customer")
         if not isinstance(customer, dict):
             raise broken(what, "a row names no customer")
         tenant, ends = guid(customer, "tenantId", what), _day(row, "endDateTime", what)
-        if ends is None or row.get("autoExtendDuration") not in _NOT_EXTENDED:
-            lasting.add(tenant)
-        elif tenant not in last or last[tenant].ends < ends:
-            last[tenant] = Relationship(SOURCE, tenant, text(customer, "displayName", what), ends)
-    return [relationship for tenant, relationship in sorted(last.items()) if tenant not in lasting]
+        if status in _IN_FORCE and row.get("autoExtendDuration") not in _NOT_EXTENDED:
+            ends = None
+        name, over = text(customer, "displayName", what), status in _OVER
+        one = Relationship(SOURCE, tenant, name, ends, over)
+        last[tenant] = max(last.get(tenant, one), one, key=_lasts)
+    return [relationship for _, relationship in sorted(last.items())]
+
+
+def _lasts(relationship: Relationship) -> tuple[bool, date]:
+    """What is in force lasts longer than what has ended, for ever where it has no last day."""
+    return not relationship.over, relationship.ends or date.max
 
 
 def rows_of(body: object, what: str, under: str = "value") -> list[Row]:

@@ -121,7 +121,7 @@ class GraphReader:
             return []
 
     def relationships(self, partner: str) -> list[Row]:
-        """The rows of every active delegated admin relationship of the partner tenant: several for one customer."""
+        """The rows of every delegated admin relationship of the partner tenant, also ended ones: several a customer."""
         read = self._begin(partner, PARTNER_ROLES, LIST_SECONDS)
         return read.pages(RELATIONSHIPS, read.get(RELATIONSHIPS))
 

@@ -117,8 +117,10 @@ class Microsoft365Source:
         return verified_domains(self._reader().organization(_tenant(customer), _DOMAIN_SECONDS))
 
     def relationships(self) -> list[Relationship]:
-        """The last relationship of a partner tenant with each customer that ends by itself."""
-        return relationships_of(row for partner in self._partners for row in self._reader().relationships(partner))
+        """With each customer of a partner tenant (`shared.sources.protocol`); direct tenants are read without one."""
+        rows = (row for partner in self._partners for row in self._reader().relationships(partner))
+        direct = [Relationship(SOURCE, tenant, tenant, None) for tenant in self._direct]
+        return direct + [each for each in relationships_of(rows) if each.customer not in self._direct]
 
     def open_issues(self, customer: str) -> list[ServiceIssue]:
         """What is wrong with the services of one tenant (`shared.sources.protocol.HealthSource`)."""
