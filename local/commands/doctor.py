@@ -28,11 +28,12 @@ def sources(file: Path) -> int:
 
 
 def _tell(checks: Iterable[Check]) -> int:
-    """Prints each check as it is done, and answers 1 when anything is wrong."""
+    """Prints each check as it is done, and answers 1 when anything is wrong; a warning alone is nothing wrong."""
     troubled = 0
     for check in checks:
-        print(f"{check.name}:" if check.problems else f"{check.name}: in order", flush=True)
-        for problem in check.problems:
-            print(f"  {problem}")
+        told = [*check.problems, *(f"Warning: {warning}" for warning in check.warnings)]
+        print(f"{check.name}:" if told else f"{check.name}: in order", flush=True)
+        for sentence in told:
+            print(f"  {sentence}")
         troubled |= bool(check.problems)
     return int(troubled)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.billing.rules import Schedule
+from shared.environment import for_example
 from shared.errors import Gone, NotPermitted, TrueUpError
 from shared.state.backups import Backups
 from shared.sync.backups import missing
@@ -26,6 +27,7 @@ NIGHT_EVERY = timedelta(hours=26)
 #: The connections that there always are.
 STORAGE = "storage"
 MANAGE = "ConnectWise Manage"
+ALARMS = "alarms"
 _TITLES = {"microsoft365": "Microsoft 365", "azure": "Azure", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
 
 _FORBIDDEN = 403
@@ -36,10 +38,14 @@ _NO_PRODUCT = "trueup-doctor"
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at. `problems` are sentences that say what is wrong and what to do; none: in order."""
+    """One thing that was looked at. `problems` are sentences that say what is wrong and what to do; none: in order.
+
+    `warnings` say what stands in the way of no night, but had better be done.
+    """
 
     name: str
     problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def check_up(ports: Ports) -> Iterator[Check]:
@@ -50,6 +56,24 @@ def check_up(ports: Ports) -> Iterator[Check]:
     yield from check_sources(ports)
     if not store.problems:
         yield from check_stored(ports)
+    yield check_alarms(ports)
+
+
+def check_alarms(ports: Ports) -> Check:
+    """Whether anybody hears it when something fails, or is about to; nobody is asked."""
+    shown = {each.name: each.value for each in ports.settings}
+    warnings = []
+    if not shown.get("NOTICE_ALERTS"):
+        warnings.append(
+            "Nobody is told when a night, the storage or Manage fails. Set NOTICE_ALERTS, to two channels at best, "
+            f"{for_example('NOTICE_ALERTS')}."
+        )
+    if shown.get("MICROSOFT_CREDENTIAL") == "secret" and not shown.get("NOTICE_SECRETS_END"):
+        warnings.append(
+            "Nobody is told before the client secret of Microsoft 365 ends, and with it every reading of a tenant. Set "
+            f"its last day in NOTICE_SECRETS_END, {for_example('NOTICE_SECRETS_END')}."
+        )
+    return Check(ALARMS, warnings=tuple(warnings))
 
 
 def check_stored(ports: Ports) -> Iterator[Check]:

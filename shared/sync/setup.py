@@ -10,7 +10,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.lines import canonical
 from shared.billing.rules import Mode
 from shared.environment import ShownSetting
-from shared.sync.checkup import Check, check_connection, check_stored, connections
+from shared.sync.checkup import Check, check_alarms, check_connection, check_stored, connections
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -58,7 +58,7 @@ def first_steps(ports: Ports, *, settings: bool) -> Json:
         "connections": list(_connections(ports, settings)),
         "other_settings": [_setting(each) for each in _others(ports)] if settings else [],
         "consents": list(_consents(ports)),
-        "checks": [_check(check) for check in check_stored(ports)],
+        "checks": [_check(check) for check in (*check_stored(ports), check_alarms(ports))],
     }
 
 
@@ -144,4 +144,4 @@ def _consent(ports: Ports, name: str, tenant: str, *, company: int | None, lost:
 
 
 def _check(check: Check) -> Json:
-    return {"name": check.name, "problems": list(check.problems)}
+    return {"name": check.name, "problems": list(check.problems), "warnings": list(check.warnings)}

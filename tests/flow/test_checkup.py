@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from shared.billing.rules import Schedule
+from shared.environment import ShownSetting
 from shared.errors import NotPermitted, Retryable
 from shared.state.poison import PoisonMessage
 from shared.sync import lanes, night
 from shared.sync.checkup import check_up
+from shared.sync.setup import first_steps
 from tests import builders as b
 from tests.fakes.house import House
 
@@ -51,6 +55,7 @@ def test_after_a_good_night_everything_is_in_order_and_nothing_is_changed(house:
         "schedules",
         "last night",
         "poison",
+        "alarms",
     ]
     assert troubles(house) == {}
     assert {operation for operation, _ in house.tables.calls} == {"get", "query"}
@@ -93,7 +98,7 @@ def test_where_the_queue_cannot_be_asked_what_stands_in_the_store_is_left_out(ho
     checks = list(check_up(house.ports))
 
     assert checks[0].problems == ("storage: queue sync: no. Give the role.",)
-    assert [check.name for check in checks] == ["storage", "ConnectWise Manage", b.SOURCE]
+    assert [check.name for check in checks] == ["storage", "ConnectWise Manage", b.SOURCE, "alarms"]
 
 
 def test_rules_without_a_night_are_no_night(house: House) -> None:
@@ -137,3 +142,35 @@ def test_messages_that_nobody_could_work_on_are_counted(house: House) -> None:
     house.ports.poison.put(PoisonMessage("m1", "text", house.clock.now() - timedelta(hours=3)))
 
     assert troubles(house)["poison"].startswith("1 could not be worked on, the oldest since ")
+
+
+def shown(house: House, **values: str) -> None:
+    house.ports = replace(house.ports, settings=tuple(ShownSetting(name, "", value) for name, value in values.items()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "warnings"),
+    [
+        ({}, ["NOTICE_ALERTS"]),
+        ({"NOTICE_ALERTS": "mail:desk@birchline.example"}, []),
+        ({"NOTICE_ALERTS": "teams:desk", "MICROSOFT_CREDENTIAL": "secret"}, ["NOTICE_SECRETS_END"]),
+        ({"NOTICE_ALERTS": "teams:desk", "MICROSOFT_CREDENTIAL": "certificate"}, []),
+        (
+            {
+                "NOTICE_ALERTS": "teams:desk",
+                "MICROSOFT_CREDENTIAL": "secret",
+                "NOTICE_SECRETS_END": "microsoft=2027-03-01",
+            },
+            [],
+        ),
+    ],
+)
+def test_nobody_who_hears_alarms_is_a_warning_in_check_up_and_first_steps_and_no_trouble(house, settings, warnings):
+    shown(house, **settings)
+
+    (told,) = [check.warnings for check in check_up(house.ports) if check.name == "alarms"]
+
+    assert [name for sentence in told for name in re.findall("NOTICE_(?:ALERTS|SECRETS_END)", sentence)] == warnings
+    (step,) = [each for each in first_steps(house.ports, settings=False)["checks"] if each["name"] == "alarms"]
+    assert step["warnings"] == list(told)
+    assert troubles(house) == {}

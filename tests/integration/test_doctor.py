@@ -36,6 +36,7 @@ def test_the_doctor_finds_what_is_wrong_and_writes_nothing(house: House, tmp_pat
     assert code == 1
     assert said.pop("schedules").startswith("nightly: no tick has seen these times yet")
     assert said.pop("last night").startswith("No night has run yet")
+    assert said.pop("alarms").startswith("Warning: Nobody is told when a night, the storage or Manage fails.")
     assert set(said) >= {
         "settings",
         "storage",

@@ -23,6 +23,7 @@ CHECKS = {
     "last night": "The last night",
     "poison": "Messages that could not be worked on",
     "last backup": "The last backup",
+    "alarms": "Who hears alarms",
 }
 
 
