@@ -62,17 +62,23 @@ class Desk:
         return self._save(row, told=text_mark(row), turn=row.turn + 1)
 
     def heal(self, row: TicketRow) -> TicketRow:
-        """Tells that it has healed, or how else it ended, and closes the ticket where the rule says so."""
-        ticket = _known(row)
+        """Tells that it has healed, or how else it ended, and closes the ticket where the rule says so.
+
+        That a person had closed it before stays known: the finding may come back while that is still respected.
+        """
+        ticket, left_alone = _known(row), row.left_alone
         try:
-            closed = self.ports.tickets.ticket(ticket).closed
-            if not closed:
+            if not self.ports.tickets.ticket(ticket).closed:
+                left_alone = None
                 self._tell(row, row.ending)
-            if not closed and self.rule.close_healed:
-                self.ports.tickets.set_status(ticket, self.rule.closed, closed=True)
+                if self.rule.close_healed:
+                    self.ports.tickets.set_status(ticket, self.rule.closed, closed=True)
+            elif not self._is_told(row, row.ending):  # or a worker of ours closed it, and died
+                left_alone = left_alone or self.now
         except Gone:
             log.info("ticket %s was deleted by a person", ticket)
-        return self._save(row, told=HEALED, turn=row.turn + 1, left_alone=None)
+            left_alone = left_alone or self.now
+        return self._save(row, told=HEALED, turn=row.turn + 1, left_alone=left_alone)
 
     def reopen(self, row: TicketRow) -> TicketRow:
         """The finding came back, or a person's closing was respected for long enough."""
@@ -101,9 +107,11 @@ class Desk:
 
     def _tell(self, row: TicketRow, text: str) -> None:
         """Adds a note unless it is there already: `turn` grows once it is known to be."""
-        mark = f"[TrueUp {mark_of(row.stamp, str(row.turn), without_request(text))}]"
-        if not any(mark in note for note in self.ports.tickets.notes(_known(row))):
-            self.ports.tickets.add_note(_known(row), f"{text}\n\n{mark}")
+        if not self._is_told(row, text):
+            self.ports.tickets.add_note(_known(row), f"{text}\n\n{_mark(row, text)}")
+
+    def _is_told(self, row: TicketRow, text: str) -> bool:
+        return any(_mark(row, text) in note for note in self.ports.tickets.notes(_known(row)))
 
     def _new(self, row: TicketRow) -> NewTicket:
         rule, board = self.rule, self.subscriber.to[0]
@@ -117,6 +125,11 @@ class Desk:
 def text_mark(row: TicketRow) -> str:
     """A digest of what the ticket should tell."""
     return mark_of(without_request(row.text))
+
+
+def _mark(row: TicketRow, text: str) -> str:
+    """What a note of ours is known by."""
+    return f"[TrueUp {mark_of(row.stamp, str(row.turn), without_request(text))}]"
 
 
 def _known(row: TicketRow) -> int:

@@ -57,8 +57,8 @@ def next_step(row: TicketRow, rule: TicketRule, now: datetime) -> Step:
     if row.ticket is None:
         return Step.OPEN if row.open or row.begun is not None else Step.FORGET
     if not row.open:
-        return _after_healing(row, now)
-    if row.told == HEALED:
+        return _after_healing(row, rule, now)
+    if row.left_alone is None and row.told == HEALED:
         return Step.REOPEN
     if row.left_alone is not None and now - row.left_alone >= timedelta(days=rule.respect_days):
         return Step.REOPEN
@@ -68,10 +68,11 @@ def next_step(row: TicketRow, rule: TicketRule, now: datetime) -> Step:
     return Step.NOTHING if is_seen else Step.LOOK
 
 
-def _after_healing(row: TicketRow, now: datetime) -> Step:
+def _after_healing(row: TicketRow, rule: TicketRule, now: datetime) -> Step:
     if row.told != HEALED:
         return Step.HEAL
-    return Step.FORGET if row.looked is None or now - row.looked > KEPT_AFTER else Step.NOTHING
+    kept = max(KEPT_AFTER, timedelta(days=rule.respect_days))
+    return Step.FORGET if row.looked is None or now - row.looked > kept else Step.NOTHING
 
 
 def keep_tickets(ports: NoticePorts, subscriber: Subscriber, rule: TicketRule, looks: Looks) -> None:

@@ -176,6 +176,52 @@ def test_a_persons_closing_is_respected_for_a_week_and_then_the_ticket_is_open_a
     assert only(house).notes[0].startswith("This is open still.")
 
 
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("how", ["closed", "deleted"])
+def test_a_persons_closing_is_respected_also_when_the_finding_heals_and_comes_back(how, noticed):
+    """Whether TrueUp had seen it closed before it healed, or sees it only then."""
+    house = a_house(respect_days=3)
+    house.tell()
+    stamp = only(house).new.stamp
+    if how == "closed":
+        only(house).status = "Closed"
+    else:
+        house.tickets.all.clear()
+    house.clock.pass_by(hours=25 if noticed else 1)
+    house.tell()
+
+    for _ in range(4):
+        heals(house)
+        house.tell()
+        fails(house)
+        house.tell()
+        assert [it.status for it in house.tickets.all.values()] in ([], ["Closed"])
+        house.clock.pass_by(hours=11)
+        house.tell()
+    house.clock.pass_by(days=1, hours=5)
+    house.tell()
+
+    assert (only(house).new.stamp, only(house).status) == (stamp, "New")
+    assert all(note.startswith("This is open again.") for note in only(house).notes)
+
+
+def test_a_ticket_that_a_person_opens_again_while_its_finding_is_back_says_so(house):
+    house.tell()
+    only(house).status = "Closed"
+    heals(house)
+    house.tell()
+    fails(house)
+    house.tell()
+    assert only(house).notes == []
+
+    only(house).status = "In Progress"
+    house.clock.pass_by(days=1, hours=1)
+    house.tell()
+
+    assert only(house).status == "In Progress"
+    assert [note.split(".")[0] for note in only(house).notes] == ["This is open again"]
+
+
 def test_a_ticket_that_a_person_closed_and_opened_again_is_told_of_changes_again(house):
     house.tell()
     only(house).status = "Closed"
@@ -223,7 +269,7 @@ def test_a_create_whose_outcome_is_unknown_is_looked_for_and_never_doubled(house
     assert len(house.tickets.all) == 1
 
 
-@pytest.mark.parametrize("then", ["nothing", "changes", "heals", "comes back"])
+@pytest.mark.parametrize("then", ["nothing", "changes", "heals", "heals and comes back", "comes back"])
 def test_a_process_that_dies_anywhere_leaves_one_ticket_and_no_note_twice(then):
     """It dies once, before each outside effect in turn, while a ticket is opened, noted, closed or opened again."""
     undisturbed = story(then, die_at=None)
@@ -245,7 +291,7 @@ def story(then: str, die_at: int | None) -> NoticeHouse:
     if then == "changes":
         house.ports.companies.put_rules(replace(house.ports.companies.company_rules(250), name="Alder & Finch"))
         house.sync(250)
-    if then in ("heals", "comes back"):
+    if then in ("heals", "heals and comes back", "comes back"):
         heals(house)
     if then == "comes back":
         house.tell()
@@ -253,7 +299,10 @@ def story(then: str, die_at: int | None) -> NoticeHouse:
     house.fate.steps = 0
     house.fate.log.clear()
     house.fate.die_at = die_at
-    for _ in range(12):
+    for look in range(12):
+        if then == "heals and comes back" and look == 8:
+            house.fate.die_at = None  # what was closed here was closed by us, whoever died over it
+            fails(house)
         try:
             house.tell()
         except Killed:
