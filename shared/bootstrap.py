@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import date
 from functools import cache
 
 from shared.billing.subscribers import Channel
@@ -20,6 +21,7 @@ from shared.settings import ChangedLine, Settings, load_settings
 from shared.sources.azure.source import AzureSource
 from shared.sources.cove.source import CoveSource
 from shared.sources.huntress.source import HuntressSource
+from shared.sources.microsoft365.certificate import last_day
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
@@ -126,8 +128,14 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
         posts=posts,
         console=told.console,
         alerts=told.alerts,
-        secrets_end=told.secrets_end,
+        secrets_end={**told.secrets_end, **_certificate_ends(settings)},
     )
+
+
+def _certificate_ends(settings: Settings) -> dict[str, date]:
+    """The last day of the certificate that the settings hold: nobody has to write it down."""
+    day = last_day(settings.microsoft) if settings.microsoft is not None else None
+    return {} if day is None else {"microsoft365": day}
 
 
 def _backups(settings: Settings, tables: AzureTables) -> Backups | None:

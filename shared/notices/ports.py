@@ -55,7 +55,7 @@ class NoticePorts:
 
     `posts` are the channels that are set up. `console` is the address of the console, "" where links cannot be given.
     `alerts` are who is told when nothing else works: channel and address. `secrets_end` is the last day of each secret
-    whose end somebody wrote down, by its name.
+    and certificate of which it is known, by its name.
     """
 
     flows: Ports

@@ -19,11 +19,13 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.errors import Gone, Misconfigured, NotPermitted, Refused, Retryable
 from shared.sources.microsoft365 import Microsoft365Source
+from shared.sources.microsoft365.certificate import last_day
 from shared.sources.microsoft365.tokens import Tokens, make_credential
 from tests.unit.fake_graph import CLIENT, OTHER, PARTNER, REQUEST_ID, TENANT, settings
 
@@ -129,20 +131,22 @@ def plain(entra: Entra) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+ENDS = datetime.now(UTC) + timedelta(days=1)
+
+
 @pytest.fixture(scope="module")
 def certificate() -> bytes:
     """A key and its self-signed certificate as PEM, as one uploads it to an app registration."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TrueUp")])
-    now = datetime.now(UTC)
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(ENDS - timedelta(days=2))
+        .not_valid_after(ENDS)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(
@@ -177,6 +181,36 @@ def test_a_certificate_signs_in_from_a_file_or_from_data(
         assert tokens.token(TENANT).token == f"token-of-{TENANT}"
 
     assert all("client_assertion" in form and "client_secret" not in form for form in entra.forms)
+
+
+def test_the_last_day_of_a_certificate_is_read_from_a_file_or_from_data_in_either_form(
+    certificate: bytes, tmp_path: Path
+) -> None:
+    key = serialization.load_pem_private_key(certificate, None)
+    signed = x509.load_pem_x509_certificate(certificate)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    bundle = pkcs12.serialize_key_and_certificates(b"TrueUp", key, signed, None, serialization.NoEncryption())
+    (tmp_path / "app.pem").write_bytes(certificate)
+    (tmp_path / "app.pfx").write_bytes(bundle)
+    forms = [
+        {"certificate_file": str(tmp_path / "app.pem")},
+        {"certificate_file": str(tmp_path / "app.pfx")},
+        {"certificate_data": base64.encodebytes(certificate).decode()},
+        {"certificate_data": base64.encodebytes(bundle).decode()},
+    ]
+
+    days = [last_day(settings(credential="certificate", client_secret=None, **form)) for form in forms]
+
+    assert days == [ENDS.date()] * 4
+
+
+@pytest.mark.parametrize("data", ["cGVt", "not base64!", base64.b64encode(b"-----BEGIN").decode()])
+def test_of_a_certificate_that_is_none_no_last_day_is_known(data: str) -> None:
+    assert last_day(settings(credential="certificate", client_secret=None, certificate_data=data)) is None
+
+
+def test_without_a_certificate_none_ends() -> None:
+    assert last_day(settings()) is None
 
 
 def test_a_managed_identity_proves_the_app_in_every_tenant(
