@@ -26,6 +26,7 @@ from local.sandbox.manage.person import act
 from local.sandbox.pax8 import Pax8Change, change, invoice_row, make_invoice
 from local.sandbox.seats import Seats, set_seats
 from local.sandbox.switches import Switches
+from local.sandbox.teams import Teams
 from local.sandbox.world import Msp
 from shared.errors import Gone, TrueUpError
 
@@ -44,6 +45,7 @@ class Sandbox:
     azure: AzureBilling
     health: HealthBook
     post_office: PostOffice
+    teams: Teams
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,6 +71,7 @@ def control_routes(sandbox: Sandbox) -> list[web.RouteDef]:
         ("PUT", "azure", controls.use_azure),
         ("PUT", "health", controls.set_health),
         ("GET", "mails", controls.mails),
+        ("GET", "teams", controls.teams),
         ("GET", "huntress", controls.huntress),
         ("PUT", "huntress", controls.set_huntress),
         ("POST", "huntress/invoices", controls.make_huntress_invoice),
@@ -126,6 +129,11 @@ class _Controls:
     async def mails(self, _: web.Request) -> Any:
         """What was sent by Graph."""
         return {"mails": [asdict(mail) for mail in self._sandbox.post_office.sent]}
+
+    async def teams(self, _: web.Request) -> Any:
+        """What stands in the channels, and how much was lost on the way there."""
+        teams = self._sandbox.teams
+        return {"cards": [asdict(card) for card in teams.cards], "lost": teams.lost}
 
     async def huntress(self, _: web.Request) -> Any:
         organizations = self._sandbox.msp.huntress.organizations.values()

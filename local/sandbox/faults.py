@@ -34,7 +34,7 @@ class Fault(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    system: Literal["manage", "graph", "entra", "partnercenter", "pax8", "huntress", "cove"]
+    system: Literal["manage", "graph", "entra", "partnercenter", "pax8", "huntress", "cove", "teams"]
     fault: str
     method: str | None = None
     route: str = ""

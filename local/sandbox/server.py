@@ -28,6 +28,7 @@ from local.sandbox.manage.app import manage_routes
 from local.sandbox.partner_center import partner_center_routes
 from local.sandbox.pax8 import Pax8, pax8_routes
 from local.sandbox.switches import Switches
+from local.sandbox.teams import Teams
 from local.sandbox.tls import server_context
 from local.sandbox.trouble import Trouble
 from local.sandbox.world import Msp, make_msp
@@ -75,6 +76,7 @@ async def running(options: Options) -> AsyncIterator[RunningSandbox]:
         azure=AzureBilling(msp, clock),
         health=HealthBook(msp),
         post_office=PostOffice(msp),
+        teams=Teams(),
     )
     trouble = Trouble(sandbox.faults, options.latency)
     runner = web.AppRunner(_application(sandbox, trouble), access_log=None, shutdown_timeout=1)
@@ -115,6 +117,7 @@ def _application(sandbox: Sandbox, trouble: Trouble) -> web.Application:
     app.add_routes(entra_routes(msp, tokens))
     app.add_routes(partner_center_routes(msp, tokens, sandbox.clock))
     app.add_routes(pax8_routes(Pax8(msp.pax8)))
+    app.add_routes(sandbox.teams.routes())
     return app
 
 

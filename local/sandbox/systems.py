@@ -12,8 +12,9 @@ from local.sandbox.huntress import PREFIX as HUNTRESS_PREFIX
 from local.sandbox.manage.app import route_template
 from local.sandbox.partner_center import PREFIX as PARTNER_CENTER_PREFIX
 from local.sandbox.pax8.routes import PREFIX as PAX8_PREFIX
+from local.sandbox.teams import PREFIX as TEAMS_PREFIX
 
-SYSTEMS = ("manage", "graph", "entra", "partnercenter", "pax8", "huntress", "cove")
+SYSTEMS = ("manage", "graph", "entra", "partnercenter", "pax8", "huntress", "cove", "teams")
 
 _PATHS = (
     ("graph", re.compile(r"/graph/")),
@@ -21,6 +22,7 @@ _PATHS = (
     ("pax8", re.compile(PAX8_PREFIX + "/")),
     ("huntress", re.compile(HUNTRESS_PREFIX + "/")),
     ("cove", re.compile(COVE_PATH)),
+    ("teams", re.compile(TEAMS_PREFIX + "/")),
     ("entra", re.compile(r"/[^/]+/(oauth2/)?v2\.0/")),
     ("manage", re.compile(r"/+([^/]+/+apis/+3\.0/|login/companyinfo/|system/callbackkey)", re.IGNORECASE)),
 )
@@ -39,6 +41,6 @@ def route_of(request: web.Request) -> str:
     if request.match_info.route.resource is None:
         return request.path
     template = route_template(request)
-    for prefix in (GRAPH_PREFIX, PARTNER_CENTER_PREFIX, PAX8_PREFIX, HUNTRESS_PREFIX):
+    for prefix in (GRAPH_PREFIX, PARTNER_CENTER_PREFIX, PAX8_PREFIX, HUNTRESS_PREFIX, TEAMS_PREFIX):
         template = template.removeprefix(prefix)
     return "/" + template.lstrip("/")

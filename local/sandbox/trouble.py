@@ -117,7 +117,7 @@ def _too_many(system: str) -> dict[str, Any]:
         case "entra":
             text = "AADSTS90055: The server has received too many requests."
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90055]}
-        case "huntress" | "cove" | "partnercenter":
+        case "huntress" | "cove" | "partnercenter" | "teams":
             return {"message": "Too many requests"}
         case "pax8":
             return problem_body(429, "TOO_MANY_REQUESTS", "Too many requests.")
@@ -132,7 +132,7 @@ def _timed_out(system: str) -> dict[str, Any]:
         case "entra":
             text = "AADSTS90033: A transient error has occurred. Please try again."
             return {"error": "temporarily_unavailable", "error_description": text, "error_codes": [90033]}
-        case "huntress" | "cove" | "partnercenter":
+        case "huntress" | "cove" | "partnercenter" | "teams":
             return {"message": "Internal server error"}
         case "pax8":
             return problem_body(500, "INTERNAL_SERVER_ERROR", "The request timed out.")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.subscribers import Channel
-from shared.errors import Misconfigured, TrueUpError
+from shared.errors import Misconfigured, Retryable, TrueUpError
 from shared.notices.ports import Message, NoticePorts
 from shared.state.notices import Notice
 from shared.sync.msp import settle
@@ -72,8 +72,14 @@ def _failed(ports: NoticePorts, notice: Notice, error: TrueUpError) -> None:
         ports.notices.done(notice, None, str(error))
     else:
         wait = min(_FIRST_WAIT * 2 ** min(notice.tries, 10), _LONGEST_WAIT)
+        wait = max(wait, timedelta(seconds=_asked_for(error)))
         ports.notices.put_back(notice, str(error), now + wait)
     _settle(ports, notice, [_finding(notice, error)])
+
+
+def _asked_for(error: TrueUpError) -> float:
+    """Seconds that the other side wants to be left in peace."""
+    return (error.retry_after or 0) if isinstance(error, Retryable) else 0
 
 
 def _finding(notice: Notice, error: TrueUpError) -> Finding:

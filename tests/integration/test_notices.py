@@ -13,6 +13,7 @@ from tests.integration.house import NIGHT, TWO, House, Json, a_house
 
 CLERK = {"id": "clerk", "channel": "mail", "to": ["clerk@birchline.example"], "hour": 7}
 BOARD = {"id": "board", "channel": "ticket", "to": ["Service Desk"], "frequency": "at-once"}
+CHANNEL = {"id": "channel", "channel": "teams", "to": ["service-desk"], "frequency": "at-once"}
 URGENT = {"id": "urgent", "channel": "mail", "to": ["urgent@birchline.example"], "frequency": "at-once"}
 
 
@@ -36,13 +37,14 @@ def house(tmp_path: Path, inbox: Inbox) -> Iterator[House]:
         "NOTICE_CONSOLE_URL": "https://trueup.test/console",
     }
     with a_house(tmp_path, companies=6, **mail) as made:
+        made.settings["NOTICE_TEAMS"] = f"service-desk={made.sandbox.url}/teams/workflows/service-desk?sig=of-the-desk"
         yield made
 
 
 def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_sends_nothing(
     house: House, inbox: Inbox
 ) -> None:
-    house.import_rules("auto", notices=[CLERK, URGENT, BOARD | {"ticket": {"company": house.companies[0]}}])
+    house.import_rules("auto", notices=[CLERK, URGENT, CHANNEL, BOARD | {"ticket": {"company": house.companies[0]}}])
     house.host()
     house.fire("notices")
     house.start_night()
@@ -50,12 +52,16 @@ def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_
     house.clock(TWO + timedelta(hours=5))
     house.fire("notices")
     first, tickets = sorted(mail["To"] for mail in inbox.mails), stamps(house)
+    posted = house.control("GET", "teams")
     writes = house.writes()
     house.fire("notices")
 
     assert sorted(mail["To"] for mail in inbox.mails) == first
     assert first.count("clerk@birchline.example") == 1
     assert first.count("urgent@birchline.example") == 1
+    assert [card["channel"] for card in posted["cards"]] == ["service-desk"]
+    assert any("customer at pax8" in part for part in posted["cards"][0]["text"])
+    assert house.control("GET", "teams") == posted
     assert tickets == stamps(house)
     assert len(tickets) == len(set(tickets)) > 0
     assert house.writes() == writes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,8 +14,10 @@ from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport
 from shared.notices.ports import Message
 
 SYSTEM = "Teams"
-#: Teams takes 28 KB; what is around the text, and how JSON writes letters beyond ASCII, needs room too.
+#: Letters, and bytes as JSON. Teams takes 28 KB, which a workflow makes of a sixth less; what is larger it takes, and
+#: then loses without a word.
 LONGEST_TEXT = 9_000
+LARGEST_BODY = 22_000
 _TIMEOUT = 30.0
 _LATER = "Nothing to do if it passes; otherwise look at the workflow in Teams."
 #: Older webhooks answer 200 and say in words that Teams did not take it.
@@ -52,28 +55,36 @@ class TeamsPost:
 
 def shortened(text: str) -> str:
     """As many whole lines as a card takes; what is left out is said."""
-    if len(text) <= LONGEST_TEXT:
+    if _fits(text):
         return text
-    kept = text[:LONGEST_TEXT].rpartition("\n")[0]
-    return f"{kept}\n\n… {text.count(chr(10), len(kept))} more lines do not fit here; the console shows everything."
+    lines = text.split("\n")
+    most = bisect_left(range(len(lines)), True, key=lambda kept: not _fits("\n".join(lines[:kept]))) - 1
+    kept = "\n".join(lines[:most])
+    return f"{kept}\n\n… {len(lines) - most} more lines do not fit here; the console shows everything."
+
+
+def _fits(text: str) -> bool:
+    return len(text) <= LONGEST_TEXT and len(json.dumps(_blocks(text))) <= LARGEST_BODY
 
 
 def _card(message: Message) -> dict[str, Any]:
-    def block(text: str, **more: object) -> dict[str, Any]:
-        return {"type": "TextBlock", "text": text, "wrap": True, **more}
-
     content = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        # One line break is none in a card.
-        "body": [
-            block(message.subject, weight="Bolder"),
-            *(block(part.replace("\n", "\n\n")) for part in shortened(message.text).split("\n\n") if part.strip()),
-        ],
+        "body": [_block(message.subject, weight="Bolder"), *_blocks(shortened(message.text))],
     }
     card = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": content}
     return {"type": "message", "attachments": [card]}
+
+
+def _blocks(text: str) -> list[dict[str, Any]]:
+    """One for each paragraph. One line break is none in a card."""
+    return [_block(part.replace("\n", "\n\n")) for part in text.split("\n\n") if part.strip()]
+
+
+def _block(text: str, **more: object) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": text, "wrap": True, **more}
 
 
 def _refusal(name: str, answer: Answer) -> TrueUpError:
