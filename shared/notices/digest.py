@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from shared.billing.findings import FindingKind
 from shared.billing.subscribers import Subscriber, Topic
-from shared.notices.languages import day_in, money_in
+from shared.notices.languages import day_in, money_in, sentence_in
 from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits, without_request
 
 #: So many entries of one section are told; the rest is counted, and stands in the console.
@@ -223,14 +223,15 @@ def _noted_once(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _waiting(subscriber: Subscriber, since: datetime, each: Waits) -> Entry:
-    held = [f"Held: {each.held}"] if each.held else []
+    held = [f"Held: {sentence_in(subscriber.language, each.held)}"] if each.held else []
+    sentences = " ".join(sentence_in(subscriber.language, sentence) for sentence in each.sentences)
     waits = "New." if each.since >= since else f"Waits since {day_in(subscriber.language, each.since.date())}."
-    return _with_amount(subscriber, " ".join(each.sentences), each.effects, (*held, waits))
+    return _with_amount(subscriber, sentences, each.effects, (*held, waits))
 
 
 def _change(subscriber: Subscriber, each: Done) -> Entry:
     text = (f"On the invoice: {each.users_text}",) if subscriber.users and each.users_text else ()
-    return _with_amount(subscriber, each.sentence, [each.effect], text)
+    return _with_amount(subscriber, sentence_in(subscriber.language, each.sentence), [each.effect], text)
 
 
 def _with_amount(subscriber: Subscriber, text: str, effects: Sequence[Effect], notes: tuple[str, ...]) -> Entry:
@@ -246,7 +247,8 @@ def _failure(each: Failed) -> Entry:
 def _finding(subscriber: Subscriber, each: Open, since: datetime | None) -> Entry:
     is_new = since is not None and each.opened >= since
     opened = "New" if is_new else f"Open since {day_in(subscriber.language, each.opened.date())}"
-    return Entry(without_request(each.text), notes=(each.remedy, f"{opened} ({each.kind})."))
+    text = sentence_in(subscriber.language, without_request(each.text))
+    return Entry(text, notes=(each.remedy, f"{opened} ({each.kind})."))
 
 
 def _amount(subscriber: Subscriber, effects: Iterable[Effect]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from shared.billing.profiles import PriceKind, PriceRule
 from shared.billing.rules import Mode, SkuPolicy
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
 from shared.errors import NotPermitted, Refused, Retryable
+from shared.notices.languages import sentence_in
 from shared.state.company_state import MSP
 from shared.sync.lanes import start_run
 from tests import builders as b
@@ -224,8 +226,45 @@ def test_days_and_amounts_are_written_as_the_subscriber_reads_them(house):
 
     house.pass_days(1)
 
-    assert "+50,00 an invoice" in house.mail.last.text
+    sentence = "- Business Premium: from 01.12.2026 12 instead of 10, 2 more: +50,00 an invoice; TrueUp takes care"
+    assert sentence in house.mail.last.text
+    assert "[+50,00" not in house.mail.last.text.partition("LEAK")[0]
+    assert not re.search(
+        r"\d\.\d\d\b|Dec|Nov", house.mail.last.text.replace("22.11.2026", "").replace("01.12.2026", "")
+    )
     assert house.mail.last.subject.startswith("TrueUp, 22.11.2026")
+
+
+@pytest.mark.parametrize(
+    ("language", "written"),
+    [
+        (
+            Language.EN_US,
+            "Box 2.5 TB: 1,234.5 more since 17 Feb 2027: 11 of 28 × 1,025.00 = 0.00125 each, v2.5.",
+        ),
+        (
+            Language.DE_DE,
+            "Box 2.5 TB: 1.234,5 more since 17.02.2027: 11 of 28 × 1.025,00 = 0,00125 each, v2.5.",
+        ),
+        (
+            Language.NL_NL,
+            "Box 2.5 TB: 1.234,5 more since 17-02-2027: 11 of 28 × 1.025,00 = 0,00125 each, v2.5.",
+        ),
+        (
+            Language.FR_FR,
+            "Box 2.5 TB: 1\u202f234,5 more since 17/02/2027: 11 of 28 × 1\u202f025,00 = 0,00125 each, v2.5.",
+        ),
+    ],
+)
+def test_a_sentence_of_the_plan_is_written_so_that_its_numbers_are_read_right(language, written):
+    sentence = "Box 2.5 TB: 1234.5 more since 17 Feb 2027: 11 of 28 × 1025.00 = 0.00125 each, v2.5."
+
+    assert sentence_in(language, sentence) == written
+
+
+@pytest.mark.parametrize("sentence", ["Version 1.2.3 of 10.0.0.1 is away.", "It was due on 31 Feb 2027 or 2027-01-05."])
+def test_what_is_neither_a_day_nor_an_amount_stays_as_it_is(sentence):
+    assert sentence_in(Language.DE_DE, sentence) == sentence
 
 
 def test_what_a_customer_calls_itself_stays_text_in_html(house):
@@ -292,6 +331,22 @@ def test_a_channel_that_is_away_costs_no_notice_and_is_itself_a_finding_until_it
     assert house.ports.company_state.load(MSP).findings == {}
 
 
+def test_a_channel_that_asks_for_time_is_given_it(house):
+    raised(house)
+    house.mail.broken = Retryable("too many requests", system="mail server", retry_after=3600)
+    house.pass_days(1)
+    for _ in range(11):
+        house.clock.pass_by(minutes=5)
+        house.tell()
+    assert house.mail.tries["clerk@birchline.example"] == 1
+
+    house.mail.broken = None
+    house.clock.pass_by(minutes=5)
+    house.tell()
+
+    assert len(house.mail.taken) == 1
+
+
 def test_an_address_that_is_refused_is_given_up_after_days_and_tried_ever_more_seldom(house):
     raised(house)
     house.mail.broken = Refused("the mail server answered 550 to the address", system="mail server")
@@ -334,6 +389,28 @@ def test_a_process_that_dies_anywhere_loses_no_digest_and_what_it_doubles_has_th
         assert len(ids) == 1 or (after_sending and len(ids) == 2), died_at
         fates += 1
     assert fates > 15
+
+
+@pytest.mark.parametrize("subscriber", [DESK, replace(CLERK, frequency=Frequency.AT_ONCE)])
+def test_a_process_that_dies_anywhere_loses_no_notice_at_once_and_doubles_one_only_with_the_same_id(subscriber):
+    """The process dies once, before each outside effect in turn: neither Teams nor mail lets us look what is there."""
+    fates, log = 1, [""]
+    while fates <= len(log):
+        house = NoticeHouse(subscriber)
+        house.tell()
+        house.company(250, [b.count(12)], [b.addition(8250, 10)])
+        house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+        house.sync(250)
+        house.fate.steps, house.fate.die_at = 0, fates
+        house.fate.log.clear()
+        house.tell_until_done(range(12))
+        log = house.fate.log
+        ids = [message.id for message in (*house.teams.taken, *house.mail.taken)]
+        assert len(set(ids)) == 1, log[fates - 1]
+        was_taken = "answer of post" in log[:fates]
+        assert len(ids) == 1 or (was_taken and len(ids) == 2), log[fates - 1]
+        fates += 1
+    assert fates > 10
 
 
 def test_two_ticks_at_once_write_one_digest(house):
