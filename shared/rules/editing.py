@@ -26,8 +26,14 @@ Fields = dict[str, Any]
 
 
 class Section(StrEnum):
-    """The parts of the rules that are edited one by one. Links and licences are a company's own."""
+    """The parts of the rules that are edited one by one. Links and licences are a company's own.
 
+    Guards, fleet and approvals are one mapping of the MSP each, the others lists of entries.
+    """
+
+    GUARDS = "guards"
+    FLEET = "fleet"
+    APPROVALS = "approvals"
     PROFILES = "profiles"
     POLICIES = "policies"
     COMPANIES = "companies"
@@ -35,8 +41,11 @@ class Section(StrEnum):
     LICENCES = "licences"
 
 
+#: The sections that hold one mapping, not entries with a key.
+SINGLE = (Section.GUARDS, Section.FLEET, Section.APPROVALS)
 #: What tells the entries of a section apart.
 KEYS: Mapping[Section, tuple[str, ...]] = {
+    **dict.fromkeys(SINGLE, ()),
     Section.PROFILES: ("id",),
     Section.POLICIES: ("source", "sku"),
     Section.COMPANIES: ("company",),
@@ -45,6 +54,7 @@ KEYS: Mapping[Section, tuple[str, ...]] = {
 }
 _OF_COMPANIES = (Section.LINKS, Section.LICENCES)
 _WORDS = {
+    **{section: section.value for section in SINGLE},
     Section.PROFILES: "profile",
     Section.POLICIES: "policy",
     Section.COMPANIES: "company",
@@ -58,8 +68,9 @@ class Edit:
     """One entry as it shall be. `company` is given for links and licences only.
 
     `fields` hold the entry's key and what changes in it; fields that are left out stay, None takes a field back to its
-    default. An entry that is not there yet begins with the defaults. `drop` removes the entry. `row` says where a
-    person wrote it, for problems.
+    default. A field that holds fields of its own is given whole. An entry that is not there yet begins with the
+    defaults. `drop` removes the entry; of a single section it takes all back to the defaults. `row` says where a person
+    wrote it, for problems.
     """
 
     section: Section
@@ -162,6 +173,8 @@ def _apply(found: _Entries, edit: Edit) -> Fields | None:
             _refuse(found, edit, f"company {edit.company} is not known; add the company first")
             return None
         holder = company
+    if edit.section in SINGLE:
+        return _apply_single(holder, edit)
     entries = holder.setdefault(edit.section.value, [])
     entry = _entry(entries, edit.section, edit.fields)
     if edit.drop:
@@ -171,7 +184,18 @@ def _apply(found: _Entries, edit: Edit) -> Fields | None:
     if entry is None:
         entry = {}
         entries.append(entry)
-    entry.update(edit.fields)
+    return _with_fields(entry, edit.fields)
+
+
+def _apply_single(document: Fields, edit: Edit) -> None:
+    if edit.drop:
+        document.pop(edit.section.value, None)
+    else:
+        _with_fields(document.setdefault(edit.section.value, {}), edit.fields)
+
+
+def _with_fields(entry: Fields, fields: Mapping[str, Any]) -> Fields:
+    entry.update(fields)
     for name in [name for name, value in entry.items() if value is None]:
         del entry[name]
     return entry

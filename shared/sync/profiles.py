@@ -13,13 +13,13 @@ from shared.billing.profiles import BillingProfile
 from shared.clock import business_date
 from shared.errors import Gone
 from shared.rules.editing import Edit, Section, policy
-from shared.rules.profiles import ProfileProblem, fields_of, profile_of
+from shared.rules.single import FieldsProblem, fields_of, profile_of
 from shared.sync.approvals import Person
 from shared.sync.offers import proposal
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 
-__all__ = ["ProfileProblem", "profile_of"]
+__all__ = ["FieldsProblem", "profile_of"]
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ def proposed_fields(ports: Ports, new: Mapping[str, Any], source: str, sku: str,
     told = proposal(ports, source, sku)["profile"] | ({"product": product} if product else {})
     try:
         return fields_of(profile_of({**new, **told, "price": {**new["price"], **told["price"]}}))
-    except ProfileProblem:
+    except FieldsProblem:
         return {**new, "name": told["name"], "product": told["product"]}
 
 
@@ -71,7 +71,7 @@ def save_profile(
 
     With a `sku` (source, id) a policy has it billed by the profile from then on, in the same change.
 
-    Raises `ProfileProblem` for what is wrong with its fields, `EditProblem` for what does not fit the other rules, and
+    Raises `FieldsProblem` for what is wrong with its fields, `EditProblem` for what does not fit the other rules, and
     `Refused` when somebody else changed them since.
     """
     whole = fields_of(profile_of(fields))

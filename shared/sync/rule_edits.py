@@ -16,7 +16,7 @@ from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.errors import Refused, Retryable
 from shared.rules.differences import Difference, differences
 from shared.rules.document import Company, RulesDocument
-from shared.rules.editing import Edit, Section, edited
+from shared.rules.editing import SINGLE, Edit, Section, edited
 from shared.rules.values import from_values, to_values
 from shared.state.companies import CompanyRow
 from shared.state.edits import CompanyEdit, RulesEntry
@@ -26,7 +26,7 @@ from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.unfinished import finish_edit
 
-_MSP_WIDE = (Section.PROFILES, Section.POLICIES)
+_MSP_WIDE = (*SINGLE, Section.PROFILES, Section.POLICIES)
 
 #: A vendor's customer: source and id in canonical form.
 Customer = tuple[str, str]
@@ -92,6 +92,9 @@ def edit_rules(
     rules, companies = to_values(worked.after, worked.head.version + 1)
     standing = {company.company: company for company in worked.before.companies}
     changed = {company.company for company in worked.after.companies if standing.get(company.company) != company}
+    if any(edit.section is Section.GUARDS for edit in edits):
+        # What a company leaves out of its own guards is the MSP's, and is stored with them.
+        changed |= {company.company for company in worked.after.companies if company.guards is not None}
     edition = put_in_force(
         ports,
         worked.head,

@@ -9,8 +9,8 @@ from re import findall
 import pytest
 
 from shared.billing.profiles import Band, BillingProfile, PriceKind, PriceRule, QuantityRule
-from shared.rules.profiles import fields_of as rules_fields
-from shared.rules.profiles import profile_of
+from shared.rules.single import fields_of as rules_fields
+from shared.rules.single import profile_of
 from shared.web.pages.profile_form import FIELDS, fields_of, texts_of
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b

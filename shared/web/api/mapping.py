@@ -92,7 +92,7 @@ class ConfirmImport(Asked):
 class OneEdit(Asked):
     """One entry of the rules; see `Edit`: fields that are left out stay, null takes one back to its default."""
 
-    section: Literal["profiles", "policies", "companies", "links", "licences"]
+    section: Literal["guards", "fleet", "approvals", "profiles", "policies", "companies", "links", "licences"]
     fields: Annotated[dict[str, Any], Field(max_length=40)]
     company: CompanyId | None = None
     drop: bool = False

@@ -1,30 +1,12 @@
-"""The form of a billing profile: what each field is called, what it does, and how its text becomes a value."""
+"""The form of a billing profile: what each field is called, and what it does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
-from enum import Enum
-from typing import Any, Literal
+from typing import Any
 
-
-@dataclass(frozen=True, slots=True)
-class FormField:
-    """`place` is the field's place in the rules (`price.amount`). `choices` are values with their words."""
-
-    place: str
-    label: str
-    help: str
-    kind: Literal["text", "number", "choice", "yes", "lines", "bands", "area"] = "text"
-    choices: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    title: str
-    fields: tuple[FormField, ...]
-
+from shared.web.pages import forms
+from shared.web.pages.forms import FormField, Group
 
 _BASES = (
     ("purchased", "what was bought"),
@@ -125,14 +107,7 @@ GROUPS = (
     ),
     Group(
         "Users who are counted",
-        tuple(
-            FormField(f"quantity.users.{half}.{trait}", f"{word} {trait}", f"{sense}, one a line.", "lines")
-            for half, word, sense in (
-                ("only", "Only these", "Only users with one of these"),
-                ("without", "Without these", "No user with one of these"),
-            )
-            for trait in ("departments", "offices", "domains", "groups")
-        ),
+        forms.users("quantity.users"),
     ),
     Group(
         "Price",
@@ -160,7 +135,9 @@ GROUPS = (
                 "choice",
                 (("cycle", "a billing cycle"), ("month", "a month")),
             ),
-            FormField("price.decimals", "Decimals", "Of a price that is worked out from the vendor's, 0 to 5."),
+            FormField(
+                "price.decimals", "Decimals", "Of a price that is worked out from the vendor's, 0 to 5.", "whole"
+            ),
             FormField("price.write_cost", "Write the cost", "The vendor's cost becomes the line's unit cost.", "yes"),
             FormField(
                 "price.below_cost",
@@ -245,70 +222,14 @@ GROUPS = (
 )
 #: The words of the list of profiles for what the form offers as choices.
 WORDS = {name: dict(choices) for name, choices in (("basis", _BASES), ("price", _PRICES), ("proration", _RULES))}
-FIELDS = tuple(field for group in GROUPS for field in group.fields)
+FIELDS = forms.fields_in(GROUPS)
 
 
 def texts_of(fields: Mapping[str, Any]) -> dict[str, str]:
     """What stands in the form for a profile's fields."""
-    return {field.place: _text(_at(fields, field.place), field) for field in FIELDS}
+    return forms.texts_of(FIELDS, fields)
 
 
 def fields_of(form: Mapping[str, str]) -> dict[str, Any]:
     """The profile's fields that a form gives; what is empty is left to its default."""
-    tree: dict[str, Any] = {}
-    for field in FIELDS:
-        value = _value(form.get(field.place, ""), field)
-        if value is None:
-            continue
-        *parents, name = field.place.split(".")
-        part = tree
-        for parent in parents:
-            part = part.setdefault(parent, {})
-        part[name] = value
-    return tree
-
-
-def _at(fields: Mapping[str, Any], place: str) -> Any:
-    found: Any = fields
-    for name in place.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
-
-
-def _text(value: Any, field: FormField) -> str:
-    if value is None:
-        return ""
-    if field.kind == "bands":
-        return "\n".join(_band_text(band) for band in value)
-    if isinstance(value, tuple | list):
-        return "\n".join(map(str, value))
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Enum):
-        return str(value.value)
-    return format(value, "f") if isinstance(value, Decimal) else str(value)
-
-
-def _band_text(band: Mapping[str, Any]) -> str:
-    upto = "*" if band["upto"] is None else format(band["upto"], "f")
-    return "; ".join(filter(None, (upto, format(band["price"], "f"), band["product"])))
-
-
-def _value(text: str, field: FormField) -> Any:
-    text = text.replace("\r\n", "\n").strip()
-    if field.kind == "yes":
-        return "true" if text == "true" else "false"
-    if field.kind == "lines":
-        return [line.strip() for line in text.split("\n") if line.strip()]
-    if field.kind == "bands":
-        return [_band(line) for line in text.split("\n") if line.strip()]
-    if field.place == "price.decimals" and text.isdecimal():
-        return int(text)
-    return text or None
-
-
-def _band(line: str) -> dict[str, str]:
-    """A band without what was left out: the rules say what is missing."""
-    upto, price, product, *_ = *(part.strip() for part in line.split(";")), "", "", ""
-    given = {"upto": "" if upto == "*" else upto, "price": price, "product": product}
-    return {name: value for name, value in given.items() if value}
+    return forms.fields_of(FIELDS, form)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from shared.errors import Refused
 from shared.sync.ports import Ports
 from shared.sync.profiles import (
-    ProfileProblem,
+    FieldsProblem,
     example,
     ordinary_scene,
     profile_fields,
@@ -23,6 +23,7 @@ from shared.sync.profiles import (
     save_profile,
 )
 from shared.web.api.profiles import AskedScene
+from shared.web.pages.forms import unplaced
 from shared.web.pages.frame import acts, next_page, render
 from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of
 from shared.web.principal import Role
@@ -105,7 +106,7 @@ def save(request: Request, ports: House, who: Admin, texts: Sent) -> Response:
     """Puts the profile into the rules; what is wrong is shown at its field, and what was typed stays."""
     try:
         done = _save(ports, texts, person(who, request))
-    except ProfileProblem as problem:
+    except FieldsProblem as problem:
         return _form(request, ports, True, texts, problem.fields)
     except Refused as problem:
         return _form(request, ports, True, texts, {"": [*getattr(problem, "problems", [str(problem)]), problem.remedy]})
@@ -120,9 +121,9 @@ def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
         raise Refused("the form does not say which rules it was made from", remedy="Load the page again.")
     known, wanted = texts.get("known", ""), texts.get("id", "").strip()
     if known != wanted and any(each["id"] == wanted for each in profiles(ports)["profiles"]):
-        raise ProfileProblem({"id": ["is the short name of another profile already; choose another one"]})
+        raise FieldsProblem({"id": ["is the short name of another profile already; choose another one"]})
     if known and known != wanted:
-        raise ProfileProblem({"id": [f"cannot be changed: lines and policies know the profile as {known}"]})
+        raise FieldsProblem({"id": [f"cannot be changed: lines and policies know the profile as {known}"]})
     sku = (texts.get("source", ""), texts.get("sku", ""))
     wanted_sku = sku if texts.get("bill") == "true" and all(sku) else None
     return bool(save_profile(ports, fields_of(texts), by, int(edition), wanted_sku).what)
@@ -144,9 +145,7 @@ def _form(
         groups=GROUPS,
         texts={**dict.fromkeys((*_TYPED, *_HELD), ""), **texts},
         problems=found,
-        unplaced=[
-            sentence for place, told in found.items() if not _is_shown(place) for sentence in _named(place, told)
-        ],
+        unplaced=unplaced(FIELDS, {place: told for place, told in found.items() if not place.startswith("scene.")}),
         cycles=_CYCLES,
         example=shown,
         may_change=may_change,
@@ -164,15 +163,6 @@ def _worked(ports: Ports, texts: Mapping[str, str]) -> tuple[dict[str, Any] | No
         problems = {f"scene.{details['loc'][0]}": [_SCENE[str(details["loc"][0])]] for details in error.errors()}
     try:
         profile = profile_of(fields_of(texts))
-    except ProfileProblem as problem:
+    except FieldsProblem as problem:
         return None, {**problem.fields, **problems}
     return (example(ports, profile, scene) if scene is not None else None), problems
-
-
-def _is_shown(place: str) -> bool:
-    """Whether a field with this place stands in the form."""
-    return place.startswith("scene.") or place in {field.place for field in FIELDS}
-
-
-def _named(place: str, sentences: list[str]) -> list[str]:
-    return [f"{place}: {sentence}" if place else sentence for sentence in sentences]
