@@ -174,7 +174,8 @@ def _apply(found: _Entries, edit: Edit) -> Fields | None:
             return None
         holder = company
     if edit.section in SINGLE:
-        return _apply_single(holder, edit)
+        _apply_single(holder, edit)
+        return None
     entries = holder.setdefault(edit.section.value, [])
     entry = _entry(entries, edit.section, edit.fields)
     if edit.drop:

@@ -53,9 +53,12 @@ def check_company(fields: Mapping[str, Any]) -> None:
     _checked(_of_company(fields), ("companies", 0), "the company")
 
 
-def check_msp(fields: Mapping[str, Any]) -> None:
-    """Raises `FieldsProblem` with everything that is wrong with parts of the MSP's own, by their names."""
-    _checked(fields, (), "the rules")
+def checked_msp(fields: Mapping[str, Any]) -> Fields:
+    """The MSP's own rules with these parts, by their names, and everything else at its default.
+
+    Raises `FieldsProblem` with everything that is wrong.
+    """
+    return msp_fields(to_values(_checked(fields, (), "the rules"), 0)[0])
 
 
 def licence_fields(licence: LicenceLink) -> Fields:

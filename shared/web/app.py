@@ -14,7 +14,7 @@ from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.web import assets
 from shared.web.answers import told
-from shared.web.api import accounts, approvals, catalog, companies, contacts, mapping, profiles, reports, vendors
+from shared.web.api import accounts, approvals, catalog, companies, contacts, mapping, own, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
 from shared.web.envelope import Envelope, Message, Receive, Send
@@ -22,8 +22,9 @@ from shared.web.pages import accounts as account_pages
 from shared.web.pages import approvals as approval_pages
 from shared.web.pages import companies as company_pages
 from shared.web.pages import contacts as contact_pages
-from shared.web.pages import exchange, products, runs, setup
+from shared.web.pages import exchange, guards, products, runs, setup
 from shared.web.pages import mapping as mapping_pages
+from shared.web.pages import own as own_pages
 from shared.web.pages import profiles as profile_pages
 from shared.web.pages import reports as report_pages
 from shared.web.pages.errors import error_page
@@ -39,6 +40,7 @@ API = "/console/api"
 API_ROUTERS = (
     setup_routes.router,
     companies.router,
+    own.router,
     approvals.router,
     mapping.router,
     profiles.router,
@@ -51,7 +53,9 @@ API_ROUTERS = (
 PAGE_ROUTERS = (
     setup.router,
     profile_pages.router,
+    guards.router,
     company_pages.router,
+    own_pages.router,
     approval_pages.router,
     report_pages.router,
     runs.router,

@@ -14,6 +14,8 @@ KNOWN = {
     "company": lambda house: str(house.readable()[0]),
     "run": lambda house: house.get("/api/runs").json()["runs"][0]["id"],
 }
+#: What pages are asked for beside their path.
+ASKED = {"/console/companies/{company}/licence": "?source=microsoft365&sku=cbdc14ab-d96c-4c30-b9f4-6ada7cdc1d46"}
 #: Answers that are no page: they lead to one, or are files.
 NO_PAGES = {"/console", "/console/"}
 
@@ -28,7 +30,8 @@ PAGES = [
 
 
 def path_of(template: str, house: House) -> str:
-    return template.format(**{name: value(house) for name, value in KNOWN.items() if f"{{{name}}}" in template})
+    path = template.format(**{name: value(house) for name, value in KNOWN.items() if f"{{{name}}}" in template})
+    return path + ASKED.get(template, "")
 
 
 @pytest.mark.parametrize("template", PAGES)

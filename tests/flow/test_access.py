@@ -46,6 +46,7 @@ HERE_FORM = {"edition": "1", "pick": '["{company}","microsoft365","x"]'}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
 SOLD = {"source": b.SOURCE, "sku": b.STANDARD}
 NOT_BILLED = {**SOLD, "bill": False}
+OWN = {"source": b.SOURCE, "sku": b.PREMIUM, "edition": "1"}
 
 EXAMPLE = {
     "profile": {"id": "a", "name": "A", "product": "M365-BP"},
@@ -92,6 +93,21 @@ WAYS: dict[tuple[str, str], Way] = {
     ("POST", "/console/companies/{company}/undo"): Way(BILLER, form={"run": "run"}),
     ("POST", "/console/companies/{company}/billing"): Way(BILLER, form={**SOLD, "how": "never"}),
     ("POST", "/console/companies/{company}/mode"): Way(ADMIN, form={"mode": "approve"}),
+    ("GET", "/console/companies/{company}/licence"): Way(BILLER, query=f"source={b.SOURCE}&sku={b.PREMIUM}"),
+    ("POST", "/console/companies/{company}/licence"): Way(BILLER, form={**OWN, "price": "12.50"}),
+    ("POST", "/console/companies/{company}/licence/drop"): Way(BILLER, form=OWN),
+    ("GET", "/console/companies/{company}/rules"): Way(READER),
+    ("POST", "/console/companies/{company}/rules"): Way(BILLER, form={"edition": "1"}),
+    ("POST", "/console/companies/{company}/guards"): Way(ADMIN, form={"edition": "1"}),
+    ("GET", "/console/profiles/guards"): Way(READER),
+    ("POST", "/console/profiles/guards"): Way(ADMIN, form={"edition": "1"}),
+    ("GET", f"{API}/rules/guards"): Way(READER),
+    ("GET", f"{API}/companies/{{company}}/licence"): Way(BILLER, query=f"source={b.SOURCE}&sku={b.PREMIUM}"),
+    ("POST", f"{API}/companies/{{company}}/licence"): Way(BILLER, body={**SOLD, "fields": {"price": "12.50"}}),
+    ("POST", f"{API}/companies/{{company}}/licence/drop"): Way(BILLER, body=SOLD),
+    ("GET", f"{API}/companies/{{company}}/rules"): Way(READER),
+    ("POST", f"{API}/companies/{{company}}/rules"): Way(BILLER, body={"adopt_marked": True}),
+    ("POST", f"{API}/companies/{{company}}/guards"): Way(ADMIN, body={"guards": {"changes_per_day": 5}}),
     ("GET", "/console/approvals"): Way(READER),
     ("POST", "/console/approvals/decide"): Way(BILLER, form={"chosen": "{company}:{hash}", "verdict": "reject"}),
     ("POST", "/console/approvals/kind"): Way(BILLER, form={"kind": "adoption", "held": "false", "seen": "0" * 16}),

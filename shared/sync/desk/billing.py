@@ -11,6 +11,7 @@ from shared.billing.lines import canonical
 from shared.billing.rules import LicenceLink, Mode
 from shared.errors import Busy, Gone
 from shared.rules.editing import Edit, Section
+from shared.state.companies import CompanyRow
 from shared.sync.approvals import Person, new_run, sign
 from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Ports
@@ -56,14 +57,19 @@ def bill_again(ports: Ports, company: int, sold: Sold, person: Person) -> Synced
 
 def change_mode(ports: Ports, company: int, mode: Mode, person: Person) -> None:
     """Puts a company into a mode, on purpose: also where an undo has made it more careful. Raises `Gone`."""
-    _known(ports, company)
+    known(ports, company)
     edit_rules(ports, [Edit(Section.COMPANIES, {"company": company, "mode": mode.value})], person)
     _noted(ports, company, f"mode {mode.value}", person)
 
 
 def _changed(ports: Ports, company: int, edit: Edit, told: str, person: Person) -> Synced | None:
-    _known(ports, company)
+    known(ports, company)
     edit_rules(ports, [edit], person)
+    return look_again(ports, company, told, person)
+
+
+def look_again(ports: Ports, company: int, told: str, person: Person) -> Synced | None:
+    """Notes in the company's history what was decided, and looks at it with that. None: another worker is at it."""
     run = _noted(ports, company, told, person)
     try:
         return sync_company(ports, Order(company, run, run, actor=person.name, live=True))
@@ -88,6 +94,9 @@ def _says_nothing_else(ports: Ports, company: int, sold: Sold) -> bool:
     return False
 
 
-def _known(ports: Ports, company: int) -> None:
-    if ports.companies.get(company) is None:
+def known(ports: Ports, company: int) -> CompanyRow:
+    """The company. Raises `Gone` for one that is not known."""
+    row = ports.companies.get(company)
+    if row is None:
         raise Gone(f"company {company} is not known", remedy="Add the company to the rules and import them.")
+    return row

@@ -9,6 +9,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal
 
+from shared.errors import Refused, TrueUpError
+
 Choices = tuple[tuple[str, str], ...]
 #: A form as it stands: texts by the places of their fields.
 Texts = Mapping[str, str]
@@ -55,7 +57,7 @@ def users(place: str) -> tuple[FormField, ...]:
 
 def texts_of(form: Iterable[FormField], fields: Mapping[str, Any]) -> dict[str, str]:
     """What stands in a form for these fields of the rules."""
-    return {field.place: _text(_at(fields, field.place), field) for field in form}
+    return {field.place: text_of(at(fields, field.place), field.kind) for field in form}
 
 
 def fields_of(form: Iterable[FormField], texts: Texts) -> dict[str, Any]:
@@ -73,6 +75,22 @@ def fields_of(form: Iterable[FormField], texts: Texts) -> dict[str, Any]:
     return tree
 
 
+def edition_of(texts: Texts) -> int:
+    """The edition of the rules that a form was made from."""
+    edition = texts.get("edition", "")
+    if not edition.isdecimal() or len(edition) > 10:
+        raise Refused("the form does not say which rules it was made from", remedy="Load the page again.")
+    return int(edition)
+
+
+def problems_of(error: TrueUpError) -> dict[str, list[str]]:
+    """What an error says of a form: of each field where it tells, else of the whole with what to do."""
+    fields: Problems | None = getattr(error, "fields", None)
+    if fields is not None:
+        return dict(fields)
+    return {"": [*getattr(error, "problems", [f"{error}."]), *filter(None, [error.remedy])]}
+
+
 def unplaced(form: Iterable[FormField], problems: Problems) -> list[str]:
     """What is wrong and belongs to no field of the form."""
     places = {field.place for field in form}
@@ -84,19 +102,21 @@ def unplaced(form: Iterable[FormField], problems: Problems) -> list[str]:
     ]
 
 
-def _at(fields: Mapping[str, Any], place: str) -> Any:
+def at(fields: Mapping[str, Any], place: str) -> Any:
+    """What stands at a place of fields, None where nothing does."""
     found: Any = fields
     for name in place.split("."):
         found = found.get(name) if isinstance(found, Mapping) else None
     return found
 
 
-def _text(value: Any, field: FormField) -> str:
+def text_of(value: Any, kind: str = "text") -> str:
+    """A value of the rules as a form holds it."""
     match value:
         case None:
             return ""
         case tuple() | list():
-            return "\n".join(_band_text(each) if field.kind == "bands" else str(each) for each in value)
+            return "\n".join(_band_text(each) if kind == "bands" else str(each) for each in value)
         case bool():
             return "true" if value else "false"
         case Enum():

@@ -23,7 +23,7 @@ from shared.sync.profiles import (
     save_profile,
 )
 from shared.web.api.profiles import AskedScene
-from shared.web.pages.forms import unplaced
+from shared.web.pages.forms import edition_of, unplaced
 from shared.web.pages.frame import acts, next_page, render
 from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of
 from shared.web.principal import Role
@@ -116,9 +116,7 @@ def save(request: Request, ports: House, who: Admin, texts: Sent) -> Response:
 
 def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
     """Whether anything changed. Raises `Refused` with what to do where the form cannot be saved."""
-    edition = texts.get("edition", "")
-    if not edition.isdecimal() or len(edition) > 10:
-        raise Refused("the form does not say which rules it was made from", remedy="Load the page again.")
+    edition = edition_of(texts)
     known, wanted = texts.get("known", ""), texts.get("id", "").strip()
     if known != wanted and any(each["id"] == wanted for each in profiles(ports)["profiles"]):
         raise FieldsProblem({"id": ["is the short name of another profile already; choose another one"]})
@@ -126,7 +124,7 @@ def _save(ports: Ports, texts: Mapping[str, str], by: Any) -> bool:
         raise FieldsProblem({"id": [f"cannot be changed: lines and policies know the profile as {known}"]})
     sku = (texts.get("source", ""), texts.get("sku", ""))
     wanted_sku = sku if texts.get("bill") == "true" and all(sku) else None
-    return bool(save_profile(ports, fields_of(texts), by, int(edition), wanted_sku).what)
+    return bool(save_profile(ports, fields_of(texts), by, edition, wanted_sku).what)
 
 
 def _form(

@@ -9,6 +9,7 @@ from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
 from shared.billing.plan import Guard
 from shared.sync.company import Synced
+from shared.web import formats
 from shared.web.pages.acting import NotDone
 
 #: What stands on the badge of an outcome, and its colour.
@@ -152,6 +153,11 @@ def undone(told: Mapping[str, Any]) -> str:
     if left:
         raise NotDone(f"{counted(len(told['undone']), 'group')} undone. Not undone: {'; '.join(left)}.")
     return f"{counted(len(told['undone']), 'group')} undone. The company waits for approvals now."
+
+
+def read_through(day: str | None) -> str:
+    """Until when an agreement is invoiced as TrueUp reads Manage."""
+    return f"until {formats.day(day)}, as read in Manage" if day is not None else "as read in Manage, once it can be"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

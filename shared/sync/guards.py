@@ -1,0 +1,31 @@
+"""What holds changes back at every company that says nothing of its own: guards, the fleet's limit, approvals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.rules.editing import SINGLE, Edit
+from shared.rules.single import checked_msp, msp_fields
+from shared.sync.approvals import Person
+from shared.sync.ports import Ports
+from shared.sync.rule_edits import Edited, edit_rules
+
+Json = dict[str, Any]
+
+
+def guards(ports: Ports) -> Json:
+    """The fields of `guards`, `fleet` and `approvals` as they stand in the rules; `edition` is that of the rules."""
+    fields = msp_fields(ports.rules.load())
+    return {"edition": ports.rules.head().edition, **{section.value: fields[section.value] for section in SINGLE}}
+
+
+def save_guards(ports: Ports, fields: Mapping[str, Mapping[str, Any]], person: Person, edition: int) -> Edited:
+    """Puts guards, the fleet's limit and approvals into the rules; a field that is left out takes its default.
+
+    `edition` is that of the rules that the person saw. Raises `FieldsProblem` for what is wrong with the fields, and
+    `Refused` when somebody else changed the rules since.
+    """
+    whole = checked_msp(fields)
+    edits = [Edit(section, whole[section.value]) for section in SINGLE]
+    return edit_rules(ports, edits, person, expected=edition)

@@ -1,0 +1,170 @@
+"""The forms of a company's own choices and of guards: what each field is called, and what it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.web.formats import money, number
+from shared.web.pages import forms
+from shared.web.pages.forms import FormField, Group
+from shared.web.pages.profile_form import WORDS
+
+_GUARD_FIELDS = (
+    (
+        "What is held for a person to look at",
+        (
+            ("all_to_zero", "All counts of a vendor are zero", "Reductions are held on such a night."),
+            ("reduction.percent", "Reduction in percent", "Of the highest quantity of 30 days; more is held."),
+            ("reduction.small", "Small reductions", "Up to so many units the percentage is not asked for."),
+            ("reduction.units", "Reduction in units", "More is held."),
+            ("reduction.money", "Reduction in money", "From each invoice, in the agreement's currency; more is held."),
+            ("increase.factor", "Increase, times", "What stood in 30 days; more is held."),
+            ("increase.small", "Small increases", "Up to so many units the factor is not asked for."),
+            ("changes_per_day", "Changes in a day", "Of one company; more are held."),
+            ("invoiced_at_once", "Periods invoiced at once", "More between two looks hold the agreement."),
+        ),
+    ),
+    (
+        "What is told, and holds nothing",
+        (
+            ("ends_within_days", "Agreement ends within", "So many days before an agreement with our lines ends."),
+            ("compare_forecast", "Manage's forecast", "Whose next invoice is compared with what Manage forecasts."),
+        ),
+    ),
+)
+_YES = (("true", "hold it"), ("false", "do not hold it"))
+_COMPARED = (("untaxed", "agreements without taxes"), ("all", "all agreements"), ("none", "none"))
+_CHOICES = {"all_to_zero": _YES, "compare_forecast": _COMPARED}
+
+
+def licence_groups(told: Mapping[str, Any], *, new: bool) -> tuple[Group, ...]:
+    """The form of a licence link: `told` as `own_choice` tells it; with `new` it can be said which part it is for."""
+    own = {} if new else {name: value not in (None, "", ()) for name, value in told["fields"].items()}
+    policy, billed = told["policy"], told["billed"]
+    now = next((each["agreement"] for each in billed if each["agreement"]), None)
+    fields = [
+        FormField("profile", "Profile", "Which profile bills it here.", "choice", _profiles(told)),
+        FormField(
+            "agreement",
+            "Agreement",
+            "Lines on another agreement end where the new ones begin.",
+            "choice",
+            (("", _by_itself(now)), *_agreements(told)),
+        ),
+        FormField("price", "Price", f"Of one unit for each billing cycle{_in(told)}. Empty: {_price(told)}."),
+        FormField("quantity", "Fixed quantity", "Billed whatever is counted. Empty: what is counted."),
+        FormField("start", "Not before", "Nothing is billed before this day. Empty: as the profile begins.", "day"),
+        FormField(
+            "waive_until",
+            "Waive until",
+            "Seats that come up to this day cost nothing for the rest of their period. Empty: they do.",
+            "day",
+        ),
+    ]
+    title = "How it is billed here" if policy is not None or told["standing"] else "How it is billed here (no policy)"
+    groups = [Group(title, tuple(_marked(field, own) for field in fields))]
+    if new:
+        groups.append(Group("Which part of it", tuple(_part(told))))
+    users = tuple(_marked(field, _own_users(told) if not new else {}) for field in forms.users("users"))
+    return (*groups, Group("Only some of its users", users))
+
+
+def guard_groups(msp: Mapping[str, Any] | None, own: Mapping[str, Any] | None = None) -> tuple[Group, ...]:
+    """The form of guards; a company's own where the MSP's are given, which hold where a field is empty."""
+    return tuple(
+        Group(title, tuple(_guard(place, label, help_, msp, own or {}) for place, label, help_ in fields))
+        for title, fields in _GUARD_FIELDS
+    )
+
+
+#: What else the MSP limits.
+FLEET = Group(
+    "The whole night",
+    (
+        FormField(
+            "fleet.percent",
+            "Companies in percent",
+            "When more of a vendor's companies reduce or are held, the rest of the night is only planned for it.",
+        ),
+        FormField("fleet.after", "Asked after", "So many companies of the vendor."),
+        FormField("approvals.expire_days", "Approvals", "Days for which a group waits before it is planned anew."),
+    ),
+)
+
+
+def _guard(place: str, label: str, help_: str, msp: Mapping[str, Any] | None, own: Mapping[str, Any]) -> FormField:
+    choices = _CHOICES.get(place, ())
+    if msp is not None:
+        standing = forms.at(msp, place)
+        words = dict(choices).get(forms.text_of(standing), "") or number(standing)
+        if choices:
+            choices = (("", f"as everywhere: {words}"), *choices)
+        else:
+            help_ = f"{help_} Empty: {words}, as everywhere."
+    is_own = forms.at(own, place) is not None
+    return FormField(f"guards.{place}", label, help_, "choice" if choices else "text", choices, is_own)
+
+
+def _profiles(told: Mapping[str, Any]) -> forms.Choices:
+    policy = told["policy"]
+    if policy is None:
+        first = "Choose …"
+    elif policy["profile"] is None:
+        first = "as the policy says: do not bill"
+    else:
+        first = f"as the policy says: {policy['profile']['name']}"
+    return (("", first), *((each["id"], each["name"]) for each in told["profiles"]))
+
+
+def _agreements(told: Mapping[str, Any]) -> forms.Choices:
+    known = tuple(
+        (
+            str(each["id"]),
+            f"{each['name']} ({each['type']}{'' if each['status'] == 'Active' else ', ' + each['status']})",
+        )
+        for each in told["agreements"]
+    )
+    named = told["fields"]["agreement"]
+    if named is None or str(named) in dict(known):
+        return known
+    return (*known, (str(named), f"Agreement {named}, which was not seen"))
+
+
+def _by_itself(now: Mapping[str, Any] | None) -> str:
+    return f"the one that fits the profile: now {now['name']}" if now is not None else "the one that fits the profile"
+
+
+def _in(told: Mapping[str, Any]) -> str:
+    """The currency in which the company is billed for it, where that is known and one."""
+    found = {each["currency"] for each in told["billed"]} - {""}
+    found = found or {each["currency"] for each in told["agreements"]} - {""}
+    return f" in {found.pop()}" if len(found) == 1 else ", in the agreement's currency"
+
+
+def _price(told: Mapping[str, Any]) -> str:
+    """What holds without a price of its own."""
+    named = told["fields"]["profile"] or ((told["policy"] or {}).get("profile") or {}).get("id")
+    kind = next((each["price"] for each in told["profiles"] if each["id"] == named), None)
+    says = f"as the profile says, {WORDS['price'][kind]}" if kind is not None else "as the profile says"
+    prices = [money(each["price"], each["currency"]) for each in told["billed"] if each["price"] is not None]
+    return f"{says} (now {prices[0]})" if len(prices) == 1 else says
+
+
+def _part(told: Mapping[str, Any]) -> list[FormField]:
+    fields = []
+    if len(told["customers"]) > 1:
+        customers = (("", "every customer"), *((each, each) for each in told["customers"]))
+        help_ = "Billed for one of the company's customers at this vendor alone."
+        fields.append(FormField("customer", "Customer", help_, "choice", customers))
+    help_ = "Of letters, digits and hyphens, where several lines bill this SKU here, such as sales. Else empty."
+    return [*fields, FormField("part", "Short name", help_)]
+
+
+def _own_users(told: Mapping[str, Any]) -> dict[str, bool]:
+    users = told["fields"]["users"]
+    return {f"users.{half}.{trait}": bool(values) for half, traits in users.items() for trait, values in traits.items()}
+
+
+def _marked(field: FormField, own: Mapping[str, bool]) -> FormField:
+    return FormField(field.place, field.label, field.help, field.kind, field.choices, own.get(field.place, False))
