@@ -25,7 +25,7 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, at_moment
 from shared.billing.leaving import lines_leaving
 from shared.billing.line_plan import refuse_beside_others
-from shared.billing.lines import LineKey, names_standing_line, names_usage
+from shared.billing.lines import LineKey, LineValues, names_standing_line, names_usage
 from shared.billing.matching import OwnLine
 from shared.billing.observations import measured
 from shared.billing.one_offs import ChargedOnce, charged_once, written_once
@@ -36,7 +36,7 @@ from shared.billing.quantities import is_dated
 from shared.billing.rules import Mode
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatDay, SeatRecord, Settled
-from shared.billing.situation import Doubt, ItemPlan, Situation, Target
+from shared.billing.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
 from shared.billing.usage_lines import UsageLine, Used, usage_lines
 from shared.billing.wording import spoken
 
@@ -74,13 +74,15 @@ def plan_usage(
     record = _with_readings(str(usage), item, profile, quantity, situation)
     is_observed = situation.company.mode is Mode.OBSERVE
     record = replace(record, observed=situation.as_of) if is_observed else record
+    told: tuple[UsedPeriod, ...] | None = None
     try:
         calendar = calendar_for(item, agreement, situation)
         product = product_for(profile.product, situation)
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
         record = _with_dated(target, record, situation)
-        leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
         charged = charged_once(target, situation)
+        told = _told(target, record, charged, situation)
+        leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
         if _owed(target, record, charged, situation):
             if situation.additions.unread:
                 return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
@@ -90,12 +92,12 @@ def plan_usage(
         written = [written_once(line.target, record, line.owed, line.price, charged.numbers) for line in owing]
         copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
     except Doubt as doubt:
-        return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True)
+        return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True, usage=told)
     changes = (*copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
-    told = (*_not_read(target, record, situation), *_partly_charged(target, record, charged, situation))
-    return ItemPlan(group, (*observed, *untimely, *told, *_not_in_catalog(target, situation)), (record,))
+    found = (*_not_read(target, record, situation), *_partly_charged(target, record, charged, situation))
+    return ItemPlan(group, (*observed, *untimely, *found, *_not_in_catalog(target, situation)), (record,), usage=told)
 
 
 def _not_in_catalog(target: Target, situation: Situation) -> Iterator[Finding]:
@@ -238,6 +240,22 @@ def _owed(
             used = Used(period, quantity, _standing_in(period, target, situation) + others(period))
             owed += usage_lines(target, used, charged, situation)
     return owed
+
+
+def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> tuple[UsedPeriod, ...]:
+    """For people: what the periods that are over used, and what other lines than our one-off ones bill of it."""
+    kept = _kept_by_others(target, situation)
+    lines = [*kept, *(line.addition for line in situation.standing_lines(target.item))]
+    return tuple(
+        UsedPeriod(
+            period.start,
+            period.end,
+            _used(target, record, period, charged.elsewhere),
+            lines_billed(kept)(period) + _standing_in(period, target, situation),
+            sum((LineValues.of(line).monthly() for line in lines if lines_billed([line])(period)), _ZERO),
+        )
+        for period in _over(target, record, situation)
+    )
 
 
 def _standing_in(period: Period, target: Target, situation: Situation) -> Decimal:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement
-from shared.billing.balance import ZERO, Balance
+from shared.billing.balance import ZERO, Balance, BilledOnce
+from shared.billing.billed_once import billed_once
 from shared.billing.calendar import BillingCalendar
-from shared.billing.counts import ReadFailure, Reading
+from shared.billing.cost import bought, cost_of
+from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding
 from shared.billing.items import BillItem
 from shared.billing.line_plan import has_begun
@@ -27,25 +29,30 @@ def balances(
 ) -> tuple[Balance, ...]:
     """The balance of every bill item that is counted or billed, and of what is counted without a rule, by item.
 
-    Usage in arrears has no standing quantity and is left out. Items whose lines nobody can tell apart, because they
-    are of one product and not ours, are told as one.
+    Items whose lines nobody can tell apart, because they are of one product and not ours, are told as one. Usage in
+    arrears has no standing quantity: it is told by the newest period that is over.
     """
-    sides = [_side(item, plan, situation) for item, plan in planned if not _is_usage(item)]
+    readings = tuple(readings)
+    left = _left(readings)
+    both = [_side(item, plan, situation, left) for item, plan in planned]
+    sides = [side for side in both if not _is_usage(side.item)]
     shared = _claimed(sides, situation)
     telling = [side for side in sides if side.item.counts or side.looks_for_lines or side.item.id in shared]
     found = [_balance(group, shared.get(group[0].item.id, ()), situation) for group in _together(telling, shared)]
-    told = [balance for balance in found if balance.counted or balance.due or balance.billed]
+    found += [_of_usage(side, situation) for side in both if _is_usage(side.item)]
+    told = [balance for balance in found if balance.counted or balance.due or balance.billed or balance.once]
     return tuple(sorted([*told, *_unmapped(unmapped, readings)], key=lambda balance: balance.bill_item))
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One bill item with its own plan, lines and units to bill (None: not known)."""
+    """One bill item with its own plan, lines and units to bill (None: not known), and whether its customer is gone."""
 
     item: BillItem
     plan: ItemPlan
     own: tuple[Addition, ...]
     due: Decimal | None
+    left: bool
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -55,10 +62,24 @@ class _Side:
     def looks_for_lines(self) -> bool:
         return self.due != 0 or bool(self.own)
 
+    @property
+    def gone(self) -> bool:
+        """Whether its customer is gone, or complete readings tell nothing of it any more."""
+        return self.left or (self.due == 0 and self.item.unknown is None and not self.item.told)
 
-def _side(item: BillItem, plan: ItemPlan, situation: Situation) -> _Side:
+
+def _left(readings: Iterable[Reading | ReadFailure]) -> frozenset[tuple[str, str]]:
+    """Customers that are gone, by source."""
+    failed = (each for each in readings if isinstance(each, ReadFailure))
+    return frozenset(
+        (each.source, canonical(each.customer)) for each in failed if each.kind is FailureKind.CUSTOMER_GONE
+    )
+
+
+def _side(item: BillItem, plan: ItemPlan, situation: Situation, gone: frozenset[tuple[str, str]]) -> _Side:
     own = tuple(line.addition for line in situation.standing_lines(item))
-    return _Side(item, plan, own, _due(item, situation))
+    left = bool(item.feeds) and all((feed.source, feed.customer) in gone for feed in item.feeds)
+    return _Side(item, plan, own, _due(item, situation), left)
 
 
 def _due(item: BillItem, situation: Situation) -> Decimal | None:
@@ -113,13 +134,13 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
     calendar = _calendar(agreement.id if agreement is not None else None, situation)
     lines = _billing([line for side in sides for line in side.own], situation) + _billing(others, situation)
     units = [side.due for side in sides]
-    due = None if None in units else sum((each for each in units if each is not None), ZERO)
+    due = _sum_of(units)
     proration, start_day = _proration(first.item.profile, situation)
     bare = Balance(
         bill_item=" + ".join(side.item.id for side in sides),
         name=" + ".join(side.item.name for side in sides),
         product=first.products[0] if first.products else (lines[0].product if lines else ""),
-        counted=sum((count.purchased for side in sides for count in side.item.counts), ZERO),
+        counted=_counted(sides),
         due=due,
         billed=sum((line.quantity - line.less_included for line in lines), ZERO),
         amount_billed=sum((_amount(line) for line in lines), ZERO),
@@ -129,8 +150,65 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         uninvoiced_from=calendar.first_uninvoiced.start if calendar is not None else None,
         proration=proration,
         start_day=start_day,
+        sources=_sources(sides),
+        gone=all(side.gone for side in sides),
+        cost=_sum_of([cost_of(side.item, side.due, agreement, calendar, situation.products) for side in sides]),
+        once=tuple(once for side in sides for once in billed_once(side.item, side.plan, situation)),
     )
     return _with_amount(bare, sides, situation)
+
+
+def _of_usage(side: _Side, situation: Situation) -> Balance:
+    """Usage in arrears, by the newest period that is over and known; nothing is due while none is over."""
+    agreement = _agreement([side], (), situation)
+    calendar = _calendar(agreement.id if agreement is not None else None, situation)
+    once = billed_once(side.item, side.plan, situation)
+    nothing = BilledOnce(
+        situation.as_of, situation.as_of, ZERO, ZERO, *((ZERO, ZERO) if side.plan.usage == () else (None, None))
+    )
+    newest = next((each for each in reversed(once) if each.due is not None), nothing)
+    bare = Balance(
+        bill_item=side.item.id,
+        name=side.item.name,
+        product=next(iter(side.products), ""),
+        counted=_counted([side]),
+        due=newest.due,
+        billed=newest.billed,
+        amount_due=newest.amount_due,
+        amount_billed=newest.amount_billed,
+        agreement=agreement.id if agreement is not None else None,
+        currency=agreement.currency if agreement is not None else None,
+        months=calendar.months if calendar is not None else None,
+        sources=_sources([side]),
+        gone=side.left,
+        cost=cost_of(side.item, newest.due, agreement, calendar, situation.products),
+        once=once,
+        usage=True,
+        over_until=calendar.period_of(situation.as_of).day_before if calendar is not None else None,
+    )
+    return _estimated(bare, side, situation) if bare.amount_due is None else bare
+
+
+def _estimated(balance: Balance, side: _Side, situation: Situation) -> Balance:
+    """With the amount that is due, at the price of what is billed or of the rules; none where nothing says it."""
+    price, units = _price(balance, side, situation), balance.units
+    if price is None or units is None:
+        return balance
+    return replace(balance, amount_due=balance.amount_billed + units * price, estimated=True)
+
+
+def _sum_of(parts: Sequence[Decimal | None]) -> Decimal | None:
+    """None where one of them is not known."""
+    known = [each for each in parts if each is not None]
+    return sum(known, ZERO) if len(known) == len(parts) else None
+
+
+def _counted(sides: Sequence[_Side]) -> Decimal:
+    return sum((bought(side.item, count) for side in sides for count in side.item.counts), ZERO)
+
+
+def _sources(sides: Sequence[_Side]) -> tuple[str, ...]:
+    return tuple(sorted({source for side in sides for source in side.item.sources}))
 
 
 def _proration(profile: BillingProfile | None, situation: Situation) -> tuple[ProrationRule, StartDay]:
@@ -212,5 +290,5 @@ def _unmapped(findings: Iterable[Finding], readings: Iterable[Reading | ReadFail
         for count in reading.counts
     }
     found = [(finding.key, counts[finding.key]) for finding in findings if finding.key in counts]
-    units = [(key, count.name, count.purchased + count.grace) for key, count in found]
-    return [Balance(key, name, "", counted, counted) for key, name, counted in units]
+    units = [(key, count, count.purchased + count.grace) for key, count in found]
+    return [Balance(key, count.name, "", counted, counted, sources=(count.source,)) for key, count, counted in units]

@@ -70,15 +70,18 @@ def known_cost(target: Target) -> Decimal:
     """
     costs = {count.cost for count in target.item.counts}
     told = costs.pop() if len(costs) == 1 else None
-    amount = None
-    if told is not None and told.currency == target.agreement.currency:
-        amount = _per_cycle_of(told, target.calendar.months, target.item.price_rule)
+    amount = told_cost(told, target.agreement.currency, target.calendar.months, target.item.price_rule)
     return _per_cycle(target.product.cost, target) if amount is None else amount * _units_in_one(target)
 
 
 def _units_in_one(target: Target) -> Decimal:
     """How many units one that is billed holds: a package all that was used."""
     return target.total if target.tier is not None and target.tier.is_package else Decimal(1)
+
+
+def told_cost(cost: Money | None, currency: str | None, months: int, rule: PriceRule) -> Decimal | None:
+    """What a unit costs the MSP in a billing cycle of so many months; None where the vendor does not tell it so."""
+    return _per_cycle_of(cost, months, rule) if cost is not None and cost.currency == currency else None
 
 
 def _by_rule(rule: PriceRule, target: Target) -> Decimal:

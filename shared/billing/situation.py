@@ -97,12 +97,27 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedPeriod:
+    """What was used in a period that is over, in billed units (None: not known), from its first day to its last.
+
+    `beside` are units that other lines than our one-off ones bill of it, at `amount_beside`.
+    """
+
+    start: date
+    end: date
+    used: Decimal | None
+    beside: Decimal
+    amount_beside: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class ItemPlan:
     """What is planned for one bill item.
 
     `ledger` are rows to remember without writing to Manage, `forgotten` the stamps of rows to forget. `frozen`: nothing
     certain is known, the line stays as it is. `needs_all`: the answer holds only once the additions of every active
     agreement were read. `choices` are to be remembered as they now are, `spent` the subjects of those dealt with.
+    `usage` tells people of usage in arrears by the periods that are over.
     """
 
     group: Group | None = None
@@ -114,6 +129,7 @@ class ItemPlan:
     needs_all: bool = False
     choices: tuple[Choice, ...] = ()
     spent: tuple[str, ...] = ()
+    usage: tuple[UsedPeriod, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,8 @@ class Charge:
 
     `kind` is the vendor's own word (a subscription, a part of a month, a credit). `customer` and `sku` are None for
     what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day is among
-    them. `total` is what the item costs the MSP, below zero for a credit.
+    them. `total` is what the item costs the MSP, below zero for a credit. `used`: it is for usage, which is counted in
+    money.
     """
 
     customer: str | None
@@ -64,8 +65,16 @@ class Charge:
     total: Decimal
     currency: str | None
     invoice: str | None
+    used: bool = False
 
     @property
     def is_of_a_whole_period(self) -> bool:
         """Whether its quantity is what the customer has: parts of months and credits only correct the amount."""
         return self.kind == "subscription"
+
+    @property
+    def units(self) -> Decimal:
+        """What it says of how much the customer has, or used."""
+        if self.used:
+            return self.total
+        return self.quantity if self.is_of_a_whole_period else Decimal(0)

@@ -1,4 +1,4 @@
-"""Tables as CSV and as a workbook. Every cell is text that nothing runs; ids stay the ids they are."""
+"""Tables as CSV and as a workbook. Text is never run and ids stay the ids they are; numbers are numbers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,41 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]"
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A table to write, cells in the order of its columns."""
+    """A table to write, cells in the order of its columns; None is an empty one."""
 
     name: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[object]]
+
+
+class Sheet:
+    """CSV that grows row by row under a heading."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._text = io.StringIO()
+        self._text.write(_MARK)
+        self._rows = csv.writer(self._text)
+        self._rows.writerow(columns)
+
+    def add(self, row: Iterable[object]) -> None:
+        self._rows.writerow([_harmless(cell) for cell in row])
+
+    @property
+    def text(self) -> str:
+        return self._text.getvalue()
+
+
+def sheet_of(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """A whole table as CSV."""
+    sheet = Sheet(columns)
+    for row in rows:
+        sheet.add(row)
+    return sheet.text
 
 
 def csv_of(table: Written) -> bytes:
     """One table as CSV in UTF-8."""
-    text = io.StringIO()
-    text.write(_MARK)
-    writer = csv.writer(text)
-    writer.writerow(table.columns)
-    writer.writerows([harmless(cell) for cell in row] for row in table.rows)
-    return text.getvalue().encode()
+    return sheet_of(table.columns, table.rows).encode()
 
 
 def workbook_of(tables: Iterable[Written]) -> bytes:
@@ -47,26 +67,31 @@ def workbook_of(tables: Iterable[Written]) -> bytes:
     book = Workbook(write_only=True)
     for table in tables:
         sheet = book.create_sheet(table.name)
-        heading, plain = (WriteOnlyCell(sheet) for _ in range(2))
+        heading, plain, figure = (WriteOnlyCell(sheet) for _ in range(3))
         heading.number_format = plain.number_format = "@"
         heading.font = Font(bold=True)
         sheet.freeze_panes = "A2"
         for at, width in enumerate(_widths(table), start=1):
             sheet.column_dimensions[get_column_letter(at)].width = width
         for number, row in enumerate([table.columns, *table.rows]):
-            sheet.append(_filled(plain if number else heading, row))
+            sheet.append(_filled(plain if number else heading, figure, row))
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
 
 
-def _filled(cell: Any, row: Sequence[str]) -> Iterator[Any]:
-    """The cell with each text of a row in turn: it is written before the next is taken, and a new one is dear."""
-    for text in row:
-        cell.value = harmless(_UNWRITABLE.sub("", text)) or None
+def _filled(text: Any, figure: Any, row: Sequence[object]) -> Iterator[Any]:
+    """A cell with each value of a row in turn: it is written before the next is taken, and a new one is dear."""
+    for value in row:
+        cell = text if isinstance(value, str) else figure
+        cell.value = harmless(_UNWRITABLE.sub("", value)) or None if isinstance(value, str) else value
         yield cell
+
+
+def _harmless(cell: object) -> object:
+    return harmless(cell) if isinstance(cell, str) else cell
 
 
 def _widths(table: Written) -> list[int]:
     columns = zip(table.columns, *table.rows, strict=True)
-    return [min(_WIDEST, max(_NARROWEST, *(len(cell) + 2 for cell in column))) for column in columns]
+    return [min(_WIDEST, max(_NARROWEST, *(len(str(cell)) + 2 for cell in column))) for column in columns]

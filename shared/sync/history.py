@@ -10,10 +10,10 @@ from typing import Any
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change
 from shared.errors import Gone, Refused
+from shared.sheets.writing import Sheet
 from shared.state.records import HistoryEntry
 from shared.sync import views
 from shared.sync.ports import Ports
-from shared.sync.sheets import Sheet
 
 Json = dict[str, Any]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from shared.sheets.writing import sheet_of
 from shared.state.edits import RulesEntry
 from shared.sync.ports import Ports
 
@@ -34,6 +35,11 @@ def rows(ports: Ports) -> Iterator[tuple[object, ...]]:
             for what in entry.what:
                 yield signed.at.isoformat(), signed.by, signed.origin, entry.way, entry.edition, whole, what
         before = found[-1].edition
+
+
+def table(ports: Ports) -> str:
+    """The same as CSV."""
+    return sheet_of(COLUMNS, rows(ports))
 
 
 def _told(entry: RulesEntry) -> Json:

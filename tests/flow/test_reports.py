@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
 
 import pytest
+from openpyxl import load_workbook
 
 from shared.billing.counts import FailureKind
+from shared.billing.profiles import Arrears, PriceKind, PriceRule
 from shared.billing.rules import Mode
 from shared.errors import Retryable
 from shared.sync.lanes import start_run
@@ -179,7 +184,14 @@ def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(ho
         (3, "too-much", -2, -50),
         (5, "unmapped", 3, None),
     ]
-    assert told["sums"] == [{"currency": "", "billed": 525, "too_little": 150, "too_much": 50, "unpriced": 0}]
+    whole = {"currency": "", "billed": 525, "cost": 500, "margin": 25, "unpriced": 0, "uncosted": 0}
+    assert told["sums"] == [{**whole, "too_little": 150, "too_much": 50, "gone": 0}]
+    assert [(each["name"], each["sums"][0]["margin"]) for each in told["companies"]] == [
+        ("Company 1", -35),
+        ("Company 2", -35),
+        ("Company 3", 60),
+        ("Company 4", 35),
+    ]
     assert (told["items"], told["differing"], told["unmapped"]) == (5, 4, 1)
 
     every = browser(house).get("/console/api/reconciliation?every=true&search=company 4").json()["rows"]
@@ -188,6 +200,75 @@ def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(ho
     assert [(row["name"], row["counted"], row["billed"], row["amount"]) for row in rows][2] == (
         "Company 3", "2.0", "4.0", "-50.0",
     )  # fmt: skip
+
+
+def test_what_is_gone_and_what_is_not_billed_at_all_are_told_apart(house):
+    house.source.failing.clear()
+    house.company(3, [], [b.addition(31, 5)], mode=Mode.OBSERVE)
+    house.company(4, [b.count(4)], mode=Mode.OBSERVE)
+    for company in (3, 4):
+        house.sync(company)
+    told = browser(house).get("/console/api/reconciliation").json()
+    assert [(row["company"], row["verdict"], row["sources"]) for row in told["rows"]] == [
+        (3, "gone", [b.SOURCE]),
+        (4, "not-at-all", [b.SOURCE]),
+    ]
+    (total,) = told["sums"]
+    assert (total["gone"], total["too_much"], total["too_little"]) == (125, 125, 100)
+    page = browser(house).get("/console/reports").words
+    assert "no longer at the vendor" in page
+    assert "not billed at all" in page
+
+
+def test_a_customer_that_is_gone_is_told_while_its_line_still_bills(house):
+    house.company(1, [b.count(5)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    house.source.failing["tenant-1"] = FailureKind.CUSTOMER_GONE
+    house.clock.business_ahead = 1
+    house.sync(1)
+    (row,) = browser(house).get("/console/api/reconciliation").json()["rows"]
+    assert (row["verdict"], row["billed"], row["due"]) == ("gone", 5, 5)
+
+
+def test_reconciliation_is_of_the_month_and_the_vendor_that_are_chosen(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    house.clock.business_ahead = 12
+    house.count(1, b.count(5, customer="tenant-1"))
+    house.sync(1)
+    pages = browser(house)
+    assert [row["units"] for row in pages.get("/console/api/reconciliation?month=2026-11").json()["rows"]] == [3]
+    assert pages.get("/console/api/reconciliation?month=2026-12").json()["rows"] == []
+    assert pages.get("/console/api/reconciliation?month=2026-10").json()["items"] == 0
+    told = pages.get("/console/api/reconciliation?month=2026-11&source=pax8").json()
+    assert (told["rows"], told["sources"]) == ([], [b.SOURCE])
+    assert pages.get(f"/console/api/reconciliation?month=2026-11&source={b.SOURCE}").json()["items"] == 1
+    assert "Microsoft 365" in pages.get("/console/reports?month=2026-11").words
+
+
+def test_reconciliation_goes_out_as_a_workbook_with_numbers(house):
+    house.company(1, [b.count(8)], [b.addition(11, 5)], mode=Mode.OBSERVE)
+    house.sync(1)
+    answer = browser(house).get("/console/api/reconciliation.xlsx")
+    assert answer.headers["content-disposition"] == 'attachment; filename="reconciliation.xlsx"'
+    heading, row = load_workbook(io.BytesIO(answer.content)).active.iter_rows(values_only=True)
+    told = dict(zip(heading, row, strict=True))
+    assert (told["name"], told["amount"], told["sources"]) == ("Company 1", 75, b.SOURCE)
+
+
+def test_usage_is_reconciled_by_the_period_that_is_over(house):
+    house.rules(b.rules(b.profile(arrears=Arrears.LAST, price=PriceRule(PriceKind.CUSTOM, Decimal("0.50")))))
+    house.company(3, [b.count(120)], mode=Mode.OBSERVE)
+    house.sync(3)
+    house.clock.business_ahead = 12
+    house.manage.agreements_[1003] = replace(house.manage.agreements_[1003], next_invoice_date=date(2027, 1, 1))
+    house.sync(3)
+    (row,) = browser(house).get("/console/api/reconciliation").json()["rows"]
+    assert (row["verdict"], row["due"], row["amount"], row["usage"]) == ("not-at-all", 120, 60, True)
+    assert (row["used_from"], row["used_until"]) == ("2026-11-01", "2026-11-30")
+    assert "used 1 Nov 2026 to 30 Nov 2026" in browser(house).get("/console/reports").words
+    assert browser(house).get("/console/api/shadow?month=2026-12").json()["rows"] == []
+    assert browser(house).get("/console/api/companies/3/course").json()["points"][-1]["due"] == 0
 
 
 def test_last_months_balance_stands_until_somebody_looks_again(house):

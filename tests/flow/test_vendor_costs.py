@@ -7,13 +7,14 @@ import io
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from shared.billing.counts import Customer, Money
+from shared.billing.profiles import Arrears, PriceKind, PriceRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
 from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
 from shared.errors import Retryable, TrueUpError
@@ -104,6 +105,93 @@ def test_parts_of_a_month_and_credits_change_the_cost_and_not_the_units(house: H
     credit = charge("tenant-1", -1, kind="service-credit", total=D(-5))
     found = rows(house, charge("tenant-1", 8), part, credit)
     assert (found["equal", 1]["charged_units"], found["equal", 1]["cost"]) == (8, 168.33)
+
+
+def test_what_is_charged_and_not_billed_at_all_is_told_so(house: House) -> None:
+    house.company(4, [b.count(6)], mode=Mode.OBSERVE)
+    house.sync(4)
+    found = rows(house, charge("tenant-4", 6))
+    assert ("not-at-all", 4) in found
+
+
+def test_a_part_of_a_month_stands_beside_the_line_that_bills_it_once(house: House) -> None:
+    house.clock.business_ahead = 1
+    house.count(1, b.count(10, customer="tenant-1"))
+    run_night(house)
+    run_night(house)
+    part = charge("tenant-1", 2, kind="prorate", total=D("13.33"), start=date(2026, 11, 22))
+    row = rows(house, charge("tenant-1", 10), part)["equal", 1]
+    assert (row["billed_monthly"], row["billed_once"], row["cost"]) == (250, 13.34, 213.33)
+    assert row["margin"] == 50.01
+    assert get(house, COSTS).json()["sums"] == [{"currency": "USD", "billed": 488.34, "margin": 50.01}]
+
+
+@pytest.fixture
+def metered() -> House:
+    """Company 1 is billed in arrears; its usage was first read on 21 November."""
+    house = House()
+    house.source = FakeVendor()
+    house.ports = house._new_process(house.ports.limits)
+    cloud = b.profile(arrears=Arrears.LAST, price=PriceRule(PriceKind.CUSTOM, D("1.15")))
+    house.rules(b.rules(cloud))
+    house.company(1, [b.count(120)])
+    bill_until(house, date(2026, 12, 1))
+    run_night(house)
+    return house
+
+
+def bill_until(house: House, invoice: date, **values: object) -> None:
+    agreement = house.manage.agreements_[1001]
+    house.manage.agreements_[1001] = replace(agreement, currency="USD", next_invoice_date=invoice, **values)
+
+
+def used(amount: str, month: date = NOVEMBER) -> Charge:
+    """What the invoice of the next month charges for a month's usage."""
+    until = (month + timedelta(days=31)).replace(day=1)
+    return charge("tenant-1", 1, kind="arrears", start=month, end=until, total=D(amount), used=True)
+
+
+def december(house: House) -> None:
+    house.clock.business_ahead += 14
+    bill_until(house, date(2027, 1, 1))
+
+
+def test_usage_whose_period_goes_on_is_billed_later_and_no_leak(metered: House) -> None:
+    row = rows(metered, used("120.00"))["later", 1]
+    assert (row["charged_units"], row["billed_units"], row["margin"]) == (120, 0, None)
+
+
+def test_usage_that_is_billed_once_meets_what_the_vendor_charged_for_it(metered: House) -> None:
+    december(metered)
+    run_night(metered)
+    for month in ("2026-12", ""):
+        row = rows(metered, used("120.00"), month=month)["equal", 1]
+        assert (row["charged_units"], row["due_units"], row["billed_units"]) == (120, 120, 120)
+        assert (row["cost"], row["billed_monthly"], row["billed_once"], row["margin"]) == (120, 0, 138, 18)
+    assert ("too-little", 1) in rows(metered, used("130.00"))
+    assert ("too-much", 1) in rows(metered, used("110.00"))
+    assert ("nothing", 1) not in rows(metered)
+
+
+def test_usage_that_is_billed_a_month_late_meets_the_invoice_that_charged_it(metered: House) -> None:
+    december(metered)
+    metered.sync(1, mode=Mode.OBSERVE)
+    assert ("not-at-all", 1) in rows(metered, used("120.00"), month="2026-12")
+    metered.clock.business_ahead += 28
+    metered.sync(1)
+    assert ("equal", 1) in rows(metered, used("120.00"), month="2026-12")
+
+
+def test_a_month_of_usage_in_a_longer_period_is_compared_by_what_the_period_used(metered: House) -> None:
+    bill_until(metered, date(2027, 1, 1), billing_cycle="Quarterly")
+    metered.clock.business_ahead += 1
+    run_night(metered)
+    assert ("later", 1) in rows(metered, used("50.00"))
+    metered.clock.business_ahead += 45
+    bill_until(metered, date(2027, 4, 1), billing_cycle="Quarterly")
+    run_night(metered)
+    row = rows(metered, used("50.00"), month="2026-12")["equal", 1]
+    assert (row["charged_units"], row["due_units"], row["billed_units"], row["margin"]) == (50, 120, 120, None)
 
 
 def test_what_belongs_to_no_company_no_rule_or_nobody_is_told_apart(house: House) -> None:

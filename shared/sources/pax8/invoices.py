@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared.billing.vendors import Charge
 from shared.sources.pax8.parse import id_of
+from shared.sources.pax8.usage import ARREARS
 from shared.sources.rows import Row
 
 #: Another invoice with another number has taken the place of these.
@@ -17,10 +18,11 @@ def stands(invoice: Row) -> bool:
 
 def charge_of(item: Row, invoice: str | None) -> Charge:
     """One item of an invoice, or of a draft."""
+    sku = _sku(item)
     name = item.text_or_none("productName") or item.text_or_none("description") or item.text("type")
     return Charge(
         customer=id_of(item, "companyId") if item.text_or_none("companyId") is not None else None,
-        sku=_sku(item),
+        sku=sku,
         name=name,
         kind=item.text("type").casefold(),
         start=item.day_or_none("startPeriod"),
@@ -29,6 +31,7 @@ def charge_of(item: Row, invoice: str | None) -> Charge:
         total=item.amount("costTotal"),
         currency=item.text_or_none("currencyCode"),
         invoice=invoice,
+        used=sku is not None and sku.endswith(ARREARS),
     )
 
 

@@ -50,7 +50,7 @@ def invoiced_usage(charges: Iterable[Charge], invoiced: Collection[date], newest
     first = last
     while month_before(first) in invoiced:
         first = month_before(first)
-    usage = tuple(charge for charge in charges if charge.sku is not None and charge.sku.endswith(ARREARS))
+    usage = tuple(charge for charge in charges if charge.used)
     return InvoicedUsage(usage, month_before(first), last - timedelta(days=1))
 
 

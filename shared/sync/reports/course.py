@@ -8,10 +8,10 @@ from typing import Any
 
 from shared.clock import business_date
 from shared.errors import Gone
+from shared.sheets.writing import sheet_of
 from shared.state.balances import CompanyBalance
 from shared.sync.ports import Ports
 from shared.sync.reports.months import month_before, this_month
-from shared.sync.sheets import sheet_of
 
 Json = dict[str, Any]
 
@@ -23,7 +23,8 @@ COLUMNS = ("day", "due", "billed", "currency", "amount_due", "amount_billed")
 def course(ports: Ports, company: int) -> Json:
     """A point for each day up to `until` on which anything changed, the oldest first. Raises `Gone` where not known.
 
-    Amounts are per month in the currency of the most items; items whose count or price is not known are left out.
+    Amounts are per month in the currency of the most items. Items whose count or price is not known are left out, and
+    usage in arrears.
     """
     row = ports.companies.get(company)
     if row is None:
@@ -54,7 +55,7 @@ def _currency(days: list[CompanyBalance]) -> str:
 
 
 def _point(balance: CompanyBalance, currency: str) -> Json:
-    known = [item for item in balance.items if item.due is not None and item.product]
+    known = [item for item in balance.items if item.due is not None and item.product and not item.usage]
     priced = [item for item in known if item.amount_due is not None and (item.currency or "") == currency]
     return {
         "day": balance.day.isoformat(),

@@ -25,6 +25,10 @@ def month_before(month: date) -> date:
     return (month.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
+def month_after(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
 def named_month(ports: Ports, text: str) -> date:
     """The first day of the month that is named as in 2026-11; empty means this one. Raises `Refused` for no month."""
     if not text:
@@ -47,6 +51,14 @@ def standing(ports: Ports) -> list[tuple[CompanyRow, CompanyBalance]]:
     newest = {each.company: each for each in ports.balances.of_month(month_before(month))}
     newest |= {each.company: each for each in ports.balances.of_month(month)}
     return [(row, newest[row.id]) for row in ports.companies.all() if row.id in newest]
+
+
+def last_of(ports: Ports, month: date) -> list[tuple[CompanyRow, CompanyBalance]]:
+    """What the last look of a month saw, by company; of this month, and of those to come, what stands now."""
+    if month >= this_month(ports):
+        return standing(ports)
+    last = {each.company: each for each in ports.balances.of_month(month)}
+    return [(row, last[row.id]) for row in ports.companies.all() if row.id in last]
 
 
 def by_company(balances: Iterable[CompanyBalance]) -> list[tuple[int, list[CompanyBalance]]]:

@@ -1,12 +1,13 @@
 """Reconciliation: what the vendors count beside what the agreements bill, per company and item.
 
 Amounts are per billing cycle of the agreement, in its currency; sums are per month and by currency ("" where Manage
-tells none).
+tells none). Of usage in arrears they are those of the newest period that was over and known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -14,8 +15,8 @@ from shared.billing.balance import ZERO, Balance
 from shared.state.balances import CompanyBalance
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-from shared.sync.reports.months import standing
-from shared.sync.sheets import sheet_of
+from shared.sync.reports.months import last_of
+from shared.sync.reports.tables import Kind, file_of
 
 Json = dict[str, Any]
 
@@ -24,10 +25,13 @@ COLUMNS = (
     "name",
     "mode",
     "since",
+    "sources",
     "bill_item",
     "item",
     "product",
     "agreement",
+    "used_from",
+    "used_until",
     "verdict",
     "counted",
     "due",
@@ -39,52 +43,71 @@ COLUMNS = (
     "amount_billed",
     "amount",
     "estimated",
+    "cost",
+    "margin",
 )
+_SUMMED = ("billed", "cost", "margin", "too_little", "too_much", "gone")
 _CENT = Decimal("0.01")
 
 
-def reconciliation(ports: Ports, *, differing: bool = True, search: str = "") -> Json:
-    """Every item whose count and lines differ (or every item), the largest difference of each company first, and sums.
+def reconciliation(ports: Ports, month: date, *, differing: bool = True, search: str = "", source: str = "") -> Json:
+    """Every item whose count and lines differed at the last look of a month (or every item), by company, and sums.
 
-    `verdict` is `equal`, `too-little` or `too-much` billed, `unmapped`, or `unknown` where no reading tells.
+    Of a company the largest difference comes first. `search` is looked for in names, `source` leaves out what other
+    vendors count. `verdict` is `equal`, `too-little` or `too-much` billed, `not-at-all`, `gone` (billed, and the vendor
+    tells nothing of it any more), `unmapped`, or `unknown` where no reading tells.
 
     What nobody has mapped has no price and is in no sum.
     """
     wanted = search.strip().casefold()
+    looked = last_of(ports, month)
     rows = [
         _row(company, balance, item)
-        for company, balance in standing(ports)
+        for company, balance in looked
         for item in balance.items
         if wanted in f"{company.name} {company.id} {item.name} {item.product}".casefold()
+        and (not source or source in item.sources)
     ]
     shown = [row for row in rows if not differing or row["verdict"] != "equal"]
+    shown.sort(key=lambda row: (row["name"], row["company"], -abs(row["amount"] or 0), row["bill_item"]))
+    billable = [row for row in rows if row["verdict"] != "unmapped"]
     return {
-        "rows": sorted(
-            shown, key=lambda row: (row["name"], row["company"], -abs(row["amount"] or 0), row["bill_item"])
-        ),
-        "sums": _sums(row for row in rows if row["verdict"] != "unmapped"),
-        "unmapped": sum(row["verdict"] == "unmapped" for row in rows),
+        "month": month.isoformat()[:7],
+        "source": source,
+        "sources": sorted({name for _, balance in looked for item in balance.items for name in item.sources}),
+        "rows": shown,
+        "companies": _by_company(billable),
+        "sums": _sums(billable),
+        "unmapped": len(rows) - len(billable),
         "items": len(rows),
         "differing": sum(row["verdict"] != "equal" for row in rows),
     }
 
 
-def reconciliation_sheet(ports: Ports, *, differing: bool = True, search: str = "") -> str:
-    """The same rows as CSV."""
-    rows = reconciliation(ports, differing=differing, search=search)["rows"]
-    return sheet_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
+def reconciliation_file(
+    ports: Ports, month: date, kind: Kind, *, differing: bool = True, search: str = "", source: str = ""
+) -> bytes:
+    """The same rows for a spreadsheet."""
+    rows = reconciliation(ports, month, differing=differing, search=search, source=source)["rows"]
+    return file_of("reconciliation", COLUMNS, rows, kind)
 
 
 def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> Json:
+    used = next((each for each in reversed(item.once) if each.due is not None), None) if item.usage else None
+    margin = item.amount_billed - item.cost if item.cost is not None else None
     return {
         "company": company.id,
         "name": company.name,
         "mode": company.mode.value,
         "since": balance.day.isoformat(),
+        "sources": list(item.sources),
         "bill_item": item.bill_item,
         "item": item.name,
         "product": item.product,
         "agreement": item.agreement,
+        "usage": item.usage,
+        "used_from": used.start.isoformat() if used is not None else None,
+        "used_until": used.end.isoformat() if used is not None else None,
         "verdict": verdict_on(item),
         "counted": float(item.counted),
         "due": _float(item.due),
@@ -96,10 +119,14 @@ def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> Json:
         "amount_billed": _cents(item.amount_billed),
         "amount": _cents(item.amount),
         "estimated": item.estimated,
+        "cost": _cents(item.cost),
+        "margin": _cents(margin),
     }
 
 
 def verdict_on(item: Balance) -> str:
+    if item.gone and item.billed > 0:
+        return "gone"
     if item.due is None:
         return "unknown"
     if not item.product and item.billed == ZERO:
@@ -107,24 +134,57 @@ def verdict_on(item: Balance) -> str:
     difference = item.units or item.amount or ZERO
     if difference == 0:
         return "equal"
-    return "too-little" if difference > 0 else "too-much"
+    if difference < 0:
+        return "too-much"
+    return "too-little" if item.billed else "not-at-all"
+
+
+def _by_company(rows: Iterable[Json]) -> list[Json]:
+    """Companies with their sums, by name."""
+    found: dict[int, list[Json]] = {}
+    for row in rows:
+        found.setdefault(row["company"], []).append(row)
+    told = [{"company": company, "name": own[0]["name"], "sums": _sums(own)} for company, own in found.items()]
+    return sorted(told, key=lambda each: (each["name"], each["company"]))
 
 
 def _sums(rows: Iterable[Json]) -> list[Json]:
-    """Per month, by currency; `unpriced` counts the items of which no price or no count is known."""
-    sums: dict[str, Json] = {}
+    """Per month, by currency. `gone` is billed for what is no longer at the vendor, and is part of `too_much`.
+
+    `cost` and `margin` are of the items whose cost is known, `uncosted` counts the others; `unpriced` counts those of
+    which no price or no count is known.
+    """
+    sums: dict[str, dict[str, Decimal]] = {}
+    counted: dict[str, dict[str, int]] = {}
     for row in rows:
-        nothing = {"currency": row["currency"], "billed": 0.0, "too_little": 0.0, "too_much": 0.0, "unpriced": 0}
-        total = sums.setdefault(row["currency"], nothing)
-        months = row["months"] or 1
-        total["billed"] = round(total["billed"] + row["amount_billed"] / months, 2)
-        if row["amount"] is None:
-            total["unpriced"] += 1
-        elif row["amount"] > 0:
-            total["too_little"] = round(total["too_little"] + row["amount"] / months, 2)
-        else:
-            total["too_much"] = round(total["too_much"] - row["amount"] / months, 2)
-    return [sums[currency] for currency in sorted(sums)]
+        total = sums.setdefault(row["currency"], dict.fromkeys(_SUMMED, ZERO))
+        lacking = counted.setdefault(row["currency"], {"unpriced": 0, "uncosted": 0})
+        for name, amount in _parts(row).items():
+            total[name] += amount / (row["months"] or 1)
+        lacking["unpriced"] += row["amount"] is None
+        lacking["uncosted"] += row["cost"] is None
+    return [
+        {"currency": currency, **{name: _cents(total) for name, total in sums[currency].items()}, **counted[currency]}
+        for currency in sorted(sums)
+    ]
+
+
+def _parts(row: Json) -> dict[str, Decimal]:
+    """What a row adds to the sums."""
+    amount, billed = _decimal(row["amount"]), _decimal(row["amount_billed"])
+    gone = billed if row["verdict"] == "gone" else ZERO
+    return {
+        "billed": billed,
+        "cost": _decimal(row["cost"]),
+        "margin": _decimal(row["margin"]),
+        "too_little": max(amount, ZERO),
+        "too_much": gone or max(-amount, ZERO),
+        "gone": gone,
+    }
+
+
+def _decimal(value: float | None) -> Decimal:
+    return Decimal(str(value)) if value is not None else ZERO
 
 
 def _float(value: Decimal | None) -> float | None:

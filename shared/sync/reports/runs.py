@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from shared.sheets.writing import sheet_of
 from shared.sync import views
 from shared.sync.ports import Ports
-from shared.sync.sheets import sheet_of
 
 _KINDS = ("created", "updated", "ended")
 RUNS = ("run", "kind", "mode", "started", "ended", "seconds", "companies", "outcomes", *_KINDS, "calls", "note")

@@ -15,10 +15,10 @@ from typing import Any
 from shared.billing.calendar import month_of
 from shared.billing.rules import Mode
 from shared.billing.shadow import Shadow, Step, shadow_of
+from shared.sheets.writing import sheet_of
 from shared.state.balances import CompanyBalance
 from shared.sync.ports import Ports
 from shared.sync.reports.months import by_company, month_before, this_month
-from shared.sync.sheets import sheet_of
 
 Json = dict[str, Any]
 
@@ -74,7 +74,9 @@ def _shadows(ports: Ports, month: date) -> list[tuple[int, Shadow]]:
 
 
 def _of_company(month: date, days: Sequence[CompanyBalance]) -> list[Shadow]:
-    items = sorted({item.bill_item for each in days for item in each.items})
+    # Usage in arrears has no seats that a month could be charged for; reconciliation tells of it.
+    usage = {item.bill_item for each in days for item in each.items if item.usage}
+    items = sorted({item.bill_item for each in days for item in each.items} - usage)
     return [shadow_of(month_of(month), _steps(item, days)) for item in items]
 
 

@@ -1,21 +1,22 @@
 """What a vendor charges the MSP in a month, beside what the agreements bill for it.
 
 The vendor's invoices are read live, or its draft while there is none; what is billed is what the last look of the month
-at each company saw (`shared.billing.balance`). Costs are as invoiced, in the vendor's currency; what is billed is per
-month, in the agreement's. A margin is told only where both are for one month and in one currency.
+at each company saw (`shared.billing.balance`), and of one-off lines what the looks since saw: usage and parts of months
+are billed afterwards. Costs are as invoiced, in the vendor's currency; what is billed is per month, and once for what
+the charges are for, in the agreement's. A margin is told only where both are for one month and in one currency.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from shared.billing.balance import ZERO, Balance
+from shared.billing.balance import ZERO
 from shared.billing.counts import Count
-from shared.billing.feeds import ItemRule, item_rules, subscription_id
+from shared.billing.feeds import item_rules
 from shared.billing.lines import canonical
 from shared.billing.profiles import Basis
 from shared.billing.quantities import quantity_of
@@ -25,8 +26,8 @@ from shared.errors import Gone
 from shared.sources.protocol import ChargingSource
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-from shared.sync.reports.months import standing, this_month
-from shared.sync.sheets import sheet_of
+from shared.sync.reports.tables import Kind, file_of
+from shared.sync.reports.vendor_billed import Billed, Line, Seen, are_of_a_month, billed_for, only, seen_since
 
 Json = dict[str, Any]
 
@@ -44,20 +45,11 @@ COLUMNS = (
     "cost_currency",
     "billed_units",
     "billed_monthly",
+    "billed_once",
     "billed_currency",
     "margin",
 )
 _CENT = Decimal("0.01")
-
-
-@dataclass(slots=True)
-class _Line:
-    """The charges of one bill item of a company, or of what belongs to none; `verdict` where no comparison is made."""
-
-    verdict: str
-    company: CompanyRow | None
-    rule: ItemRule | None
-    charges: list[Charge] = field(default_factory=list)
 
 
 def charging(ports: Ports) -> list[str]:
@@ -70,6 +62,7 @@ def vendor_costs(ports: Ports, source: str, month: date) -> Json:
 
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
     (the rules say so), `unmapped`, `unlinked`, `shared` (by several companies) or `other` (of no customer or product).
+    Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
     vendor = ports.sources.get(source)
@@ -77,9 +70,8 @@ def vendor_costs(ports: Ports, source: str, month: date) -> Json:
         raise Gone(f"{source} is not connected or does not tell what it charges", remedy="Ask for pax8, for example.")
     charges = vendor.charges(month, business_date(ports.clock))
     lines = _lines(ports, source, charges)
-    billed = _billed(ports, month)
-    names = _names(ports, source)
-    rows = [_row(source, line, billed.get(line.company.id, {}) if line.company else {}, names) for line in lines]
+    seen, names = seen_since(ports, month), _names(ports, source)
+    rows = [_row(source, line, seen, names) for line in lines]
     rows = [row for row in rows if row["verdict"] != "nothing"]
     rows.sort(key=lambda row: (row["verdict"] == "equal", row["name"], row["company"] or 0, row["item"]))
     return {
@@ -88,26 +80,23 @@ def vendor_costs(ports: Ports, source: str, month: date) -> Json:
         "draft": any(charge.invoice is None for charge in charges),
         "invoices": sorted({charge.invoice for charge in charges if charge.invoice is not None}),
         "rows": rows,
-        "costs": _sums(charges),
+        "costs": _costs(charges),
+        "sums": _sums(rows),
     }
 
 
-def vendor_costs_sheet(ports: Ports, source: str, month: date) -> str:
-    """The same rows as CSV."""
+def vendor_costs_file(ports: Ports, source: str, month: date, kind: Kind) -> bytes:
+    """The same rows for a spreadsheet."""
     rows = vendor_costs(ports, source, month)["rows"]
-    return sheet_of(COLUMNS, ([_cell(row[name]) for name in COLUMNS] for row in rows))
+    return file_of("vendor-costs", COLUMNS, rows, kind)
 
 
-def _cell(value: object) -> object:
-    return " ".join(value) if isinstance(value, list) else value
-
-
-def _lines(ports: Ports, source: str, charges: Iterable[Charge]) -> list[_Line]:
+def _lines(ports: Ports, source: str, charges: Iterable[Charge]) -> list[Line]:
     """Every charge under the bill item that it feeds; and every bill item of the source, charged or not."""
     companies = {row.id: row for row in ports.companies.all() if any(link.source == source for link in row.links)}
     owners: dict[str, list[int]] = {}
     feeding: dict[tuple[int, str, str], str] = {}
-    found: dict[tuple[Any, ...], _Line] = {}
+    found: dict[tuple[Any, ...], Line] = {}
     rules = ports.rules.load()
     for number, company in companies.items():
         own = ports.companies.company_rules(number)
@@ -116,7 +105,7 @@ def _lines(ports: Ports, source: str, charges: Iterable[Charge]) -> list[_Line]:
                 owners.setdefault(canonical(link.customer), []).append(number)
         for rule in item_rules(rules, own):
             if any(feed.source == source for feed in rule.feeds):
-                found[number, rule.id] = _Line("", company, rule)
+                found[number, rule.id] = Line("", company, rule)
                 feeding |= {(number, feed.customer, feed.sku): rule.id for feed in rule.feeds if feed.source == source}
     for charge in charges:
         key, line = _place(charge, owners, feeding, companies)
@@ -129,31 +118,19 @@ def _place(
     owners: Mapping[str, Sequence[int]],
     feeding: Mapping[tuple[int, str, str], str],
     companies: Mapping[int, CompanyRow],
-) -> tuple[tuple[Any, ...], _Line]:
+) -> tuple[tuple[Any, ...], Line]:
     """Where a charge belongs: a bill item, or why to none."""
     if charge.customer is None or charge.sku is None:
-        return ("other", charge.customer, charge.name), _Line("other", None, None)
+        return ("other", charge.customer, charge.name), Line("other", None, None)
     customer, sku = canonical(charge.customer), canonical(charge.sku)
     who = owners.get(customer, ())
     if len(who) != 1:
         verdict = "shared" if who else "unlinked"
-        return (verdict, customer, sku), _Line(verdict, None, None)
+        return (verdict, customer, sku), Line(verdict, None, None)
     item = feeding.get((who[0], customer, sku))
     if item is None:
-        return ("unmapped", who[0], sku), _Line("unmapped", companies[who[0]], None)
-    return (who[0], item), _Line("", companies[who[0]], None)
-
-
-def _billed(ports: Ports, month: date) -> dict[int, dict[str, Balance]]:
-    """What the last look of a month saw billed, by company and bill item; of months to come what stands now."""
-    if month >= this_month(ports):
-        return {row.id: _by_item(balance.items) for row, balance in standing(ports)}
-    last = {balance.company: balance for balance in ports.balances.of_month(month)}
-    return {company: _by_item(balance.items) for company, balance in last.items()}
-
-
-def _by_item(items: Iterable[Balance]) -> dict[str, Balance]:
-    return {canonical(item.bill_item): item for item in items}
+        return ("unmapped", who[0], sku), Line("unmapped", companies[who[0]], None)
+    return (who[0], item), Line("", companies[who[0]], None)
 
 
 def _names(ports: Ports, source: str) -> dict[str, str]:
@@ -162,19 +139,16 @@ def _names(ports: Ports, source: str) -> dict[str, str]:
     return {canonical(each.id): each.name for each in listed.customers} if listed is not None else {}
 
 
-def _row(source: str, line: _Line, billed: Mapping[str, Balance], names: Mapping[str, str]) -> Json:
-    balances = _of_item(line.rule, billed)
-    units = sum((item.billed for item in balances), ZERO)
-    monthly = sum((item.amount_billed / (item.months or 1) for item in balances), ZERO)
-    charged = sum((charge.quantity for charge in line.charges if charge.is_of_a_whole_period), ZERO)
+def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> Json:
+    charged = sum((charge.units for charge in line.charges), ZERO)
     cost = sum((charge.total for charge in line.charges), ZERO)
-    due = _due(source, line.rule, charged)
+    billed = billed_for(line, seen)
+    due = _due(source, line, charged, billed)
     customers = sorted({charge.customer for charge in line.charges if charge.customer is not None})
-    currencies = {item.currency or "" for item in balances}
-    cost_currency = _only({charge.currency or "" for charge in line.charges})
-    comparable = line.charges and balances and {cost_currency} == currencies and all(map(_is_a_month, line.charges))
+    cost_currency = only({charge.currency or "" for charge in line.charges})
+    comparable = cost_currency == billed.currency and billed.is_over and are_of_a_month(line, billed)
     return {
-        "verdict": line.verdict or _verdict(line, due, units),
+        "verdict": line.verdict or _verdict(line, due, billed),
         "company": line.company.id if line.company is not None else None,
         "name": line.company.name if line.company is not None else "",
         "bill_item": line.rule.id if line.rule is not None else "",
@@ -186,59 +160,61 @@ def _row(source: str, line: _Line, billed: Mapping[str, Balance], names: Mapping
         "due_units": float(due) if due is not None else None,
         "cost": _cents(cost),
         "cost_currency": cost_currency,
-        "billed_units": float(units),
-        "billed_monthly": _cents(monthly),
-        "billed_currency": _only(currencies),
-        "margin": _cents(monthly - cost) if comparable else None,
+        "billed_units": float(billed.units),
+        "billed_monthly": _cents(billed.monthly),
+        "billed_once": _cents(billed.once),
+        "billed_currency": billed.currency or "",
+        "margin": _cents(billed.monthly + billed.once - cost) if line.charges and comparable else None,
     }
 
 
-def _of_item(rule: ItemRule | None, billed: Mapping[str, Balance]) -> list[Balance]:
-    """The balances of an item, or of its parts where every subscription is one."""
-    if rule is None:
-        return []
-    parts = subscription_id(rule.id)
-    return [balance for item, balance in billed.items() if item == canonical(rule.id) or item.startswith(parts)]
-
-
-def _due(source: str, rule: ItemRule | None, charged: Decimal) -> Decimal | None:
-    """What the rules make of the units that are charged; None where they bill something else than units bought."""
-    if rule is None or rule.profile is None or rule.unknown is not None or rule.profile.arrears is not None:
+def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal | None:
+    """What the rules make of the units that are charged; None where they bill something else, or more, than those."""
+    rule = line.rule
+    if billed.due is not None:
+        return billed.due
+    if rule is None or rule.profile is None or rule.unknown is not None or billed.joined:
         return None
     if rule.licence is not None and rule.licence.quantity is not None:
         return rule.licence.quantity
-    if rule.profile.quantity.basis is not Basis.PURCHASED:
+    if rule.profile.quantity.basis is not Basis.PURCHASED or any(feed.source != source for feed in rule.feeds):
         return None
     bought = Count(source, "", "", rule.name, purchased=charged)
-    return quantity_of([bought], replace(rule.profile.quantity, without_subscriptions=()))
+    due = quantity_of([bought], replace(rule.profile.quantity, without_subscriptions=()))
+    return due.quantize(_CENT, ROUND_HALF_UP) if due is not None and line.is_usage else due
 
 
-def _verdict(line: _Line, due: Decimal | None, units: Decimal) -> str:
-    rule = line.rule
+def _verdict(line: Line, due: Decimal | None, billed: Billed) -> str:
+    rule, units = line.rule, billed.units
     if not line.charges:
         return "no-charge" if units > 0 else "nothing"
     if rule is None or rule.profile is None:
         return "not-billed" if units == 0 else "too-much"
-    if due is None:
-        return "equal" if units > 0 else "too-little"
-    if due == units:
+    if not billed.is_over:
+        return "later"
+    if units == 0 and due != 0:
+        return "not-at-all"
+    if due is None or due == units:
         return "equal"
     return "too-little" if due > units else "too-much"
 
 
-def _is_a_month(charge: Charge) -> bool:
-    return charge.start is not None and charge.end is not None and 27 <= (charge.end - charge.start).days <= 31
-
-
-def _only(values: set[str]) -> str:
-    return next(iter(values)) if len(values) == 1 else ""
-
-
-def _sums(charges: Iterable[Charge]) -> list[Json]:
-    sums: dict[str, Decimal] = {}
+def _costs(charges: Iterable[Charge]) -> list[Json]:
+    costs: dict[str, Decimal] = {}
     for charge in charges:
-        sums[charge.currency or ""] = sums.get(charge.currency or "", ZERO) + charge.total
-    return [{"currency": currency, "cost": _cents(sums[currency])} for currency in sorted(sums)]
+        costs[charge.currency or ""] = costs.get(charge.currency or "", ZERO) + charge.total
+    return [{"currency": currency, "cost": _cents(costs[currency])} for currency in sorted(costs)]
+
+
+def _sums(rows: Iterable[Json]) -> list[Json]:
+    """What is billed for what the vendor charges, a month and once, and the margin where it is known, by currency."""
+    sums: dict[str, list[float]] = {}
+    for row in rows:
+        if row["billed_currency"] or row["billed_monthly"] or row["billed_once"]:
+            billed, margin = sums.get(row["billed_currency"], (0.0, 0.0))
+            billed += row["billed_monthly"] + row["billed_once"]
+            sums[row["billed_currency"]] = [round(billed, 2), round(margin + (row["margin"] or 0), 2)]
+    return [{"currency": each, "billed": sums[each][0], "margin": sums[each][1]} for each in sorted(sums)]
 
 
 def _cents(value: Decimal) -> float:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 
 from shared.sync.desk import accounts
+from shared.sync.reports.tables import Kind
 from shared.web.api.companies import InPath
+from shared.web.api.reports import FILE, file
 from shared.web.principal import Role
 from shared.web.requests import Biller, House, allows, person
 
 router = APIRouter(dependencies=[Depends(allows(Role.BILLER))])
 
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {}, XLSX_TYPE: {}}, "description": "a table as CSV, or a workbook"}
-}
 #: A form sends an empty text where nothing was typed.
 _OR_ZERO = BeforeValidator(lambda value: value or 0)
 After = Annotated[int, _OR_ZERO, Query(ge=0, lt=10**10, description="only companies with a higher id")]
-Kind = Literal["csv", "xlsx"]
 
 
 @router.get("/accounts")
@@ -31,7 +28,7 @@ def everybody(request: Request, ports: House, who: Biller, after: After = 0) -> 
     return {"customers": [accounts.shown(one) for one in found.told], "next": found.following}
 
 
-@router.get("/accounts/users.{kind}", response_class=Response, responses=_FILE)
+@router.get("/accounts/users.{kind}", response_class=Response, responses=FILE)
 def everybody_as_file(request: Request, ports: House, who: Biller, kind: Kind, after: After = 0) -> Response:
     """The same as a file. A header `Link` names the next part, where not all companies are in it."""
     return _file(accounts.export_all(ports, person(who, request), after), "users", kind)
@@ -44,16 +41,15 @@ def of_company(request: Request, ports: House, who: Biller, number: InPath) -> d
     return {"customers": [accounts.shown(one) for one in found.told]}
 
 
-@router.get("/companies/{company}/accounts/users.{kind}", response_class=Response, responses=_FILE)
+@router.get("/companies/{company}/accounts/users.{kind}", response_class=Response, responses=FILE)
 def of_company_as_file(request: Request, ports: House, who: Biller, number: InPath, kind: Kind) -> Response:
     """The same as a file."""
     return _file(accounts.export_company(ports, number, person(who, request)), f"users-{number}", kind)
 
 
 def _file(found: accounts.Export, name: str, kind: Kind) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    content = accounts.users_workbook(found) if kind == "xlsx" else accounts.users_csv(found)
+    answer = file(name, kind, content)
     if found.following is not None:
-        headers["Link"] = f'<?after={found.following}>; rel="next"'
-    if kind == "xlsx":
-        return Response(accounts.users_workbook(found), media_type=XLSX_TYPE, headers=headers)
-    return Response(accounts.users_csv(found), media_type="text/csv", headers=headers)
+        answer.headers["Link"] = f'<?after={found.following}>; rel="next"'
+    return answer

@@ -12,7 +12,6 @@ from shared.sync import rule_history
 from shared.sync.mapping import exchange, links, listing, shown, skus
 from shared.sync.mapping.links import Link
 from shared.sync.rule_edits import edit_rules, preview
-from shared.sync.sheets import sheet_of
 from shared.web.api.approvals import Asked, CompanyId
 from shared.web.api.reports import csv
 from shared.web.principal import Role
@@ -230,7 +229,7 @@ def edit(request: Request, ports: House, who: Admin, asked: EditRules) -> dict[s
 @router.get("/rules/history.csv", response_class=Response, responses=_CSV)
 def history_table(ports: House) -> Response:
     """The whole history of the rules as CSV, a row for each thing that was changed."""
-    return csv("rules-history.csv", sheet_of(rule_history.COLUMNS, rule_history.rows(ports)))
+    return csv("rules-history.csv", rule_history.table(ports))
 
 
 @router.get("/rules/history")

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from shared.sync import views
 from shared.sync.reports.course import course, course_sheet
 from shared.sync.reports.months import named_month
-from shared.sync.reports.reconciliation import reconciliation, reconciliation_sheet
+from shared.sync.reports.reconciliation import reconciliation, reconciliation_file
 from shared.sync.reports.runs import run_sheet, runs_sheet
 from shared.sync.reports.shadow import shadow_month, shadow_months, shadow_sheet
+from shared.sync.reports.tables import Kind
 from shared.web.principal import Role
 from shared.web.requests import House, allows
 
@@ -19,8 +20,13 @@ router = APIRouter(dependencies=[Depends(allows(Role.READER))])
 
 Month = Annotated[str, Query(pattern=r"^(\d{4}-\d{2})?$", description="such as 2026-11; empty: this one")]
 Search = Annotated[str, Query(max_length=200)]
+Source = Annotated[str, Query(max_length=60, description="such as pax8; empty: every vendor")]
 CompanyId = Annotated[int, Path(gt=0, lt=10**10)]
 RunId = Annotated[str, Path(min_length=1, max_length=200)]
+XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}, XLSX_TYPE: {}}, "description": "a table as CSV, or a workbook"}
+}
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
 
 
@@ -49,15 +55,21 @@ def run_table(ports: House, run: RunId) -> Response:
 
 
 @router.get("/reconciliation")
-def reconcile(ports: House, every: bool = False, search: Search = "") -> dict[str, Any]:
+def reconcile(
+    ports: House, month: Month = "", source: Source = "", every: bool = False, search: Search = ""
+) -> dict[str, Any]:
     """What the vendors count beside what the agreements bill: items that differ, or `every` one."""
-    return reconciliation(ports, differing=not every, search=search)
+    return reconciliation(ports, named_month(ports, month), differing=not every, search=search, source=source)
 
 
-@router.get("/reconciliation.csv", response_class=Response, responses=CSV)
-def reconcile_table(ports: House, every: bool = False, search: Search = "") -> Response:
-    """The same as CSV."""
-    return csv("reconciliation.csv", reconciliation_sheet(ports, differing=not every, search=search))
+@router.get("/reconciliation.{kind}", response_class=Response, responses=FILE)
+def reconcile_table(
+    ports: House, kind: Kind, month: Month = "", source: Source = "", every: bool = False, search: Search = ""
+) -> Response:
+    """The same as a file."""
+    wanted = named_month(ports, month)
+    content = reconciliation_file(ports, wanted, kind, differing=not every, search=search, source=source)
+    return file("reconciliation", kind, content)
 
 
 @router.get("/shadow")
@@ -82,6 +94,12 @@ def company_course(ports: House, company: CompanyId) -> dict[str, Any]:
 def company_course_table(ports: House, company: CompanyId) -> Response:
     """The same as CSV."""
     return csv("course.csv", course_sheet(ports, company))
+
+
+def file(name: str, kind: Kind, content: bytes) -> Response:
+    """A table to be saved under this name."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    return Response(content, media_type=XLSX_TYPE if kind == "xlsx" else "text/csv", headers=headers)
 
 
 def csv(name: str, text: str) -> Response:

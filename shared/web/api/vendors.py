@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from shared.sync.offers import unmapped_products
 from shared.sync.reports.months import named_month
-from shared.sync.reports.vendor_costs import vendor_costs, vendor_costs_sheet
-from shared.web.api.reports import csv
+from shared.sync.reports.tables import Kind
+from shared.sync.reports.vendor_costs import vendor_costs, vendor_costs_file
+from shared.web.api.reports import FILE, file
 from shared.web.principal import Role
 from shared.web.requests import House, allows, sees_all
 
@@ -18,7 +19,6 @@ router = APIRouter(dependencies=[Depends(allows(Role.BILLER)), Depends(sees_all)
 
 Source = Annotated[str, Path(min_length=1, max_length=60)]
 Month = Annotated[str, Query(max_length=7, description="such as 2026-11; empty: this month")]
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
 
 
 @router.get("/sources/{source}/products")
@@ -33,7 +33,7 @@ def costs(ports: House, source: Source, month: Month = "") -> dict[str, Any]:
     return vendor_costs(ports, source, named_month(ports, month))
 
 
-@router.get("/sources/{source}/costs.csv", response_class=Response, responses=_CSV)
-def costs_table(ports: House, source: Source, month: Month = "") -> Response:
-    """The same as CSV."""
-    return csv("vendor-costs.csv", vendor_costs_sheet(ports, source, named_month(ports, month)))
+@router.get("/sources/{source}/costs.{kind}", response_class=Response, responses=FILE)
+def costs_table(ports: House, source: Source, kind: Kind, month: Month = "") -> Response:
+    """The same as a file."""
+    return file("vendor-costs", kind, vendor_costs_file(ports, source, named_month(ports, month), kind))

@@ -27,16 +27,32 @@ _VERDICTS = {
     "equal": "equal",
     "too-little": "too little billed",
     "too-much": "too much billed",
+    "not-at-all": "not billed at all",
+    "gone": "no longer at the vendor",
     "unmapped": "not mapped",
     "unknown": "not known",
 }
 
 
+#: How a verdict looks.
+_MARKS = {
+    "equal": "done",
+    "too-little": "problem",
+    "not-at-all": "problem",
+    "too-much": "warn",
+    "gone": "warn",
+    "unmapped": "warn",
+}
+
+
 @router.get("/console/reports")
-def reconcile(request: Request, ports: House, every: bool = False, search: str = "") -> Response:
+def reconcile(
+    request: Request, ports: House, month: str = "", source: str = "", every: bool = False, search: str = ""
+) -> Response:
     """What the vendors count beside what the agreements bill."""
-    told = reconciliation(ports, differing=not every, search=search[:200])
-    return render(request, "reconciliation.html", **told, every=every, search=search, verdicts=_VERDICTS)
+    wanted = named_month(ports, month)
+    told = reconciliation(ports, wanted, differing=not every, search=search[:200], source=source[:60])
+    return render(request, "reconciliation.html", **told, every=every, search=search, verdicts=_VERDICTS, marks=_MARKS)
 
 
 @router.get("/console/reports/shadow")
@@ -50,6 +66,7 @@ def shadow(request: Request, ports: House, month: str = "") -> Response:
 
 _COSTS = {
     **_VERDICTS,
+    "later": "billed once its period is over",
     "no-charge": "billed, not charged",
     "not-billed": "charged, not billed by choice",
     "unlinked": "customer not linked",

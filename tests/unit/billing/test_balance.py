@@ -10,7 +10,6 @@ from shared.billing.balance import Balance, remembering, settled
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
 from shared.billing.profiles import (
-    Arrears,
     Band,
     FirstSync,
     PriceKind,
@@ -135,11 +134,6 @@ def test_a_line_that_nothing_is_counted_for_is_billed_for_nothing():
     assert told(plan_company(b.facts(b.reading(), additions=[b.addition(11, 5)]))) == [("cbdc14ab", 0, 5, 0, 125)]
 
 
-def test_usage_in_arrears_has_no_standing_quantity():
-    profile = b.profile(arrears=Arrears.LAST, price=PriceRule(PriceKind.CUSTOM, Decimal(1)))
-    assert plan_company(b.facts(b.reading(b.count(8)), rules=b.rules(profile))).balances == ()
-
-
 def test_an_agreement_whose_calendar_cannot_be_read_still_bills_what_stands_today():
     weekly = b.agreement(billing_cycle="Weekly")
     balance = one(plan_company(b.facts(b.reading(b.count(8)), agreements=[weekly], additions=[b.addition(11, 5)])))
@@ -181,6 +175,13 @@ def test_what_is_not_known_tonight_stays_as_it_was():
     before = [balance("a", 8, 5), balance("b", 3, 3)]
     assert remembering([balance("a", None, 5)], before, frozenset()) == (before[0],)
     assert remembering([balance("c", None, 5)], before, frozenset()) == (balance("c", None, 5),)
+
+
+def test_that_a_customer_is_gone_is_known_tonight_whatever_is_remembered():
+    before = [balance("a", 8, 8)]
+    assert remembering([replace(balance("a", None, 8), gone=True)], before, frozenset()) == (
+        replace(before[0], gone=True),
+    )
 
 
 def test_what_is_billed_for_nothing_is_remembered_while_its_agreement_is_not_read():

@@ -19,6 +19,7 @@ def test_only_the_charge_for_a_whole_period_tells_how_many_there_are() -> None:
     whole = Charge("one", "lark:monthly", "Larkmail", "subscription", *MONTH, D(10), D(21), "USD", "inv-1")
     assert whole.is_of_a_whole_period
     assert not any(replace(whole, kind=kind).is_of_a_whole_period for kind in ("prorate", "service-credit"))
+    assert (whole.units, replace(whole, kind="prorate").units, replace(whole, used=True).units) == (10, 0, 21)
 
 
 def test_a_profile_that_bills_on_the_vendors_invoice_takes_the_counts_of_that_day_and_no_others() -> None:

@@ -1,0 +1,70 @@
+"""What a bill item costs the MSP in a billing cycle. For people to look at; no price is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from shared.billing.agreements import Agreement, Product
+from shared.billing.calendar import BillingCalendar
+from shared.billing.counts import Count, SubscriptionStatus
+from shared.billing.items import BillItem
+from shared.billing.lines import canonical
+from shared.billing.pricing import told_cost
+from shared.billing.profiles import PricePeriod, PriceRule, QuantityRule
+
+_ZERO = Decimal(0)
+
+
+def bought(item: BillItem, count: Count) -> Decimal:
+    """The units that a count of the item tells of; of a part of one those of its subscription."""
+    if not item.is_part:
+        return count.purchased
+    alive = (each for each in count.subscriptions or () if each.status is SubscriptionStatus.ENABLED)
+    return sum((each.quantity for each in alive), _ZERO)
+
+
+def cost_of(
+    item: BillItem,
+    due: Decimal | None,
+    agreement: Agreement | None,
+    calendar: BillingCalendar | None,
+    products: Mapping[str, Product],
+) -> Decimal | None:
+    """By what its vendors tell, else by the catalog; None where nobody tells it in the agreement's currency.
+
+    Of what was used, and of some users of a customer, it is that of the units that are `due`.
+    """
+    if agreement is None or calendar is None:
+        return None
+    product = products.get(canonical(item.profile.product)) if item.profile is not None else None
+    rule, total = item.price_rule, _ZERO
+    for count in item.counts:
+        unit = told_cost(count.cost, agreement.currency, calendar.months, rule)
+        unit = _of_catalog(product, calendar.months, rule) if unit is None else unit
+        units = _units_of_due(item, due) if _is_by_due(item) else bought(item, count)
+        if unit is None or units is None:
+            return None
+        total += units * unit
+    return total
+
+
+def _is_by_due(item: BillItem) -> bool:
+    profile = item.profile
+    return profile is not None and (
+        profile.arrears is not None or item.is_of_some_users or not profile.quantity.users.is_everybody
+    )
+
+
+def _units_of_due(item: BillItem, due: Decimal | None) -> Decimal | None:
+    """The vendor's units in those that are billed; None where they are other units, or of several counts."""
+    rule = item.profile.quantity if item.profile is not None else QuantityRule()
+    alike = rule.multiply_by == rule.divide_by and not (rule.included or rule.minimum)
+    return due if alike and len(item.counts) == 1 else None
+
+
+def _of_catalog(product: Product | None, months: int, rule: PriceRule) -> Decimal | None:
+    """What the catalog says is for what its price is for; 0 is not known."""
+    if product is None or product.cost == 0:
+        return None
+    return product.cost * months if rule.per is PricePeriod.MONTH else product.cost
