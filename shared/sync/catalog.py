@@ -18,6 +18,7 @@ from shared.errors import NoEffect, OutcomeUnknown, Refused, TrueUpError
 from shared.state.directory import ProductAsked
 from shared.state.rows import AlreadyThere, Changed
 from shared.sync.approvals import Person, sign
+from shared.sync.currency import house_currency
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import new_entry, put_in_force
 from shared.sync.unfinished import finish_edit
@@ -69,6 +70,7 @@ def previewed(ports: Ports, new: NewProduct) -> Json:
         "product_class": new.product_class,
         "price": float(new.price),
         "cost": float(new.cost),
+        "currency": house_currency(ports),
         "taxable": new.taxable,
         "vendor_sku": new.vendor_sku,
     }

@@ -13,6 +13,7 @@ from shared.billing.lines import canonical
 from shared.billing.vendors import Offer, OfferKind, PriceStep
 from shared.errors import Gone, TrueUpError
 from shared.sources.protocol import OfferingSource
+from shared.sync.currency import only_one
 from shared.sync.mapping.skus import skus
 from shared.sync.ports import Ports
 
@@ -42,7 +43,8 @@ def unmapped_products(ports: Ports, source: str) -> Json:
     """The SKUs that customers of a source have and no policy bills, the most units first, each with its offers and a
     suggested profile as it would stand in the rules.
 
-    `problem` says why a vendor's offers are missing. Raises `Gone` for a source that is not connected.
+    `currency` is the one of all that the vendor charges these customers, empty where that is none or several. `problem`
+    says why a vendor's offers are missing. Raises `Gone` for a source that is not connected.
     """
     vendor = ports.sources.get(source)
     if vendor is None:
@@ -54,6 +56,7 @@ def unmapped_products(ports: Ports, source: str) -> Json:
     return {
         "source": source,
         "problem": problem,
+        "currency": only_one(count.cost.currency for count in counts if count.cost is not None),
         "products": [_told(each, offers.get(each.sku, [])) for each in found],
     }
 

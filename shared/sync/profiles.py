@@ -15,6 +15,7 @@ from shared.errors import Gone
 from shared.rules.editing import Edit, Section, policy
 from shared.rules.single import FieldsProblem, fields_of, profile_of
 from shared.sync.approvals import Person
+from shared.sync.currency import house_currency
 from shared.sync.offers import proposal
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
@@ -88,7 +89,7 @@ def ordinary_scene(ports: Ports) -> Scene:
 
 
 def example(ports: Ports, profile: BillingProfile, scene: Scene) -> Json:
-    """The worked example as plain values; amounts are those of the made-up agreement.
+    """The worked example as plain values; amounts are in `currency`, in which the MSP bills, where that is just one.
 
     A profile that does not say when it is counted is counted as the MSP's rules say.
     """
@@ -96,6 +97,7 @@ def example(ports: Ports, profile: BillingProfile, scene: Scene) -> Json:
     told: Example = worked(replace(profile, counted_on=counted_on), scene)
     return {
         "day": scene.day.isoformat(),
+        "currency": house_currency(ports),
         "sentences": [{"day": day.isoformat(), "text": text} for day, text in told.sentences],
         "invoices": [_invoice(each) for each in told.invoices],
         "findings": list(told.findings),

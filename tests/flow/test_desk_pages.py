@@ -283,6 +283,35 @@ def test_a_choice_is_made_where_the_finding_is_shown(house):
     assert "No edited, stray or rival line asks for a choice" in page.words
 
 
+def test_an_edited_line_is_shown_as_it_was_written_and_as_it_is_with_its_currency(house):
+    house.company(5, [b.count(4)])
+    house.manage.agreements_[1005] = replace(house.manage.agreements_[1005], currency="EUR")
+    house.sync(5)
+    (line,) = (line for line in house.manage.lines.values() if line.agreement_id == 1005)
+    house.manage.lines[line.id] = replace(line, quantity=Decimal(9))
+    house.sync(5)
+    page = visitor(house, path=APPROVALS).get(APPROVALS)
+    assert f"Addition {line.id}, M365-BP: TrueUp wrote 4 × 25.00 EUR (1 Dec 2026 – open)" in page.words
+    assert "a person made it 9 × 25.00 EUR" in page.words
+
+
+def test_rival_lines_are_shown_with_their_currency(house):
+    house.company(5, [b.count(4)], [b.addition(51, 3), b.addition(52, 2)])
+    house.manage.agreements_[1005] = replace(house.manage.agreements_[1005], currency="CHF")
+    house.sync(5)
+    assert "3 × M365-BP at 25.00 CHF on agreement 1005" in visitor(house, path=APPROVALS).get(APPROVALS).words
+
+
+def test_what_belongs_to_no_agreement_is_in_the_currency_of_all_of_them_if_that_is_one(house):
+    example = "/console/profiles/edit?id=premium"
+    assert "Total 250.00 EUR" in visitor(house, ADMIN, example).get(example).words
+    house.manage.agreements_[1002] = replace(house.manage.agreements_[1002], currency="CHF")
+    house.sync(2)
+    page = visitor(house, ADMIN, example).get(example)
+    assert "Amounts are in the currency of the agreement." in page.words
+    assert "EUR" not in page.words
+
+
 # ---- words and tables
 
 

@@ -12,7 +12,7 @@ from shared.billing.agreements import Addition
 from shared.billing.choices import ABOUT_OTHERS, subject_of_stray
 from shared.billing.feeds import item_rules
 from shared.billing.findings import FindingKind
-from shared.billing.lines import canonical, has_our_prefix
+from shared.billing.lines import LineValues, canonical, has_our_prefix
 from shared.billing.plan import Group
 from shared.billing.rules import CompanyLink, Rules
 from shared.clock import business_date
@@ -21,7 +21,7 @@ from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.records import OpenFinding, Verdict
 from shared.sync import views
-from shared.sync.desk.agreements import agreements, line
+from shared.sync.desk.agreements import agreements, currencies, line
 from shared.sync.desk.licences import billed_for_nothing_told, licences
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
@@ -75,7 +75,10 @@ def findings_of(row: CompanyRow, state: CompanyState, rules: Rules) -> list[Json
 
 
 def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Rules) -> Json:
-    """`lines` are the additions of which a choice about the finding names one or several; without any there is none."""
+    """`lines` are the additions of which a choice about the finding names one or several; without any there is none.
+
+    `edited` are lines of ours that a person changed: what TrueUp `wrote`, and what they say `now`.
+    """
     told, key = views.finding(open_), open_.finding.key
     found: Iterable[Addition] = ()
     if open_.finding.kind is FindingKind.STRAY:
@@ -83,7 +86,42 @@ def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Ru
     elif ABOUT_OTHERS & set(told["choices"]):
         found = _others(key, row, state, rules)
         told["choices"] = told["choices"] if found else []
-    return {**told, "lines": [line(each) for each in found]}
+    money = currencies(state)
+    edited = _edited(key, state) if open_.finding.kind is FindingKind.DRIFT else []
+    return {
+        **told,
+        "lines": [{**line(each), "currency": money.get(each.agreement_id, "")} for each in found],
+        "edited": [{**each, "currency": money.get(each["agreement"], "")} for each in edited],
+    }
+
+
+def _edited(item: str, state: CompanyState) -> list[Json]:
+    lines = {each.id: each for each in state.overview.lines}
+    found = [
+        (row, lines[row.addition_id])
+        for row in state.ledger.values()
+        if canonical(row.key.bill_item) == item and row.addition_id in lines
+    ]
+    return [
+        {
+            "addition": row.addition_id,
+            "agreement": row.key.agreement,
+            "product": row.product,
+            "wrote": _values(row.values),
+            "now": _values(LineValues.of(now)),
+        }
+        for row, now in found
+        if row.values != LineValues.of(now)
+    ]
+
+
+def _values(said: LineValues) -> Json:
+    return {
+        "quantity": float(said.quantity),
+        "unit_price": float(said.unit_price),
+        "effective_date": said.effective_date.isoformat() if said.effective_date is not None else None,
+        "cancelled_date": said.cancelled_date.isoformat() if said.cancelled_date is not None else None,
+    }
 
 
 def _others(item: str, row: CompanyRow, state: CompanyState, rules: Rules) -> list[Addition]:
