@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from shared.billing.wording import spoken
 from shared.errors import Incomplete
 
 
@@ -22,6 +23,12 @@ class Clock(Protocol):
 def business_date(clock: Clock) -> date:
     """The MSP's local day."""
     return clock.business_now().date()
+
+
+def spoken_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """A time as a person writes it, in the MSP's zone: 1 Dec 2026, 02:00 CET."""
+    local = moment.astimezone(zone)
+    return f"{spoken(local.date())}, {local:%H:%M %Z}"
 
 
 class SystemClock:

@@ -104,7 +104,7 @@ def _backups(ports: Ports) -> Iterator[Finding]:
     if ports.backups is None:
         return
     now = ports.clock.now()
-    told = missing(ports.backups.record.load(now), now)
+    told = missing(ports.backups.record.load(now), now, ports.time_zone)
     if told is not None:
         yield Finding(
             FindingKind.BACKUP_MISSING,

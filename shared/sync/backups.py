@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from shared.clock import spoken_moment
 from shared.errors import TrueUpError
 from shared.state.backups import BackupRecord, Backups
 from shared.state.copies import Copy
@@ -58,10 +60,10 @@ def _of_today(ports: Ports, backups: Backups, now: datetime) -> str:
     return f"{told}, {len(old)} removed" if old else told
 
 
-def missing(record: BackupRecord, now: datetime) -> str | None:
+def missing(record: BackupRecord, now: datetime, zone: ZoneInfo) -> str | None:
     """What is told where the store was not backed up for too long, with what was in the way; None where it was."""
     if now - (record.newest or record.since) <= BACKED_UP_WITHIN:
         return None
-    newest = record.newest and f"last backed up on {record.newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    newest = record.newest and f"last backed up on {spoken_moment(record.newest, zone)}"
     problem = f" What was in the way: {record.problem}" if record.problem else ""
     return f"The store was {newest or 'never backed up'}.{problem}"

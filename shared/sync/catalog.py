@@ -141,7 +141,7 @@ def _must_be_free(ports: Ports, new: NewProduct, found: Sequence[Product]) -> No
         raise Refused(
             f"nobody knows yet what became of {new.identifier}, which {standing.signed.by} has asked for",
             system=_SYSTEM,
-            remedy=f"Try it again after {_settled(ports, standing):%H:%M} UTC: by then it is in the catalog or not.",
+            remedy=f"Try it again after {_clock(ports, standing)}: by then it is in the catalog or not.",
         )
 
 
@@ -200,8 +200,13 @@ def _unknown(ports: Ports, asked: ProductAsked, error: OutcomeUnknown) -> Outcom
         f"nobody knows yet whether {asked.identifier} was created: {error}",
         system=_SYSTEM,
         request_id=error.request_id,
-        remedy=f"Create it again after {_settled(ports, asked):%H:%M} UTC: it is looked for first, never made twice.",
+        remedy=f"Create it again after {_clock(ports, asked)}: it is looked for first, never made twice.",
     )
+
+
+def _clock(ports: Ports, asked: ProductAsked) -> str:
+    """The time of day, in the MSP's zone, from when on it is settled."""
+    return f"{_settled(ports, asked).astimezone(ports.time_zone):%H:%M %Z}"
 
 
 def _settled(ports: Ports, asked: ProductAsked) -> datetime:

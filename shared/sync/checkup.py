@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from shared.billing.rules import Schedule
+from shared.clock import spoken_moment
 from shared.environment import for_example
 from shared.errors import Gone, NotPermitted, TrueUpError
 from shared.state.backups import Backups
@@ -185,16 +186,18 @@ def _schedule(ports: Ports, schedule: Schedule) -> Iterator[str]:
         yield f"{schedule.id}: no tick has seen these times yet. If it stays so for minutes, the app is not running."
     elif state.running_since is not None:
         if ports.clock.now() - state.running_since > LONGEST_JOB:
-            yield f"{schedule.id}: runs since {_at(state.running_since)}. It was killed; the next tick starts it again."
+            since = _at(ports, state.running_since)
+            yield f"{schedule.id}: runs since {since}. It was killed; the next tick starts it again."
     elif ports.clock.business_now() - state.next_due > LATE:
-        yield f"{schedule.id}: was due at {_at(state.next_due)} and nobody started it. Is the app running? See its log."
+        due = _at(ports, state.next_due)
+        yield f"{schedule.id}: was due at {due} and nobody started it. Is the app running? See its log."
     elif (state.last_outcome or "").startswith("failed"):
         yield f"{schedule.id}: {state.last_outcome}. Correct what it names; it is tried again at its next time."
 
 
 def _last_backup(backups: Backups, ports: Ports) -> Iterator[str]:
     record = backups.record.known()
-    told = missing(record, ports.clock.now()) if record is not None else None
+    told = missing(record, ports.clock.now(), ports.time_zone) if record is not None else None
     if told is not None:
         yield f"{told} The function backup tries again every hour."
 
@@ -206,11 +209,12 @@ def _last_night(ports: Ports) -> Iterator[str]:
         return
     age = ports.clock.now() - night.started
     if age > NIGHT_EVERY:
-        yield f"The last one began at {_at(night.started)}, more than {_hours(NIGHT_EVERY)} ago. Look at the schedules."
+        began = _at(ports, night.started)
+        yield f"The last one began at {began}, more than {_hours(NIGHT_EVERY)} ago. Look at the schedules."
     if night.ended is None and age > NIGHT_EVERY:
         yield f"{night.id} has not ended. The watchdog ends it; if it does not, the app is not running."
     if failed := night.outcomes.get("failed", 0):
-        yield f"{night.id}: {failed} of {night.companies} companies failed. See /api/runs/{night.id}."
+        yield f"{night.id}: {failed} of {night.companies} companies failed. /console/runs/{night.id} says why."
     if night.stopped:
         sources = ", ".join(night.stopped)
         yield f"{night.id}: only planned for {sources}, whose counts moved too much. Approve its plans."
@@ -219,12 +223,12 @@ def _last_night(ports: Ports) -> Iterator[str]:
 def _poison(ports: Ports) -> Iterator[str]:
     messages = ports.poison.all()
     if messages:
-        oldest = _at(messages[0].since)
+        oldest = _at(ports, messages[0].since)
         yield f"{len(messages)} could not be worked on, the oldest since {oldest}. Try them again or dismiss them."
 
 
-def _at(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+def _at(ports: Ports, time: datetime) -> str:
+    return spoken_moment(time, ports.time_zone)
 
 
 def _hours(span: timedelta) -> str:

@@ -6,6 +6,10 @@ import re
 from datetime import date, datetime, tzinfo
 from decimal import Decimal
 
+from markupsafe import Markup, escape
+
+#: A page as sentences name it: its path, without what ends the sentence.
+_PAGE = re.compile(r"/console/[a-z0-9/-]*[a-z0-9]")
 MINUS = "−"
 #: What people call the vendors that the rules name.
 _SOURCES = {"microsoft365": "Microsoft 365", "azure": "Azure", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
@@ -46,6 +50,11 @@ def day(value: date | datetime | str | None) -> str:
         return "–"
     found = date.fromisoformat(value[:10]) if isinstance(value, str) else value
     return f"{found.day} {found:%b %Y}"
+
+
+def linked(sentence: str) -> Markup:
+    """A sentence in which a page of the console that it names is a link."""
+    return Markup(_PAGE.sub(r'<a href="\g<0>">\g<0></a>', str(escape(sentence))))
 
 
 def month(value: str) -> str:

@@ -121,7 +121,7 @@ def test_that_there_is_no_backup_is_told_with_what_was_in_the_way_and_closes_wit
     house.hours(1)
 
     assert house.told() == [
-        "The store was last backed up on 2026-11-21 02:00 UTC. What was in the way: "
+        "The store was last backed up on 21 Nov 2026, 02:00 UTC. What was in the way: "
         "trueup-backups: the storage account did not let us in Give the role."
     ]
     assert list(house.blobs.held) == [date(2026, 11, 21)]
@@ -177,7 +177,7 @@ def test_the_checkup_tells_of_a_store_that_is_not_backed_up_and_writes_nothing(h
     assert told() == [()]
     house.clock.pass_by(hours=48)
     assert told() == [
-        ("The store was last backed up on 2026-11-21 02:00 UTC. The function backup tries again every hour.",)
+        ("The store was last backed up on 21 Nov 2026, 02:00 UTC. The function backup tries again every hour.",)
     ]
     house.ports = replace(house.ports, backups=None)
     assert told() == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +17,10 @@ from shared.sync import lanes, night
 from shared.sync.checkup import check_up
 from shared.sync.setup import first_steps
 from tests import builders as b
+from tests.fakes.app import app_for
+from tests.fakes.browser import Browser
 from tests.fakes.house import House
+from tests.flow.test_console import PLATFORM, READER
 
 NIGHTLY = (Schedule("nightly", "nightly", "0 2 * * *"),)
 
@@ -129,7 +133,17 @@ def test_a_company_that_failed_in_the_night_is_counted() -> None:
     with house.queue.next_message() as (message, _):
         lanes.work(house.ports, message, 4)
 
-    assert "1 of 1 companies failed" in troubles(house)["last night"]
+    assert "1 of 1 companies failed. /console/runs/night says why." in troubles(house)["last night"]
+    page = Browser(app_for(house.ports, PLATFORM), READER).get("/console/setup")
+    assert '<a href="/console/runs/night">/console/runs/night</a> says why.' in page.text
+
+
+def test_times_are_told_in_the_zone_of_the_msp(house: House) -> None:
+    house.clock.pass_by(days=2)
+    house.ports = replace(house.ports, time_zone=ZoneInfo("America/New_York"))
+
+    assert "was due at 22 Nov 2026, 21:00 EST and" in troubles(house)["schedules"]
+    assert "The last one began at 21 Nov 2026, 21:00 EST, more" in troubles(house)["last night"]
 
 
 def test_before_the_first_night_it_says_how_to_get_one() -> None:

@@ -99,5 +99,6 @@ def environment() -> Environment:
     )
     made.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
     made.filters.update(term=formats.term, capital=formats.capital, source=formats.source)
+    made.filters.update(linked=formats.linked)
     made.globals.update(asset=url_of)
     return made
