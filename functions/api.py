@@ -21,6 +21,8 @@ CompanyId = Annotated[int, Field(gt=0, lt=10**DIGITS, strict=True)]
 
 #: As many companies as one request may name.
 _MOST = 5000
+#: Bytes: some times as many companies as that.
+LARGEST = 256 * 1024
 #: Of whoever asks whether the app is well.
 _GATE = Gate(per_minute=120)
 
@@ -38,8 +40,13 @@ class SyncRequest(BaseModel):
 @answers_errors
 def sync(request: func.HttpRequest) -> func.HttpResponse:
     """One company: 200 with its outcome, 409 while it is busy. Several or all: 202 with the id of a run."""
+    body = request.get_body()
+    if len(body) > LARGEST:
+        return answer(
+            {"error": f"the body has more than {LARGEST:,} bytes", "remedy": 'Send {"companies": "all"}.'}, 413
+        )
     try:
-        wanted = SyncRequest.model_validate_json(request.get_body())
+        wanted = SyncRequest.model_validate_json(body)
     except ValidationError as error:
         raise Refused(_problems(error), remedy='Send {"companies": [250]} or {"companies": "all"}.') from error
     if wanted.companies != "all" and len(wanted.companies) == 1:

@@ -52,6 +52,14 @@ def sync(body: str) -> func.HttpResponse:
     return handlers()["sync"](func.HttpRequest("POST", "/api/sync", body=body.encode()))
 
 
+def test_a_sync_that_is_too_large_is_refused_before_it_is_read(house: House) -> None:
+    answered = sync('{"companies": [1]}' + " " * api.LARGEST)
+
+    assert answered.status_code == 413
+    assert house.manage.calls.total() == 0
+    assert sync('{"companies": [1]}').status_code == 200
+
+
 @pytest.mark.parametrize(
     ("text", "status"),
     [("1", 200), ("2", 404), ("9999999999", 404), ("10000000000", 404), ("9" * 5000, 404), ("-1", 404), ("x", 404)],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from local.host.schedule import parse
 from shared.bootstrap import make_ports
 from shared.rules.document import INVOICING, JOBS, SOURCES
 from shared.settings import load_settings
@@ -135,6 +138,30 @@ ADAPTERS = {
     "SandboxClock": "shared/clock.py",
 }
 
+#: What opens a connection to somebody else.
+REACHES = ("requests", "httpx", "smtplib", "socket", "urllib3", "urllib.request", "http.client", "aiohttp")
+_OPENS = {
+    *("get", "post", "put", "patch", "delete", "head", "request", "urlopen", "Session", "Client", "AsyncClient"),
+    *("SMTP", "SMTP_SSL", "create_connection", "socket", "PoolManager", "HTTPConnection", "HTTPSConnection"),
+}
+
+#: Who does, beside Microsoft's own libraries, and what keeps each to places that the settings name.
+REACHING = {
+    "shared/http/wire.py": "addresses that its users were given; no redirect, no retry of the library",
+    "shared/clock.py": "the sandbox on this machine; refused on Azure",
+    "shared/sources/microsoft365/graph.py": "Graph's address; a list that goes on elsewhere is refused",
+    "shared/sources/microsoft365/sku_names.py": "the address of its setting",
+    "shared/sources/azure/blobs.py": "files of Azure's storage that Graph names; others are refused",
+    "shared/notices/channels/smtp.py": "the mail server of its setting",
+}
+
+#: Addresses that stand in the code: of whoever names none in the settings, and names of formats that nobody calls.
+HOSTS = {
+    *("login.microsoftonline.com", "graph.microsoft.com", "api.partnercenter.microsoft.com"),
+    *("api.pax8.com", "api.huntress.io", "api.backup.management"),
+    *("schemas.xmlsoap.org", "schemas.microsoft.com", "www.w3.org", "adaptivecards.io"),
+}
+
 SETTINGS = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
     "MANAGE_BASE_URL": "http://127.0.0.1:1/v4_6_release/apis/3.0",
@@ -230,6 +257,46 @@ def test_msgraph_is_imported_by_its_source_only_and_local_by_nobody() -> None:
     assert wrong == set()
 
 
+def test_only_these_modules_open_connections_and_no_answer_sends_them_elsewhere() -> None:
+    opened = {module: list(openings(module)) for module in deployed()}
+
+    assert {module.relative_to(REPOSITORY).as_posix() for module, calls in opened.items() if calls} == set(REACHING)
+    for module, calls in opened.items():
+        for call in calls:
+            given = {option.arg: ast.unparse(option.value) for option in call.keywords}
+            assert given.get("follow_redirects", "False") == "False", module
+            if ast.unparse(call.func).startswith("requests.") and not ast.unparse(call.func).endswith(".Session"):
+                assert given.get("allow_redirects") == "False", module
+
+
+def test_the_code_names_no_other_address_than_the_public_ones_of_vendors_that_settings_replace() -> None:
+    found = {
+        host
+        for module in deployed()
+        if not is_in(module, "shared/environment.py")  # examples of settings, for people
+        for text in texts(module)
+        for host in re.findall(r"https?://([\w.-]+)", text)
+    }
+    assert found == HOSTS
+
+
+def openings(module: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in _OPENS and ast.unparse(node.func.value) in REACHES:
+            yield node
+
+
+def texts(module: Path) -> Iterator[str]:
+    """The strings of a module that are not docstrings."""
+    tree = ast.parse(module.read_text())
+    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told:
+            yield node.value
+
+
 def deployed() -> list[Path]:
     return [module for room in ("shared", "functions", "function_app.py") for module in modules(room)]
 
@@ -283,6 +350,19 @@ def indexed() -> dict[str, list[object]]:
 def test_importing_the_app_imports_nothing_heavy(indexed: dict[str, list[object]], package: str) -> None:
     assert "azure.functions" in indexed["modules"]
     assert package not in indexed["modules"]
+
+
+def test_every_timer_has_a_schedule_that_the_platform_takes(indexed: dict[str, list[object]]) -> None:
+    """The platform is stricter than cron, and a function whose schedule it does not take never runs."""
+    schedules = [
+        trigger["schedule"]
+        for trigger in indexed["triggers"]
+        if isinstance(trigger, dict) and trigger["type"] == "timerTrigger"
+    ]
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+
+    assert len(schedules) >= 5
+    assert [written for written in schedules if parse(written, now).after(now) - now > timedelta(days=1)] == []
 
 
 def test_no_two_http_routes_overlap(indexed: dict[str, list[object]]) -> None:

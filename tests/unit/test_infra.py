@@ -499,6 +499,15 @@ def test_the_alert_on_failures_asks_for_all_functions_that_nobody_calls_over_htt
     assert "isempty(url)" in query
 
 
+def test_an_alert_looks_as_often_and_as_far_back_as_azure_takes():
+    times = re.findall(r"window: '(\w+)'\n    frequency: '(\w+)'", text_of("alerts.bicep"))
+    minutes = {"PT15M": 15, "PT1H": 60, "P2D": 2880}  # of those that Azure takes, those in use
+
+    assert len(times) == len(re.findall(r"query: '", text_of("alerts.bicep")))
+    # Not seldomer than it looks back, or something would be seen by nobody; 48 hours are the most.
+    assert all(minutes[frequency] <= minutes[window] <= 2880 for window, frequency in times)
+
+
 def test_an_alert_on_a_finding_asks_for_the_line_that_is_written_when_it_opens(caplog):
     queries = re.findall(r"""query: 'traces \| where message startswith "(finding .*)"'""", text_of("alerts.bicep"))
     house = House()
@@ -711,6 +720,27 @@ def test_the_guide_makes_the_roles_that_the_console_knows_each_with_an_id_of_its
     roles = json.loads(made[1])
     assert [role["value"] for role in roles] == list(Role)
     assert len({role["id"] for role in roles}) == len(Role)
+
+
+def test_the_guide_has_each_registration_trust_one_identity_as_entra_takes_it():
+    """A wrong word is taken by Entra and fails only when the first token is asked for."""
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    written = re.findall(r'federated-credential create --id "\$(\w+)" --parameters "(\{.*?\})"$', guide, re.S | re.M)
+    made = {name: json.loads(re.sub(r"\\?\n *", "", text).replace('\\"', '"')) for name, text in written}
+
+    entra = "https://login.microsoftonline.com/$(az account show --query tenantId -o tsv)/v2.0"
+    identity = (entra, "$(azd env get-value IDENTITY_PRINCIPAL_ID)")
+    github = ("https://token.actions.githubusercontent.com", "repo:$REPOSITORY:environment:production")
+    assert {name: (each["issuer"], each["subject"]) for name, each in made.items()} == {
+        "CLIENT_ID": identity,
+        "CONSOLE": identity,
+        "DEPLOYER": github,
+    }
+    assert all(each["audiences"] == ["api://AzureADTokenExchange"] for each in made.values())
+    # The subject is the identity's object id, never its client id; the environment is that of the workflow.
+    assert "output IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId" in text_of("main.bicep")
+    assert "output principalId string = identity.properties.principalId" in text_of("identity.bicep")
+    assert workflow("deploy.yml")["jobs"]["deploy"]["environment"] == "production"
 
 
 def test_the_operators_guide_says_of_every_finding_what_it_means_and_where_to_begin():

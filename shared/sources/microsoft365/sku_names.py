@@ -48,7 +48,9 @@ class SkuNames:
             return Path(place).read_bytes()
         import requests  # slow to import, and most installations never come here
 
-        with requests.get(place, timeout=(10, 30), stream=True, verify=self._ca_file or True) as response:
+        with requests.get(
+            place, timeout=(10, 30), stream=True, verify=self._ca_file or True, allow_redirects=False
+        ) as response:
             response.raise_for_status()
             content = bytearray()
             for piece in response.iter_content(65_536):
