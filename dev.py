@@ -12,6 +12,7 @@
   python dev.py consent --app ID TENANT …                                   the app's roles in customers' tenants
   python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage, Entra and Graph
   python dev.py package                                                     what is deployed, as one file
+  python dev.py release TAG                                                 whether a tag may become a release
   python dev.py cost [--companies N …]                                      what a month costs in Azure
   python dev.py lock                                                        renew requirements.lock
   python dev.py bench [--companies N] [--only NAME]                         speed against its budgets
@@ -37,7 +38,7 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
 OLDEST_NODE = 20
 #: These do not use the storage emulator, so they do not need Node.
-WITHOUT_NODE = {"rules", "store", "sources", "doctor", "consent", "sandbox", "package", "lock", "cost"}
+WITHOUT_NODE = {"rules", "store", "sources", "doctor", "consent", "sandbox", "package", "release", "lock", "cost"}
 
 
 class Unprepared(Exception):

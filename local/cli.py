@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_bench(commands.add_parser("bench", help="speed against its budgets"))
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     _add_package(commands.add_parser("package", help="what is deployed, as one file"))
+    _add_release(commands.add_parser("release", help="whether a tag may become a release, and its notes"))
     commands.add_parser("lock", help="renew requirements.lock").set_defaults(run=_lock)
     _add_cost(commands.add_parser("cost", help="what a month costs in Azure"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
@@ -169,6 +170,15 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_package)
 
 
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Prints what this version brings, for the notes of its release. Exit code 0 only if the tag is the version "
+        "that shared/version.py and the newest section of CHANGELOG.md say."
+    )
+    parser.add_argument("tag", help="such as v0.2.0")
+    parser.set_defaults(run=_release)
+
+
 def _add_cost(parser: argparse.ArgumentParser) -> None:
     parser.description = "Works out what a month costs, from measured figures and list prices: docs/cost.md."
     parser.add_argument("--companies", type=_count, nargs="+", default=[40, 500, 5000], help="one row for each number")
@@ -255,6 +265,12 @@ def _package(options: argparse.Namespace) -> int:
     from local.package.build import package
 
     return package(options.into.resolve())
+
+
+def _release(options: argparse.Namespace) -> int:
+    from local.package.release import release
+
+    return release(options.tag)
 
 
 def _cost(options: argparse.Namespace) -> int:

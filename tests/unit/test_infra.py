@@ -634,8 +634,15 @@ def test_the_lock_names_no_address():
 
 #: Each workflow: what starts it, and what each job may do there beyond nothing.
 WORKFLOWS = {
-    "tests.yml": ({"push", "pull_request"}, {"tests": {"contents": "read"}, "audit": {"contents": "read"}}),
-    "deploy.yml": ({"workflow_dispatch"}, {"deploy": {"contents": "read", "id-token": "write"}}),
+    "tests.yml": (
+        {"push", "pull_request", "workflow_call"},
+        {"tests": {"contents": "read"}, "audit": {"contents": "read"}},
+    ),
+    "deploy.yml": (
+        {"workflow_dispatch"},
+        {"tests": {"contents": "read"}, "deploy": {"contents": "read", "id-token": "write"}},
+    ),
+    "release.yml": ({"push"}, {"tests": {"contents": "read"}, "release": {"contents": "write"}}),
 }
 
 
@@ -644,7 +651,7 @@ def workflow(name: str) -> dict[str, Any]:
 
 
 def steps_of(name: str) -> list[dict[str, Any]]:
-    return [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+    return [step for job in workflow(name)["jobs"].values() for step in job.get("steps", ())]
 
 
 def test_every_workflow_is_held_to_these_rules():
@@ -658,7 +665,7 @@ def test_a_workflow_may_do_what_it_needs_and_nothing_else(name):
 
     assert set(made["on"]) == starts
     assert {job: each.get("permissions", made["permissions"]) for job, each in made["jobs"].items()} == rights
-    assert all(job["timeout-minutes"] <= 60 for job in made["jobs"].values())
+    assert all(job["timeout-minutes"] <= 60 for job in made["jobs"].values() if "uses" not in job)
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -685,6 +692,25 @@ def test_a_workflow_knows_no_secret_and_runs_nothing_that_others_can_write(name)
 
 def test_what_every_submission_must_pass_runs_on_every_push():
     assert [step["run"] for step in workflow("tests.yml")["jobs"]["tests"]["steps"] if "run" in step] == [".ci/run"]
+
+
+@pytest.mark.parametrize(("name", "job"), [("deploy.yml", "deploy"), ("release.yml", "release")])
+def test_nothing_is_deployed_or_released_that_does_not_pass_the_tests(name, job):
+    jobs = workflow(name)["jobs"]
+
+    assert jobs["tests"]["uses"] == "./.github/workflows/tests.yml"
+    assert jobs[job]["needs"] == "tests"
+    assert "if" not in jobs[job]
+
+
+def test_only_the_tag_of_this_version_becomes_a_release_with_the_built_package():
+    runs = [step["run"] for step in steps_of("release.yml") if "run" in step]
+    checked, built, made = runs
+
+    assert workflow("release.yml")["on"]["push"] == {"tags": ["v*"]}
+    assert checked.endswith('python3 dev.py release "$TAG" > .local/notes.md')
+    assert built.endswith("python3 dev.py package")
+    assert made.startswith('gh release create "$TAG" .local/package.zip --verify-tag')
 
 
 def test_github_deploys_the_package_that_dev_py_makes_and_has_azure_build_nothing():
