@@ -54,7 +54,6 @@ from shared.web.principal import Access
 @cache
 def ports() -> Ports:
     """The ports of this process. Raises `Misconfigured` with every problem of the settings, each time it is asked."""
-    _quieten_libraries()
     return make_ports(load_settings(os.environ))
 
 
@@ -72,6 +71,7 @@ def access() -> Access:
 
 def make_ports(settings: Settings) -> Ports:
     """Real adapters for these settings. Nothing is called before it is used."""
+    _quieten_libraries()
     tables = AzureTables(settings.storage)
     manage = ManageClient(settings.manage)
     clock, pushes = _clock(settings), PushStore(tables)

@@ -296,7 +296,11 @@ class Given:
                 self.problem(name, f"still holds a <placeholder> of the example; put in your own, {for_example(name)}")
             elif value.startswith("@Microsoft.KeyVault("):
                 self._unusable.add(name)
-                self.problem(name, "its Key Vault reference was not resolved; check the secret's name and the role")
+                self.problem(
+                    name,
+                    "its Key Vault reference was not resolved; make the secret that it names in the vault, give the "
+                    "app's identity the role Key Vault Secrets User, then have the references refreshed",
+                )
 
     def problem(self, name: str, sentence: str) -> None:
         self.problems.append(f"{name}: {sentence}")

@@ -218,5 +218,6 @@ def _our_error(name: str, error: AzureError) -> TrueUpError:
         f"queue {name}: the storage account {what}",
         system="storage",
         status=status,
-        remedy="Nothing to do if it passes: what was to be done is found again.",
+        remedy="Nothing to do if it passes: what was to be done is found again; otherwise check the account's name in "
+        "the settings and whether its network rules let us reach it.",
     )

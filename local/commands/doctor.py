@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local.commands.settings import read_settings, require_emulator
-from shared.bootstrap import make_ports
+from shared.bootstrap import make_notice_ports, make_ports
+from shared.notices.checkup import check_posts
 from shared.settings import load_settings
 from shared.sync.checkup import Check, check_sources, check_up
 
@@ -14,9 +15,11 @@ from shared.sync.checkup import Check, check_sources, check_up
 def doctor(file: Path) -> int:
     """Every check. Answers 1 when anything is wrong. Raises `Misconfigured` with every problem of the settings."""
     settings = read_settings(file)
-    ports = make_ports(load_settings(settings))
+    loaded = load_settings(settings)
+    ports = make_ports(loaded)
     require_emulator(settings)
-    return _tell([Check("settings")]) | _tell(check_up(ports))
+    notices = make_notice_ports(loaded, ports)
+    return _tell([Check("settings")]) | _tell(check_up(ports)) | _tell(check_posts(notices))
 
 
 def sources(file: Path) -> int:

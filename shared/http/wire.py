@@ -44,6 +44,11 @@ class Answer:
         return next((value for key, value in self.headers.items() if key.lower() == wanted and value), None)
 
 
+def is_html(text: str) -> bool:
+    """Whether a web page came where data should have: a sign-in page, a proxy's, that of somebody else."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
+
+
 class NoAnswer(Exception):
     """No whole answer came back. `sent` is False only when it is certain that the request never arrived."""
 

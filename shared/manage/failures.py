@@ -6,13 +6,21 @@ import json
 from typing import Any
 
 from shared.errors import Gone, Incomplete, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
-from shared.http.wire import Answer, NoAnswer
+from shared.http.wire import Answer, NoAnswer, is_html
 from shared.manage.call import Call
 
 SYSTEM = "ConnectWise Manage"
 
 _LOOK_FIRST = "Look in ConnectWise Manage for the effect of this write before it is sent again."
-_LATER = "Nothing to do: it is tried again later."
+_LATER = (
+    "Nothing to do if it passes: it is tried again. If it stays so, look at ConnectWise's status page, at the address "
+    "in the settings (MANAGE_SITE or MANAGE_BASE_URL), and at proxies and firewalls on the way."
+)
+_NOT_MANAGE = (
+    "A web page is not Manage's API: check the address in the settings (MANAGE_SITE is a host such as "
+    "na.myconnectwise.net, MANAGE_BASE_URL ends with the release and /apis/3.0), and whether a sign-in page, a proxy "
+    "or a firewall answers in its place. If it passes by itself, Manage was being maintained: it is tried again."
+)
 _WHO_WE_ARE = "Check company, public key and private key of the API member in the settings."
 _ADDRESS = (
     "Check the base URL (its release part, such as v4_6_release), the company and the keys in the settings: "
@@ -54,19 +62,20 @@ def failure(call: Call, result: Answer | NoAnswer, *, doubt: bool, retry_after: 
         return Gone(message, remedy="Somebody deleted it in ConnectWise Manage: read it again.", **origin)
     if result.status in {408, 429} or result.status >= 500:
         return _passing(message, doubt=doubt, retry_after=retry_after, answer=result)
-    remedy = "Check the base URL in the settings." if result.status < 400 else "Correct what Manage names here."
+    remedy = _NOT_MANAGE if result.status < 400 else "Correct what Manage names here."
     return Refused(message, remedy=remedy, **origin)
 
 
 def unreadable(call: Call, answer: Answer, reason: str) -> TrueUpError:
     """The error for a success whose body says nothing: a read taught nothing, a write is in doubt."""
     kind: type[TrueUpError] = Incomplete if call.method == "GET" else OutcomeUnknown
+    remedy = _NOT_MANAGE if is_html(answer.text) else _LATER
     return kind(
         f"{call}: {reason}",
         system=SYSTEM,
         request_id=answer.request_id,
         status=answer.status,
-        remedy=_LATER if kind is Incomplete else _LOOK_FIRST,
+        remedy=remedy if kind is Incomplete else _LOOK_FIRST,
     )
 
 

@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 
 from shared.billing.agreements import Addition, Agreement, Company, Product, Recap
 from shared.callbacks import CallbackEntry
+from shared.http.wire import is_html
 from shared.manage.settings import CancelledDay
 
 
@@ -38,7 +39,7 @@ def parsed(text: str) -> Any:
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
     except (ValueError, RecursionError):
-        kind = "an HTML page" if text.lstrip().startswith("<") else "text that is not JSON, or only its beginning"
+        kind = "an HTML page" if is_html(text) else "text that is not JSON, or only its beginning"
         raise Unreadable(f"the answer is {kind}") from None
 
 

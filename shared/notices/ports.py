@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from shared.billing.subscribers import Channel
 from shared.state.health import HealthStore
@@ -31,6 +31,14 @@ class Post(Protocol):
 
     def send(self, message: Message, /) -> None:
         """Sends it. Returns once the other side has taken it."""
+
+
+@runtime_checkable
+class CheckedPost(Post, Protocol):
+    """A channel that can be asked whether it would take a message. Who only takes what is posted cannot."""
+
+    def check(self) -> None:
+        """Asks without sending anything. Raises the `TrueUpError` that a message would meet, as far as it shows."""
 
 
 class Tickets(Protocol):

@@ -17,9 +17,9 @@ from decimal import Decimal
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote, urlencode
 
-from shared.errors import Gone, NotPermitted, Refused, Retryable, TrueUpError
+from shared.errors import Gone, Incomplete, NotPermitted, Refused, Retryable, TrueUpError
 from shared.http.waiting import retry_after
-from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport
+from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport, is_html
 from shared.sources.patience import Patience
 from shared.sources.rows import broken
 
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 CALL_SECONDS = 60.0
 USER_AGENT = "TrueUp/0.1"
 
-_LATER = "Nothing to do if the next run succeeds; otherwise look at the service health of {system}."
+_LATER = (
+    "Nothing to do if the next run succeeds; otherwise look at the service health of {system}, at its address in the "
+    "settings, and at proxies and firewalls on the way."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class VendorHttp:
         try:
             return json.loads(answer.text, parse_float=Decimal, parse_constant=_no_number)
         except ValueError:
-            raise broken(self.system, ask.what, "it is not JSON", answer.request_id) from None
+            raise self._no_json(ask.what, answer) from None
 
     def _send(self, ask: Ask, headers: Mapping[str, str], patience: Patience) -> Answer:
         query = urlencode(ask.params, quote_via=quote, safe="")
@@ -131,6 +134,17 @@ class VendorHttp:
             ) from None
         log.debug("%s, %s: %s (request %s)", self.system, ask.what, answer.status, answer.request_id)
         return answer
+
+    def _no_json(self, what: str, answer: Answer) -> Incomplete:
+        if not is_html(answer.text):
+            return broken(self.system, what, "it is not JSON", answer.request_id)
+        return Incomplete(
+            f"{self.system} answered {what} with a web page.",
+            system=self.system,
+            request_id=answer.request_id,
+            remedy=f"Nothing to do if the next run succeeds; otherwise check the address of {self.system} in the "
+            "settings, and whether a proxy or a firewall answers in its place.",
+        )
 
     def _refusal(self, what: str, answer: Answer) -> TrueUpError:
         said = f"{self.system} answered {answer.status} to {what}."

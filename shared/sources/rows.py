@@ -20,7 +20,7 @@ def broken(system: str, what: str, why: str, request_id: str | None = None) -> I
         f"{system} answered {what} in a way that cannot be used: {why}.",
         system=system,
         request_id=request_id,
-        remedy=f"Nothing to do if the next run succeeds; otherwise ask {system}.",
+        remedy=f"Nothing to do if the next run succeeds; otherwise check the address in the settings and ask {system}.",
     )
 
 

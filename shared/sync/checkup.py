@@ -119,7 +119,7 @@ def _store(ports: Ports) -> Check:
         try:
             ask()
         except TrueUpError as error:
-            problems.append(_told(error))
+            problems.append(told(error))
     return Check(STORAGE, tuple(problems))
 
 
@@ -127,10 +127,11 @@ def _stored(name: str, look: Callable[[Ports], Iterator[str]], ports: Ports) -> 
     try:
         return Check(name, tuple(look(ports)))
     except TrueUpError as error:
-        return Check(name, (_told(error),))
+        return Check(name, (told(error),))
 
 
-def _told(error: TrueUpError) -> str:
+def told(error: TrueUpError) -> str:
+    """What went wrong and what to do, as a problem of a check."""
     return f"{error}. {error.remedy}".strip()
 
 
@@ -141,11 +142,11 @@ def _manage(ports: Ports, *, in_store: bool) -> Check:
         try:
             ask()
         except NotPermitted as error:
-            problems.append(_told(error))
+            problems.append(told(error))
             if error.status != _FORBIDDEN:
                 break  # nobody lets us in, so the other questions would say the same
         except TrueUpError as error:
-            problems.append(_told(error))
+            problems.append(told(error))
             break
     return Check(MANAGE, tuple(dict.fromkeys(problems)))
 
@@ -197,9 +198,9 @@ def _schedule(ports: Ports, schedule: Schedule) -> Iterator[str]:
 
 def _last_backup(backups: Backups, ports: Ports) -> Iterator[str]:
     record = backups.record.known()
-    told = missing(record, ports.clock.now(), ports.time_zone) if record is not None else None
-    if told is not None:
-        yield f"{told} The function backup tries again every hour."
+    since = missing(record, ports.clock.now(), ports.time_zone) if record is not None else None
+    if since is not None:
+        yield f"{since} The function backup tries again every hour."
 
 
 def _last_night(ports: Ports) -> Iterator[str]:

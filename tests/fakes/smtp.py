@@ -13,12 +13,17 @@ from aiosmtpd.controller import Controller
 
 @dataclass
 class Inbox:
-    """Takes mail, or answers every recipient as it is told."""
+    """Takes mail, or answers every sender and every recipient as it is told."""
 
     answer: str = "250 OK"
+    answer_to_sender: str = "250 OK"
     mails: list[EmailMessage] = field(default_factory=list)
     secure: list[bool] = field(default_factory=list)
     port: int = 0
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: N802 (the library's name)
+        envelope.mail_from = address
+        return self.answer_to_sender
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 (the library's name)
         if self.answer.startswith("250"):

@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,16 +15,19 @@ import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult
 
+from shared.billing.subscribers import Channel
 from shared.errors import Misconfigured, NotPermitted, Refused, Retryable
 from shared.http.wire import Answer, NoAnswer
 from shared.notices.channels.graph import GraphPost
 from shared.notices.channels.smtp import SmtpPost
 from shared.notices.channels.teams import TeamsPost, shortened
+from shared.notices.checkup import check_posts
 from shared.notices.ports import Message
 from shared.notices.settings import Security, SmtpSettings
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
+from tests.fakes.notices import NoticeHouse
 from tests.fakes.smtp import Inbox, Server
-from tests.unit.fake_graph import FakeCredential, refusal, settings
+from tests.unit.fake_graph import PARTNER, FakeCredential, refusal, settings
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 MESSAGE = Message("clerk/2026-11-21", "clerk@birchline.example", "TrueUp: café", "Plain – text", "<p>HTML – text</p>")
@@ -144,6 +147,53 @@ def test_a_mail_server_that_is_not_there_is_tried_again_later():
 
     with pytest.raises(Retryable):
         SmtpPost(SmtpSettings("127.0.0.1", port, "trueup@birchline.example"), lambda: NOW).send(MESSAGE)
+
+
+# The doctor's question
+
+
+def told_by_doctor(*posts: object) -> list[tuple[str, str]]:
+    house = NoticeHouse()
+    ports = replace(house.notices, posts=dict(zip((Channel.MAIL, Channel.TEAMS), posts, strict=False)))
+    return [(check.name, " ".join(check.problems)) for check in check_posts(ports)]
+
+
+def test_the_doctor_asks_the_mail_server_whether_it_would_take_mail_and_sends_none(secure_server, inbox, authority):
+    in_order = signed_in(secure_server, trusting(authority))
+
+    assert told_by_doctor(in_order, TeamsPost({"desk": WEBHOOK}, transport=FakeWebhook())) == [("mail", "")]
+    assert inbox.mails == []
+
+
+def test_the_doctor_says_what_a_mail_server_holds_against_us(secure_server, server, inbox, authority):
+    def problem(post: SmtpPost) -> str:
+        ((_, problem),) = told_by_doctor(post)
+        return problem
+
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    away = SmtpPost(SmtpSettings("127.0.0.1", port, "trueup@birchline.example"), lambda: NOW)
+
+    assert "Correct NOTICE_SMTP_USERNAME" in problem(signed_in(secure_server, trusting(authority), "wrong-secret"))
+    assert "correct the name in NOTICE_SMTP" in problem(signed_in(secure_server, None))
+    assert "set NOTICE_SMTP_SECURITY as it does" in problem(post(server, security=Security.STARTTLS))
+    assert "look at the mail server in NOTICE_SMTP" in problem(away)
+    inbox.answer_to_sender = "550 not yours"
+    assert "NOTICE_SMTP_FROM" in problem(post(server))
+
+
+def test_the_doctor_asks_for_a_token_of_the_mailbox_and_sends_nothing():
+    def unreachable(request: httpx.Request) -> httpx.Response:
+        raise AssertionError("Graph was asked")
+
+    def post_with(failures: dict[str, Exception]) -> GraphPost:
+        credential, transport = FakeCredential(failures), httpx.MockTransport(unreachable)
+        return GraphPost(Microsoft365Mailbox(settings(), "trueup@msp.example", credential=credential, http=transport))
+
+    ((_, problem),) = told_by_doctor(post_with({PARTNER: ValueError("AADSTS7000222: expired")}))
+
+    assert "Make a new secret" in problem
+    assert told_by_doctor(post_with({})) == [("mail", "")]
 
 
 # Teams

@@ -12,6 +12,8 @@ class Mailbox(Protocol):
 
     def send(self, to: str, subject: str, html: str, id_: str) -> None: ...
 
+    def check(self) -> None: ...
+
 
 class GraphPost:
     """Sends each message from the mailbox."""
@@ -22,3 +24,7 @@ class GraphPost:
     def send(self, message: Message) -> None:
         """Hands a message to Microsoft Graph. Raises what the mailbox raises."""
         self._mailbox.send(message.to, message.subject, message.html, message.id)
+
+    def check(self) -> None:
+        """Whether the app is let in. Raises what the mailbox raises."""
+        self._mailbox.check()

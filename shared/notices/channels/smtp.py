@@ -22,6 +22,7 @@ from shared.notices.settings import Security, SmtpSettings
 SYSTEM = "mail server"
 #: Seconds for the connection and for each answer.
 _TIMEOUT = 30
+_TAKEN = 250
 _LATER = "Nothing to do if it passes; otherwise look at the mail server in NOTICE_SMTP."
 
 
@@ -46,6 +47,17 @@ class SmtpPost:
             if self._settings.username is not None:
                 server.login(self._settings.username, self._settings.password or "")
             server.send_message(mail)
+
+    def check(self) -> None:
+        """Signs in and names whom mail is from, as before a mail, then hangs up. Raises what `send` raises."""
+        with _our_errors(), self._connection() as server:
+            if self._settings.username is not None:
+                server.login(self._settings.username, self._settings.password or "")
+            server.ehlo_or_helo_if_needed()
+            code, _ = server.mail(self._settings.sender)
+            server.rset()
+        if code != _TAKEN:
+            raise _said(code, "the sender")
 
     def _connection(self) -> smtplib.SMTP:
         settings = self._settings

@@ -73,7 +73,10 @@ class BillingExports:
 
         def ask() -> None:
             answer = self._graph.get(_NOBODYS, token, headers={}, seconds=patience.left())
-            if answer.status not in (400, 404) or not _NOT_THERE.fullmatch(error_code(answer)):
+            code = error_code(answer)
+            if answer.status in (200, 400, 404) and not code:
+                raise broken("Microsoft Graph", what, "it is not Graph that answers")
+            if answer.status not in (400, 404) or not _NOT_THERE.fullmatch(code):
                 raise self._refused(answer, what)
 
         patience.repeat(ask)

@@ -19,6 +19,9 @@ SYSTEM = "Microsoft 365"
 CUSTOMER_ROLES = "Organization.Read.All and User.Read.All"
 PARTNER_ROLES = "DelegatedAdminRelationship.Read.All"
 
+#: AADSTS codes that pass by themselves: too many requests, or a part of Entra that is away for a moment.
+_BUSY = frozenset({"90006", "90024", "90033", "90055"})
+
 #: HTTP statuses that pass by themselves; Graph sends them for the whole call or for one item of a batch.
 PASSING = frozenset({429, 503, 504})
 
@@ -111,6 +114,8 @@ def token_error(text: str, tenant: str, consent: str) -> TrueUpError:
     """The error for a token that was refused, from the text of azure-identity's exceptions."""
     codes = re.findall(r"AADSTS(\d+)", text)
     request_id = _found(r"(?:Correlation ID:|correlation_id\W+)\s*([0-9a-fA-F-]{36})", text)
+    if _BUSY & set(codes):
+        return _no_answer(tenant, request_id, "Entra was busy")
     known = next((code for code in codes if code in TOKEN_FAILURES), None)
     if known is not None:
         failure = TOKEN_FAILURES[known]
@@ -127,8 +132,12 @@ def token_error(text: str, tenant: str, consent: str) -> TrueUpError:
             request_id=request_id,
             remedy=f"Look the code up at https://login.microsoftonline.com/error?code={codes[0]}",
         )
+    return _no_answer(tenant, request_id, "Entra gave no usable answer")
+
+
+def _no_answer(tenant: str, request_id: str | None, why: str) -> Retryable:
     return Retryable(
-        f"No token: Entra gave no usable answer for tenant {tenant}.",
+        f"No token: {why} for tenant {tenant}.",
         system=SYSTEM,
         request_id=request_id,
         remedy="Nothing to do if this heals by itself; otherwise check the network and the authority's address.",
@@ -164,7 +173,7 @@ def graph_error(
             request_id=request_id,
             status=status,
             retry_after=retry_after,
-            remedy="Nothing to do: Microsoft was busy, the next run reads again.",
+            remedy="Nothing to do: Microsoft was busy, the next run reads again; otherwise look at its service health.",
         )
     return Refused(
         said,

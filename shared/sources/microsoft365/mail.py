@@ -64,6 +64,10 @@ class Microsoft365Mailbox:
                 retry_after=None,
             )
 
+    def check(self) -> None:
+        """Asks for a token of the mailbox's tenant. Whether the app may send shows only when it does."""
+        self._connected()[0].token(self._settings.home_tenant)
+
     def _connected(self) -> tuple[Tokens, GraphClient]:
         """Made at the first mail: it brings in the vendor's libraries and the credential."""
         with self._lock:
