@@ -305,7 +305,7 @@ def _keeps_price(line: OwnLine) -> bool:
 
 
 def _text(target: Target, quantity: Decimal) -> str:
-    named = target.item.counts if "{users}" in target.profile.invoice_text else ()
+    named = target.item.counts if target.item.names_holders else ()
     counted = [holders_counted(count, target.profile.quantity) or () for count in named]
     users = {holder.id: holder.name for holders in counted for holder in holders}
     return invoice_text(target.profile.invoice_text, target.product.description, quantity, list(users.values()))

@@ -7,7 +7,7 @@ invoice date that moves takes the day with it; a count that was made on the day 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -51,7 +51,7 @@ def on_count_days(
     told: dict[str, dict[Count, None]] = {}
     for item, tonight in looked:
         if tonight is not None and item.whole_id not in unsure:
-            together = told.setdefault(item.whole_id, {}) | dict.fromkeys(item.told)
+            together = told.setdefault(item.whole_id, {}) | dict.fromkeys(_remembered(item))
             told[item.whole_id] = together
             all_zero = bool(set(emptied).intersection(item.sources))
             counted[item.whole_id] = replace(tonight, counts=tuple(together), all_zero=all_zero)
@@ -88,8 +88,16 @@ def _looked_at(item: BillItem, situation: Situation, last: Counted | None) -> tu
         return _waiting(item, situation, f"it is counted first on {spoken(eve)}"), None
     if not item.feeds and item.unknown is not None:
         return item, None
+    if item.counts_holders and any(count.holders is None for count in last.counts):
+        return _waiting(item, situation, f"who holds it is counted first on {spoken(eve)}"), None
     day = CountDay(all_zero=last.all_zero)
     return replace(as_told(item, last.counts), unknown=None, read_failed=False, count_day=day), None
+
+
+def _remembered(item: BillItem) -> Iterator[Count]:
+    """What was told of an item; of whom only where that is asked for until the next count day."""
+    needed = item.counts_holders or item.names_holders
+    return (count if needed else replace(count, holders=None) for count in item.told)
 
 
 def _waiting(item: BillItem, situation: Situation, why: str) -> BillItem:

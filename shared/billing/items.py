@@ -80,6 +80,16 @@ class BillItem:
         return any(feed.users for feed in self.feeds)
 
     @property
+    def counts_holders(self) -> bool:
+        """Whether how many are billed depends on who holds it."""
+        return self.is_of_some_users or (self.profile is not None and self.profile.quantity.needs_holders)
+
+    @property
+    def names_holders(self) -> bool:
+        """Whether the text on the invoice names who holds it."""
+        return self.profile is not None and "{users}" in self.profile.invoice_text
+
+    @property
     def sources(self) -> tuple[str, ...]:
         return tuple(sorted({feed.source for feed in self.feeds}))
 
@@ -247,7 +257,7 @@ def _split(whole: BillItem, gone: Iterable[str]) -> list[BillItem]:
     """An item for every subscription; one that is remembered and not told of any more has nothing.
 
     What is told of a subscription holds even where another customer's reading failed; that one has vanished, only where
-    everything was read.
+    everything was read. Where there is none at all, a count day remembers that of the item as a whole.
     """
     if any(count.subscriptions is None for count in whole.told):
         why = "its profile bills every subscription as a line of its own, but its source lists none"
@@ -258,7 +268,7 @@ def _split(whole: BillItem, gone: Iterable[str]) -> list[BillItem]:
             found.setdefault(subscription_id(whole.id, subscription.id), []).append((count, subscription))
     items = [_of_subscription(whole, name, parts) for name, parts in found.items()]
     items += [replace(whole, id=name, counts=()) for name in gone if name not in found]
-    return items if items or not whole.billing_unknown else [whole]
+    return items if items or not (whole.billing_unknown or whole.before_invoice) else [whole]
 
 
 def _of_subscription(whole: BillItem, name: str, parts: Sequence[tuple[Count, Subscription]]) -> BillItem:

@@ -50,7 +50,7 @@ def _difference(item: BillItem, count: Count, rule: QuantityRule) -> str | None:
     """How the vendor contradicts itself about the numbers that are billed, in words; None when it does not."""
     if not rule.bills_users:
         return control_difference(count)
-    return holders_difference(count) if rule.needs_holders or item.is_of_some_users else None
+    return holders_difference(count) if item.counts_holders else None
 
 
 def _about(item_id: str, item: BillItem, count: Count) -> str:
@@ -83,7 +83,7 @@ def _feeds(count: Count, feed: Feed) -> bool:
 def _not_told(item: BillItem, rule: QuantityRule) -> str:
     if groups := _groups_not_told(item, rule):
         return f"its source does not tell who is in group {', '.join(groups)}, by which users are told apart"
-    if rule.needs_holders or item.is_of_some_users:
+    if item.counts_holders:
         return "its source does not tell who holds it, or not what the filter of users asks for"
     if rule.without_subscriptions:
         return "its source lists no single subscriptions, or does not tell how many are assigned"

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import FailureKind, Holder
-from shared.billing.profiles import CountedOn
+from shared.billing.profiles import Basis, CountedOn, QuantityRule
 from shared.billing.rules import Mode
 from shared.sync import night
 from tests import builders as b
@@ -107,16 +107,29 @@ def test_a_worker_that_dies_on_the_day_leaves_a_count_that_the_next_one_carries_
     assert lines == [(Decimal(15), None)]
 
 
-def test_a_company_with_more_users_than_a_row_holds_is_counted_whole() -> None:
+@pytest.mark.parametrize(
+    ("profile", "kept"),
+    [
+        ({}, False),
+        ({"invoice_text": "{product}\n{users}"}, True),
+        ({"quantity": QuantityRule(Basis.ASSIGNED_ACTIVE)}, True),
+    ],
+)
+def test_a_company_with_more_users_than_a_row_holds_is_counted_whole_and_no_name_is_kept_without_need(
+    profile: dict[str, object], kept: bool
+) -> None:
     house = house_in()
+    house.rules(b.rules(b.profile(**profile), counted_on=CountedOn.BEFORE_INVOICE))
     many = [
         Holder(f"{number:032x}", f"User {number * 7919}", department=f"{number * 104729:x}") for number in range(900)
     ]
-    counted = replace(b.count(15, holders=many), customer=f"tenant-{COMPANY}")
+    counted = replace(b.count(900, holders=many), customer=f"tenant-{COMPANY}")
     house.clock.time = datetime(2026, 11, 30, 2, tzinfo=UTC)
     house.count(COMPANY, counted)
     house.sync(COMPANY)
-    assert house.state(COMPANY).counted.items[f"{b.SOURCE}/{b.PREMIUM}"].counts == (counted,)
+    assert house.state(COMPANY).counted.items[f"{b.SOURCE}/{b.PREMIUM}"].counts == (
+        counted if kept else replace(counted, holders=None),
+    )
 
 
 def test_moving_to_nights_and_back_bills_each_seat_once() -> None:

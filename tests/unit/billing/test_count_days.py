@@ -17,6 +17,7 @@ from shared.billing.planner import Facts, plan_company
 from shared.billing.profiles import (
     Arrears,
     Band,
+    Basis,
     BillingProfile,
     CountedOn,
     Dated,
@@ -24,6 +25,7 @@ from shared.billing.profiles import (
     PriceKind,
     PriceRule,
     Proration,
+    QuantityRule,
     StartDay,
 )
 from shared.billing.rules import CompanyLink, LicenceLink, Mode, SkuPolicy
@@ -287,6 +289,18 @@ def test_a_count_on_another_agreement_holds_where_the_item_moves_to() -> None:
     assert company.night(date(2026, 11, 12), b.count(20)).groups == ()
 
 
+def test_a_profile_that_asks_who_holds_it_since_the_last_day_waits_for_the_next() -> None:
+    company = counted_at_five()
+    company.profile = replace(company.profile, quantity=QuantityRule(Basis.ASSIGNED_ACTIVE))
+    told = b.count(5, holders=["ada", "bea", "cy", "dan", "eve"])
+    plan = company.night(date(2026, 11, 12), told)
+    assert (plan.groups, plan.findings, plan.frozen) == ((), (), {ITEM})
+    assert [billed.unknown for billed in plan.billed] == ["who holds it is counted first on 30 Nov 2026"]
+
+    company.night(EVE, b.count(5, holders=["ada", "bea", "cy", "dan"], assigned=4))
+    assert company.stands == D(4)
+
+
 def test_an_item_of_which_nobody_knows_where_it_is_billed_or_who_has_it_is_left_alone() -> None:
     company = counted_at_five()
     day, reading = date(2026, 11, 12), b.reading(b.count(9))
@@ -341,6 +355,20 @@ def test_single_subscriptions_are_counted_together_on_their_day_and_stay_though_
     lines = {(line.quantity, line.cancelled_date) for line in company.lines.values()}
     assert lines == {(D(6), None), (D(4), None), (D(3), EVE)}
     assert list(company.counted) == [ITEM]
+
+
+def test_a_first_subscription_that_came_since_the_last_day_is_charged_from_its_own_day() -> None:
+    company = Company(b.profile(counted_on=BEFORE, split=True), date(2026, 11, 1))
+    assert company.night(date(2026, 10, 31)).groups == ()
+    company.next_invoice = date(2026, 12, 1)
+    came = replace(b.subscription(3), id="one", changed=((date(2026, 11, 10), D(3)),))
+    first = b.count(3, subscriptions=[came])
+    assert company.night(date(2026, 11, 11), first).groups == ()
+
+    assert [
+        (change.after.quantity, change.after.unit_price, change.after.effective_date)
+        for change in company.night(EVE, first).changes
+    ] == [(D(3), D("16.67"), date(2026, 12, 1)), (D(3), D("25.00"), date(2026, 12, 1))]
 
 
 def test_where_one_subscription_is_not_known_all_are_counted_again() -> None:
