@@ -19,7 +19,7 @@ from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import Period
 from shared.billing.changes import removal
 from shared.billing.choices import ChoiceKind, chosen_about_others
-from shared.billing.dated import LATE_DAYS, is_of_days, used_in, with_months
+from shared.billing.dated import is_of_days, used_in, with_months
 from shared.billing.doubts import calendar_for, product_for
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, at_moment
@@ -31,17 +31,16 @@ from shared.billing.observations import measured
 from shared.billing.one_offs import ChargedOnce, charged_once, written_once
 from shared.billing.owed import lines_billed
 from shared.billing.plan import Group
-from shared.billing.profiles import Arrears, BillingProfile
+from shared.billing.profiles import BillingProfile
 from shared.billing.quantities import is_dated
 from shared.billing.rules import Mode
 from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
+from shared.billing.usage_findings import odd_usage
 from shared.billing.usage_lines import UsageLine, Used, usage_lines
-from shared.billing.wording import spoken
+from shared.billing.usage_periods import periods_over, used_by
 
-#: So many periods back a late value is still billed.
-_PERIODS_BACK = 2
 #: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
 _NEW_DAYS = 45
 _ZERO = Decimal(0)
@@ -96,17 +95,8 @@ def plan_usage(
     changes = (*copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
-    found = (*_not_read(target, record, situation), *_partly_charged(target, record, charged, situation))
-    return ItemPlan(group, (*observed, *untimely, *found, *_not_in_catalog(target, situation)), (record,), usage=told)
-
-
-def _not_in_catalog(target: Target, situation: Situation) -> Iterator[Finding]:
-    """The products of bands that no line can be written of, told before a month reaches one."""
-    for product in target.products:
-        try:
-            product_for(product, situation)
-        except Doubt as doubt:
-            yield doubt.finding
+    found = odd_usage(target, record, charged, situation)
+    return ItemPlan(group, (*observed, *untimely, *found), (record,), usage=told)
 
 
 def _refuse_where_only_lines_are_updated(target: Target) -> None:
@@ -162,7 +152,7 @@ def _with_dated(target: Target, record: SeatRecord, situation: Situation) -> Sea
     """The record with what the vendor tells of the periods that are over, where it dates its usage."""
     if not is_of_days(target.item, record):
         return record
-    item, profile, over = target.item, target.profile, _over(target, record, situation)
+    item, profile, over = target.item, target.profile, periods_over(target, record, situation)
     record = with_months(record, item, profile, [*over, target.current], target.as_of)
     used = {period.start: used_in(item, profile, record, period) for period in over}
     return record.with_used({start: known for start, known in used.items() if known is not None}, target.as_of)
@@ -186,41 +176,6 @@ def _copies(target: Target, situation: Situation) -> list[OwnLine]:
     return without_copies([line for line in owned if line.key.agreement == there and not line.key.is_standing])[1]
 
 
-def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
-    """What a period used of which nothing was read nobody knows: a person has to look."""
-    dated, late = is_of_days(target.item, record), situation.as_of - timedelta(days=LATE_DAYS)
-    how = "is not known to the end" if dated else "was not read on any day"
-    return [
-        Finding(
-            FindingKind.READ_FAILED,
-            f"{target.item.id}/{period.start.isoformat()}",
-            f"{target.item.name}: its usage {how} from {spoken(period.start)} to "
-            f"{spoken(period.end)}; nothing is billed for that period.",
-            "Look the usage up at its vendor and bill it by hand.",
-        )
-        for period in _over(target, record, situation)
-        if _used(target, record, period) is None and not (dated and period.end >= late)
-    ]
-
-
-def _partly_charged(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
-    """A level has no days: of a period that is charged in part on another agreement a person bills the rest."""
-    until = charged.elsewhere
-    if until is None or is_of_days(target.item, record):
-        return []
-    return [
-        Finding(
-            FindingKind.CALENDAR_UNSUPPORTED,
-            f"{target.item.id}/{period.start.isoformat()}",
-            f"{target.item.name}: its usage from {spoken(period.start)} to {spoken(period.end)} is not billed here: "
-            f"the agreement that it was billed on before, whose periods are others, charges it up to {spoken(until)}.",
-            "Bill what was used after that day by hand.",
-        )
-        for period in _over(target, record, situation)
-        if period.start <= until < period.end
-    ]
-
-
 def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
     """Lines that people kept have charged it too, but those beside which a person wants ours."""
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
@@ -234,8 +189,8 @@ def _owed(
     """What the periods that are over used, less what our lines and `kept` ones charge for them, oldest first."""
     others = lines_billed(kept)
     owed: list[UsageLine] = []
-    for period in _over(target, record, situation):
-        quantity = _used(target, record, period, charged.elsewhere)
+    for period in periods_over(target, record, situation):
+        quantity = used_by(target, record, period, charged.elsewhere)
         if quantity is not None:
             used = Used(period, quantity, _standing_in(period, target, situation) + others(period))
             owed += usage_lines(target, used, charged, situation)
@@ -250,11 +205,11 @@ def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: S
         UsedPeriod(
             period.start,
             period.end,
-            _used(target, record, period, charged.elsewhere),
+            used_by(target, record, period, charged.elsewhere),
             lines_billed(kept)(period) + _standing_in(period, target, situation),
             sum((LineValues.of(line).monthly() for line in lines if lines_billed([line])(period)), _ZERO),
         )
-        for period in _over(target, record, situation)
+        for period in periods_over(target, record, situation)
     )
 
 
@@ -275,34 +230,3 @@ def _standing_in(period: Period, target: Target, situation: Situation) -> Decima
 
 def _overlaps(settled: Settled, period: Period) -> bool:
     return settled.start <= period.end and period.start <= settled.end
-
-
-def _over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
-    """The last periods that ended before today, since the first reading; none in which a company that is billed now was
-    only observed: others billed those.
-    """
-    begun = record.days[0].day
-    if record.observed is not None and situation.company.mode is not Mode.OBSERVE:
-        begun = max(begun, record.observed + timedelta(days=1))
-    periods: list[Period] = []
-    period = target.current
-    for _ in range(_PERIODS_BACK):
-        period = target.calendar.period_of(period.day_before)
-        if begun <= period.end:
-            periods.insert(0, period)
-    return periods
-
-
-def _used(target: Target, record: SeatRecord, period: Period, elsewhere: date | None = None) -> Decimal | None:
-    """What a period used; None where nobody knows. What was charged `elsewhere` up to a day is left out.
-
-    Of a level nobody knows which part of it is left: its period is none that is billed here.
-    """
-    if is_of_days(target.item, record):
-        return used_in(target.item, target.profile, record, period, elsewhere)
-    if not record.was_read_in(period):
-        return None
-    if elsewhere is not None and period.start <= elsewhere:
-        return _ZERO
-    within = [entry.quantity for entry in record.in_force(period)]
-    return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]

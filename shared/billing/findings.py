@@ -9,7 +9,8 @@ from enum import StrEnum
 class FindingKind(StrEnum):
     """What kind of attention is needed.
 
-    `foreign`: another partner sold it. `write-failed`: Manage refused or did not carry out a change of ours.
+    `foreign`: another partner sold it. `no-usage`: what is billed by its usage had none for a period. `write-failed`:
+    Manage refused or did not carry out a change of ours.
     """
 
     UNMAPPED = "unmapped"
@@ -34,6 +35,7 @@ class FindingKind(StrEnum):
     CALENDAR_UNSUPPORTED = "calendar-unsupported"
     PRORATE_UNAVAILABLE = "prorate-unavailable"
     READ_FAILED = "read-failed"
+    NO_USAGE = "no-usage"
     WRITE_FAILED = "write-failed"
     CONSENT_LOST = "consent-lost"
     CUSTOMER_GONE = "customer-gone"

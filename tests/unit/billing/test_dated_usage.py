@@ -138,6 +138,26 @@ def test_a_month_of_many_times_the_one_before_is_held_for_a_person(november: str
     assert group.held == (told if held else None)
 
 
+def test_a_month_without_any_usage_after_one_that_had_some_is_told_until_the_vendor_tells_of_it() -> None:
+    night = Night()
+    night(date(2026, 10, 2), azure(subscription("s1", {date(2026, 9, 30): "3"}, date(2026, 10, 2))))
+    october = {date(2026, 10, 3): "100"}
+    assert said(night(date(2026, 11, 4), azure(subscription("s1", october, date(2026, 11, 4))))) == [
+        (D(100), D("1.15"))
+    ]
+
+    gone = night(date(2026, 12, 3), azure(subscription("s1", october, date(2026, 12, 3))))
+    assert [(finding.kind.value, finding.text) for finding in gone.findings] == [
+        (
+            "no-usage",
+            "Business Premium: nothing was used from 1 Nov 2026 to 30 Nov 2026, but 100 in the period before; "
+            "nothing is billed.",
+        )
+    ]
+    late = night(date(2026, 12, 5), azure(subscription("s1", october | {date(2026, 11, 30): "40"}, date(2026, 12, 5))))
+    assert late.findings == ()
+
+
 def test_usage_in_another_currency_than_the_agreements_is_left_alone() -> None:
     night = Night()
     night(date(2026, 10, 20), azure(subscription("s1", OCTOBER, date(2026, 10, 17)), currency="EUR"))

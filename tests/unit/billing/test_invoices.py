@@ -656,6 +656,31 @@ def test_usage_that_ended_is_still_billed_for_its_last_period():
     assert agreement.night(date(2026, 3, 1), 0).groups == ()
 
 
+@pytest.mark.parametrize(("included", "told"), [(0, True), (10, False)])
+def test_a_level_that_fell_to_nothing_at_the_end_of_a_month_is_told_for_that_month(included, told):
+    agreement = used(Arrears.LAST)
+    agreement.night(date(2026, 2, 1), 130)
+    agreement.night(date(2026, 2, 28), 0)
+
+    def findings(day: date) -> list[str]:
+        facts = agreement.facts(day, 0)
+        profile = facts.rules.profiles["premium"]
+        own = replace(profile, quantity=replace(profile.quantity, included=D(included)))
+        plan = plan_company(replace(facts, rules=b.rules(own)))
+        assert plan.groups == ()
+        return [finding.text for finding in plan.findings if finding.kind.value == "no-usage"]
+
+    assert (
+        findings(date(2026, 3, 1))
+        == [
+            "Business Premium: nothing was used from 1 Feb 2026 to 28 Feb 2026, but 120 in the period before; "
+            "nothing is billed."
+        ]
+        * told
+    )
+    assert findings(date(2026, 4, 1)) == []
+
+
 def test_usage_of_months_in_which_it_was_not_to_be_billed_is_not_billed_afterwards():
     agreement = monthly()
     agreement.arrears = Arrears.HIGHEST
