@@ -25,12 +25,21 @@ _READ_AT_ONCE = 1000
 
 _CHANGE = (
     "agreement",
+    "bill item",
     "product",
     "kind",
     "quantity before",
     "quantity after",
     "price before",
     "price after",
+    "cost before",
+    "cost after",
+    "bill option before",
+    "bill option after",
+    "taxable before",
+    "taxable after",
+    "serial number before",
+    "serial number after",
     "effective before",
     "effective after",
     "cancelled before",
@@ -39,7 +48,18 @@ _CHANGE = (
     "one-off",
     "sentence",
 )
-COLUMNS = ("when", "run", "actor", "signed by", "addition", *_CHANGE, "request id", "note")
+COLUMNS = (
+    "when",
+    "run",
+    "actor",
+    "signed by",
+    "signed at",
+    "signed from",
+    "addition",
+    *_CHANGE,
+    "request id",
+    "note",
+)
 
 #: Where an entry stands in the history.
 Place = tuple[datetime, str]
@@ -137,12 +157,13 @@ def _told(entry: HistoryEntry, texts: bool) -> Json:
 
 
 def _row(entry: HistoryEntry) -> list[object]:
-    signed = entry.signed.by if entry.signed is not None else None
+    signed = entry.signed
+    by_whom = (signed.by, signed.at.isoformat(), signed.origin) if signed is not None else (None, None, None)
     return [
         entry.at.isoformat(),
         entry.run,
         entry.actor,
-        signed,
+        *by_whom,
         entry.addition,
         *_of_change(entry.change),
         entry.request_id,
@@ -157,10 +178,15 @@ def _of_change(change: Change | None) -> list[object]:
     before, after = change.before, change.after
     return [
         change.key.agreement,
+        change.key.bill_item,
         change.product,
         change.kind.value,
         *_both("quantity", before, after),
         *_both("unit_price", before, after),
+        *_both("unit_cost", before, after),
+        *_both("bill_customer", before, after),
+        *_both("taxable_flag", before, after),
+        *_both("serial_number", before, after),
         *_both("effective_date", before, after),
         *_both("cancelled_date", before, after),
         change.monthly,
@@ -170,4 +196,8 @@ def _of_change(change: Change | None) -> list[object]:
 
 
 def _both(name: str, before: LineValues | None, after: LineValues | None) -> list[object]:
-    return [getattr(values, name) if values is not None else None for values in (before, after)]
+    return [_cell(getattr(values, name)) if values is not None else None for values in (before, after)]
+
+
+def _cell(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value

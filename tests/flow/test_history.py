@@ -81,11 +81,23 @@ def test_the_table_tells_what_a_sync_did_when_and_why(house: House) -> None:
 
 
 def test_the_table_has_both_sides_of_every_change(house: House) -> None:
-    remember(house, entry(note="found done by a later look"))
+    after = replace(
+        BEFORE,
+        quantity=Decimal(3),
+        cancelled_date=None,
+        unit_cost=Decimal("21.50"),
+        bill_customer="DoNotBill",
+        taxable_flag=True,
+    )
+    remember(house, entry(change=replace(CHANGE, after=after), note="found done by a later look"))
     (row,) = table(history.table(house.ports, 1, None).text)
     assert (row["quantity before"], row["quantity after"]) == ("5", "3")
     assert (row["cancelled before"], row["cancelled after"]) == ("2026-12-01", "")
     assert (row["addition"], row["monthly"], row["one-off"]) == ("9001", "-50.00", "0")
+    assert (row["bill item"], row["serial number after"]) == (b.key().bill_item, LINE.serial_number)
+    assert (row["cost before"], row["cost after"]) == ("20.00", "21.50")
+    assert (row["bill option before"], row["bill option after"]) == ("Billable", "DoNotBill")
+    assert (row["taxable before"], row["taxable after"]) == ("no", "yes")
     assert (row["sentence"], row["note"]) == ("Business Premium: 5 → 3.", "found done by a later look")
 
 
@@ -94,6 +106,7 @@ def test_what_a_person_decided_stands_in_the_table_with_who_it_was(house: House)
     remember(house, replace(entry(note="rejected: too early"), change=None, addition=None, signed=signed))
     (row,) = table(history.table(house.ports, 1, None).text)
     assert (row["signed by"], row["note"]) == ("Ada Desk", "rejected: too early")
+    assert (row["signed at"], row["signed from"]) == (START.isoformat(), "127.0.0.1")
     assert (row["agreement"], row["quantity after"], row["sentence"]) == ("", "", "")
 
 
