@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any, NamedTuple
 
-from shared.billing.findings import FindingKind
-from shared.billing.lines import canonical
 from shared.billing.rules import Mode
 from shared.environment import ShownSetting
 from shared.sync.checkup import Check, check_alarms, check_connection, check_stored, connections
+from shared.sync.consents import consents
 from shared.sync.ports import Ports
 
 Json = dict[str, Any]
@@ -47,8 +45,6 @@ KINDS = {
     "cove": _Kind("Cove", "COVE_", ("COVE_PARTNER", "COVE_USERNAME", "COVE_TOKEN"), "docs/connect-cove.md"),
     "pushed": _Kind("Pushed counts", "PUSHED_", ("PUSHED_KEYS",), "docs/pushed-counts.md"),
 }
-_MICROSOFT = "microsoft365"
-_TENANTS = ("MICROSOFT_PARTNER_TENANTS", "MICROSOFT_DIRECT_TENANTS")
 
 
 def first_steps(ports: Ports, *, settings: bool) -> Json:
@@ -57,7 +53,7 @@ def first_steps(ports: Ports, *, settings: bool) -> Json:
         "steps": list(_steps(ports)),
         "connections": list(_connections(ports, settings)),
         "other_settings": [_setting(each) for each in _others(ports)] if settings else [],
-        "consents": list(_consents(ports)),
+        "consents": consents(ports),
         "checks": [_check(check) for check in (*check_stored(ports), check_alarms(ports))],
     }
 
@@ -118,29 +114,6 @@ def _others(ports: Ports) -> list[ShownSetting]:
 
 def _setting(setting: ShownSetting) -> Json:
     return {"name": setting.name, "meaning": setting.meaning, "value": setting.value}
-
-
-def _consents(ports: Ports) -> Iterator[Json]:
-    """Where the administrator of each tenant consents: our own tenants, then those of companies, refused ones first."""
-    if ports.consent_url is None:
-        return
-    own = [each.value for each in ports.settings if each.name in _TENANTS and each.value]
-    for tenant in chain.from_iterable(value.split(",") for value in own):
-        yield _consent(ports, "Named in the settings", tenant.strip(), company=None, lost=False)
-    rows = [
-        (row, link.customer)
-        for row in ports.companies.all()
-        for link in row.links
-        if link.source == _MICROSOFT and not link.removed
-    ]
-    lost = FindingKind.CONSENT_LOST.value
-    for row, tenant in sorted(rows, key=lambda each: (not each[0].summary.findings.get(lost), each[0].name)):
-        yield _consent(ports, row.name, canonical(tenant), company=row.id, lost=bool(row.summary.findings.get(lost)))
-
-
-def _consent(ports: Ports, name: str, tenant: str, *, company: int | None, lost: bool) -> Json:
-    assert ports.consent_url is not None
-    return {"name": name, "company": company, "tenant": tenant, "url": ports.consent_url(tenant), "lost": lost}
 
 
 def _check(check: Check) -> Json:

@@ -45,6 +45,7 @@ SKU_FORM = {"edition": "1", "pick": '["microsoft365","x"]'}
 HERE_FORM = {"edition": "1", "pick": '["{company}","microsoft365","x"]'}
 CHOSEN = {"company": "{company}", "groups": ["{hash}"]}
 SOLD = {"source": b.SOURCE, "sku": b.STANDARD}
+LINK = {"source": b.SOURCE, "customer": "tenant-{company}"}
 NOT_BILLED = {**SOLD, "bill": False}
 OWN = {"source": b.SOURCE, "sku": b.PREMIUM, "edition": "1"}
 
@@ -108,6 +109,9 @@ WAYS: dict[tuple[str, str], Way] = {
     ("GET", f"{API}/companies/{{company}}/rules"): Way(READER),
     ("POST", f"{API}/companies/{{company}}/rules"): Way(BILLER, body={"adopt_marked": True}),
     ("POST", f"{API}/companies/{{company}}/guards"): Way(ADMIN, body={"guards": {"changes_per_day": 5}}),
+    ("POST", "/console/setup/consent/{company}/test"): Way(READER, form={"tenant": "tenant-{company}"}),
+    ("POST", "/console/companies/{company}/links/test"): Way(READER, form=LINK),
+    ("POST", f"{API}/companies/{{company}}/links/test"): Way(READER, body=LINK),
     ("GET", "/console/approvals"): Way(READER),
     ("POST", "/console/approvals/decide"): Way(BILLER, form={"chosen": "{company}:{hash}", "verdict": "reject"}),
     ("POST", "/console/approvals/kind"): Way(BILLER, form={"kind": "adoption", "held": "false", "seen": "0" * 16}),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from shared.billing.counts import FailureKind
-from shared.billing.rules import Mode
+from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.bootstrap import make_ports
 from shared.environment import ShownSetting
 from shared.errors import NotPermitted
@@ -20,7 +20,7 @@ from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Browser
 from tests.fakes.house import House
-from tests.flow.test_console import ADMIN, PLATFORM, READER, signed_in
+from tests.flow.test_console import ADMIN, BILLER, PLATFORM, READER, signed_in
 from tests.unit.test_architecture import SETTINGS
 
 PARTNER = "c2f0a6de-91b5-4d3e-8f27-6a40be1d7c93"
@@ -283,6 +283,35 @@ def test_each_tenant_has_a_link_for_its_consent_and_refused_ones_come_first(hous
         ("Company 1", "tenant-1", False),
     ]
     assert found[1]["url"] == "https://login.example/tenant-2/adminconsent"
+
+
+def test_of_several_tenants_of_a_company_the_one_that_refuses_is_named_and_each_is_tested_alone(house):
+    house.rules(b.rules())
+    links = tuple(CompanyLink(b.SOURCE, customer) for customer in ("tenant-1", "tenant-9"))
+    house.company(1, [b.count(8)])
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.OBSERVE, links))
+    house.source.failing["tenant-9"] = FailureKind.CONSENT_LOST
+    house.sync(1)
+    ports = replace(house.ports, consent_url=lambda tenant: f"https://login.example/{tenant}/adminconsent")
+    browser = Browser(app_for(ports, PLATFORM), BILLER)
+    told = {each["tenant"]: each["lost"] for each in browser.get("/console/api/setup").json()["consents"]}
+    assert told == {"tenant-9": True, "tenant-1": False}
+
+    page = browser.get("/console/companies/1")
+    assert page.text.count("adminconsent") == 1
+    assert 'href="https://login.example/tenant-9/adminconsent"' in page.text
+    nine = {"source": b.SOURCE, "customer": "tenant-9"}
+    refused = browser.send_form("/console/companies/1/links/test", nine)
+    assert "Microsoft 365 tenant-9: not in order It did not answer. Wait. Consent" in refused.words
+    refused = browser.send_form("/console/setup/consent/1/test", {"tenant": "tenant-9"})
+    assert "Company 1: not in order" in refused.words
+
+    house.source.failing.clear()
+    house.tables.calls.clear()
+    tested = browser.post("/console/api/companies/1/links/test", json=nine).json()
+    assert (tested["problems"], tested["consent"]) == ([], None)
+    assert {operation for operation, _ in house.tables.calls} == {"get"}
+    assert browser.send_form("/console/setup/consent/1/test", {"tenant": "tenant-7"}).status_code == 404
 
 
 def test_the_steps_tell_what_is_done_and_what_is_not(house, browser):

@@ -21,6 +21,7 @@ from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.state.records import OpenFinding, Verdict
 from shared.sync import views
+from shared.sync.consents import consent_url, is_lost
 from shared.sync.desk.agreements import agreements, currencies, line
 from shared.sync.desk.licences import billed_for_nothing_told, licences
 from shared.sync.observe import company_rules
@@ -42,7 +43,7 @@ def company(ports: Ports, number: int) -> Json:
     return {
         **views.company_of(row, state, texts=True),
         "waiting": row.waiting,
-        "links": [_link(link, state) for link in row.links],
+        "links": [_link(ports, link, state) for link in row.links],
         "licences": licences(state, rules, as_of),
         "items": billed_for_nothing_told(state, rules, as_of),
         "agreements": agreements(state, changes, as_of),
@@ -55,8 +56,12 @@ def _is_rejected(group: Group, state: CompanyState) -> bool:
     return decision is not None and decision.verdict is Verdict.REJECTED
 
 
-def _link(link: CompanyLink, state: CompanyState) -> Json:
-    """`day` is that of the last reading, None before the first; `failure` says why the newest attempt failed."""
+def _link(ports: Ports, link: CompanyLink, state: CompanyState) -> Json:
+    """`day` is that of the last reading, None before the first; `failure` says why the newest attempt failed.
+
+    `consent` is where the customer's administrator consents, where that is what is missing.
+    """
+    lost = not link.removed and is_lost(state, link.source, link.customer)
     notes = [note for note in state.readings.values() if note.source == link.source]
     note = next((note for note in notes if canonical(note.customer) == canonical(link.customer)), None)
     return {
@@ -66,6 +71,7 @@ def _link(link: CompanyLink, state: CompanyState) -> Json:
         "some_users": not link.users.is_everybody,
         "day": note.day.isoformat() if note is not None and note.skus else None,
         "failure": note.failure if note is not None else None,
+        "consent": consent_url(ports, link.source, link.customer) if lost else None,
     }
 
 

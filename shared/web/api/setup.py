@@ -6,11 +6,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 
-from shared.sync import setup
+from shared.sync import consents, setup
+from shared.web.api.companies import Asked, InPath, Name
 from shared.web.principal import Role
 from shared.web.requests import House, Reader, allows, our_own
 
 router = APIRouter(dependencies=[Depends(allows(Role.READER))])
+
+
+class LinkedCustomer(Asked):
+    source: Name
+    customer: Name
 
 
 @router.get("/setup")
@@ -23,3 +29,9 @@ def first_steps(ports: House, who: Reader) -> dict[str, Any]:
 def test(ports: House, connection: Annotated[str, Path(max_length=100)]) -> dict[str, Any]:
     """Asks one connection something that only reads; `problems` are sentences that say what to do, none: in order."""
     return setup.tested(ports, connection)
+
+
+@router.post("/companies/{company}/links/test", dependencies=[Depends(our_own)])
+def test_customer(ports: House, number: InPath, asked: LinkedCustomer) -> dict[str, Any]:
+    """Reads one customer of the company and keeps nothing; `consent` is where it consents, if that is missing."""
+    return consents.tested_customer(ports, number, asked.source, asked.customer)

@@ -13,6 +13,7 @@ from shared.billing.rules import Mode
 from shared.sync import demand, history, inbox
 from shared.sync.approvals import Person, approve, reject
 from shared.sync.choices import choose
+from shared.sync.consents import tested_customer
 from shared.sync.desk.billing import Sold, bill_again, change_mode, do_not_bill
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
@@ -101,9 +102,16 @@ def whole_history(
 
 
 def _page(
-    request: Request, ports: Ports, number: int, who: Principal, *, holders: object = None, confirm: object = None
+    request: Request,
+    ports: Ports,
+    number: int,
+    who: Principal,
+    *,
+    holders: object = None,
+    confirm: object = None,
+    tested: object = None,
 ) -> Response:
-    """The page of a company: `holders` of a licence that was asked for, an undo that is to be confirmed."""
+    """The page of a company: `holders` of a licence that was asked for, an undo that is to be confirmed, a test."""
     return render(
         request,
         "company.html",
@@ -111,6 +119,7 @@ def _page(
         holders=holders,
         history=history.page(ports, number, _NEWEST, None, texts=True),
         confirm=confirm,
+        tested=tested,
         may_decide=who.may(Role.BILLER),
         may_rule=who.may(Role.ADMIN),
         modes=words.MODES,
@@ -118,6 +127,12 @@ def _page(
         choices=words.CHOICES,
         kinds=words.FINDINGS,
     )
+
+
+@router.post(_PATH + "/{company}/links/test", dependencies=acts)
+def test_link(request: Request, ports: House, who: Reader, number: InPath, source: Text, customer: Text) -> Response:
+    """Reads one of its customers, and shows whether it lets us in. Nothing is kept, so the page is the answer."""
+    return _page(request, ports, number, who, tested=tested_customer(ports, number, source, customer))
 
 
 @router.post(_PATH + "/{company}/sync", dependencies=acts)

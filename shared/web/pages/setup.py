@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from shared.sync import setup
+from shared.sync import consents, setup
 from shared.sync.ports import Ports
+from shared.web.api.companies import InPath
 from shared.web.pages.frame import acts, render
 from shared.web.principal import Principal, Role
 from shared.web.requests import House, Reader, Sees, allows
@@ -16,6 +17,7 @@ from shared.web.requests import House, Reader, Sees, allows
 router = APIRouter(include_in_schema=False, dependencies=[Depends(allows(Role.READER))])
 
 _PATH = "/console/setup"
+Tenant = Annotated[str, Form(max_length=200)]
 #: What the checks of the night are called, by their names for `doctor`.
 CHECKS = {
     "rules": "Rules",
@@ -44,6 +46,19 @@ def first_steps(request: Request, ports: House, who: Reader) -> Response:
 def test(request: Request, ports: House, who: Reader, sees: Sees, connection: str) -> Response:
     """Asks one of them something small, and shows what it said. Nothing is changed by it, so the page is the answer."""
     return _page(request, ports.within(sees), who, setup.tested(ports, connection))
+
+
+@router.post(_PATH + "/consent/{company}/test", dependencies=acts)
+def test_consent(
+    request: Request,
+    ports: House,
+    who: Reader,
+    sees: Sees,
+    number: InPath,
+    tenant: Tenant,
+) -> Response:
+    """Reads one tenant, and shows whether it lets us in. Nothing of it is kept, so the page is the answer."""
+    return _page(request, ports.within(sees), who, consents.tested_customer(ports, number, "microsoft365", tenant))
 
 
 def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
