@@ -99,7 +99,12 @@ def _kept(
     ports: Ports, source: str, found: Iterable[Reading | ReadFailure], customers: Collection[str], at: datetime
 ) -> int:
     """Keeps what was read of these customers with its time, and says of how many."""
-    readings = [each for each in found if isinstance(each, Reading) and canonical(each.customer) in customers]
+    wanted = [each for each in found if canonical(each.customer) in customers]
+    for each in wanted:
+        if isinstance(each, ReadFailure):
+            why = (each.kind, each.request_id, each.reason)
+            log.warning("a customer of %s was not read between the nights (%s, request %s): %s", source, *why)
+    readings = [each for each in wanted if isinstance(each, Reading)]
     ports.readings.add(source, readings, at)
     return len(readings)
 

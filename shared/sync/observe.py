@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -19,6 +20,8 @@ from shared.sync.fleets import read_customer
 from shared.sync.moments import moments_since
 from shared.sync.ports import Ports
 from shared.sync.vendor_invoices import counts_at_invoices
+
+log = logging.getLogger(__name__)
 
 #: So long after its last day an ended line of ours is still looked at, on an agreement that is active.
 _REMEMBERED = timedelta(days=60)
@@ -95,6 +98,21 @@ def observe(
     )
     failures = tuple(reading.reason for reading in readings if isinstance(reading, ReadFailure))
     return Observation(facts, failures)
+
+
+def warn_of_unread(run: str, company: int, readings: Iterable[Reading | ReadFailure]) -> None:
+    """One line of the log for each reading that failed, with which the vendor can be asked about it."""
+    for reading in readings:
+        if isinstance(reading, ReadFailure):
+            log.warning(
+                "company %s in run %s: %s was not read (%s, request %s): %s",
+                company,
+                run,
+                reading.source,
+                reading.kind,
+                reading.request_id,
+                reading.reason,
+            )
 
 
 def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]:

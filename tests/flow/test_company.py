@@ -41,6 +41,19 @@ def kinds(house: House, company: int) -> list[str]:
     return sorted(kind for kind, _ in state(house, company).findings)
 
 
+def test_each_reading_that_failed_is_one_line_of_the_log_with_which_the_vendor_can_be_asked(house, caplog):
+    house.source.failing["tenant-1"] = FailureKind.CONSENT_LOST
+
+    sync(house, 1, run="2026-11-21-nightly")
+    sync(house, 2, run="2026-11-21-nightly")
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        f"company 1 in run 2026-11-21-nightly: {b.SOURCE} was not read (consent-lost, request req-7): "
+        "It did not answer."
+    ]
+
+
 def test_a_company_is_brought_up_to_date_and_a_second_look_writes_nothing(house):
     assert sync(house, 1).report.outcome is Outcome.APPLIED
     assert sync(house, 2).report.written == {"created": 1}

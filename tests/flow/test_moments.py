@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.counts import ReadFailure, Reading
+from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.profiles import Arrears, Band, PriceKind, PriceRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Schedule
 from shared.errors import Retryable
@@ -164,6 +164,20 @@ def test_a_source_that_is_read_customer_by_customer_is_read_for_those_that_are_l
     into_december(house)
     house.sync(COMPANY)
     assert billed(house) == [Decimal(140)]
+
+
+def test_what_was_not_read_between_the_nights_stands_in_the_log_with_the_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = house_of(FakeSource())
+    house.source.failing[CUSTOMER] = FailureKind.READ_FAILED
+
+    hour(house, 140, hours=1)
+
+    assert [message for message in caplog.messages if "was not read" in message] == [
+        f"a customer of {house.source.name} was not read between the nights (read-failed, request req-7): "
+        "It did not answer."
+    ]
 
 
 def test_the_tick_starts_the_reading_every_hour_and_tells_what_could_not_be_read(house: House) -> None:
