@@ -30,7 +30,7 @@ _ADDRESS = (
 #: What the API member's security role must hold, by the beginning of the route.
 _PERMISSIONS = (
     ("/company/companies", "Companies > Company Maintenance"),
-    ("/finance/agreements", "Finance > Agreements"),
+    ("/finance/agreement", "Finance > Agreements"),
     ("/finance/billingCycles", "System > Table Setup"),
     ("/procurement/catalog", "Procurement > Product Catalog"),
     ("/procurement/", "System > Table Setup"),

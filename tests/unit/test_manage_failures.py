@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from shared.errors import Gone, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.http.wire import Answer
 from shared.manage.call import Call
-from shared.manage.client import ADDITION, ADDITIONS, AGREEMENTS, BILLING_CYCLES, CATALOG, COMPANIES
-from shared.manage.failures import failure
+from shared.manage.client import ADDITION, ADDITIONS, AGREEMENTS, BILLING_CYCLES, CATALOG, COMPANIES, RECAPS
+from shared.manage.failures import _PERMISSIONS, failure
 from tests.unit.fakes_manage import NOT_CONNECTED, RESET, answer, no
 
 READ = Call("GET", ADDITIONS, {"agreement": 501})
@@ -66,6 +69,7 @@ def test_the_wait_that_manage_named_is_passed_on() -> None:
         ("GET", COMPANIES, "Companies > Company Maintenance: Inquire All"),
         ("GET", AGREEMENTS, "Finance > Agreements: Inquire All"),
         ("GET", ADDITIONS, "Finance > Agreements: Inquire All"),
+        ("GET", RECAPS, "Finance > Agreements: Inquire All"),
         ("POST", ADDITIONS, "Finance > Agreements: Add All"),
         ("PATCH", ADDITION, "Finance > Agreements: Edit All"),
         ("DELETE", ADDITION, "Finance > Agreements: Delete All"),
@@ -77,6 +81,13 @@ def test_the_wait_that_manage_named_is_passed_on() -> None:
 def test_a_403_names_the_permission_that_is_missing(method: str, route: str, permission: str) -> None:
     call = Call(method, route, {"agreement": 501, "addition": 9001})
     assert permission in failure(call, no(403, "Security"), doubt=False).remedy
+
+
+def test_the_guide_gives_the_role_every_permission_whose_lack_is_named() -> None:
+    guide = (Path(__file__).parents[2] / "docs/connect-manage.md").read_text(encoding="utf-8")
+    given = set(re.findall(r"^\| (\w[\w ]* > [\w ]+) \| (?:All|for)", guide, re.M))
+
+    assert given == {module for _, module in _PERMISSIONS}
 
 
 def test_a_401_points_at_the_keys_and_an_unknown_endpoint_at_the_address() -> None:
