@@ -177,7 +177,7 @@ class Schedule(Part):
         if self.job == "hourly" and not self.sources:
             raise wrong("needs sources: the ones that it reads, such as [cove]")
         if self.job != "hourly" and self.sources:
-            raise wrong("has sources, which only the job hourly takes")
+            raise wrong("has sources, which only the job hourly takes; profiles say when counts are billed: counted_on")
         if _TENANT_BY_TENANT in self.sources:
             raise wrong(f"names {_TENANT_BY_TENANT}, which is read tenant by tenant and at night only")
         return self

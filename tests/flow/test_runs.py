@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -18,7 +19,7 @@ from shared.state.run_headers import RunHeader
 from shared.sync import demand, lanes, msp, night, poison, rulebook, views
 from shared.sync.ports import Limits
 from tests import builders as b
-from tests.fakes.house import House, Killed
+from tests.fakes.house import FakeClock, House, Killed
 
 NIGHTLY = (Schedule("nightly", "nightly", "0 2 * * *"),)
 
@@ -52,6 +53,38 @@ def test_a_run_ends_with_an_outcome_for_every_company_and_never_has_more_message
     assert outcomes(house, "run") == dict.fromkeys(range(1, 8), Outcome.APPLIED)
     assert house.ports.runs.header("run").outcomes == {"applied": 7}
     assert house.ports.runs.header("run").ended
+
+
+@dataclass
+class ClockIn:
+    """Business time as clocks on a wall there show it."""
+
+    clock: FakeClock
+    zone: ZoneInfo
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def business_now(self) -> datetime:
+        return self.clock.now().astimezone(self.zone)
+
+
+@pytest.mark.parametrize(
+    ("day", "starts"),
+    [(datetime(2026, 3, 29), ["01:00"]), (datetime(2026, 10, 25), ["00:30"]), (datetime(2026, 10, 26), ["01:30"])],
+)
+def test_a_night_is_made_once_also_when_clocks_go_forward_over_its_time_or_back(house, day, starts):
+    house.rules(b.rules(schedules=(Schedule("nightly", "nightly", "30 2 * * *"),)))
+    house.clock.time = day.replace(tzinfo=UTC) - timedelta(hours=12)
+    house.ports = replace(house.ports, clock=ClockIn(house.clock, ZoneInfo("Europe/Berlin")))
+    started = []
+    for _ in range(2 * 22):
+        before = len(house.ports.runs.headers(10))
+        night.tick(house.ports)
+        started += [f"{house.clock.time:%H:%M}"] * (len(house.ports.runs.headers(10)) - before)
+        house.clock.pass_by(minutes=30)
+    assert started == starts
+    assert [header.id for header in house.ports.runs.headers(10)] == [f"{day:%Y-%m-%d}-nightly"]
 
 
 def test_one_companys_failure_never_stops_the_others(house):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import calendar as months
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -40,7 +41,7 @@ FIRST_NIGHT, LAST_DAY = date(2026, 12, 1), date(2027, 11, 30)
 #: By then every line that was written is invoiced, also on agreements that are billed ahead.
 ALL_INVOICED = date(2028, 10, 31)
 BEFORE = -1  # the order of what happened before the first night
-SEED = 2027
+SEED = int(os.environ.get("TRUEUP_SEED", "2027"))
 
 #: This Manage is not the one that is believed in: it leaves cancelled days free, which its setting says, and stands
 #: otherwise in every other way that needs none.

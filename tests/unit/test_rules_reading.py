@@ -438,7 +438,8 @@ def test_a_wrong_field_of_a_profile_is_named_with_its_line(field, problem):
         ),
         (
             'schedules: [{id: a, job: nightly, cron: "0 2 * * *", sources: [cove]}]',
-            "line 1, schedules[0]: has sources, which only the job hourly takes",
+            "line 1, schedules[0]: has sources, which only the job hourly takes; profiles say when counts are billed: "
+            "counted_on",
         ),
         (
             'schedules: [{id: a, job: hourly, cron: "0 * * * *", sources: [microsoft365]}]',

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.agreements import Addition
@@ -36,6 +36,7 @@ from shared.billing.profiles import (
 )
 from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b
+from tests.examples import examples
 
 D = Decimal
 UNGUARDED = Guards(ReductionLimit(D(100), D(0), D(10**6), D(10**9)), all_to_zero=False)
@@ -327,7 +328,7 @@ def play(agreement: Agreement, nights, delays, *, applies=None, invoiced_on=None
 
 
 @given(scenarios())
-@settings(max_examples=400)
+@examples(400)
 def test_the_invoices_add_up_to_what_the_seats_owe_whatever_the_days_on_which_they_were_run(scenario):
     agreement, nights, delays = scenario
     billed, wanted = play(agreement, nights, delays)
@@ -336,7 +337,7 @@ def test_the_invoices_add_up_to_what_the_seats_owe_whatever_the_days_on_which_th
 
 
 @given(scenarios())
-@settings(max_examples=150)
+@examples(150)
 def test_a_second_plan_right_after_applying_is_empty_on_every_day(scenario):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):
@@ -347,7 +348,7 @@ def test_a_second_plan_right_after_applying_is_empty_on_every_day(scenario):
 
 
 @given(scenarios())
-@settings(max_examples=100)
+@examples(100)
 def test_with_the_store_lost_no_standing_change_and_no_one_off_line_is_planned(scenario):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):
@@ -376,7 +377,7 @@ def owed_with_credits(agreement: Agreement, history: list[tuple[date, int]], inv
 
 
 @given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=250)
+@examples(250)
 def test_with_credits_every_day_of_every_seat_is_paid_once_whenever_plans_and_invoices_were_run(scenario, chances):
     agreement, nights, delays = scenario
     agreement.kind = PriceKind.CUSTOM
@@ -526,7 +527,7 @@ def price_of(agreement: Agreement, units: int) -> Decimal:
     st.sampled_from(list(Arrears)),
     st.sampled_from([PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.VOLUME, PriceKind.PACKAGE]),
 )
-@settings(max_examples=250)
+@examples(250)
 def test_usage_is_billed_once_for_every_period_that_is_over_whenever_invoices_were_run(scenario, arrears, kind):
     agreement, nights, delays = scenario
     agreement.kind, agreement.arrears = kind, arrears
@@ -737,7 +738,7 @@ def test_usage_is_less_the_seats_that_its_period_was_invoiced_with_also_where_th
 
 
 @given(scenarios(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=250)
+@examples(250)
 def test_plans_that_waited_for_approval_lose_nothing_while_counts_only_rise(scenario, chances):
     agreement, nights, delays = scenario
     if agreement.proration.rule is ProrationRule.NONE:
@@ -1256,7 +1257,7 @@ def switches(draw):
 
 
 @given(scenarios(), switches(), st.lists(st.booleans(), min_size=25, max_size=25))
-@settings(max_examples=200)
+@examples(200)
 def test_whatever_rules_change_no_seat_is_billed_twice_for_a_period_and_plans_converge(scenario, changes, runs):
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.counts import Count, Holder, Reading
@@ -21,6 +21,7 @@ from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from shared.billing.seats import SeatRecord
 from shared.billing.users import Traits, Users
 from tests import builders as b
+from tests.examples import examples
 from tests.unit.billing.test_properties import UNGUARDED, applied
 
 D = Decimal
@@ -396,7 +397,7 @@ HOLDERS = st.lists(st.tuples(st.sampled_from(["a", "b", "c", ""]), st.sampled_fr
 
 
 @given(st.lists(FILTERS, min_size=1, max_size=3), st.lists(FILTERS, max_size=2), FILTERS, HOLDERS)
-@settings(max_examples=300)
+@examples(300)
 def test_nobody_is_ever_billed_twice(parts, others, link, people):
     """Of one company's parts, and of companies that share the customer, whatever their filters are."""
     own = b.company(
@@ -423,7 +424,7 @@ NAMES = st.tuples(IDS, IDS, st.none() | IDS, st.none() | IDS, st.none() | IDS)
 
 
 @given(NAMES, NAMES)
-@settings(max_examples=500)
+@examples(500)
 def test_two_bill_items_never_have_one_id(one, other):
     def name(source, sku, customer, part, subscription):
         whole = item_id(source, sku, customer, part)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.agreements import Addition
@@ -18,6 +18,7 @@ from shared.billing.planner import Facts, plan_company
 from shared.billing.profiles import PriceKind, PriceRule
 from shared.billing.rules import SkuPolicy
 from tests import builders as b
+from tests.examples import examples
 
 SKUS = {
     b.PREMIUM: ("premium", "M365-BP", 88),
@@ -111,7 +112,7 @@ def written(change: Change, line: Addition) -> Addition:
 
 
 @given(companies())
-@settings(max_examples=150)
+@examples(150)
 def test_a_second_plan_right_after_applying_is_empty(facts):
     after = applied(facts, plan_company(facts))
 
@@ -119,7 +120,7 @@ def test_a_second_plan_right_after_applying_is_empty(facts):
 
 
 @given(companies())
-@settings(max_examples=100)
+@examples(100)
 def test_with_the_store_lost_and_only_stamps_left_nothing_is_planned(facts):
     after = applied(facts, plan_company(facts))
 
@@ -127,7 +128,7 @@ def test_with_the_store_lost_and_only_stamps_left_nothing_is_planned(facts):
 
 
 @given(companies(), st.randoms(use_true_random=False))
-@settings(max_examples=100)
+@examples(100)
 def test_the_order_of_the_input_is_irrelevant(facts, chance):
     def shuffled(values):
         values = list(values)
@@ -145,7 +146,7 @@ def test_the_order_of_the_input_is_irrelevant(facts, chance):
 
 
 @given(companies())
-@settings(max_examples=100)
+@examples(100)
 def test_a_line_of_somebody_else_is_never_written(facts):
     plan = plan_company(facts)
     lines = {line.id: line for agreement in facts.additions.values() for line in agreement}
@@ -160,7 +161,7 @@ def test_a_line_of_somebody_else_is_never_written(facts):
 
 
 @given(companies())
-@settings(max_examples=100)
+@examples(100)
 def test_a_failed_reading_changes_nothing(facts):
     after = applied(facts, plan_company(facts))
     blind = plan_company(replace(after, readings=(b.failure(),)))
@@ -171,7 +172,7 @@ def test_a_failed_reading_changes_nothing(facts):
 
 
 @given(companies(), st.lists(st.integers(0, 60), min_size=1, max_size=6))
-@settings(max_examples=100)
+@examples(100)
 def test_night_after_night_each_key_has_one_line_that_says_the_count(facts, nights):
     chance = random.Random(len(nights))
     for quantity in nights:
