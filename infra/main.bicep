@@ -90,6 +90,9 @@ param microsoftPartnerCenterUrl string = ''
 @description('Scope of tokens for Partner Center. Empty: that of its address.')
 param microsoftPartnerCenterScope string = ''
 
+@description('Currency in which Microsoft bills licences to the first partner tenant. Empty: charges are not read.')
+param microsoftChargesCurrency string = ''
+
 @description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
 param microsoftAzureCurrency string = ''
 
@@ -372,6 +375,7 @@ module settings 'settings.bicep' = {
     microsoftSkuNames: microsoftSkuNames
     microsoftPartnerCenterUrl: microsoftPartnerCenterUrl
     microsoftPartnerCenterScope: microsoftPartnerCenterScope
+    microsoftChargesCurrency: microsoftChargesCurrency
     microsoftAzureCurrency: microsoftAzureCurrency
     microsoftAzureSettledDays: microsoftAzureSettledDays
     pax8ClientId: pax8ClientId

@@ -80,6 +80,9 @@ param microsoftPartnerCenterUrl string
 @description('Scope of tokens for Partner Center.')
 param microsoftPartnerCenterScope string
 
+@description('Currency in which Microsoft bills licences to the first partner tenant. Empty: charges are not read.')
+param microsoftChargesCurrency string
+
 @description('Currency in which Microsoft bills Azure to the first partner tenant. Empty: Azure is not read.')
 param microsoftAzureCurrency string
 
@@ -234,6 +237,7 @@ var microsoft = empty(microsoftClientId) ? {} : {
   MICROSOFT_SKU_NAMES: microsoftSkuNames
   MICROSOFT_PARTNER_CENTER_URL: microsoftPartnerCenterUrl
   MICROSOFT_PARTNER_CENTER_SCOPE: microsoftPartnerCenterScope
+  MICROSOFT_CHARGES_CURRENCY: microsoftChargesCurrency
   MICROSOFT_AZURE_CURRENCY: microsoftAzureCurrency
   MICROSOFT_AZURE_SETTLED_DAYS: microsoftAzureSettledDays
   NOTICE_MAILBOX: noticeMailbox

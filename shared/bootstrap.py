@@ -22,7 +22,9 @@ from shared.sources.azure.source import AzureSource
 from shared.sources.cove.source import CoveSource
 from shared.sources.huntress.source import HuntressSource
 from shared.sources.microsoft365.certificate import last_day
+from shared.sources.microsoft365.charged import ChargedMicrosoft365
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
+from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.pax8.source import Pax8Source
 from shared.sources.protocol import Source
@@ -43,9 +45,10 @@ from shared.state.readings import ReadingStore
 from shared.state.rules import RulesStore
 from shared.state.runs import RunStore
 from shared.state.schedules import ScheduleStore
+from shared.state.subscriptions import SubscriptionSkus
 from shared.state.tables import AzureTables
 from shared.state.tickets import TicketStore
-from shared.state.usage import UsageStore
+from shared.state.usage import ChargeStore, UsageStore
 from shared.state.vendor_invoices import VendorInvoiceStore
 from shared.sync.ports import Limits, Ports
 from shared.web.principal import Access
@@ -80,7 +83,7 @@ def make_ports(settings: Settings) -> Ports:
         queue=StorageQueue(settings.storage),
         manage=manage,
         contacts=manage.contacts,
-        sources=_sources(settings, clock, pushes, UsageStore(tables)),
+        sources=_sources(settings, clock, pushes, tables),
         rules=RulesStore(tables),
         companies=CompanyStore(tables),
         company_state=CompanyStateStore(tables),
@@ -150,13 +153,13 @@ def _clock(settings: Settings) -> Clock:
     return SystemClock(settings.time_zone)
 
 
-def _sources(settings: Settings, clock: Clock, pushes: PushStore, usage: UsageStore) -> dict[str, Source]:
+def _sources(settings: Settings, clock: Clock, pushes: PushStore, tables: AzureTables) -> dict[str, Source]:
     """The registry: one line per source."""
     sources: list[Source] = []
     if settings.microsoft is not None:
-        sources.append(Microsoft365Source(settings.microsoft))
+        sources.append(_microsoft365(settings.microsoft, settings.charges_currency, clock, tables))
     if settings.azure is not None:
-        sources.append(AzureSource(settings.azure, usage, clock.business_now))
+        sources.append(AzureSource(settings.azure, UsageStore(tables), clock.business_now))
     if settings.pax8 is not None:
         sources.append(Pax8Source(settings.pax8))
     if settings.huntress is not None:
@@ -165,6 +168,13 @@ def _sources(settings: Settings, clock: Clock, pushes: PushStore, usage: UsageSt
         sources.append(CoveSource(settings.cove))
     sources += [PushedSource(name, pushes, clock.business_now, settings.pushed.age) for name in settings.pushed.keys]
     return {source.name: source for source in sources}
+
+
+def _microsoft365(settings: MicrosoftSettings, currency: str | None, clock: Clock, tables: AzureTables) -> Source:
+    if currency is None:
+        return Microsoft365Source(settings)
+    subscriptions = SubscriptionSkus(CompanyStore(tables), CompanyStateStore(tables))
+    return ChargedMicrosoft365(settings, currency, ChargeStore(tables), subscriptions, clock.business_now)
 
 
 def _quieten_libraries() -> None:

@@ -136,6 +136,11 @@ SETTINGS = (
         "https://api.partnercenter.microsoft.com/.default",
     ),
     Setting(
+        "MICROSOFT_CHARGES_CURRENCY",
+        "currency in which Microsoft bills licences to the first partner tenant; left out, its charges are not read",
+        "USD",
+    ),
+    Setting(
         "MICROSOFT_AZURE_CURRENCY",
         "currency in which Microsoft bills Azure to the first partner tenant; left out, Azure usage is not read",
         "USD",

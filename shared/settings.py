@@ -60,11 +60,15 @@ Credential = Literal["managed-identity", "certificate", "secret"]
 
 @dataclass(frozen=True)
 class Settings:
-    """What a deployment is told. A vendor is None where it is not used; lease in seconds."""
+    """What a deployment is told. A vendor is None where it is not used; lease in seconds.
+
+    `charges_currency` is the one in which Microsoft bills licences (ISO 4217), None where its charges are not read.
+    """
 
     storage: StorageConnection
     manage: ManageSettings
     microsoft: MicrosoftSettings | None
+    charges_currency: str | None
     azure: AzureSettings | None
     pax8: Pax8Settings | None
     huntress: HuntressSettings | None
@@ -92,6 +96,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
     manage = _manage(given)
     microsoft = _microsoft(given) if given.any_of("MICROSOFT_") else None
     azure = _azure(given) if given.any_of("MICROSOFT_AZURE_") else None
+    charges_currency = _charges_currency(given)
     pax8 = _pax8(given) if given.any_of("PAX8_") else None
     huntress = _huntress(given) if given.any_of("HUNTRESS_") else None
     cove = _cove(given) if given.any_of("COVE_") else None
@@ -112,6 +117,7 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
         storage=storage(),
         manage=manage(),
         microsoft=microsoft() if microsoft else None,
+        charges_currency=charges_currency,
         azure=azure(microsoft()) if azure and microsoft else None,
         pax8=pax8() if pax8 else None,
         huntress=huntress() if huntress else None,
@@ -248,6 +254,13 @@ def _certificate(given: Given) -> str | None:
     except binascii.Error:
         given.problem("MICROSOFT_CERTIFICATE", "must be a PEM or PFX file in base64, on one line")
     return text
+
+
+def _charges_currency(given: Given) -> str | None:
+    if not given.has("MICROSOFT_CHARGES_CURRENCY"):
+        return None
+    given.required("MICROSOFT_PARTNER_TENANTS", " with MICROSOFT_CHARGES_CURRENCY")
+    return (given.matching("MICROSOFT_CHARGES_CURRENCY", "[A-Za-z]{3}", "a currency of three letters") or "").upper()
 
 
 def _azure(given: Given) -> Callable[[MicrosoftSettings], AzureSettings]:

@@ -1,7 +1,8 @@
-"""The partner billing export: begun, ready some minutes later by the clock, then files that only their key opens.
+"""The partner billing exports: begun, ready some minutes later by the clock, then files that only their key opens.
 
-What it holds is usage of Azure by customer, subscription and day; the month before is empty from the eighth day of a
-month on, when Microsoft has invoiced it. Half of the amounts are text, half are numbers, and each file has two parts.
+One holds usage of Azure by customer, subscription and day, the other what licences cost; the month before is empty from
+the eighth day of a month on, when Microsoft has invoiced it. Half of the amounts are text, half are numbers, and each
+file has two parts.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from local.sandbox.clock import Clock
 from local.sandbox.graph import Graph, GraphProblem, error_body
 from local.sandbox.graph.routes import PREFIX
+from local.sandbox.licence_charges import charge_rows
 from local.sandbox.world import Msp
 from shared.errors import Gone
 
@@ -46,9 +48,10 @@ class AzureUsage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """One export: the billing month that it is of, the key to its files, and when it is ready."""
+    """One export: the billing month that it is of, of usage or of licences, its files' key, and when it is ready."""
 
     month: date
+    of: str
     key: str
     ready: datetime
 
@@ -73,8 +76,8 @@ class AzureBilling:
             sums[f"{day:%Y-%m}"] += amount if key == tenant.id else 0
         return {"tenant": tenant.id, "months": {month: str(amount) for month, amount in sorted(sums.items())}}
 
-    def begin(self, body: Row) -> str:
-        """The id of a new export."""
+    def begin(self, body: Row, of: str) -> str:
+        """The id of a new export, of `usage` or of `reconciliation`."""
         if body.get("currencyCode") != self.currency or body.get("attributeSet") not in ("full", "basic"):
             raise GraphProblem(400, "BadRequest", "currencyCode or attributeSet is not valid.")
         month = self.clock.today().replace(day=1)
@@ -83,7 +86,7 @@ class AzureBilling:
         elif body.get("billingPeriod") != "current":
             raise GraphProblem(400, "BadRequest", "billingPeriod is not valid.")
         name = str(uuid.uuid4())
-        self.operations[name] = _Operation(month, f"sig={uuid.uuid4()}", self.clock.now() + _TAKES)
+        self.operations[name] = _Operation(month, of, f"sig={uuid.uuid4()}", self.clock.now() + _TAKES)
         return name
 
     def look(self, name: str, root: str) -> Row:
@@ -108,13 +111,15 @@ class AzureBilling:
         operation = self._operation(name)
         if key != operation.key or blob[:-8] not in ("part-00000", "part-00001"):
             raise GraphProblem(403, "AuthenticationFailed", "Server failed to authenticate the request.")
-        rows = self._rows(operation.month)[int(blob[9]) :: 2]
+        rows = self._rows(operation)[int(blob[9]) :: 2]
         return gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode())
 
-    def _rows(self, month: date) -> list[Row]:
-        today = self.clock.today()
+    def _rows(self, operation: _Operation) -> list[Row]:
+        today, month = self.clock.today(), operation.month
         if month < today.replace(day=1) and today.day >= _INVOICED_ON:
             return []
+        if operation.of == "reconciliation":
+            return list(charge_rows(self.msp, self.msp.partners[0].id, month, self.currency))
         known = [key for key in sorted(self.used) if key[2].replace(day=1) == month and key[2] < today]
         return [self._row(*key, at=at) for at, key in enumerate(known)]
 
@@ -151,7 +156,8 @@ def azure_routes(billing: AzureBilling, graph: Graph) -> list[web.RouteDef]:
 
         def work() -> web.Response:
             as_partner(request)
-            place = f"{request.scheme}://{request.host}{_BILLING}/operations/{billing.begin(body)}"
+            name = billing.begin(body, request.match_info["of"])
+            place = f"{request.scheme}://{request.host}{_BILLING}/operations/{name}"
             return web.Response(status=202, headers={"Location": place})
 
         return _answered(work)
@@ -170,7 +176,7 @@ def azure_routes(billing: AzureBilling, graph: Graph) -> list[web.RouteDef]:
         return _answered(lambda: web.Response(body=billing.file(*names), content_type="application/octet-stream"))
 
     return [
-        web.post(f"{_BILLING}/usage/unbilled/export", begin),
+        web.post(f"{_BILLING}/{{of:usage|reconciliation}}/unbilled/export", begin),
         web.get(f"{_BILLING}/operations/{{id}}", look),
         web.get(f"{_FILES}/{{id}}/{{name}}", file),
     ]

@@ -45,14 +45,18 @@ class Offer:
     steps: tuple[PriceStep, ...]
 
 
+#: What vendors call a period that is charged from its beginning: Pax8 the first word, Microsoft the others.
+_WHOLE = frozenset({"subscription", "new", "renew", "cyclecharge"})
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One item of a vendor's invoice to the MSP. `invoice` None: of a draft that may still change.
 
     `kind` is the vendor's own word (a subscription, a part of a month, a credit). `customer` and `sku` are None for
     what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day is among
-    them. `total` is what the item costs the MSP, below zero for a credit. `used`: it is for usage, which is counted in
-    money.
+    them. `total` is what the item costs the MSP before tax, below zero for a credit. `used`: it is for usage, which is
+    counted in money. `subscription` is what it is for, where the vendor names one.
     """
 
     customer: str | None
@@ -66,11 +70,12 @@ class Charge:
     currency: str | None
     invoice: str | None
     used: bool = False
+    subscription: str | None = None
 
     @property
     def is_of_a_whole_period(self) -> bool:
         """Whether its quantity is what the customer has: parts of months and credits only correct the amount."""
-        return self.kind == "subscription"
+        return self.kind in _WHOLE
 
     @property
     def units(self) -> Decimal:
@@ -78,3 +83,11 @@ class Charge:
         if self.used:
             return self.total
         return self.quantity if self.is_of_a_whole_period else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyCharges:
+    """What a vendor charges for one customer in one billing month; of no customer where it is empty."""
+
+    customer: str
+    charges: tuple[Charge, ...]

@@ -64,6 +64,14 @@ class PreparedSource(Source, Protocol):
 
 
 @runtime_checkable
+class PreparingSource(PreparedSource, Protocol):
+    """A prepared source that no reading asks: the night has its vendor prepare what is due."""
+
+    def prepare(self) -> None:
+        """Asks for what is due, and fetches what is ready. Raises a `TrueUpError`."""
+
+
+@runtime_checkable
 class GroupSource(Source, Protocol):
     """A source that tells which groups users are in, but only of groups that it is asked for: each costs calls."""
 

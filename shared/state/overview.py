@@ -24,6 +24,7 @@ class Bought:
     committed_until: date | None = None
     term: str | None = None
     auto_renews: bool | None = None
+    commerce_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from shared.billing.counts import ReadFailure, Reading
 from shared.clock import business_date
 from shared.errors import TrueUpError
-from shared.sources.protocol import FleetSource, GroupSource, PreparedSource, Source
+from shared.sources.protocol import FleetSource, GroupSource, PreparedSource, PreparingSource, Source
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,17 @@ def read_fleet(ports: Ports, source: FleetSource, day: date) -> Mapping[str, Rea
     found = source.read_fleet(day, ports.readings.of(source.name))
     ports.readings.put(source.name, [each for each in found.values() if isinstance(each, Reading)], at)
     return found
+
+
+def prepare(ports: Ports) -> None:
+    """Has vendors prepare what is fetched later. What is in the way now is asked for again the next night."""
+    for source in ports.sources.values():
+        if not isinstance(source, PreparingSource):
+            continue
+        try:
+            source.prepare()
+        except TrueUpError as error:
+            log.warning("%s does not prepare what is fetched later: %s", source.name, error)
 
 
 def fetch_prepared(ports: Ports) -> None:

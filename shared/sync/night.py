@@ -14,7 +14,7 @@ from shared.state.schedules import ScheduleState
 from shared.sync import callbacks, poison
 from shared.sync.catalog import settle_products
 from shared.sync.contacts.sync import CONTACTS, close_unwanted, contact_run
-from shared.sync.fleets import fetch_prepared, read_fleets
+from shared.sync.fleets import fetch_prepared, prepare, read_fleets
 from shared.sync.lanes import start_run
 from shared.sync.moments import begin_reading
 from shared.sync.msp import notice_customers
@@ -54,6 +54,7 @@ def nightly(ports: Ports) -> str:
     settle_products(ports)
     callbacks.forget_old(ports)
     prune_runs(ports)
+    prepare(ports)
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 
 

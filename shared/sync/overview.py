@@ -135,6 +135,7 @@ def _licence(count: Count) -> Licence:
                 one.committed_until,
                 one.term,
                 one.auto_renews,
+                one.commerce_id,
             )
             for one in count.subscriptions
         )

@@ -151,7 +151,7 @@ REACHING = {
     "shared/clock.py": "the sandbox on this machine; refused on Azure",
     "shared/sources/microsoft365/graph.py": "Graph's address; a list that goes on elsewhere is refused",
     "shared/sources/microsoft365/sku_names.py": "the address of its setting",
-    "shared/sources/azure/blobs.py": "files of Azure's storage that Graph names; others are refused",
+    "shared/sources/partner_billing/blobs.py": "files of Azure's storage that Graph names; others are refused",
     "shared/notices/channels/smtp.py": "the mail server of its setting",
 }
 

@@ -13,9 +13,11 @@ import pytest
 from shared.billing.counts import FailureKind, Money, ReadFailure, Reading
 from shared.billing.usage import Export
 from shared.errors import Incomplete, Refused, Retryable, TrueUpError
-from shared.sources.azure.blobs import address_of
 from shared.sources.azure.counting import SKU, Month, reading_of
-from shared.sources.azure.lines import UsageSums, objects_in
+from shared.sources.azure.lines import usages_of
+from shared.sources.partner_billing.blobs import address_of
+from shared.sources.partner_billing.kinds import USAGE
+from shared.sources.partner_billing.lines import lines_in
 from tests.unit.fake_azure import BEGIN, DAY, SECRET, Azure, FakeBilling, packed, row
 from tests.unit.fake_graph import OTHER, PARTNER, TENANT, refusal
 
@@ -273,10 +275,8 @@ WHOLE = packed(row("2026-11-02", "1"), row("2026-11-03", "2.5"))
 
 
 def sums(content: bytes, size: int = 7) -> list[tuple[object, ...]]:
-    found = UsageSums()
-    for each in objects_in(content[at : at + size] for at in range(0, len(content), size)):
-        found.add(each)
-    return [amount for usage in found.usages() for amount in usage.amounts]
+    pieces = (content[at : at + size] for at in range(0, len(content), size))
+    return [amount for usage in usages_of(lines_in(USAGE, pieces)) for amount in usage.amounts]
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
@@ -342,10 +342,11 @@ def test_credits_are_below_zero_and_lessen_the_sum() -> None:
 
 
 def test_a_file_lies_in_azures_storage_or_on_this_machine() -> None:
-    assert address_of("https://a.blob.core.windows.net/d/", "p 1.gz", f"?{SECRET}").endswith(f"/d/p%201.gz?{SECRET}")
-    assert address_of("http://127.0.0.1:8700/d", "p.gz", SECRET).startswith("http://127.0.0.1:8700/d/p.gz?")
+    found = address_of(USAGE, "https://a.blob.core.windows.net/d/", "p 1.gz", f"?{SECRET}")
+    assert found.endswith(f"/d/p%201.gz?{SECRET}")
+    assert address_of(USAGE, "http://127.0.0.1:8700/d", "p.gz", SECRET).startswith("http://127.0.0.1:8700/d/p.gz?")
     with pytest.raises(Refused):
-        address_of("https://blob.core.windows.net.evil.example/d", "p.gz", SECRET)
+        address_of(USAGE, "https://blob.core.windows.net.evil.example/d", "p.gz", SECRET)
 
 
 def test_nothing_to_read_raises_while_nothing_is_stored() -> None:

@@ -328,7 +328,7 @@ def test_a_setting_is_given_by_the_variable_of_azd_of_the_same_name():
     variables, passed = parameters_file(), parsed("main.bicep")["modules"]["settings"]["config"]["params"]
     told = {name: passed[parameter] for name, parameter in passed_on().items() if name not in PLATFORM_SETTINGS}
 
-    assert len(told) == 46
+    assert len(told) == 47
     assert {name: variables[parameter] for name, parameter in told.items()} == {name: name for name in told}
 
 

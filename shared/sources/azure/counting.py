@@ -10,7 +10,8 @@ from decimal import Decimal
 
 from shared.billing.counts import Count, Money, Reading, Scope, Subscription, SubscriptionStatus, Usage
 from shared.billing.usage import Export, MonthlyUsage
-from shared.sources.azure.lines import SYSTEM, WHAT
+from shared.sources.partner_billing.exporting import last_day
+from shared.sources.partner_billing.kinds import USAGE
 from shared.sources.rows import broken
 
 SOURCE = "azure"
@@ -34,11 +35,6 @@ class Month:
         return until if until >= self.export.month else None
 
 
-def last_day(month: date) -> date:
-    """The last day of the month that begins on a day."""
-    return (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
 def reading_of(customer: str, day: date, months: Sequence[Month], settled_days: int) -> Reading:
     """What a customer used in the stored months, oldest first, in the currency in which Microsoft bills it.
 
@@ -48,7 +44,7 @@ def reading_of(customer: str, day: date, months: Sequence[Month], settled_days: 
     found = [month.usage for month in months if month.usage is not None]
     currencies = {usage.currency for usage in found}
     if len(currencies) > 1:
-        raise broken(SYSTEM, WHAT, "a customer is billed in two currencies")
+        raise broken(USAGE.system, USAGE.what, "a customer is billed in two currencies")
     span = _known(months, settled_days)
     if not found or span is None:
         is_known = span is not None and months[-2].export.taken is not None

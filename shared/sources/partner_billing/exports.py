@@ -11,12 +11,12 @@ import httpx
 from azure.core.credentials import TokenCredential
 
 from shared.errors import Incomplete, TrueUpError
-from shared.sources.azure.blobs import address_of
-from shared.sources.azure.lines import SYSTEM, WHAT
-from shared.sources.azure.settings import AzureSettings
 from shared.sources.microsoft365.graph import Answer, GraphClient
 from shared.sources.microsoft365.reads import error_code, refusal, retry_after
+from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.tokens import Tokens
+from shared.sources.partner_billing.blobs import address_of
+from shared.sources.partner_billing.kinds import ExportKind
 from shared.sources.patience import Patience
 from shared.sources.rows import Row, broken, row_of
 
@@ -24,7 +24,6 @@ ROLES = "PartnerBilling.Read.All"
 #: What Microsoft calls the two billing months that are not billed yet.
 Period = Literal["current", "last"]
 
-_BEGIN = "/reports/partners/billing/usage/unbilled/export"
 #: An operation that nobody has begun. Asking after it takes the role that beginning one takes, and begins nothing.
 _NOBODYS = "/reports/partners/billing/operations/00000000-0000-0000-0000-000000000000"
 #: How Graph says, to somebody whom it lets in, that there is no such operation.
@@ -55,20 +54,24 @@ class BillingExports:
 
     def __init__(
         self,
-        settings: AzureSettings,
+        kind: ExportKind,
+        settings: MicrosoftSettings,
+        currency: str,
         credential: TokenCredential | None,
         transport: httpx.AsyncBaseTransport | None,
         sleep: Callable[[float], None],
     ) -> None:
-        self._tenant = settings.microsoft.home_tenant
-        self._currency = settings.currency
-        self._tokens = Tokens(settings.microsoft, credential)
-        self._graph = GraphClient(settings.microsoft, transport)
+        """`currency` is the one in which Microsoft bills us (ISO 4217)."""
+        self._kind = kind
+        self._tenant = settings.home_tenant
+        self._currency = currency
+        self._tokens = Tokens(settings, credential)
+        self._graph = GraphClient(settings, transport)
         self._sleep = sleep
 
     def ask(self) -> None:
         """Raises what Microsoft says when it does not let us ask after exports; begins none."""
-        what = "asking after usage exports"
+        what = f"asking after {self._kind.what}"
         token, patience = self._tokens.token(self._tenant), self._patience()
 
         def ask() -> None:
@@ -87,12 +90,12 @@ class BillingExports:
         token, patience = self._tokens.token(self._tenant), self._patience()
 
         def ask() -> Answer:
-            answer = self._graph.post(_BEGIN, token, body=body, seconds=patience.left())
-            return self._checked(answer, "beginning the usage export", 202)
+            answer = self._graph.post(self._kind.begin, token, body=body, seconds=patience.left())
+            return self._checked(answer, f"beginning {self._kind.what}", 202)
 
         operation = patience.repeat(ask).headers.get("location")
         if not operation or "://" not in operation:
-            raise broken(SYSTEM, WHAT, "it does not say where it is prepared")
+            raise broken(self._kind.system, self._kind.what, "it does not say where it is prepared")
         return operation
 
     def look(self, operation: str) -> Waiting | Ready:
@@ -101,27 +104,27 @@ class BillingExports:
 
         def ask() -> Answer:
             answer = self._graph.get(operation, token, headers={}, seconds=patience.left())
-            return self._checked(answer, "the usage export", 200, 202)
+            return self._checked(answer, self._kind.what, 200, 202)
 
         answer = patience.repeat(ask)
-        row = row_of(answer.body, WHAT, SYSTEM)
+        row = row_of(answer.body, self._kind.what, self._kind.system)
         status = row.text("status").casefold()
         if status in _RUNNING:
             return Waiting(retry_after(answer.headers.get("retry-after")) or _USUAL_WAIT)
         if status != "completed":
             raise Incomplete(
-                "The usage export failed at Microsoft.",
-                system=SYSTEM,
+                f"{self._kind.what[0].upper()}{self._kind.what[1:]} failed at Microsoft.",
+                system=self._kind.system,
                 request_id=answer.headers.get("request-id"),
                 remedy="Nothing to do if the next night succeeds: a new one is begun.",
             )
         manifest = row.inner("resourceLocation")
         if manifest is None:
             raise row.broken("it names no files")
-        return Ready(_files(manifest))
+        return Ready(_files(self._kind, manifest))
 
     def _patience(self) -> Patience:
-        return Patience(_CALL_SECONDS, self._sleep, SYSTEM)
+        return Patience(_CALL_SECONDS, self._sleep, self._kind.system)
 
     def _checked(self, answer: Answer, what: str, *wanted: int) -> Answer:
         if answer.status not in wanted:
@@ -132,7 +135,7 @@ class BillingExports:
         return refusal(answer, what, roles=ROLES, consent=self._tokens.consent_url(self._tenant))
 
 
-def _files(manifest: Row) -> tuple[str, ...]:
+def _files(kind: ExportKind, manifest: Row) -> tuple[str, ...]:
     """Every file of an export; as many as it says that there are."""
     if manifest.text("dataFormat").casefold() not in _FORMATS:
         raise manifest.broken("its files have a form that is not known")
@@ -140,4 +143,5 @@ def _files(manifest: Row) -> tuple[str, ...]:
     if not isinstance(blobs, list) or len(blobs) != manifest.number("blobCount"):
         raise manifest.broken("it does not name as many files as it has")
     directory, key = manifest.text("rootDirectory"), manifest.text("sasToken")
-    return tuple(address_of(directory, row_of(blob, WHAT, SYSTEM).text("name"), key) for blob in blobs)
+    names = [row_of(blob, kind.what, kind.system).text("name") for blob in blobs]
+    return tuple(address_of(kind, directory, name, key) for name in names)
