@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import azure.functions as func
 
@@ -16,7 +15,7 @@ from shared.web.answers import told
 log = logging.getLogger(__name__)
 
 
-def answer(body: dict[str, Any], status: int = 200) -> func.HttpResponse:
+def answer(body: Mapping[str, object], status: int = 200) -> func.HttpResponse:
     return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json")
 
 

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.billing.agreements import Product
 from shared.catalog import CLASSES, CatalogChoices, NewProduct
@@ -21,6 +20,7 @@ from shared.sync.approvals import Person, sign
 from shared.sync.currency import house_currency
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import new_entry, put_in_force
+from shared.sync.shapes import setup as shapes
 from shared.sync.unfinished import finish_edit
 
 __all__ = [
@@ -33,8 +33,6 @@ __all__ = [
     "previewed",
     "settle_products",
 ]
-
-Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ def choices(ports: Ports) -> CatalogChoices:
     return ports.manage.catalog_choices()
 
 
-def previewed(ports: Ports, new: NewProduct) -> Json:
+def previewed(ports: Ports, new: NewProduct) -> shapes.FiledProduct:
     """What would be created, in words, after a look whether it can be. Raises as `create_product`; sends nothing."""
     _must_be_free(ports, new, ports.manage.products_named(new.identifier))
     filed = _filed(ports.manage.catalog_choices(), new)
@@ -145,7 +143,7 @@ def _must_be_free(ports: Ports, new: NewProduct, found: Sequence[Product]) -> No
         )
 
 
-def _filed(found: CatalogChoices, new: NewProduct) -> Json:
+def _filed(found: CatalogChoices, new: NewProduct) -> shapes.Filed:
     """The names of what the product is filed under."""
     subcategory = next((each for each in found.subcategories if each.id == new.subcategory), None)
     type_ = next((each for each in found.types if each.id == new.type), None)

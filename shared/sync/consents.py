@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 from shared.billing.counts import FailureKind, ReadFailure
 from shared.billing.findings import FindingKind
@@ -15,15 +14,14 @@ from shared.sources.protocol import GroupSource
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import setup as shapes
 
 _MICROSOFT = "microsoft365"
 _TENANTS = ("MICROSOFT_PARTNER_TENANTS", "MICROSOFT_DIRECT_TENANTS")
 _LOST = FindingKind.CONSENT_LOST.value
 
 
-def consents(ports: Ports) -> list[Json]:
+def consents(ports: Ports) -> list[shapes.Consent]:
     """Our own tenants, then those of companies, refused ones first; none where no consent is asked for.
 
     `lost` says that the newest look at that tenant was refused. Those with a `company` can be tested one by one.
@@ -51,7 +49,7 @@ def consent_url(ports: Ports, source: str, customer: str) -> str | None:
     return ports.consent_url(canonical(customer))
 
 
-def tested_customer(ports: Ports, company: int, source: str, customer: str) -> Json:
+def tested_customer(ports: Ports, company: int, source: str, customer: str) -> shapes.TestedCustomer:
     """What one customer of a company says when it is read now; nothing of that is kept.
 
     `problems` are sentences that say what to do, none: it lets us in. `consent` is where its administrator consents,
@@ -75,11 +73,17 @@ def tested_customer(ports: Ports, company: int, source: str, customer: str) -> J
     if isinstance(reading, ReadFailure):
         problems = [f"{reading.reason} {reading.remedy}".strip()]
         lost = reading.kind is FailureKind.CONSENT_LOST
-    told = {"company": company, "name": row.name, "source": source, "customer": customer, "problems": problems}
-    return {**told, "consent": consent_url(ports, source, customer) if lost else None}
+    return {
+        "company": company,
+        "name": row.name,
+        "source": source,
+        "customer": customer,
+        "problems": problems,
+        "consent": consent_url(ports, source, customer) if lost else None,
+    }
 
 
-def _of_company(ports: Ports, row: CompanyRow) -> Iterator[Json]:
+def _of_company(ports: Ports, row: CompanyRow) -> Iterator[shapes.Consent]:
     """Its state is read only where something is lost: it says of which tenant."""
     tenants = [canonical(link.customer) for link in row.links if link.source == _MICROSOFT and not link.removed]
     refused = bool(tenants and row.summary.findings.get(_LOST))
@@ -88,6 +92,6 @@ def _of_company(ports: Ports, row: CompanyRow) -> Iterator[Json]:
         yield _consent(ports, row.name, tenant, row.id, lost=state is not None and is_lost(state, _MICROSOFT, tenant))
 
 
-def _consent(ports: Ports, name: str, tenant: str, company: int | None, *, lost: bool) -> Json:
+def _consent(ports: Ports, name: str, tenant: str, company: int | None, *, lost: bool) -> shapes.Consent:
     url = consent_url(ports, _MICROSOFT, tenant)
     return {"name": name, "company": company, "tenant": tenant, "url": url, "lost": lost}

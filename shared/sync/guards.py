@@ -10,14 +10,18 @@ from shared.rules.single import checked_msp, msp_fields
 from shared.sync.approvals import Person
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
+from shared.sync.shapes.own import MspGuards
 
-Json = dict[str, Any]
 
-
-def guards(ports: Ports) -> Json:
+def guards(ports: Ports) -> MspGuards:
     """The fields of `guards`, `fleet` and `approvals` as they stand in the rules; `edition` is that of the rules."""
     fields = msp_fields(ports.rules.load())
-    return {"edition": ports.rules.head().edition, **{section.value: fields[section.value] for section in SINGLE}}
+    return {
+        "edition": ports.rules.head().edition,
+        "guards": fields["guards"],
+        "fleet": fields["fleet"],
+        "approvals": fields["approvals"],
+    }
 
 
 def save_guards(ports: Ports, fields: Mapping[str, Mapping[str, Any]], person: Person, edition: int) -> Edited:

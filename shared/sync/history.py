@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change
@@ -14,8 +13,7 @@ from shared.sheets.writing import Sheet
 from shared.state.records import HistoryEntry
 from shared.sync import views
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import plans as shapes
 
 #: As many entries as one page of JSON holds, where nobody asks for another number.
 PAGE = 100
@@ -73,7 +71,7 @@ class Table:
     following: str | None
 
 
-def page(ports: Ports, company: int, limit: int, before: str | None, *, texts: bool = False) -> Json:
+def page(ports: Ports, company: int, limit: int, before: str | None, *, texts: bool = False) -> shapes.History:
     """The newest entries, or those before the place that an earlier page named as its `next`; at most `limit`.
 
     `texts`: with the texts on the invoice, which may name users.
@@ -139,7 +137,7 @@ def _place(named: str | None) -> Place | None:
     return at, entry
 
 
-def _told(entry: HistoryEntry, texts: bool) -> Json:
+def _told(entry: HistoryEntry, texts: bool) -> shapes.HistoryEntry:
     signed = entry.signed
     return {
         "id": entry.id,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from shared.billing.findings import FindingKind
 from shared.state.companies import CompanyRow
@@ -20,17 +19,17 @@ from shared.sync.decisions import groups_shown
 from shared.sync.desk.company import findings_of
 from shared.sync.ports import Ports
 from shared.sync.readable import Unreadable, readable_states
+from shared.sync.shapes import inbox as shapes
 from shared.sync.undoing import Undone
 from shared.sync.unfinished import why_nothing_is_written
 
-Json = dict[str, Any]
 States = Sequence[tuple[CompanyRow, CompanyState]]
 
 #: The kinds of findings about which a person can choose.
 _CHOICES = {kind.value for kind in FindingKind if can_be_chosen_about(kind)}
 
 
-def waiting(ports: Ports) -> Json:
+def waiting(ports: Ports) -> shapes.Waiting:
     """Every group that waits or was decided about, and the sums of those that wait by kind, guard and currency.
 
     `reasons` has them by what they wait for: the guard that holds them, then their kind; `seen` binds an approval of
@@ -41,13 +40,13 @@ def waiting(ports: Ports) -> Json:
     return _waiting(ports, companies, unreadable)
 
 
-def questions(ports: Ports) -> Json:
+def questions(ports: Ports) -> shapes.Questions:
     """The open findings about which a person can choose, over all companies, each with the lines that it is about."""
     companies, unreadable = readable_states(ports, _asked(ports))
     return {"questions": _questions(ports, companies), "unreadable": [_told(each) for each in unreadable]}
 
 
-def whole(ports: Ports) -> Json:
+def whole(ports: Ports) -> shapes.Whole:
     """What waits and the questions together: each company is read once."""
     asked, deciding = _asked(ports), rows_to_decide(ports)
     rows = {row.id: row for row in [*asked, *deciding]}
@@ -57,14 +56,14 @@ def whole(ports: Ports) -> Json:
     return {**told, "questions": _questions(ports, [by_id[row.id] for row in asked if row.id in by_id])}
 
 
-def _waiting(ports: Ports, companies: States, unreadable: Iterable[Unreadable]) -> Json:
-    groups = [
-        {"company": row.id, "name": row.name, **views.group(group, state, texts=True)}
+def _waiting(ports: Ports, companies: States, unreadable: Iterable[Unreadable]) -> shapes.Waiting:
+    groups: list[shapes.WaitingGroup] = [
+        {"company": row.id, "name": row.name, **views.shown_group(group, state, texts=True)}
         for row, state in companies
         for group in groups_shown(state)
     ]
     shown = [group for group in groups if group["state"] != "planned"]
-    undoes = [
+    undoes: list[shapes.WaitingUndo] = [
         {"company": row.id, "name": row.name, **views.undo(state.undoes[key])}
         for row, state in companies
         for key in sorted(state.undoes)
@@ -85,7 +84,7 @@ def _asked(ports: Ports) -> list[CompanyRow]:
     return [row for row in ports.companies.all() if _CHOICES.intersection(row.summary.findings)]
 
 
-def _questions(ports: Ports, companies: States) -> list[Json]:
+def _questions(ports: Ports, companies: States) -> list[shapes.Question]:
     rules = ports.rules.load()
     return [
         {"company": row.id, "name": row.name, **told}
@@ -95,18 +94,18 @@ def _questions(ports: Ports, companies: States) -> list[Json]:
     ]
 
 
-def _told(each: Unreadable) -> Json:
+def _told(each: Unreadable) -> shapes.Unreadable:
     return {"company": each.company, "name": each.name, "why": each.why}
 
 
-def approved(hashes: Sequence[str], synced: Synced) -> Json:
+def approved(hashes: Sequence[str], synced: Synced) -> shapes.Approved:
     """What came of approving these hashes.
 
     `approved` are decided, and written now or, where that did not succeed, by a later look; `stale` are not what is
     planned any more, with the difference; of `unknown` no group waits.
     """
     stale = synced.judged.stale if synced.judged is not None else ()
-    told = {
+    told: dict[str, shapes.Stale] = {
         each.decision.group.hash: {
             "hash": each.decision.group.hash,
             "bill_item": each.decision.group.bill_item,
@@ -118,14 +117,14 @@ def approved(hashes: Sequence[str], synced: Synced) -> Json:
     }
     left = [hash_ for hash_ in hashes if hash_ not in told and hash_ not in synced.unknown]
     return {
-        **views.synced(synced, texts=True),
+        **views.look(synced, texts=True),
         "approved": sorted(left),
         "stale": list(told.values()),
         "unknown": list(synced.unknown),
     }
 
 
-def undone(done: Undone) -> Json:
+def undone(done: Undone) -> shapes.Undone:
     """What came of an undo; `held` groups are undone once their hashes are sent as confirmed.
 
     With `again_in` (seconds) it has not ended: the next look at the company goes on with it, or asking again does.
@@ -141,18 +140,21 @@ def undone(done: Undone) -> Json:
     }
 
 
-def reason_of(group: Json) -> tuple[bool, str, str]:
+def reason_of(group: shapes.WaitingGroup) -> tuple[bool, str, str]:
     """Why a group waits, as reasons are ordered: what is held first, by its guard, then by its kind."""
     return group["held"] is None, group["guard"] or "", group["kind"]
 
 
-def _reasons(waits: Sequence[Json]) -> list[Json]:
+def _reasons(waits: Sequence[shapes.WaitingGroup]) -> list[shapes.Reason]:
     """The groups of one reason together: how many, of how many companies, and their money by currency."""
-    told = []
+    told: list[shapes.Reason] = []
     for reason, same in groupby(sorted(waits, key=reason_of), key=reason_of):
         groups = list(same)
         free, guard, kind = reason
-        sums = [{name: total[name] for name in ("currency", "monthly", "one_off")} for total in _sums(groups)]
+        sums: list[shapes.Amounts] = [
+            {"currency": sum_["currency"], "monthly": sum_["monthly"], "one_off": sum_["one_off"]}
+            for sum_ in _sums(groups)
+        ]
         told.append(
             {
                 "kind": kind,
@@ -167,11 +169,18 @@ def _reasons(waits: Sequence[Json]) -> list[Json]:
     return told
 
 
-def _sums(groups: Iterable[Json]) -> list[Json]:
-    sums: dict[tuple[str, bool, str], Json] = {}
+def _sums(groups: Iterable[shapes.WaitingGroup]) -> list[shapes.Sum]:
+    sums: dict[tuple[str, bool, str], shapes.Sum] = {}
     for group in groups:
         key = group["kind"], group["held"] is not None, group["currency"]
-        nothing = {"kind": key[0], "held": key[1], "currency": key[2], "groups": 0, "monthly": 0.0, "one_off": 0.0}
+        nothing: shapes.Sum = {
+            "kind": key[0],
+            "held": key[1],
+            "currency": key[2],
+            "groups": 0,
+            "monthly": 0.0,
+            "one_off": 0.0,
+        }
         total = sums.setdefault(key, nothing)
         total["groups"] += 1
         total["monthly"] = round(total["monthly"] + group["monthly"], 5)

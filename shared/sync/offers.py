@@ -16,8 +16,7 @@ from shared.sources.protocol import OfferingSource
 from shared.sync.currency import only_one
 from shared.sync.mapping.skus import skus
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import setup as shapes
 
 #: A vendor is asked about so many SKUs at a time, those with the most units.
 MOST = 40
@@ -39,7 +38,7 @@ class _Bought:
     costs: set[Money | None] = field(default_factory=set)
 
 
-def unmapped_products(ports: Ports, source: str) -> Json:
+def unmapped_products(ports: Ports, source: str) -> shapes.UnmappedProducts:
     """The SKUs that customers of a source have and no policy bills, the most units first, each with its offers and a
     suggested profile as it would stand in the rules.
 
@@ -66,7 +65,7 @@ def vendors(ports: Ports) -> list[str]:
     return sorted(name for name, source in ports.sources.items() if isinstance(source, OfferingSource))
 
 
-def proposal(ports: Ports, source: str, sku: str) -> Json:
+def proposal(ports: Ports, source: str, sku: str) -> shapes.Proposed:
     """A profile and a product of Manage that would bill a SKU, from what the vendor tells; amounts only of a month.
 
     A vendor that does not answer leaves them to the person.
@@ -79,7 +78,7 @@ def proposal(ports: Ports, source: str, sku: str) -> Json:
     return {"profile": profile, "product": _product(profile["product"], name, offers)}
 
 
-def _product(identifier: str, name: str, offers: list[Offer]) -> Json:
+def _product(identifier: str, name: str, offers: list[Offer]) -> shapes.ProposedProduct:
     """A product of Manage as the vendor would have it. A step of several is no price of the product."""
     (offer,) = offers if len(offers) == 1 else (None,)
     alone = offer is not None and offer.term.casefold() == _MONTHLY and len(offer.steps) == 1
@@ -124,7 +123,7 @@ def _offers(vendor: object, skus: list[str]) -> tuple[dict[str, list[Offer]], st
     return found, None
 
 
-def _told(bought: _Bought, offers: list[Offer]) -> Json:
+def _told(bought: _Bought, offers: list[Offer]) -> shapes.Bought:
     (cost,) = bought.costs if len(bought.costs) == 1 else (None,)
     return {
         "sku": bought.sku,
@@ -137,7 +136,7 @@ def _told(bought: _Bought, offers: list[Offer]) -> Json:
     }
 
 
-def _offer(offer: Offer) -> Json:
+def _offer(offer: Offer) -> shapes.Offer:
     return {
         "name": offer.name,
         "vendor": offer.vendor,
@@ -153,7 +152,7 @@ def _offer(offer: Offer) -> Json:
     }
 
 
-def suggested(name: str, offers: list[Offer]) -> Json:
+def suggested(name: str, offers: list[Offer]) -> dict[str, Any]:
     """A profile as it would stand in the rules, for a person to look at, who says which product of Manage bills it.
 
     A price is taken from the vendor only where the one offer is for a month: what a term costs is no price per cycle.
@@ -164,7 +163,7 @@ def suggested(name: str, offers: list[Offer]) -> Json:
     return {"id": short, "name": name, "product": identifier, "price": price or {"kind": "product"}}
 
 
-def _price(offer: Offer) -> Json | None:
+def _price(offer: Offer) -> dict[str, Any] | None:
     if offer.term.casefold() != _MONTHLY or not offer.steps or any(step.whole for step in offer.steps):
         return None
     retail = [step.retail for step in offer.steps]
@@ -177,7 +176,7 @@ def _price(offer: Offer) -> Json | None:
     return {"kind": offer.kind.value, "bands": [_band(step) for step in offer.steps], "per": "month"}
 
 
-def _band(step: PriceStep) -> Json:
+def _band(step: PriceStep) -> dict[str, Any]:
     upto = {"upto": _float(step.upto)} if step.upto is not None else {}
     return upto | {"price": _float(step.retail)}
 

@@ -19,16 +19,15 @@ from shared.sync.currency import house_currency
 from shared.sync.offers import proposal
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
+from shared.sync.shapes import mapping as shapes
 
 __all__ = ["FieldsProblem", "profile_of"]
-
-Json = dict[str, Any]
 
 #: Units that an example may count: it makes a user for each where users are billed.
 MOST_UNITS = 5000
 
 
-def profiles(ports: Ports) -> Json:
+def profiles(ports: Ports) -> shapes.Profiles:
     """Every profile in short, with the SKUs that policies bill by it; `edition` is that of the rules."""
     rules = ports.rules.load()
     return {
@@ -48,7 +47,7 @@ def profiles(ports: Ports) -> Json:
     }
 
 
-def profile_fields(ports: Ports, profile: str) -> Json:
+def profile_fields(ports: Ports, profile: str) -> dict[str, Any]:
     """A profile's fields as they stand in the rules. Raises `Gone` for one that is not there."""
     found = ports.rules.load().profiles.get(profile)
     if found is None:
@@ -56,7 +55,7 @@ def profile_fields(ports: Ports, profile: str) -> Json:
     return fields_of(found)
 
 
-def proposed_fields(ports: Ports, new: Mapping[str, Any], source: str, sku: str, product: str) -> Json:
+def proposed_fields(ports: Ports, new: Mapping[str, Any], source: str, sku: str, product: str) -> dict[str, Any]:
     """The fields of a profile that would bill a SKU, by this product if one is named; else they are those of `new`."""
     told = proposal(ports, source, sku)["profile"] | ({"product": product} if product else {})
     try:
@@ -88,7 +87,7 @@ def ordinary_scene(ports: Ports) -> Scene:
     return Scene(day, Decimal(8), Decimal(10), Decimal("25.00"))
 
 
-def example(ports: Ports, profile: BillingProfile, scene: Scene) -> Json:
+def example(ports: Ports, profile: BillingProfile, scene: Scene) -> shapes.Example:
     """The worked example as plain values; amounts are in `currency`, in which the MSP bills, where that is just one.
 
     A profile that does not say when it is counted is counted as the MSP's rules say.
@@ -104,7 +103,7 @@ def example(ports: Ports, profile: BillingProfile, scene: Scene) -> Json:
     }
 
 
-def _invoice(invoice: Invoice) -> Json:
+def _invoice(invoice: Invoice) -> shapes.ExampleInvoice:
     return {
         "from": _day(invoice.period.start),
         "to": _day(invoice.period.end),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from shared.sheets.writing import sheet_of
 from shared.state.edits import RulesEntry
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import mapping as shapes
 
 COLUMNS = ("when", "who", "from", "way", "edition", "whole", "what")
 _READ_AT_ONCE = 200
 
 
-def page(ports: Ports, limit: int, before: int | None) -> Json:
+def page(ports: Ports, limit: int, before: int | None) -> shapes.RulesHistory:
     """The newest changes, or those before an edition; `next` is the `before` of the next page.
 
     `whole` is False until every company has what the change says: that is finished by itself, whatever happens.
@@ -42,7 +40,7 @@ def table(ports: Ports) -> str:
     return sheet_of(COLUMNS, rows(ports))
 
 
-def _told(entry: RulesEntry) -> Json:
+def _told(entry: RulesEntry) -> shapes.RulesEntry:
     signed = entry.signed
     return {
         "id": entry.id,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shared.billing.rules import Mode
 from shared.environment import ShownSetting
 from shared.sync.checkup import Check, check_alarms, check_connection, check_stored, connections
 from shared.sync.consents import consents
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import setup as shapes
 
 
 class _Kind(NamedTuple):
@@ -47,7 +46,7 @@ KINDS = {
 }
 
 
-def first_steps(ports: Ports, *, settings: bool) -> Json:
+def first_steps(ports: Ports, *, settings: bool) -> shapes.FirstSteps:
     """Everything that the page of the first steps shows; the values of settings only where `settings` says so."""
     return {
         "steps": list(_steps(ports)),
@@ -58,13 +57,13 @@ def first_steps(ports: Ports, *, settings: bool) -> Json:
     }
 
 
-def tested(ports: Ports, connection: str) -> Json:
+def tested(ports: Ports, connection: str) -> shapes.Tested:
     """What one connection says to a small question that only reads. Raises `Gone` for one that is not there."""
     check = check_connection(ports, connection)
     return {"connection": connection, "name": connections(ports)[connection], "problems": list(check.problems)}
 
 
-def _steps(ports: Ports) -> Iterator[Json]:
+def _steps(ports: Ports) -> Iterator[shapes.Step]:
     """In the order in which an MSP goes them; `path` is the page for it."""
     rules, rows = ports.rules.load(), ports.companies.all()
     linked = [row for row in rows if any(not link.removed for link in row.links)]
@@ -85,11 +84,11 @@ def _steps(ports: Ports) -> Iterator[Json]:
     yield _step("Approve what waits", bool(writing) and not waiting, decided, "approvals")
 
 
-def _step(text: str, done: bool, now: str, page: str) -> Json:
+def _step(text: str, done: bool, now: str, page: str) -> shapes.Step:
     return {"text": text, "done": done, "now": now, "path": f"/console/{page}"}
 
 
-def _connections(ports: Ports, settings: bool) -> Iterator[Json]:
+def _connections(ports: Ports, settings: bool) -> Iterator[shapes.Connection]:
     """What is connected, each with its settings, then what could be."""
     there = connections(ports)
     for id_, name in there.items():
@@ -99,8 +98,15 @@ def _connections(ports: Ports, settings: bool) -> Iterator[Json]:
     pushed = any(name not in KINDS for name in ports.sources)
     for id_, kind in KINDS.items():
         if id_ not in there and not (id_ == "pushed" and pushed):
-            missing = {"connected": False, "needs": list(kind.needs), "guide": kind.guide, "settings": []}
-            yield {"id": id_, "name": kind.name, **missing}
+            needs = list(kind.needs)
+            yield {
+                "id": id_,
+                "name": kind.name,
+                "connected": False,
+                "needs": needs,
+                "guide": kind.guide,
+                "settings": [],
+            }
 
 
 def _of(ports: Ports, kind: _Kind) -> list[ShownSetting]:
@@ -112,9 +118,9 @@ def _others(ports: Ports) -> list[ShownSetting]:
     return [each for each in ports.settings if not each.name.startswith(prefixes)]
 
 
-def _setting(setting: ShownSetting) -> Json:
+def _setting(setting: ShownSetting) -> shapes.Setting:
     return {"name": setting.name, "meaning": setting.meaning, "value": setting.value}
 
 
-def _check(check: Check) -> Json:
+def _check(check: Check) -> shapes.Check:
     return {"name": check.name, "problems": list(check.problems), "warnings": list(check.warnings)}

@@ -8,41 +8,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import fields
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
 
 from shared.billing.lines import LineValues
 from shared.billing.plan import Change, Group
 from shared.errors import Gone
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState
-from shared.state.records import ChoiceMade, CompanyReport, OpenFinding, UndoAsked
+from shared.state.records import ChoiceMade, CompanyReport, OpenFinding, Signature, UndoAsked
 from shared.state.runs import RunHeader, RunRow
 from shared.sync.choices import offered
 from shared.sync.company import Synced
 from shared.sync.decisions import decision_about, groups_shown
 from shared.sync.poison import shown
 from shared.sync.ports import Ports
+from shared.sync.shapes import plans
+from shared.sync.shapes import runs as runs_
 from shared.version import running_version
-
-Json = dict[str, Any]
 
 #: As many runs as the list of runs shows.
 _NEWEST = 50
-#: What the header of a run tells of all its companies.
-_TOTALS = ("companies", "outcomes", "written", "calls")
+#: What is told of all companies of a run to whom the rules limit to some.
+_UNTOLD: runs_.Totals = {"companies": None, "outcomes": None, "written": None, "calls": None}
 #: The field of an addition that may name users.
 _TEXT = "invoice_description"
 
 
-def status(ports: Ports) -> Json:
+def status(ports: Ports) -> runs_.Status:
     """Last night, open runs, findings by kind (those of the last night's companies and the MSP's own), what waits.
 
     `callbacks` has the companies that are due because of one, and what became of those of the last days.
     """
-    poison = ports.poison.all()
+    poison, heard = ports.poison.all(), ports.callbacks.counts()
     headers = ports.runs.headers(_NEWEST)
     last = next((header for header in headers if header.kind == "nightly" and header.ended is not None), None)
     findings = Counter(open_.finding.kind.value for open_ in ports.company_state.load(MSP).findings.values())
@@ -54,30 +51,31 @@ def status(ports: Ports) -> Json:
         "open_runs": [_run(header) for header in ports.runs.open_headers()],
         "findings": dict(sorted(findings.items())),
         "poison": {"count": len(poison), "oldest": _time(poison[0].since) if poison else None},
-        "callbacks": {"due": len(ports.due.all()), "heard": ports.callbacks.counts()},
+        "callbacks": {"due": len(ports.due.all()), "heard": {what.value: times for what, times in heard.items()}},
         "sources": sorted(ports.sources),
         "version": running_version(),
     }
 
 
-def runs(ports: Ports) -> Json:
+def runs(ports: Ports) -> runs_.Runs:
     """The newest runs, the last one first. Totals are null for whom the rules limit to some companies: see the run."""
-    untold = {} if ports.runs.sees_all else dict.fromkeys(_TOTALS)
-    return {"runs": [{**_run(header), **untold} for header in ports.runs.headers(_NEWEST)]}
+    told = [_run(header) for header in ports.runs.headers(_NEWEST)]
+    return {"runs": told if ports.runs.sees_all else [{**run, **_UNTOLD} for run in told]}
 
 
-def run(ports: Ports, run_id: str) -> Json:
+def run(ports: Ports, run_id: str) -> runs_.RunWithRows:
     """One run with a row per company, and totals over these rows. Raises `Gone` for an unknown id."""
     header = ports.runs.header(run_id)
     if header is None:
         raise Gone(f"there is no run {run_id}", remedy="GET /api/runs lists the newest runs.")
     names = {row.id: row.name for row in ports.companies.all()}
     rows = ports.runs.rows(run_id)
-    totals = {} if ports.runs.sees_all else _totals(rows)
-    return {**_run(header), **totals, "rows": [_row(row, names.get(row.company, "")) for row in rows]}
+    told = _run(header)
+    told = told if ports.runs.sees_all else {**told, **_totals(rows)}
+    return {**told, "rows": [_row(row, names.get(row.company, "")) for row in rows]}
 
 
-def poison(ports: Ports) -> Json:
+def poison(ports: Ports) -> dict[str, object]:
     """The messages that nobody could work on, the oldest first."""
     return {
         "messages": [
@@ -87,7 +85,7 @@ def poison(ports: Ports) -> Json:
     }
 
 
-def company(ports: Ports, company_id: int, *, texts: bool = False) -> Json:
+def company(ports: Ports, company_id: int, *, texts: bool = False) -> plans.CompanyPlan:
     """One company with its waiting plan and open findings. Raises `Gone` for an unknown id."""
     row = ports.companies.get(company_id)
     if row is None:
@@ -95,7 +93,7 @@ def company(ports: Ports, company_id: int, *, texts: bool = False) -> Json:
     return company_of(row, ports.company_state.load(company_id), texts=texts)
 
 
-def company_of(row: CompanyRow, state: CompanyState, *, texts: bool = False) -> Json:
+def company_of(row: CompanyRow, state: CompanyState, *, texts: bool = False) -> plans.CompanyPlan:
     """A company that was read already."""
     return {
         "id": row.id,
@@ -104,26 +102,31 @@ def company_of(row: CompanyRow, state: CompanyState, *, texts: bool = False) -> 
         "outcome": row.last_outcome,
         "last_run": row.last_run,
         "last_at": _time(row.last_at),
-        "plan": {"groups": [group(each, state, texts=texts) for each in groups_shown(state)]},
+        "plan": {"groups": [shown_group(each, state, texts=texts) for each in groups_shown(state)]},
         "undoes": [undo(state.undoes[key]) for key in sorted(state.undoes)],
         "choices": [_choice(state.choices[subject]) for subject in sorted(state.choices)],
         "findings": [finding(state.findings[key]) for key in sorted(state.findings)],
     }
 
 
-def synced(result: Synced, *, texts: bool = False) -> Json:
+def synced(result: Synced, *, texts: bool = False) -> plans.Synced:
     """The outcome of one sync with what it planned; `again_in`: seconds until it is worth asking for another one."""
+    return {**look(result, texts=texts), "stale": result.report.stale}
+
+
+def look(result: Synced, *, texts: bool = False) -> plans.Look:
+    """The same without how many approvals were stale."""
     groups = result.plan.groups if result.plan is not None else ()
-    plan = {"groups": [group(each, texts=texts) for each in groups]}
-    return {**_report(result.report), "again_in": result.again_in, "plan": plan}
+    plan: plans.Groups = {"groups": [group(each, texts=texts) for each in groups]}
+    return {**_outcome(result.report), "again_in": result.again_in, "plan": plan}
 
 
-def _run(header: RunHeader) -> Json:
+def _run(header: RunHeader) -> runs_.Run:
     return {
         "id": header.id,
         "kind": header.kind,
         "mode": header.mode,
-        "started": _time(header.started),
+        "started": header.started.isoformat(),
         "ended": _time(header.ended),
         "seconds": (header.ended - header.started).total_seconds() if header.ended is not None else None,
         "companies": header.companies,
@@ -134,7 +137,7 @@ def _run(header: RunHeader) -> Json:
     }
 
 
-def _totals(rows: Sequence[RunRow]) -> Json:
+def _totals(rows: Sequence[RunRow]) -> runs_.Totals:
     """What the header tells of all rows, of those that somebody may see."""
     reports = [row.report for row in rows if row.report is not None]
     return {
@@ -145,12 +148,20 @@ def _totals(rows: Sequence[RunRow]) -> Json:
     }
 
 
-def _row(row: RunRow, name: str) -> Json:
-    done = _report(row.report) if row.report is not None else {"company": row.company, "outcome": None}
-    return {**done, "name": name, "stage": row.stage.value, "attempts": row.attempts}
+def _row(row: RunRow, name: str) -> runs_.RunRow:
+    told: runs_.RunRow = {
+        "company": row.company,
+        "name": name,
+        "stage": row.stage.value,
+        "attempts": row.attempts,
+        "outcome": None,
+    }
+    if row.report is None:
+        return told
+    return {**told, **_outcome(row.report), "stale": row.report.stale}
 
 
-def _report(report: CompanyReport) -> Json:
+def _outcome(report: CompanyReport) -> plans.Outcome:
     return {
         "company": report.company,
         "outcome": report.outcome.value,
@@ -162,13 +173,12 @@ def _report(report: CompanyReport) -> Json:
         "seconds": report.seconds,
         "calls": report.calls,
         "waiting": report.waiting,
-        "stale": report.stale,
     }
 
 
-def group(group: Group, state: CompanyState | None = None, *, texts: bool = False) -> Json:
-    """A group; with the company's state also whether it waits, was decided about, or is only planned."""
-    told = {
+def group(group: Group, *, texts: bool = False) -> plans.Group:
+    """A group as it is planned."""
+    return {
         "hash": group.hash,
         "bill_item": group.bill_item,
         "kind": group.kind.value,
@@ -178,7 +188,11 @@ def group(group: Group, state: CompanyState | None = None, *, texts: bool = Fals
         "one_off": float(group.one_off),
         "changes": [change(each, texts=texts) for each in group.changes],
     }
-    return told if state is None else {**told, "currency": _currency(group, state), **_standing(group, state)}
+
+
+def shown_group(shown: Group, state: CompanyState, *, texts: bool = False) -> plans.ShownGroup:
+    """The same, and whether it waits, was decided about, or is only planned."""
+    return {**group(shown, texts=texts), "currency": _currency(shown, state), **_standing(shown, state)}
 
 
 def _currency(group: Group, state: CompanyState) -> str:
@@ -187,7 +201,7 @@ def _currency(group: Group, state: CompanyState) -> str:
     return next((one.currency or "" for one in state.overview.agreements if one.id == agreement), "")
 
 
-def _standing(group: Group, state: CompanyState) -> Json:
+def _standing(group: Group, state: CompanyState) -> plans.Standing:
     """`waiting` since when (`expired`: when it had waited too long before), `rejected` or `approved` by whom.
 
     `written` counts the changes of what was approved that are written already: its worker died before the rest.
@@ -195,14 +209,14 @@ def _standing(group: Group, state: CompanyState) -> Json:
     waiting, decision = state.waiting.get(group.hash), decision_about(state.decisions, group)
     if decision is not None:
         signed = decision.signed
-        by = {"by": signed.by, "at": _time(signed.at), "origin": signed.origin, "why": decision.why}
+        by: plans.Decision = {**_signed(signed), "why": decision.why}
         return {"state": decision.verdict.value, "decision": by, "written": len(decision.written)}
     if waiting is not None:
-        return {"state": "waiting", "since": _time(waiting.since), "expired": _time(waiting.expired)}
+        return {"state": "waiting", "since": waiting.since.isoformat(), "expired": _time(waiting.expired)}
     return {"state": "planned"}
 
 
-def change(change: Change, *, texts: bool = False) -> Json:
+def change(change: Change, *, texts: bool = False) -> plans.Change:
     """A change with its values before and after; `text_changes` says whether the text on the invoice is another one."""
     return {
         "kind": change.kind.value,
@@ -219,32 +233,43 @@ def change(change: Change, *, texts: bool = False) -> Json:
     }
 
 
-def _values(values: LineValues | None, texts: bool) -> Json | None:
+def _values(values: LineValues | None, texts: bool) -> plans.Values | None:
     if values is None:
         return None
-    return {item.name: _plain(getattr(values, item.name)) for item in fields(values) if texts or item.name != _TEXT}
+    told: plans.Values = {
+        "product_id": values.product_id,
+        "quantity": float(values.quantity),
+        "unit_price": float(values.unit_price),
+        "effective_date": _day(values.effective_date),
+        "cancelled_date": _day(values.cancelled_date),
+        "serial_number": values.serial_number,
+        "bill_customer": values.bill_customer,
+        "taxable_flag": values.taxable_flag,
+        "unit_cost": float(values.unit_cost) if values.unit_cost is not None else None,
+    }
+    return {**told, "invoice_description": values.invoice_description} if texts else told
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Decimal):
-        return float(value)
-    return value.isoformat() if isinstance(value, date) else value
+def _choice(made: ChoiceMade) -> plans.Choice:
+    choice = made.choice
+    return {
+        "kind": choice.kind.value,
+        "subject": choice.subject,
+        "additions": list(choice.additions),
+        **_signed(made.signed),
+    }
 
 
-def _choice(made: ChoiceMade) -> Json:
-    choice, signed = made.choice, made.signed
-    about = {"subject": choice.subject, "additions": list(choice.additions)}
-    return {"kind": choice.kind.value, **about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
-
-
-def undo(asked: UndoAsked) -> Json:
+def undo(asked: UndoAsked) -> plans.Undo:
     """An undo that was begun and has not ended: the next look at the company goes on with it."""
-    signed = asked.signed
-    about = {"run": asked.run, "bill_item": asked.bill_item}
-    return {**about, "by": signed.by, "at": _time(signed.at), "origin": signed.origin}
+    return {"run": asked.run, "bill_item": asked.bill_item, **_signed(asked.signed)}
 
 
-def finding(open_: OpenFinding) -> Json:
+def _signed(signed: Signature) -> plans.Signed:
+    return {"by": signed.by, "at": signed.at.isoformat(), "origin": signed.origin}
+
+
+def finding(open_: OpenFinding) -> plans.Finding:
     """An open finding with what a person can choose about it."""
     told = open_.finding
     return {
@@ -253,8 +278,12 @@ def finding(open_: OpenFinding) -> Json:
         "text": told.text,
         "remedy": told.remedy,
         "choices": [kind.value for kind in offered(told.kind, told.key)],
-        "opened": _time(open_.opened),
+        "opened": open_.opened.isoformat(),
     }
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day is not None else None
 
 
 def _time(moment: datetime | None) -> str | None:

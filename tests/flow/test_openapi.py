@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -53,3 +55,18 @@ def test_a_route_answers_as_its_document_says(api: schemathesis.BaseSchema, meth
 
 def test_every_json_route_is_in_the_document() -> None:
     assert {path for _, path in routes() if path.startswith(f"{API}/")} == {*documented(), f"{API}/openapi.json"}
+
+
+def test_every_answer_in_json_has_fields_of_its_own() -> None:
+    document = app_for(House().ports, Access()).openapi()
+    answers = {
+        (way, status): answer["content"]["application/json"]["schema"]
+        for path, ways in document["paths"].items()
+        for way, operation in ((f"{method} {path}", operation) for method, operation in ways.items())
+        for status, answer in operation["responses"].items()
+        if status < "300" and "application/json" in answer.get("content", {})
+    }
+    named = {way: re.findall(r"#/components/schemas/(\w+)", str(schema)) for way, schema in answers.items()}
+    schemas = document["components"]["schemas"]
+    assert [way for way, names in named.items() if not all(names) or not names] == []
+    assert [way for way, names in named.items() if not all(schemas[name]["properties"] for name in names)] == []

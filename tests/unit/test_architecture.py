@@ -110,7 +110,7 @@ THIRD_PARTY = {
     "shared/sheets": ("openpyxl",),
     "shared/http": ("requests", "urllib3"),
     "shared/manage": ("pydantic",),
-    "shared/sync": ("croniter", "rapidfuzz"),
+    "shared/sync": ("croniter", "rapidfuzz", "typing_extensions"),
     "shared/notices": ("jinja2", "markupsafe", "croniter"),
     "shared/web": ("fastapi", "starlette", "jinja2", "markupsafe", "pydantic"),
     "functions": ("azure.functions", "pydantic"),

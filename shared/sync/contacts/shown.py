@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shared.contacts.plan import Change
 from shared.sync.company import Synced
 from shared.sync.contacts.look import Look
+from shared.sync.shapes import people as shapes
 
-Json = dict[str, Any]
 
-
-def shown(look: Look) -> Json:
+def shown(look: Look) -> shapes.Contacts:
     """`held` says why deactivations wait, `leaving` is their mark for `release`. `kept` counts contacts kept.
 
     `in_doubt` counts users of whose last write it is not known whether it happened: they are left alone until it is.
@@ -35,13 +32,13 @@ def shown(look: Look) -> Json:
     }
 
 
-def done(synced: Synced) -> Json:
+def done(synced: Synced) -> shapes.ContactsDone:
     """What came of keeping a company's contacts."""
     report = synced.report
     return {"outcome": report.outcome.value, "note": report.note, "written": report.written, "planned": report.planned}
 
 
-def _change(change: Change) -> Json:
+def _change(change: Change) -> shapes.ContactChange:
     return {
         "kind": change.kind.value,
         "name": change.name,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from shared.contacts.accounts import Account
 from shared.errors import Gone
@@ -19,9 +18,8 @@ from shared.state.records import Signature
 from shared.sync.accounts import Told, links_of, told_of
 from shared.sync.approvals import Person, new_run, sign
 from shared.sync.ports import Ports
+from shared.sync.shapes import people as shapes
 from shared.sync.verdicts import record_note
-
-Json = dict[str, Any]
 
 COLUMNS = (
     "company id",
@@ -106,7 +104,7 @@ def users_workbook(export: Export) -> bytes:
     return workbook_of([_table(export)])
 
 
-def shown(told: Told) -> Json:
+def shown(told: Told) -> shapes.Accounts:
     """The accounts of one customer for people and programs; `problem` and `remedy` where they could not be read."""
     return {
         "company": told.company,
@@ -158,7 +156,7 @@ def _row(told: Told, account: Account) -> tuple[str, ...]:
     )
 
 
-def _account(account: Account) -> Json:
+def _account(account: Account) -> shapes.Account:
     user = account.user
     return {
         "name": user.name,

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import BillingCalendar, Period, Unsupported, calendar_of
 from shared.billing.plan import Change
 from shared.billing.preview import billed_in, in_cents, with_changes
 from shared.state.company_state import CompanyState
+from shared.sync.shapes import desk as shapes
 
-Json = dict[str, Any]
 
-
-def agreements(state: CompanyState, changes: Sequence[Change], as_of: date) -> list[Json]:
+def agreements(state: CompanyState, changes: Sequence[Change], as_of: date) -> list[shapes.Agreement]:
     """The active agreements, and others with lines of ours; `changes` are what the plan would write."""
     overview = state.overview
     ours = {number for billed in overview.billed for number in billed.lines}
@@ -36,7 +34,7 @@ def currencies(state: CompanyState) -> dict[int, str]:
     return {agreement.id: agreement.currency or "" for agreement in state.overview.agreements}
 
 
-def line(addition: Addition) -> Json:
+def line(addition: Addition) -> shapes.Line:
     """One addition, as far as it concerns the invoice."""
     return {
         "addition": addition.id if addition.id > 0 else None,
@@ -57,7 +55,7 @@ def _told(
     changes: Sequence[Change],
     calendar: BillingCalendar | Unsupported,
     ours: Collection[int],
-) -> Json:
+) -> shapes.Agreement:
     after = with_changes(lines, changes)
     return {
         "id": agreement.id,
@@ -72,7 +70,9 @@ def _told(
     }
 
 
-def _side_by_side(before: Iterable[Addition], after: Iterable[Addition], ours: Collection[int]) -> list[Json]:
+def _side_by_side(
+    before: Iterable[Addition], after: Iterable[Addition], ours: Collection[int]
+) -> list[shapes.LineBeside]:
     """Every line that stands or will stand, by product; `before` None for a new one, `after` None for one that goes."""
     standing, wanted = ({each.id: each for each in lines} for lines in (before, after))
     every = {**standing, **wanted}
@@ -100,7 +100,7 @@ def _change(before: Addition | None, after: Addition | None) -> str:
 
 def _invoice(
     agreement: Agreement, before: Iterable[Addition], after: Iterable[Addition], calendar: BillingCalendar | Unsupported
-) -> Json:
+) -> shapes.Invoice:
     """What the additions come to on the next invoice, as they stand and with the plan; or why nobody can say."""
     if isinstance(calendar, Unsupported):
         return {"reason": f"it {calendar.reason}"}

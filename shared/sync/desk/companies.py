@@ -13,8 +13,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.rules import Mode
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-
-Json = dict[str, Any]
+from shared.sync.shapes import desk as shapes
 
 #: What stands instead of an outcome where nobody has looked at a company yet.
 NEVER = "never"
@@ -52,7 +51,7 @@ class Wanted:
     size: int = 100
 
 
-def companies(ports: Ports, wanted: Wanted) -> Json:
+def companies(ports: Ports, wanted: Wanted) -> shapes.Companies:
     """A page of the companies wanted, how many there are, and what the filters can ask for."""
     everybody = ports.companies.all()
     found = [row for row in everybody if _is_wanted(row, wanted)]
@@ -125,7 +124,7 @@ def _by_amount(
     return sorted(rows, key=key)
 
 
-def _told(row: CompanyRow) -> Json:
+def _told(row: CompanyRow) -> shapes.ListedCompany:
     return {
         "id": row.id,
         "name": row.name,
@@ -148,5 +147,5 @@ def _drift(row: CompanyRow) -> int:
     return row.summary.findings.get(FindingKind.DRIFT.value, 0)
 
 
-def _money(amounts: dict[str, Decimal]) -> list[Json]:
+def _money(amounts: dict[str, Decimal]) -> list[shapes.Amount]:
     return [{"currency": currency, "amount": float(amounts[currency])} for currency in sorted(amounts)]

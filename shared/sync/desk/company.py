@@ -6,7 +6,6 @@ It shows what the last look saw; nobody outside is asked.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from shared.billing.agreements import Addition
 from shared.billing.choices import ABOUT_OTHERS, subject_of_stray
@@ -26,11 +25,10 @@ from shared.sync.desk.agreements import agreements, currencies, line
 from shared.sync.desk.licences import billed_for_nothing_told, licences
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
+from shared.sync.shapes import desk as shapes
 
-Json = dict[str, Any]
 
-
-def company(ports: Ports, number: int) -> Json:
+def company(ports: Ports, number: int) -> shapes.Company:
     """Everything that is shown of a company but its history. Raises `Gone` for an unknown id."""
     row = ports.companies.get(number)
     if row is None:
@@ -56,7 +54,7 @@ def _is_rejected(group: Group, state: CompanyState) -> bool:
     return decision is not None and decision.verdict is Verdict.REJECTED
 
 
-def _link(ports: Ports, link: CompanyLink, state: CompanyState) -> Json:
+def _link(ports: Ports, link: CompanyLink, state: CompanyState) -> shapes.Link:
     """`day` is that of the last reading, None before the first; `failure` says why the newest attempt failed.
 
     `consent` is where the customer's administrator consents, where that is what is missing.
@@ -75,12 +73,12 @@ def _link(ports: Ports, link: CompanyLink, state: CompanyState) -> Json:
     }
 
 
-def findings_of(row: CompanyRow, state: CompanyState, rules: Rules) -> list[Json]:
+def findings_of(row: CompanyRow, state: CompanyState, rules: Rules) -> list[shapes.CompanyFinding]:
     """The open findings of a company, each with what can be chosen about it."""
     return [_finding(state.findings[key], row, state, rules) for key in sorted(state.findings)]
 
 
-def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Rules) -> Json:
+def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Rules) -> shapes.CompanyFinding:
     """`lines` are the additions of which a choice about the finding names one or several; without any there is none.
 
     `edited` are lines of ours that a person changed: what TrueUp `wrote`, and what they say `now`.
@@ -101,7 +99,7 @@ def _finding(open_: OpenFinding, row: CompanyRow, state: CompanyState, rules: Ru
     }
 
 
-def _edited(item: str, state: CompanyState) -> list[Json]:
+def _edited(item: str, state: CompanyState) -> list[shapes.EditedLine]:
     lines = {each.id: each for each in state.overview.lines}
     found = [
         (row, lines[row.addition_id])
@@ -121,7 +119,7 @@ def _edited(item: str, state: CompanyState) -> list[Json]:
     ]
 
 
-def _values(said: LineValues) -> Json:
+def _values(said: LineValues) -> shapes.LineSaid:
     return {
         "quantity": float(said.quantity),
         "unit_price": float(said.unit_price),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from shared.billing.agreements import Addition
 from shared.billing.counts import Money
@@ -15,17 +14,16 @@ from shared.billing.plan import Billed
 from shared.billing.rules import LicenceLink, Rules
 from shared.state.company_state import CompanyState
 from shared.state.overview import Bought, Licence, Overview
+from shared.sync.shapes import desk as shapes
 
-Json = dict[str, Any]
 
-
-def licences(state: CompanyState, rules: Rules, as_of: date) -> list[Json]:
+def licences(state: CompanyState, rules: Rules, as_of: date) -> list[shapes.Licence]:
     """Every licence with the bill items that it feeds. `state` says whether it is billed, not to be, or unmapped."""
     overview = state.overview
     return [_licence(one, _fed_by(one, overview), state, rules, as_of) for one in overview.licences]
 
 
-def billed_for_nothing_told(state: CompanyState, rules: Rules, as_of: date) -> list[Json]:
+def billed_for_nothing_told(state: CompanyState, rules: Rules, as_of: date) -> list[shapes.Billed]:
     """Bill items with lines of ours of which no source tells anything any more."""
     fed = {one.item for licence in state.overview.licences for one in _fed_by(licence, state.overview)}
     return [_billed(one, state, rules, as_of) for one in state.overview.billed if one.item not in fed]
@@ -36,7 +34,7 @@ def _fed_by(licence: Licence, overview: Overview) -> list[Billed]:
     return [one for one in overview.billed if count in one.feeds]
 
 
-def _licence(licence: Licence, fed: list[Billed], state: CompanyState, rules: Rules, as_of: date) -> Json:
+def _licence(licence: Licence, fed: list[Billed], state: CompanyState, rules: Rules, as_of: date) -> shapes.Licence:
     return {
         "source": licence.source,
         "customer": licence.customer,
@@ -71,7 +69,7 @@ def _unused(licence: Licence) -> float | None:
     return float(max(licence.purchased + licence.grace - licence.assigned, Decimal(0)))
 
 
-def _bought(one: Bought) -> Json:
+def _bought(one: Bought) -> shapes.Subscription:
     return {
         "id": one.id,
         "quantity": float(one.quantity),
@@ -85,7 +83,7 @@ def _bought(one: Bought) -> Json:
     }
 
 
-def _billed(billed: Billed, state: CompanyState, rules: Rules, as_of: date) -> Json:
+def _billed(billed: Billed, state: CompanyState, rules: Rules, as_of: date) -> shapes.Billed:
     """`price` is the unit price of the line that stands, None where there is none or several differ."""
     profile = rules.profiles.get(billed.profile) if billed.profile is not None else None
     link = _link_of(billed.item, state.licences)
@@ -118,7 +116,7 @@ def _link_of(item: str, links: Iterable[LicenceLink]) -> LicenceLink | None:
     return next((link for name, link in ids.items() if item == name or item.startswith(subscription_id(name))), None)
 
 
-def _told_link(link: LicenceLink) -> Json:
+def _told_link(link: LicenceLink) -> shapes.LicenceLink:
     return {
         "source": link.source,
         "sku": link.sku,
@@ -135,7 +133,7 @@ def _told_link(link: LicenceLink) -> Json:
     }
 
 
-def _money(money: Money | None) -> Json | None:
+def _money(money: Money | None) -> shapes.Price | None:
     if money is None:
         return None
     return {"amount": float(money.amount), "period": money.period, "currency": money.currency or ""}

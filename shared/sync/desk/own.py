@@ -22,8 +22,8 @@ from shared.sync.desk.licences import licences
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import edit_rules
-
-Json = dict[str, Any]
+from shared.sync.shapes import own as shapes
+from shared.sync.shapes.desk import Billed, ProfileName
 
 #: What a licence link is found by; everything else is a choice.
 _KEY = ("source", "sku", "customer", "part")
@@ -42,7 +42,7 @@ class Chosen:
     synced: Synced | None = None
 
 
-def own_choice(ports: Ports, company: int, sold: Sold) -> Json:
+def own_choice(ports: Ports, company: int, sold: Sold) -> shapes.OwnChoice:
     """How a SKU is billed at a company: the fields of its licence link, what the policy says, and what there is to
     choose among. `standing` says whether there is such a link. Raises `Gone` for a company that is not known.
     """
@@ -52,7 +52,10 @@ def own_choice(ports: Ports, company: int, sold: Sold) -> Json:
     return {
         "edition": ports.rules.head().edition,
         "company": {"id": row.id, "name": row.name},
-        **sold.key,
+        "source": sold.source,
+        "sku": sold.sku,
+        "customer": sold.customer,
+        "part": sold.part,
         "name": _name(state, sold),
         "standing": link is not None,
         "fields": licence_fields(link or _bare(sold)),
@@ -104,7 +107,7 @@ def drop_choice(ports: Ports, company: int, sold: Sold, person: Person, expected
     return _chosen(ports, company, str(sold), edit, person, expected)
 
 
-def own_rules(ports: Ports, company: int) -> Json:
+def own_rules(ports: Ports, company: int) -> shapes.OwnRules:
     """What a company's own rules say beside its licences, and what holds where they say nothing.
 
     `agreements` are those whose billing can be said to be further on than TrueUp reads in Manage: `day` is the last
@@ -158,6 +161,10 @@ def _key(link: LicenceLink) -> tuple[str, ...]:
     return tuple(canonical(getattr(link, name) or "") for name in _KEY)
 
 
+def _told_key(link: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(canonical(str(link[name] or "")) for name in _KEY)
+
+
 def _bare(sold: Sold) -> LicenceLink:
     return LicenceLink(sold.source, sold.sku, sold.customer, part=sold.part)
 
@@ -180,29 +187,27 @@ def _is_of(source: str, sku: str, sold: Sold) -> bool:
     return source == sold.source and canonical(sku) == canonical(sold.sku)
 
 
-def _billed(state: CompanyState, rules: Rules, sold: Sold, as_of: date) -> list[Json]:
+def _billed(state: CompanyState, rules: Rules, sold: Sold, as_of: date) -> list[Billed]:
     """How it is billed now, as the last look saw it: by its own link, where there is one, or by the policy."""
     found = [each for each in licences(state, rules, as_of) if _is_of(each["source"], each["sku"], sold)]
     items = {item["item"]: item for each in found for item in each["billed"]}.values()
     if _standing(state, sold) is None:
         return [item for item in items if item["link"] is None]
     wanted = _key(_bare(sold))
-    return [
-        item for item in items if item["link"] and wanted == tuple(canonical(item["link"][name] or "") for name in _KEY)
-    ]
+    return [item for item in items if item["link"] is not None and wanted == _told_key(item["link"])]
 
 
-def _profile(rules: Rules, profile: str | None) -> Json | None:
+def _profile(rules: Rules, profile: str | None) -> ProfileName | None:
     """The profile that a policy names; None where it says *do not bill*."""
     found = rules.profiles.get(profile) if profile is not None else None
     return {"id": found.id, "name": found.name} if found is not None else None
 
 
-def _invoiced(state: CompanyState, as_of: date) -> list[Json]:
+def _invoiced(state: CompanyState, as_of: date) -> list[shapes.InvoicedAgreement]:
     """The active agreements, and those of which a person has named a day."""
     names = {each.id: each for each in state.overview.agreements}
     wanted = {each.id for each in names.values() if each.agreement_status == "Active"} | set(state.billed_through)
-    told = []
+    told: list[shapes.InvoicedAgreement] = []
     for number in sorted(wanted):
         agreement, day = names.get(number), state.billed_through.get(number)
         calendar = calendar_of(agreement, as_of) if agreement is not None else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from shared.billing.counts import Count, Holder, ReadFailure
 from shared.billing.lines import canonical
@@ -12,11 +11,10 @@ from shared.clock import business_date
 from shared.errors import Gone, Incomplete
 from shared.sync.fleets import read_customer
 from shared.sync.ports import Ports
+from shared.sync.shapes import desk as shapes
 
-Json = dict[str, Any]
 
-
-def users(ports: Ports, company: int, source: str, customer: str, sku: str) -> Json:
+def users(ports: Ports, company: int, source: str, customer: str, sku: str) -> shapes.Users:
     """The users who hold a SKU; `users` None where the source does not tell who they are.
 
     Of a customer that several companies share only those who are this company's. Raises `Gone` where the company is
@@ -72,7 +70,7 @@ def _among(links: Sequence[CompanyLink], holders: tuple[Holder, ...]) -> set[Hol
     return {holder for each in known for holder in each}
 
 
-def _told(holder: Holder) -> Json:
+def _told(holder: Holder) -> shapes.Holder:
     return {
         "name": holder.name,
         "enabled": holder.enabled,

@@ -12,11 +12,10 @@ from shared.sync.mapping.links import Links
 from shared.sync.mapping.matching import Proposal
 from shared.sync.mapping.skus import Skus, Unmapped
 from shared.sync.rule_edits import Edited, Preview
+from shared.sync.shapes import mapping as shapes
 
-Json = dict[str, Any]
 
-
-def links(found: Links) -> Json:
+def links(found: Links) -> shapes.Links:
     """Where every listed customer stands; `companies` can be linked. `listed` has Manage under `manage`."""
     return {
         "edition": found.edition,
@@ -33,7 +32,7 @@ def links(found: Links) -> Json:
     }
 
 
-def skus(found: Skus) -> Json:
+def skus(found: Skus) -> shapes.Skus:
     """Every SKU with counts, and where a vendor tells it what all of them cost in a month, by currency."""
     return {
         "edition": found.edition,
@@ -57,7 +56,7 @@ def skus(found: Skus) -> Json:
     }
 
 
-def unmapped(found: Skus) -> Json:
+def unmapped(found: Skus) -> shapes.Unmapped:
     """What no rule says how to bill, company by company, and what somebody has hidden."""
     return {
         "edition": found.edition,
@@ -66,9 +65,9 @@ def unmapped(found: Skus) -> Json:
     }
 
 
-def _unmapped(each: Unmapped) -> Json:
+def _unmapped(each: Unmapped) -> shapes.UnmappedSku:
     licence, signed = each.licence, each.ignored
-    told = {
+    told: shapes.UnmappedSku = {
         "company": each.company,
         "company_name": each.company_name,
         "source": licence.source,
@@ -81,17 +80,17 @@ def _unmapped(each: Unmapped) -> Json:
     return told if signed is None else {**told, "by": signed.by, "since": signed.at.isoformat()}
 
 
-def edited(done: Edited) -> Json:
+def edited(done: Edited) -> shapes.Edited:
     """What was changed, and the edition since then."""
     return {"edition": done.edition, "changed": [str(each) for each in done.what]}
 
 
-def previewed(preview: Preview) -> Json:
+def previewed(preview: Preview) -> shapes.Previewed:
     """What would be changed, at this edition."""
     return {"edition": preview.edition, "changes": [str(each) for each in preview.what]}
 
 
-def uploaded(found: Uploaded) -> Json:
+def uploaded(found: Uploaded) -> shapes.Uploaded:
     """What a file would change, field by field, and the hash under which it is confirmed."""
     return {
         "hash": found.preview.hash,
@@ -108,7 +107,7 @@ def edit_of(section: str, fields: Mapping[str, Any], company: int | None, *, dro
     return Edit(Section(section), fields, company, drop)
 
 
-def _proposal(proposal: Proposal) -> Json:
+def _proposal(proposal: Proposal) -> shapes.Proposal:
     return {
         **_customer(proposal.customer),
         "company": proposal.company,
@@ -118,7 +117,7 @@ def _proposal(proposal: Proposal) -> Json:
     }
 
 
-def _customer(customer: Customer) -> Json:
+def _customer(customer: Customer) -> shapes.Customer:
     return {
         "source": customer.source,
         "customer": customer.id,

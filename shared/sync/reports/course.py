@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 from shared.clock import business_date
 from shared.errors import Gone
@@ -12,15 +11,14 @@ from shared.sheets.writing import sheet_of
 from shared.state.balances import CompanyBalance
 from shared.sync.ports import Ports
 from shared.sync.reports.months import month_before, this_month
-
-Json = dict[str, Any]
+from shared.sync.shapes import reports as shapes
 
 #: As many months back as it is told.
 MONTHS = 12
 COLUMNS = ("day", "due", "billed", "currency", "amount_due", "amount_billed")
 
 
-def course(ports: Ports, company: int) -> Json:
+def course(ports: Ports, company: int) -> shapes.Course:
     """A point for each day up to `until` on which anything changed, the oldest first. Raises `Gone` where not known.
 
     Amounts are per month in the currency of the most items. Items whose count or price is not known are left out, and
@@ -54,7 +52,7 @@ def _currency(days: list[CompanyBalance]) -> str:
     return max(sorted(set(named)), key=named.count, default="")
 
 
-def _point(balance: CompanyBalance, currency: str) -> Json:
+def _point(balance: CompanyBalance, currency: str) -> shapes.Point:
     known = [item for item in balance.items if item.due is not None and item.product and not item.usage]
     priced = [item for item in known if item.amount_due is not None and (item.currency or "") == currency]
     return {

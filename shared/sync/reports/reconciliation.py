@@ -6,10 +6,9 @@ tells none). Of usage in arrears they are those of the newest period that was ov
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
 from shared.billing.balance import ZERO, Balance
 from shared.state.balances import CompanyBalance
@@ -17,8 +16,7 @@ from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 from shared.sync.reports.months import last_of
 from shared.sync.reports.tables import Kind, file_of
-
-Json = dict[str, Any]
+from shared.sync.shapes import reports as shapes
 
 COLUMNS = (
     "company",
@@ -50,7 +48,9 @@ _SUMMED = ("billed", "cost", "margin", "too_little", "too_much", "gone")
 _CENT = Decimal("0.01")
 
 
-def reconciliation(ports: Ports, month: date, *, differing: bool = True, search: str = "", source: str = "") -> Json:
+def reconciliation(
+    ports: Ports, month: date, *, differing: bool = True, search: str = "", source: str = ""
+) -> shapes.Reconciliation:
     """Every item whose count and lines differed at the last look of a month (or every item), by company, and sums.
 
     Of a company the largest difference comes first. `search` is looked for in names, `source` leaves out what other
@@ -92,7 +92,7 @@ def reconciliation_file(
     return file_of("reconciliation", COLUMNS, rows, kind)
 
 
-def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> Json:
+def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> shapes.ReconciledItem:
     used = next((each for each in reversed(item.once) if each.due is not None), None) if item.usage else None
     margin = item.amount_billed - item.cost if item.cost is not None else None
     return {
@@ -116,7 +116,7 @@ def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> Json:
         "currency": item.currency or "",
         "months": item.months,
         "amount_due": _cents(item.amount_due),
-        "amount_billed": _cents(item.amount_billed),
+        "amount_billed": _in_cents(item.amount_billed),
         "amount": _cents(item.amount),
         "estimated": item.estimated,
         "cost": _cents(item.cost),
@@ -139,16 +139,18 @@ def verdict_on(item: Balance) -> str:
     return "too-little" if item.billed else "not-at-all"
 
 
-def _by_company(rows: Iterable[Json]) -> list[Json]:
+def _by_company(rows: Iterable[shapes.ReconciledItem]) -> list[shapes.ReconciledCompany]:
     """Companies with their sums, by name."""
-    found: dict[int, list[Json]] = {}
+    found: dict[int, list[shapes.ReconciledItem]] = {}
     for row in rows:
         found.setdefault(row["company"], []).append(row)
-    told = [{"company": company, "name": own[0]["name"], "sums": _sums(own)} for company, own in found.items()]
+    told: list[shapes.ReconciledCompany] = [
+        {"company": company, "name": own[0]["name"], "sums": _sums(own)} for company, own in found.items()
+    ]
     return sorted(told, key=lambda each: (each["name"], each["company"]))
 
 
-def _sums(rows: Iterable[Json]) -> list[Json]:
+def _sums(rows: Iterable[shapes.ReconciledItem]) -> list[shapes.ReconciledSum]:
     """Per month, by currency. `gone` is billed for what is no longer at the vendor, and is part of `too_much`.
 
     `cost` and `margin` are of the items whose cost is known, `uncosted` counts the others; `unpriced` counts those of
@@ -163,13 +165,24 @@ def _sums(rows: Iterable[Json]) -> list[Json]:
             total[name] += amount / (row["months"] or 1)
         lacking["unpriced"] += row["amount"] is None
         lacking["uncosted"] += row["cost"] is None
-    return [
-        {"currency": currency, **{name: _cents(total) for name, total in sums[currency].items()}, **counted[currency]}
-        for currency in sorted(sums)
-    ]
+    return [_sum(currency, sums[currency], **counted[currency]) for currency in sorted(sums)]
 
 
-def _parts(row: Json) -> dict[str, Decimal]:
+def _sum(currency: str, total: Mapping[str, Decimal], *, unpriced: int, uncosted: int) -> shapes.ReconciledSum:
+    return {
+        "currency": currency,
+        "billed": _in_cents(total["billed"]),
+        "cost": _in_cents(total["cost"]),
+        "margin": _in_cents(total["margin"]),
+        "too_little": _in_cents(total["too_little"]),
+        "too_much": _in_cents(total["too_much"]),
+        "gone": _in_cents(total["gone"]),
+        "unpriced": unpriced,
+        "uncosted": uncosted,
+    }
+
+
+def _parts(row: shapes.ReconciledItem) -> dict[str, Decimal]:
     """What a row adds to the sums."""
     amount, billed = _decimal(row["amount"]), _decimal(row["amount_billed"])
     gone = billed if row["verdict"] == "gone" else ZERO
@@ -192,4 +205,8 @@ def _float(value: Decimal | None) -> float | None:
 
 
 def _cents(value: Decimal | None) -> float | None:
-    return float(value.quantize(_CENT, ROUND_HALF_UP)) if value is not None else None
+    return _in_cents(value) if value is not None else None
+
+
+def _in_cents(value: Decimal) -> float:
+    return float(value.quantize(_CENT, ROUND_HALF_UP))

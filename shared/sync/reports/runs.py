@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from shared.sheets.writing import sheet_of
 from shared.sync import views
 from shared.sync.ports import Ports
+from shared.sync.shapes.runs import Run, RunRow
 
 _KINDS = ("created", "updated", "ended")
 RUNS = ("run", "kind", "mode", "started", "ended", "seconds", "companies", "outcomes", *_KINDS, "calls", "note")
@@ -38,16 +39,18 @@ def run_sheet(ports: Ports, run: str) -> str:
     return sheet_of(ROWS, ([_row(row, name) for name in ROWS] for row in views.run(ports, run)["rows"]))
 
 
-def _run(run: dict[str, Any], name: str) -> object:
+def _run(run: Run, name: str) -> object:
     if name in _KINDS:
         return run["written"].get(name, 0) if run["written"] is not None else None
-    return _cell(run["id" if name == "run" else name])
+    told: Mapping[str, object] = run
+    return _cell(told["id" if name == "run" else name])
 
 
-def _row(row: dict[str, Any], name: str) -> object:
+def _row(row: RunRow, name: str) -> object:
     if name in _KINDS:
-        return row.get("written", {}).get(name, 0)
-    return _cell(row.get("monthly_delta" if name == "monthly difference" else name))
+        return row["written"].get(name, 0) if "written" in row else 0
+    told: Mapping[str, object] = row
+    return _cell(told.get("monthly_delta" if name == "monthly difference" else name))
 
 
 def _cell(value: object) -> object:

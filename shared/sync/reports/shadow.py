@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import takewhile
-from typing import Any
 
 from shared.billing.calendar import month_of
 from shared.billing.rules import Mode
@@ -19,21 +18,21 @@ from shared.sheets.writing import sheet_of
 from shared.state.balances import CompanyBalance
 from shared.sync.ports import Ports
 from shared.sync.reports.months import by_company, month_before, this_month
-
-Json = dict[str, Any]
+from shared.sync.reports.tables import cells
+from shared.sync.shapes import reports as shapes
 
 COLUMNS = ("company", "name", "bill_item", "item", "currency", "would", "billed", "leak", "arithmetic")
 #: As many months as the picture of the leak shows.
 MONTHS = 6
 
 
-def shadow_month(ports: Ports, month: date) -> Json:
+def shadow_month(ports: Ports, month: date) -> shapes.ShadowMonth:
     """One month: a row per company and item, a sum per company, and sums by currency.
 
     A company counts from the first look of a month up to the look that found it in another mode.
     """
     names = {row.id: row.name for row in ports.companies.all()}
-    rows = [
+    rows: list[shapes.ShadowRow] = [
         {"company": company, "name": names[company], **_told(shadow)}
         for company, shadow in _shadows(ports, month)
         if company in names
@@ -46,13 +45,13 @@ def shadow_month(ports: Ports, month: date) -> Json:
     }
 
 
-def shadow_months(ports: Ports) -> list[Json]:
+def shadow_months(ports: Ports) -> list[shapes.SumsOfMonth]:
     """The sums of the last months, the oldest first."""
     months = [this_month(ports)]
     while len(months) < MONTHS:
         months.append(month_before(months[-1]))
     names = {row.id for row in ports.companies.all()}
-    found = []
+    found: list[shapes.SumsOfMonth] = []
     for month in reversed(months):
         rows = [_told(shadow) for company, shadow in _shadows(ports, month) if company in names]
         found.append({"month": f"{month:%Y-%m}", "sums": _sums(rows)})
@@ -62,7 +61,7 @@ def shadow_months(ports: Ports) -> list[Json]:
 def shadow_sheet(ports: Ports, month: date) -> str:
     """One month as CSV, a row per company and item."""
     rows = shadow_month(ports, month)["rows"]
-    return sheet_of(COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
+    return sheet_of(COLUMNS, (cells(row, COLUMNS) for row in rows))
 
 
 def _shadows(ports: Ports, month: date) -> list[tuple[int, Shadow]]:
@@ -85,7 +84,7 @@ def _steps(bill_item: str, days: Sequence[CompanyBalance]) -> list[Step]:
     return [(each.day, next((item for item in each.items if item.bill_item == bill_item), None)) for each in days]
 
 
-def _told(shadow: Shadow) -> Json:
+def _told(shadow: Shadow) -> shapes.ShadowItem:
     return {
         "bill_item": shadow.bill_item,
         "item": shadow.name,
@@ -97,22 +96,22 @@ def _told(shadow: Shadow) -> Json:
     }
 
 
-def _by_company(rows: Iterable[Json]) -> list[Json]:
+def _by_company(rows: Iterable[shapes.ShadowRow]) -> list[shapes.ShadowCompany]:
     """Companies with their sums by currency, the largest leak first."""
-    found: dict[int, Json] = {}
+    found: dict[tuple[int, str], list[shapes.ShadowRow]] = {}
     for row in rows:
-        found.setdefault(row["company"], {"company": row["company"], "name": row["name"], "rows": []})["rows"].append(
-            row
-        )
-    told = [{"company": each["company"], "name": each["name"], "sums": _sums(each["rows"])} for each in found.values()]
+        found.setdefault((row["company"], row["name"]), []).append(row)
+    told: list[shapes.ShadowCompany] = [
+        {"company": company, "name": name, "sums": _sums(own)} for (company, name), own in found.items()
+    ]
     return sorted(told, key=lambda each: (-max(total["leak"] for total in each["sums"]), each["name"]))
 
 
-def _sums(rows: Iterable[Json]) -> list[Json]:
+def _sums(rows: Iterable[shapes.ShadowItem]) -> list[shapes.ShadowSum]:
     """`leak` is what was billed too little, `too_much` the other way; `unpriced` counts items without a known price."""
-    sums: dict[str, Json] = {}
+    sums: dict[str, shapes.ShadowSum] = {}
     for row in rows:
-        nothing = {
+        nothing: shapes.ShadowSum = {
             "currency": row["currency"],
             "would": 0.0,
             "billed": 0.0,
@@ -121,13 +120,13 @@ def _sums(rows: Iterable[Json]) -> list[Json]:
             "unpriced": 0,
         }
         total = sums.setdefault(row["currency"], nothing)
-        if row["leak"] is None:
+        if row["would"] is None or row["leak"] is None:
             total["unpriced"] += 1
             continue
         total["would"] = round(total["would"] + row["would"], 2)
         total["billed"] = round(total["billed"] + row["billed"], 2)
-        which = "leak" if row["leak"] > 0 else "too_much"
-        total[which] = round(total[which] + abs(row["leak"]), 2)
+        total["leak"] = round(total["leak"] + max(row["leak"], 0), 2)
+        total["too_much"] = round(total["too_much"] + max(-row["leak"], 0), 2)
     return [sums[currency] for currency in sorted(sums)]
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from shared.sheets.writing import Written, csv_of, workbook_of
 
 Kind = Literal["csv", "xlsx"]
 
 
-def file_of(name: str, columns: Sequence[str], rows: Iterable[dict[str, Any]], kind: Kind) -> bytes:
+def file_of(name: str, columns: Sequence[str], rows: Iterable[Mapping[str, object]], kind: Kind) -> bytes:
     """These columns of the rows; several values in one cell are words beside each other."""
-    table = Written(name, columns, [[_cell(row[column]) for column in columns] for row in rows])
+    table = Written(name, columns, [cells(row, columns) for row in rows])
     return workbook_of([table]) if kind == "xlsx" else csv_of(table)
+
+
+def cells(row: Mapping[str, object], columns: Iterable[str]) -> list[object]:
+    """What a row says in these columns."""
+    return [_cell(row[column]) for column in columns]
 
 
 def _cell(value: object) -> object:

@@ -28,8 +28,7 @@ from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 from shared.sync.reports.tables import Kind, file_of
 from shared.sync.reports.vendor_billed import Billed, Line, Seen, are_of_a_month, billed_for, only, seen_since
-
-Json = dict[str, Any]
+from shared.sync.shapes import reports as shapes
 
 COLUMNS = (
     "verdict",
@@ -57,7 +56,7 @@ def charging(ports: Ports) -> list[str]:
     return sorted(name for name, source in ports.sources.items() if isinstance(source, ChargingSource))
 
 
-def vendor_costs(ports: Ports, source: str, month: date) -> Json:
+def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     """A row per company and bill item, and sums by currency.
 
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
@@ -139,7 +138,7 @@ def _names(ports: Ports, source: str) -> dict[str, str]:
     return {canonical(each.id): each.name for each in listed.customers} if listed is not None else {}
 
 
-def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> Json:
+def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shapes.ChargedItem:
     charged = sum((charge.units for charge in line.charges), ZERO)
     cost = sum((charge.total for charge in line.charges), ZERO)
     billed = billed_for(line, seen)
@@ -199,14 +198,14 @@ def _verdict(line: Line, due: Decimal | None, billed: Billed) -> str:
     return "too-little" if due > units else "too-much"
 
 
-def _costs(charges: Iterable[Charge]) -> list[Json]:
+def _costs(charges: Iterable[Charge]) -> list[shapes.Cost]:
     costs: dict[str, Decimal] = {}
     for charge in charges:
         costs[charge.currency or ""] = costs.get(charge.currency or "", ZERO) + charge.total
     return [{"currency": currency, "cost": _cents(costs[currency])} for currency in sorted(costs)]
 
 
-def _sums(rows: Iterable[Json]) -> list[Json]:
+def _sums(rows: Iterable[shapes.ChargedItem]) -> list[shapes.BilledSum]:
     """What is billed for what the vendor charges, a month and once, and the margin where it is known, by currency."""
     sums: dict[str, list[float]] = {}
     for row in rows:

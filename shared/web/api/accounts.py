@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 
 from shared.sync.desk import accounts
 from shared.sync.reports.tables import Kind
+from shared.sync.shapes.people import AccountsOfAll, AccountsOfCompany
 from shared.web.api.companies import InPath
 from shared.web.api.reports import FILE, file
 from shared.web.principal import Role
@@ -22,7 +23,7 @@ After = Annotated[int, _OR_ZERO, Query(ge=0, lt=10**10, description="only compan
 
 
 @router.get("/accounts")
-def everybody(request: Request, ports: House, who: Biller, after: After = 0) -> dict[str, Any]:
+def everybody(request: Request, ports: House, who: Biller, after: After = 0) -> AccountsOfAll:
     """The users of all companies, read now; `next` is the `after` of the next part, null when that was the last."""
     found = accounts.export_all(ports, person(who, request), after)
     return {"customers": [accounts.shown(one) for one in found.told], "next": found.following}
@@ -35,7 +36,7 @@ def everybody_as_file(request: Request, ports: House, who: Biller, kind: Kind, a
 
 
 @router.get("/companies/{company}/accounts")
-def of_company(request: Request, ports: House, who: Biller, number: InPath) -> dict[str, Any]:
+def of_company(request: Request, ports: House, who: Biller, number: InPath) -> AccountsOfCompany:
     """The users of one company, tenant by tenant, read now; `problem` where a tenant could not be read."""
     found = accounts.export_company(ports, number, person(who, request))
     return {"customers": [accounts.shown(one) for one in found.told]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
@@ -14,6 +14,9 @@ from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, approve_several, reject
 from shared.sync.choices import choose
 from shared.sync.history import page
+from shared.sync.shapes import inbox as shapes
+from shared.sync.shapes.plans import History, Synced
+from shared.sync.shapes.runs import Started
 from shared.sync.undo import undo
 from shared.web.principal import Role
 from shared.web.requests import Biller, House, Sees, allows, our_own, person
@@ -86,13 +89,13 @@ class Choose(Asked):
 
 
 @router.get("/waiting")
-def waiting(ports: House) -> dict[str, Any]:
+def waiting(ports: House) -> shapes.Waiting:
     """Every group that waits, is held or was rejected, over all companies, and their sums by kind."""
     return inbox.waiting(ports)
 
 
 @router.get("/questions")
-def questions(ports: House) -> dict[str, Any]:
+def questions(ports: House) -> shapes.Questions:
     """The open findings about which a person can choose, over all companies."""
     return inbox.questions(ports)
 
@@ -103,12 +106,17 @@ def history(
     company: InPath,
     limit: Annotated[int, Query(gt=0, le=500)] = 50,
     before: Annotated[str | None, Query(max_length=400)] = None,
-) -> dict[str, Any]:
+) -> History:
     """What was done and decided, newest first; `next` is the `before` of the next page."""
     return page(ports, company, limit, before, texts=True)
 
 
-@router.post("/approve", dependencies=decides, responses={202: {"description": "the run that writes them"}})
+@router.post(
+    "/approve",
+    dependencies=decides,
+    response_model=shapes.Approved,
+    responses={202: {"model": Started, "description": "the run that writes them"}},
+)
 def approve_groups(
     request: Request,
     ports: House,
@@ -134,14 +142,14 @@ def approve_groups(
 
 
 @router.post("/reject", dependencies=decides)
-def reject_groups(request: Request, ports: House, who: Biller, asked: RejectGroups) -> dict[str, Any]:
+def reject_groups(request: Request, ports: House, who: Biller, asked: RejectGroups) -> shapes.Rejected:
     """Keeps groups out until what they would write changes."""
     done = reject(ports, asked.company, asked.groups, person(who, request), asked.why)
     return {"rejected": list(done.rejected), "unknown": list(done.unknown)}
 
 
 @router.post("/undo", dependencies=decides)
-def undo_run(request: Request, ports: House, who: Biller, asked: UndoRun) -> dict[str, Any]:
+def undo_run(request: Request, ports: House, who: Biller, asked: UndoRun) -> shapes.Undone:
     """Takes back what a run wrote, as far as no invoice, person or later run has come on top; why not where not."""
     by = person(who, request)
     done = undo(ports, asked.company, asked.run, by, bill_item=asked.bill_item, confirmed=asked.confirmed)
@@ -149,7 +157,7 @@ def undo_run(request: Request, ports: House, who: Biller, asked: UndoRun) -> dic
 
 
 @router.post("/choices", dependencies=decides)
-def choose_about(request: Request, ports: House, who: Biller, asked: Choose) -> dict[str, Any]:
+def choose_about(request: Request, ports: House, who: Biller, asked: Choose) -> Synced:
     """Stores a choice and looks at the company with it; what it leads to waits, or is written in mode auto."""
     by = person(who, request)
     synced = choose(ports, asked.company, asked.choice, by, bill_item=asked.bill_item, additions=asked.additions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
@@ -11,6 +11,7 @@ from pydantic import Field
 from shared.sync import catalog
 from shared.sync.catalog import NewProduct
 from shared.sync.offers import proposal
+from shared.sync.shapes import setup as shapes
 from shared.web.api.approvals import Asked
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, allows, our_own, person, sees_all
@@ -63,7 +64,7 @@ class CreateProduct(AskedProduct):
 
 
 @router.get("/catalog/choices")
-def choices(ports: House) -> dict[str, Any]:
+def choices(ports: House) -> shapes.CatalogChoices:
     """What a product can be filed under in Manage, asked now: active subcategories, types and units."""
     found = catalog.choices(ports)
     return {
@@ -77,13 +78,13 @@ def choices(ports: House) -> dict[str, Any]:
 
 
 @router.get("/catalog/proposal")
-def propose(ports: House, source: Name, sku: Name) -> dict[str, Any]:
+def propose(ports: House, source: Name, sku: Name) -> shapes.Proposed:
     """A product of Manage and a profile that would bill a SKU, from what its vendor tells."""
     return proposal(ports, source, sku)
 
 
-@router.post("/catalog/products", dependencies=[Depends(our_own)])
-def create(request: Request, ports: House, who: Admin, asked: CreateProduct) -> dict[str, Any]:
+@router.post("/catalog/products", dependencies=[Depends(our_own)], response_model_exclude_unset=True)
+def create(request: Request, ports: House, who: Admin, asked: CreateProduct) -> shapes.CreatedProduct:
     """Creates the product, once; `earlier` says that an attempt of which nobody knew the end had done so."""
     if asked.preview:
         return {"would_create": catalog.previewed(ports, asked.product())}

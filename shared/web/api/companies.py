@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -15,6 +15,9 @@ from shared.sync.desk.billing import Sold, bill_again, change_mode, do_not_bill
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
 from shared.sync.desk.users import users
+from shared.sync.shapes import desk as shapes
+from shared.sync.shapes.plans import Synced
+from shared.sync.shapes.runs import Started
 from shared.web.api.reports import CSV, csv
 from shared.web.principal import Role
 from shared.web.requests import Admin, Biller, House, allows, our_own, person, sees_all
@@ -68,19 +71,19 @@ def wanted(
 
 
 @router.get("/companies")
-def list_companies(ports: House, asked: Annotated[Wanted, Depends(wanted)]) -> dict[str, Any]:
+def list_companies(ports: House, asked: Annotated[Wanted, Depends(wanted)]) -> shapes.Companies:
     """The companies wanted, with mode, last outcome, open findings, what lines of ours bill a month and what waits."""
     return companies(ports, asked)
 
 
 @router.post("/companies/sync", dependencies=[*acts, Depends(sees_all)])
-def sync_all(ports: House, who: Biller) -> dict[str, Any]:
+def sync_all(ports: House, who: Biller) -> Started:
     """Looks at every linked company now, each in its own mode, in the run that is answered."""
     return {"run": demand.sync_in_run(ports, None, None)}
 
 
 @router.get("/companies/{company}")
-def one_company(ports: House, number: InPath) -> dict[str, Any]:
+def one_company(ports: House, number: InPath) -> shapes.Company:
     """One company: links, licences and how they are billed, plan, agreements before and after it, open findings."""
     return company(ports, number)
 
@@ -95,19 +98,19 @@ def history_table(ports: House, number: InPath, before: Before = None) -> Respon
 
 
 @router.get("/companies/{company}/users")
-def who_holds(ports: House, number: InPath, who: Biller, source: Text, customer: Text, sku: Text) -> dict[str, Any]:
+def who_holds(ports: House, number: InPath, who: Biller, source: Text, customer: Text, sku: Text) -> shapes.Users:
     """Who holds a licence, asked of its source now; `users` null where that does not tell."""
     return users(ports, number, source, customer, sku)
 
 
 @router.post("/companies/{company}/sync", dependencies=acts)
-def sync_now(request: Request, ports: House, who: Biller, number: InPath) -> dict[str, Any]:
+def sync_now(request: Request, ports: House, who: Biller, number: InPath) -> Synced:
     """Looks at the company now, in its own mode; its outcome with what is planned."""
     return views.synced(demand.sync_now(ports, number, None, person(who, request).name), texts=True)
 
 
 @router.post("/companies/{company}/billing", dependencies=acts)
-def change_billing(request: Request, ports: House, who: Biller, number: InPath, asked: Billing) -> dict[str, Any]:
+def change_billing(request: Request, ports: House, who: Biller, number: InPath, asked: Billing) -> shapes.SyncedOrNot:
     """Stops or resumes billing a SKU and looks at the company with it; `sync` null while another worker is at it."""
     sold, by = Sold(asked.source, asked.sku, asked.customer, asked.part), person(who, request)
     done = bill_again(ports, number, sold, by) if asked.bill else do_not_bill(ports, number, sold, asked.until, by)
@@ -117,7 +120,7 @@ def change_billing(request: Request, ports: House, who: Biller, number: InPath, 
 @router.post("/companies/{company}/mode", dependencies=acts)
 def change_company_mode(
     request: Request, ports: House, who: Admin, number: InPath, asked: ChangeMode
-) -> dict[str, Any]:
+) -> shapes.CompanyMode:
     """Puts the company into a mode."""
     change_mode(ports, number, asked.mode, person(who, request))
     return {"mode": asked.mode.value}

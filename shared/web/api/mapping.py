@@ -12,6 +12,7 @@ from shared.sync import rule_history
 from shared.sync.mapping import exchange, links, listing, shown, skus
 from shared.sync.mapping.links import Link
 from shared.sync.rule_edits import edit_rules, preview
+from shared.sync.shapes import mapping as shapes
 from shared.web.api.approvals import Asked, CompanyId
 from shared.web.api.reports import csv
 from shared.web.principal import Role
@@ -106,52 +107,52 @@ class EditRules(Asked):
 
 
 @router.get("/mapping/links")
-def all_links(ports: House) -> dict[str, Any]:
+def all_links(ports: House) -> shapes.Links:
     """Proposed links with their evidence, customers without one, those ignored; from the newest lists."""
     return shown.links(links.links(ports))
 
 
 @router.post("/mapping/look", dependencies=changes)
-def look(ports: House, who: Admin) -> dict[str, Any]:
+def look(ports: House, who: Admin) -> shapes.Failures:
     """Lists the customers of every source and Manage's companies now; what could not be listed is said."""
     return {"failures": listing.look_again(ports)}
 
 
 @router.post("/mapping/links", dependencies=changes)
-def accept(request: Request, ports: House, who: Admin, asked: AcceptLinks) -> dict[str, Any]:
+def accept(request: Request, ports: House, who: Admin, asked: AcceptLinks) -> shapes.Edited:
     """Links customers to companies."""
     wanted = [Link(each.source, each.customer, each.company) for each in asked.links]
     return shown.edited(links.accept(ports, wanted, person(who, request)))
 
 
 @router.post("/mapping/links/sure", dependencies=changes)
-def accept_sure(request: Request, ports: House, who: Admin, asked: AcceptSure) -> dict[str, Any]:
+def accept_sure(request: Request, ports: House, who: Admin, asked: AcceptSure) -> shapes.Edited:
     """Accepts every proposal that is sure enough, if they are still those that were shown."""
     return shown.edited(links.accept_sure(ports, asked.confidence, asked.seen, person(who, request)))
 
 
 @router.post("/mapping/links/ignore", dependencies=changes)
-def ignore(request: Request, ports: House, who: Admin, asked: Customer) -> dict[str, Any]:
+def ignore(request: Request, ports: House, who: Admin, asked: Customer) -> shapes.Ignored:
     """Leaves a customer out of proposals and findings. Nothing is billed or ended because of it."""
     links.ignore(ports, [links.customer_key(asked.source, asked.customer)], person(who, request))
     return {"ignored": True}
 
 
 @router.post("/mapping/links/restore", dependencies=changes)
-def restore(ports: House, who: Admin, asked: Customer) -> dict[str, Any]:
+def restore(ports: House, who: Admin, asked: Customer) -> shapes.Ignored:
     """Shows an ignored customer again."""
     links.restore(ports, [links.customer_key(asked.source, asked.customer)])
     return {"ignored": False}
 
 
 @router.get("/mapping/skus")
-def all_skus(ports: House) -> dict[str, Any]:
+def all_skus(ports: House) -> shapes.Skus:
     """Every SKU seen anywhere, with counts and money, mapped or not."""
     return shown.skus(skus.skus(ports))
 
 
 @router.post("/mapping/skus", dependencies=changes)
-def assign(request: Request, ports: House, who: Admin, asked: AssignSkus) -> dict[str, Any]:
+def assign(request: Request, ports: House, who: Admin, asked: AssignSkus) -> shapes.Edited:
     """Assigns a profile, or do not bill, to SKUs in bulk."""
     wanted = [(each.source, each.sku) for each in asked.skus]
     by = person(who, request)
@@ -161,13 +162,13 @@ def assign(request: Request, ports: House, who: Admin, asked: AssignSkus) -> dic
 
 
 @router.get("/mapping/unmapped")
-def unmapped(ports: House) -> dict[str, Any]:
+def unmapped(ports: House) -> shapes.Unmapped:
     """What customers have and no rule says how to bill, across companies."""
     return shown.unmapped(skus.skus(ports))
 
 
 @router.post("/mapping/unmapped", dependencies=changes)
-def bill_here(request: Request, ports: House, who: Admin, asked: BillHere) -> dict[str, Any]:
+def bill_here(request: Request, ports: House, who: Admin, asked: BillHere) -> shapes.Edited:
     """Maps a SKU at one company."""
     by = person(who, request)
     done = skus.bill_here(ports, asked.company, asked.source, asked.sku, asked.profile, by, asked.edition)
@@ -175,14 +176,14 @@ def bill_here(request: Request, ports: House, who: Admin, asked: BillHere) -> di
 
 
 @router.post("/mapping/unmapped/ignore", dependencies=changes)
-def ignore_sku(request: Request, ports: House, who: Admin, asked: SkuHere) -> dict[str, Any]:
+def ignore_sku(request: Request, ports: House, who: Admin, asked: SkuHere) -> shapes.Ignored:
     """Hides a SKU at one company. Nothing is billed or ended because of it."""
     links.ignore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)], person(who, request))
     return {"ignored": True}
 
 
 @router.post("/mapping/unmapped/restore", dependencies=changes)
-def restore_sku(ports: House, who: Admin, asked: SkuHere) -> dict[str, Any]:
+def restore_sku(ports: House, who: Admin, asked: SkuHere) -> shapes.Ignored:
     """Shows it again."""
     links.restore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)])
     return {"ignored": False}
@@ -202,7 +203,7 @@ def export_table(ports: House, table: Literal["links", "policies", "profiles"]) 
 
 
 @router.post("/mapping/import", dependencies=changes)
-def import_tables(request: Request, ports: House, who: Admin, asked: ImportTables) -> dict[str, Any]:
+def import_tables(request: Request, ports: House, who: Admin, asked: ImportTables) -> shapes.Uploaded:
     """What an edited table would change; nothing is changed before it is confirmed. Problems are told by row."""
     try:
         content = b64decode(asked.content, validate=True)
@@ -212,13 +213,13 @@ def import_tables(request: Request, ports: House, who: Admin, asked: ImportTable
 
 
 @router.post("/mapping/import/confirm", dependencies=changes)
-def confirm_import(request: Request, ports: House, who: Admin, asked: ConfirmImport) -> dict[str, Any]:
+def confirm_import(request: Request, ports: House, who: Admin, asked: ConfirmImport) -> shapes.Edited:
     """Makes exactly the changes that were shown, if the rules are still at that edition."""
     return shown.edited(exchange.confirm(ports, asked.hash, asked.edition, person(who, request)))
 
 
 @router.post("/rules/edits", dependencies=changes)
-def edit(request: Request, ports: House, who: Admin, asked: EditRules) -> dict[str, Any]:
+def edit(request: Request, ports: House, who: Admin, asked: EditRules) -> shapes.Edited | shapes.Previewed:
     """Changes parts of the rules: checked like a whole document, recorded with the person."""
     edits = [shown.edit_of(each.section, each.fields, each.company, drop=each.drop) for each in asked.edits]
     if asked.preview:
@@ -237,6 +238,6 @@ def history(
     ports: House,
     limit: Annotated[int, Query(gt=0, le=500)] = 50,
     before: Annotated[int | None, Query(gt=0, lt=10**10)] = None,
-) -> dict[str, Any]:
+) -> shapes.RulesHistory:
     """Who changed what of the rules, newest first; `next` is the `before` of the next page."""
     return rule_history.page(ports, limit, before)

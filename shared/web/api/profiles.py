@@ -11,6 +11,7 @@ from pydantic import Field
 
 from shared.billing.example import Scene
 from shared.sync.profiles import MOST_UNITS, example, profile_fields, profile_of, profiles
+from shared.sync.shapes import mapping as shapes
 from shared.web.api.approvals import Asked
 from shared.web.principal import Role
 from shared.web.requests import House, allows, our_own
@@ -43,18 +44,18 @@ class AskedExample(Asked):
 
 
 @router.get("/profiles")
-def all_profiles(ports: House) -> dict[str, Any]:
+def all_profiles(ports: House) -> shapes.Profiles:
     """Every profile in short, with the SKUs that are billed by it."""
     return profiles(ports)
 
 
 @router.get("/profiles/fields")
-def fields(ports: House, id: Annotated[str, Query(min_length=1, max_length=200)]) -> dict[str, Any]:
+def fields(ports: House, id: Annotated[str, Query(min_length=1, max_length=200)]) -> shapes.ProfileFields:
     """The fields of one profile, as they stand in the rules."""
     return {"profile": profile_fields(ports, id)}
 
 
 @router.post("/profiles/example", dependencies=[Depends(our_own)])
-def work_example(ports: House, asked: AskedExample) -> dict[str, Any]:
+def work_example(ports: House, asked: AskedExample) -> shapes.Example:
     """What a night would say of a change on a day under this profile, and the invoices after it. Nothing is stored."""
     return example(ports, profile_of(asked.profile), asked.scene.scene())

@@ -13,6 +13,8 @@ from shared.sync.reports.reconciliation import reconciliation, reconciliation_fi
 from shared.sync.reports.runs import run_sheet, runs_sheet
 from shared.sync.reports.shadow import shadow_month, shadow_months, shadow_sheet
 from shared.sync.reports.tables import Kind
+from shared.sync.shapes import reports as shapes
+from shared.sync.shapes.runs import Runs, RunWithRows
 from shared.web.principal import Role
 from shared.web.requests import House, allows
 
@@ -31,7 +33,7 @@ CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "desc
 
 
 @router.get("/runs")
-def runs(ports: House) -> dict[str, Any]:
+def runs(ports: House) -> Runs:
     """The newest runs, the last one first."""
     return views.runs(ports)
 
@@ -43,7 +45,7 @@ def runs_table(ports: House) -> Response:
 
 
 @router.get("/runs/{run}")
-def run(ports: House, run: RunId) -> dict[str, Any]:
+def run(ports: House, run: RunId) -> RunWithRows:
     """One run with a row per company: outcome, what was planned and written, calls, seconds, why it failed."""
     return views.run(ports, run)
 
@@ -57,7 +59,7 @@ def run_table(ports: House, run: RunId) -> Response:
 @router.get("/reconciliation")
 def reconcile(
     ports: House, month: Month = "", source: Source = "", every: bool = False, search: Search = ""
-) -> dict[str, Any]:
+) -> shapes.Reconciliation:
     """What the vendors count beside what the agreements bill: items that differ, or `every` one."""
     return reconciliation(ports, named_month(ports, month), differing=not every, search=search, source=source)
 
@@ -73,7 +75,7 @@ def reconcile_table(
 
 
 @router.get("/shadow")
-def shadow(ports: House, month: Month = "") -> dict[str, Any]:
+def shadow(ports: House, month: Month = "") -> shapes.Shadow:
     """What observed companies would have been billed for a month, beside what their lines billed; and the months."""
     return {**shadow_month(ports, named_month(ports, month)), "months": shadow_months(ports)}
 
@@ -85,7 +87,7 @@ def shadow_table(ports: House, month: Month = "") -> Response:
 
 
 @router.get("/companies/{company}/course")
-def company_course(ports: House, company: CompanyId) -> dict[str, Any]:
+def company_course(ports: House, company: CompanyId) -> shapes.Course:
     """Units and amounts to bill beside those billed, for each day of the last twelve months on which they changed."""
     return course(ports, company)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
@@ -10,6 +10,8 @@ from shared.sync.offers import unmapped_products
 from shared.sync.reports.months import named_month
 from shared.sync.reports.tables import Kind
 from shared.sync.reports.vendor_costs import vendor_costs, vendor_costs_file
+from shared.sync.shapes.reports import VendorCosts
+from shared.sync.shapes.setup import UnmappedProducts
 from shared.web.api.reports import FILE, file
 from shared.web.principal import Role
 from shared.web.requests import House, allows, sees_all
@@ -22,13 +24,13 @@ Month = Annotated[str, Query(max_length=7, description="such as 2026-11; empty: 
 
 
 @router.get("/sources/{source}/products")
-def products(ports: House, source: Source) -> dict[str, Any]:
+def products(ports: House, source: Source) -> UnmappedProducts:
     """What is bought at a vendor and no policy bills: names, terms, price steps, and a suggested profile."""
     return unmapped_products(ports, source)
 
 
 @router.get("/sources/{source}/costs")
-def costs(ports: House, source: Source, month: Month = "") -> dict[str, Any]:
+def costs(ports: House, source: Source, month: Month = "") -> VendorCosts:
     """What a vendor charges for a month beside what the agreements bill; of its draft while there is no invoice."""
     return vendor_costs(ports, source, named_month(ports, month))
 

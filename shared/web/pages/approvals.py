@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from shared.billing.plan import GroupKind, Guard
 from shared.sync import inbox
 from shared.sync.approvals import Person, approve_all, approve_several, reject, seen_as
 from shared.sync.ports import Ports
+from shared.sync.shapes import inbox as shapes
 from shared.web.pages import words
 from shared.web.pages.acting import NotDone, acted
 from shared.web.pages.companies import decided
@@ -61,7 +63,7 @@ def approvals(request: Request, ports: House, who: Reader, page: Annotated[Page,
     )
 
 
-def _reasons(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _reasons(told: Sequence[shapes.Reason]) -> list[dict[str, Any]]:
     """Each reason with its title, the page on which its groups begin, and whether a person can approve them."""
     before, found = 0, []
     for place, reason in enumerate(told, 1):
@@ -71,7 +73,7 @@ def _reasons(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _free(reasons: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _free(reasons: Sequence[shapes.Reason], waiting: Sequence[shapes.WaitingGroup]) -> dict[str, Any] | None:
     """Everything that no guard holds together, where it is of several reasons."""
     if sum(not reason["held"] for reason in reasons) < 2:
         return None
@@ -79,7 +81,7 @@ def _free(reasons: list[dict[str, Any]], waiting: list[dict[str, Any]]) -> dict[
     return {"groups": len(groups), "seen": seen_as((group["company"], group["hash"]) for group in groups)}
 
 
-def _sections(shown: list[dict[str, Any]], reasons: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _sections(shown: Sequence[shapes.WaitingGroup], reasons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The groups of a page under their reasons."""
     by_reason = {(not reason["held"], reason["guard"] or "", reason["kind"]): reason for reason in reasons}
     return [{**by_reason[reason], "shown": list(groups)} for reason, groups in groupby(shown, key=inbox.reason_of)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -47,13 +47,13 @@ _ROWS = 200
 class Shown:
     """A page of a table: its rows, which page it is of how many, and how many rows all of them have."""
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[Mapping[str, Any]]
     page: int
     pages: int
     all: int
 
     @classmethod
-    def of(cls, rows: list[dict[str, Any]], page: int) -> Shown:
+    def of(cls, rows: Sequence[Mapping[str, Any]], page: int) -> Shown:
         """The page asked for, or the last one there is."""
         pages = max(1, -(-len(rows) // _ROWS))
         page = min(page, pages)

@@ -65,8 +65,8 @@ _KINDS = {
 @router.get(_NEW)
 def new_product(request: Request, ports: House, who: Admin, source: Text = "", sku: Text = "") -> Response:
     """The form of a product, filled in with what the vendor tells of a SKU."""
-    told = offers.proposal(ports, source, sku)["product"] if source and sku else {}
-    texts = {name: f"{value:.2f}" if isinstance(value, float) else value or "" for name, value in told.items()}
+    told: Mapping[str, object] = offers.proposal(ports, source, sku)["product"] if source and sku else {}
+    texts = {name: f"{value:.2f}" if isinstance(value, float) else str(value or "") for name, value in told.items()}
     return _form(request, ports, {**texts, "source": source, "sku": sku}, {})
 
 

@@ -22,6 +22,7 @@ from shared.sync.profiles import (
     proposed_fields,
     save_profile,
 )
+from shared.sync.shapes.mapping import Example
 from shared.web.api.profiles import AskedScene
 from shared.web.pages.forms import edition_of, unplaced
 from shared.web.pages.frame import acts, next_page, render
@@ -150,7 +151,7 @@ def _form(
     )
 
 
-def _worked(ports: Ports, texts: Mapping[str, str]) -> tuple[dict[str, Any] | None, dict[str, list[str]]]:
+def _worked(ports: Ports, texts: Mapping[str, str]) -> tuple[Example | None, dict[str, list[str]]]:
     """The example, or what is wrong with the fields that it is worked from."""
     problems: dict[str, list[str]] = {}
     scene = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from shared.sync.reports.months import named_month
 from shared.sync.reports.reconciliation import reconciliation
 from shared.sync.reports.shadow import shadow_month, shadow_months
 from shared.sync.reports.vendor_costs import charging, vendor_costs
+from shared.sync.shapes.reports import Course, SumsOfMonth
 from shared.web import charts
 from shared.web.formats import money
 from shared.web.formats import month as named
@@ -98,7 +100,7 @@ def company(request: Request, ports: House, company: int) -> Response:
     return render(request, "course.html", **told, pictures=_courses(told))
 
 
-def _leaks(months: list[dict[str, Any]]) -> list[Markup]:
+def _leaks(months: list[SumsOfMonth]) -> list[Markup]:
     """A picture for each currency."""
     currencies = sorted({total["currency"] for month in months for total in month["sums"]})
     drawn = []
@@ -115,16 +117,17 @@ def _leaks(months: list[dict[str, Any]]) -> list[Markup]:
     return drawn
 
 
-def _courses(told: dict[str, Any]) -> list[Markup]:
+def _courses(told: Course) -> list[Markup]:
     if not told["points"]:
         return []
-    last, until = told["points"][-1], date.fromisoformat(told["until"])
+    days: Sequence[Mapping[str, Any]] = told["points"]
+    last, until = days[-1], date.fromisoformat(told["until"])
     drawn = []
     for id_, title, due, billed, unit in (
         ("units", "Units", "due", "billed", ""),
         ("amounts", "Amount a month", "amount_due", "amount_billed", told["currency"]),
     ):
-        points = [charts.Point(date.fromisoformat(each["day"]), each[due], each[billed]) for each in told["points"]]
+        points = [charts.Point(date.fromisoformat(each["day"]), each[due], each[billed]) for each in days]
         desc = f"Last: {money(last[due], unit)} to bill, {money(last[billed], unit)} billed. The table has every day."
         drawn.append(charts.steps(id_, f"{title}, to bill (dashed) and billed".strip(), desc, points, until))
     return drawn

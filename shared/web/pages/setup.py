@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from shared.sync import consents, setup
 from shared.sync.ports import Ports
+from shared.sync.shapes.setup import Tested, TestedCustomer
 from shared.web.api.companies import InPath
 from shared.web.pages.frame import acts, render
 from shared.web.principal import Principal, Role
@@ -61,7 +62,7 @@ def test_consent(
     return _page(request, ports.within(sees), who, consents.tested_customer(ports, number, "microsoft365", tenant))
 
 
-def _page(request: Request, ports: Ports, who: Principal, tested: dict[str, Any] | None) -> Response:
+def _page(request: Request, ports: Ports, who: Principal, tested: Tested | TestedCustomer | None) -> Response:
     shown = setup.first_steps(ports, settings=who.may(Role.ADMIN))
     admin = who.may(Role.ADMIN)
     return render(request, "setup.html", tested=tested, admin=admin, check_names=CHECKS, **shown)
