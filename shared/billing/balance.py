@@ -46,9 +46,10 @@ class Balance:
     day before `uninvoiced_from`; `proration` and `start_day` say what a part of a period costs.
 
     `sources` feed it. `gone`: a customer or SKU of which the vendor tells nothing any more. `cost` is what the MSP pays
-    for it per billing cycle, None where nobody tells that in the agreement's currency. `once` are its one-off lines of
-    the last months. Of `usage` in arrears nothing stands: units and amounts are those of the newest period that is over
-    and known; `over_until` is the last day of those that are over.
+    for it per billing cycle, None where nobody tells that in the agreement's currency; `longer` says that the vendor
+    charges for more than a month at once. `once` are its one-off lines of the last months. Of `usage` in arrears
+    nothing stands: units and amounts are those of the newest period that is over and known; `over_until` is the last
+    day of those that are over.
     """
 
     bill_item: str
@@ -69,6 +70,7 @@ class Balance:
     sources: tuple[str, ...] = ()
     gone: bool = False
     cost: Decimal | None = None
+    longer: bool = False
     once: tuple[BilledOnce, ...] = ()
     usage: bool = False
     over_until: date | None = None

@@ -63,6 +63,11 @@ class _Side:
         return self.due != 0 or bool(self.own)
 
     @property
+    def is_charged_by_the_term(self) -> bool:
+        costs = [count.cost for count in self.item.counts if count.cost is not None]
+        return any(cost.period in ("year", "term") for cost in costs)
+
+    @property
     def gone(self) -> bool:
         """Whether its customer is gone, or complete readings tell nothing of it any more."""
         return self.left or (self.due == 0 and self.item.unknown is None and not self.item.told)
@@ -152,6 +157,7 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         start_day=start_day,
         sources=_sources(sides),
         gone=all(side.gone for side in sides),
+        longer=any(side.is_charged_by_the_term for side in sides),
         cost=_sum_of([cost_of(side.item, side.due, agreement, calendar, situation.products) for side in sides]),
         once=tuple(once for side in sides for once in billed_once(side.item, side.plan, situation)),
     )

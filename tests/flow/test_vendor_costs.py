@@ -114,6 +114,14 @@ def test_what_is_charged_and_not_billed_at_all_is_told_so(house: House) -> None:
     assert ("not-at-all", 4) in found
 
 
+def test_what_is_charged_by_the_year_is_no_surprise_in_the_months_between(house: House) -> None:
+    yearly = replace(b.count(8, customer="tenant-1"), cost=Money(D(200), "year", "USD"))
+    house.count(1, yearly)
+    house.clock.business_ahead = 1
+    run_night(house)
+    assert {("term", 1), ("no-charge", 2)} <= set(rows(house))
+
+
 def test_a_part_of_a_month_stands_beside_the_line_that_bills_it_once(house: House) -> None:
     house.clock.business_ahead = 1
     house.count(1, b.count(10, customer="tenant-1"))

@@ -103,9 +103,19 @@ def test_the_invoice_that_stands_is_charged_customer_by_customer(
         "USD",
         standing.id,
     )
-    assert charges["Copperkey Passwords"].sku == f"{COPPERKEY.id}:annual"
+    assert "Copperkey Passwords" not in charges
     rebate = charges["Partner rebate"]
     assert (rebate.customer, rebate.sku, rebate.total, rebate.is_of_a_whole_period) == (None, None, D("-12.5"), False)
+
+
+def test_what_is_bought_for_a_year_is_charged_for_one(wire: FakeWire, world: Pax8World, company: Company) -> None:
+    (bought,) = (item for item in world.subscriptions.values() if item.product == COPPERKEY)
+    month = bought.created.date().replace(year=2026, day=1)
+    make_invoice(world, month)
+    charges = {charge.name: charge for charge in source(wire).charges(month, TODAY)}
+    charged = charges["Copperkey Passwords"]
+    assert (charged.sku, charged.used) == (f"{COPPERKEY.id}:annual", False)
+    assert (charged.start, charged.end) == (month, month.replace(year=2027))
 
 
 def test_without_an_invoice_the_draft_of_this_month_or_the_next_stands_for_it(wire: FakeWire, company: Company) -> None:

@@ -79,8 +79,8 @@ def invoice_row(invoice: Invoice) -> Json:
 
 
 def items_of(world: Pax8World, month: date) -> list[Json]:
-    """What is running, for the month; and a rebate that belongs to nobody."""
-    running = [item for item in world.subscriptions.values() if item.now.status == "Active"]
+    """What is running, for the month or from its anniversary for a year; and a rebate that belongs to nobody."""
+    running = [item for item in world.subscriptions.values() if item.now.status == "Active" and _is_due(item, month)]
     amounts = world.used.get(month.replace(day=1), {})
     used = [_used(world, company, amount, month) for company, amount in amounts.items()]
     rebate = {"id": _id(f"{month}/rebate"), "type": "rebate", "description": "Partner rebate", "quantity": 1}
@@ -110,9 +110,15 @@ def _used(world: Pax8World, company: str, amount: float, month: date) -> Json:
     }
 
 
+def _is_due(item: Subscription, month: date) -> bool:
+    return item.product.term != "Annual" or item.created.month == month.month
+
+
 def _item(world: Pax8World, item: Subscription, month: date) -> Json:
     company = world.companies[item.company]
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    if item.product.term == "Annual":
+        following = month.replace(year=month.year + 1, day=1)
     return {
         "id": _id(f"{month}/{item.id}"),
         "type": "subscription",

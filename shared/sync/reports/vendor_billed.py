@@ -42,6 +42,7 @@ class Billed:
 
     `currency` is None where nobody looked. `due` is told of periods longer than a month: the charges of one month do
     not say it. `is_over` is False while such a period goes on. `joined`: other items' units are among them.
+    `longer`: the vendor charges for more than a month at once.
     """
 
     units: Decimal = ZERO
@@ -51,6 +52,7 @@ class Billed:
     due: Decimal | None = None
     is_over: bool = True
     joined: bool = False
+    longer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def _for_standing(line: Line, seen: Seen) -> Billed:
         once=sum((each.amount_billed for each in _periods(_of_item(line, seen.since), starts)), ZERO),
         currency=only({item.currency or "" for item in balances}),
         joined=any(_TOGETHER in item.bill_item for item in balances),
+        longer=any(item.longer for item in balances),
     )
 
 

@@ -61,7 +61,8 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
 
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
     (the rules say so), `unmapped`, `unlinked`, `shared` (by several companies) or `other` (of no customer or product).
-    Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`.
+    Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`, and `term` is billed
+    without a charge because the vendor charges for longer than a month.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
     vendor = ports.sources.get(source)
@@ -186,7 +187,7 @@ def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal |
 def _verdict(line: Line, due: Decimal | None, billed: Billed) -> str:
     rule, units = line.rule, billed.units
     if not line.charges:
-        return "no-charge" if units > 0 else "nothing"
+        return "nothing" if units <= 0 else "term" if billed.longer else "no-charge"
     if rule is None or rule.profile is None:
         return "not-billed" if units == 0 else "too-much"
     if not billed.is_over:

@@ -69,6 +69,7 @@ def shadow(request: Request, ports: House, month: str = "") -> Response:
 _COSTS = {
     **_VERDICTS,
     "later": "billed once its period is over",
+    "term": "charged for a longer term",
     "no-charge": "billed, not charged",
     "not-billed": "charged, not billed by choice",
     "unlinked": "customer not linked",
