@@ -17,7 +17,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import AzureCliCredential, CredentialUnavailableError
 
-from shared.errors import Gone, Incomplete, NotPermitted, TrueUpError
+from shared.errors import Gone, Incomplete, NotPermitted, Refused, TrueUpError
 from shared.http.wire import Transport
 from shared.sources.failures import problem
 from shared.sources.http import Ask, VendorHttp
@@ -65,7 +65,15 @@ class Directory:
 
     def wanted(self, app: str) -> list[Role]:
         """The application roles that a registration of this tenant asks for."""
-        found = self._read("the app registration", f"/applications(appId='{app}')", "requiredResourceAccess")
+        try:
+            found = self._read("the app registration", f"/applications(appId='{app}')", "requiredResourceAccess")
+        except Gone as error:
+            raise Refused(
+                f"the tenant in which you are signed in has no app registration {app}.",
+                system=SYSTEM,
+                request_id=error.request_id,
+                remedy="Check the id; or run `az login --tenant` with your own tenant's id, and try again.",
+            ) from error
         wanted = [
             Role(api["resourceAppId"], access["id"], access["id"])
             for api in found.get("requiredResourceAccess", [])

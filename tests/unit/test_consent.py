@@ -14,6 +14,7 @@ from azure.identity import CredentialUnavailableError
 
 from local import cli
 from local.commands.consent import consent
+from shared.errors import Refused
 from shared.http.wire import Answer
 
 APP = "e94d7a01-62c8-4f3b-b1d5-07f9a8c2e6d4"
@@ -60,6 +61,8 @@ class Directories:
         return self._read(tenant, path)
 
     def _read(self, tenant: Tenant, path: str) -> Answer:
+        if path.startswith("/applications") and (tenant is not self.tenants["home"] or APP not in path):
+            return Answer(404, {}, "{}")
         if path == f"/applications(appId='{APP}')":
             access = [{"id": role, "type": "Role"} for role in NAMES] + [{"id": DELEGATED, "type": "Scope"}]
             return said({"requiredResourceAccess": [{"resourceAppId": GRAPH, "resourceAccess": access}]})
@@ -161,6 +164,16 @@ def test_who_is_not_signed_in_is_told_how_without_a_name_of_a_person(capsys):
     told = capsys.readouterr().out
     assert f"az login --tenant {ALDER} --allow-no-subscriptions" in told
     assert "pat@birchline.example" not in told
+
+
+def test_who_is_signed_in_where_the_registration_is_not_is_told_before_anything_is_granted():
+    made = world(alder=Tenant())
+
+    with pytest.raises(Refused, match=f"has no app registration {ALDER}") as refused:
+        consent(ALDER, [BIRCH], check=False, credential=made, transport=made)
+
+    assert "az login --tenant" in refused.value.remedy
+    assert made.writes == []
 
 
 def test_what_is_no_id_is_refused_before_anything_is_asked(capsys):
