@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from local.bench.budgets import HEAD, Measured
 from local.bench.console import console
 from local.bench.importing import importing
-from local.bench.nights import nights, thousand
+from local.bench.nights import measures, nights, thousand
 from local.bench.one_company import one_company
 from shared.errors import Misconfigured
 
@@ -16,13 +16,9 @@ from shared.errors import Misconfigured
 BENCHES: dict[Callable[[int], Iterator[Measured]], tuple[str, ...]] = {
     importing: ("import", "import-early"),
     one_company: ("tables", "cpu", "plan"),
-    nights: (
-        *("calls-quiet", "vendors-quiet", "night-quiet"),
-        *("calls-changed", "vendors-changed", "night-changed"),
-        "forced",
-    ),
+    nights: (*measures("quiet"), *measures("changed"), "forced"),
     console: ("page-list", "page-company"),
-    thousand: ("calls-thousand", "vendors-thousand", "night-thousand"),
+    thousand: measures("thousand"),
 }
 #: Takes so long that it is measured only when one of its budgets is named.
 NAMED_ONLY = BENCHES[thousand]
