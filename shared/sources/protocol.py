@@ -131,10 +131,15 @@ class RelatedSource(Source, Protocol):
 
 @runtime_checkable
 class DomainSource(Source, Protocol):
-    """A source whose vendor makes sure that domains are a customer's, and tells them customer by customer."""
+    """A source whose vendor tells domains apart from the list of customers; asked while a person maps, not at night."""
+
+    def told_domains(self) -> Mapping[str, Sequence[str]]:
+        """What it tells of all customers at once, in lower case, by the customer's id. Raises a `TrueUpError`."""
 
     def verified_domains(self, customer: str, /) -> Sequence[str]:
-        """In lower case; the vendor's own names for the customer are none. Complete, or raises a `TrueUpError`."""
+        """The domains of which it has made sure that they are the customer's, in lower case; names that it gave to the
+        customer itself are none. Complete, or raises a `TrueUpError`.
+        """
 
 
 @runtime_checkable

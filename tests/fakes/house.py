@@ -175,6 +175,7 @@ class FakeSource:
     people: dict[str, Accounts | TrueUpError] = field(default_factory=dict)
     incomplete: list[str] = field(default_factory=list)
     asked_for_domains: list[str] = field(default_factory=list)
+    told: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tenants: dict[str, str] = field(default_factory=dict)
 
     def completion_problems(self) -> list[str]:
@@ -196,6 +197,9 @@ class FakeSource:
     def tenant(self, customer: str) -> str | None:
         """Customers of Microsoft 365 are tenants."""
         return customer if self.name == b.SOURCE else self.tenants.get(customer)
+
+    def told_domains(self) -> dict[str, tuple[str, ...]]:
+        return self.told
 
     def verified_domains(self, customer: str) -> tuple[str, ...]:
         count_call("domains")

@@ -185,6 +185,19 @@ def test_the_domains_that_the_vendor_verified_lead_to_the_company_and_are_rememb
     assert client(house).get(API).json()["proposals"] == [proposal]
 
 
+def test_domains_that_are_told_of_all_customers_at_once_need_no_consent_and_the_night_remembers_them(house):
+    house.manage.companies_[1] = Company(2, "harbour", "HLD Holdings", website="harbourlane.example")
+    house.source.names["t-harbour"] = "Dental Practice"
+    house.source.told = {"t-harbour": ("harbourlane.example",)}
+    house.source.domains["t-harbour"] = NotPermitted("no consent", system="graph", remedy="Have it consent.")
+    look_again(house.ports)
+    house.source.told = {}
+    notice_customers(house.ports, house.ports.companies.all())
+
+    (proposal,) = client(house).get(API).json()["proposals"]
+    assert (proposal["confidence"], proposal["evidence"]) == (90, ["same domain harbourlane.example (its website)"])
+
+
 def test_a_customer_that_does_not_tell_its_domains_keeps_those_from_before_and_it_is_said(house):
     house.source.domains = {"t-harbour": ("harbourlane.example",)}
     look_again(house.ports)

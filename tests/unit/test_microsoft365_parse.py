@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from shared.billing.counts import Count, Customer, Holder, Subscription, SubscriptionStatus
 from shared.errors import Incomplete
-from shared.sources.microsoft365.customers import customers_of, organization_name, verified_domains
+from shared.sources.microsoft365.customers import customers_of, domains_of, organization_name, verified_domains
 from shared.sources.microsoft365.parse import (
     LICENSED_USERS,
     counts_of,
@@ -364,14 +364,15 @@ def test_customers_carry_the_partner_that_listed_them() -> None:
     assert customers_of(PARTNER, rows) == [expected]
 
 
-def test_customers_carry_the_domain_of_their_contract_unless_microsoft_gave_it_to_them() -> None:
-    rows = [{"tenantId": TENANT, "displayName": "Alder Dental"}, {"tenantId": OTHER, "displayName": "Birch"}]
+def test_contracts_tell_domains_unless_microsoft_gave_them_and_a_row_that_is_none_tells_nothing() -> None:
     contracts = [
         {"customerId": TENANT.upper(), "defaultDomainName": "Alder.Example"},
         {"customerId": OTHER, "defaultDomainName": "birch.onmicrosoft.com"},
+        {"customerId": OTHER, "defaultDomainName": 7},
+        {"customerId": None, "defaultDomainName": "a.example"},
     ]
 
-    assert [customer.domains for customer in customers_of(PARTNER, rows, contracts)] == [("alder.example",), ()]
+    assert domains_of(contracts) == {TENANT: ("alder.example",)}
 
 
 @pytest.mark.parametrize(

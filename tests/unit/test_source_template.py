@@ -122,9 +122,9 @@ class Line:
 class SourceCase:
     """One source. `make` puts it before a vendor with one linked customer; `secrets` are words nobody may ever see.
 
-    `hints` are what the customer's record tells for finding its company, `verified` the domains that the vendor tells
-    when it is asked for them. Not every source asks its vendor when it is read: what is pushed, and what was exported,
-    is stored.
+    `hints` are what the customer's record tells for finding its company, `told` and `verified` the domains that the
+    vendor tells when it is asked for them. Not every source asks its vendor when it is read: what is pushed, and what
+    was exported, is stored.
     """
 
     name: str
@@ -133,6 +133,7 @@ class SourceCase:
     secrets: tuple[str, ...]
     asks_when_read: bool = True
     hints: Mapping[str, object] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
     verified: tuple[str, ...] | None = None
 
 
@@ -284,7 +285,8 @@ CASES = [
         TENANT,
         microsoft365,
         ("hush-hush", "token-of-", "Person 1", "person1@"),
-        hints={"domains": ("alder.example",), "tenant": TENANT},
+        hints={"tenant": TENANT},
+        told=("alder.example",),
         verified=("alder.example", "alder.test"),
     ),
     SourceCase(
@@ -462,6 +464,7 @@ def test_domains_are_verified_by_the_vendor_or_it_tells_none(case: SourceCase) -
     asked = case.make(Vendor())
     assert isinstance(asked, DomainSource) == (case.verified is not None)
     if isinstance(asked, DomainSource):
+        assert asked.told_domains() == {case.customer: case.told}
         assert tuple(asked.verified_domains(case.customer)) == case.verified
         for vendor in (Vendor(down=True), Vendor(status=403), Vendor(refuses_sign_in=True), Vendor(status=200)):
             told = case.make(vendor)

@@ -11,20 +11,19 @@ from shared.sources.microsoft365.parse import SOURCE, Row, broken, guid, text
 _GIVEN_DOMAIN = ".onmicrosoft.com"
 
 
-def customers_of(partner: str, rows: Iterable[Row], contracts: Iterable[Row] = ()) -> list[Customer]:
-    """The customers that a partner tenant lists, with the domains that its contracts name."""
+def customers_of(partner: str, rows: Iterable[Row]) -> list[Customer]:
+    """The customers that a partner tenant lists."""
     what = "the list of customers"
-    domains = _domains_of(contracts)
 
     def customer(row: Row) -> Customer:
-        tenant, name = guid(row, "tenantId", what), text(row, "displayName", what)
-        return Customer(SOURCE, tenant, name, partner, domains.get(tenant, ()), tenant=tenant)
+        tenant = guid(row, "tenantId", what)
+        return Customer(SOURCE, tenant, text(row, "displayName", what), partner, tenant=tenant)
 
     return [customer(row) for row in rows]
 
 
-def _domains_of(contracts: Iterable[Row]) -> dict[str, tuple[str, ...]]:
-    """The domains by tenant. They only help a person: a row that cannot be read tells nothing."""
+def domains_of(contracts: Iterable[Row]) -> dict[str, tuple[str, ...]]:
+    """The domains that contracts name, by tenant. They only help a person: a row that cannot be read tells nothing."""
     found: dict[str, tuple[str, ...]] = {}
     for row in contracts:
         tenant = row.get("customerId")

@@ -15,7 +15,7 @@ from shared.errors import Gone, Misconfigured, TrueUpError
 from shared.health import ServiceIssue
 from shared.sources.failures import failed, problem
 from shared.sources.microsoft365.accounts import accounts_of
-from shared.sources.microsoft365.customers import customers_of, organization_name, verified_domains
+from shared.sources.microsoft365.customers import customers_of, domains_of, organization_name, verified_domains
 from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.health import open_issues
 from shared.sources.microsoft365.known_skus import FREE_SKUS
@@ -104,16 +104,19 @@ class Microsoft365Source:
         """
         found: dict[str, Customer] = {}
         for partner in self._partners:
-            listed, contracts = self._reader().partner_customers(partner), self._reader().contracts(partner)
-            for customer in customers_of(partner, listed, contracts):
+            for customer in customers_of(partner, self._reader().partner_customers(partner)):
                 found.setdefault(customer.id, customer)
         for tenant in self._direct:
             if tenant not in found:
                 found[tenant] = self._direct_customer(tenant)
         return sorted(found.values(), key=lambda customer: (customer.name.casefold(), customer.id))
 
+    def told_domains(self) -> dict[str, tuple[str, ...]]:
+        """The domains in the contracts of the partner tenants (`shared.sources.protocol.DomainSource`)."""
+        return domains_of(row for partner in self._partners for row in self._reader().contracts(partner))
+
     def verified_domains(self, customer: str, /) -> tuple[str, ...]:
-        """The domains that one tenant has shown to be its own (`shared.sources.protocol.DomainSource`)."""
+        """The domains that one tenant has shown to be its own."""
         return verified_domains(self._reader().organization(_tenant(customer), _DOMAIN_SECONDS))
 
     def relationships(self) -> list[Relationship]:

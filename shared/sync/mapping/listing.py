@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -19,15 +19,15 @@ _AT_ONCE = 8
 
 
 def list_customers(ports: Ports, source: Source) -> Sequence[Customer]:
-    """Lists a source's customers and keeps the list; domains that it verified before stay known.
+    """Lists a source's customers and keeps the list; domains that it tells apart from that stay known from before.
 
     Raises a `TrueUpError` when the list could not be read whole.
     """
-    known = _verified(ports, source)
-    customers = [
-        customer if customer.verified else replace(customer, verified=known.get(canonical(customer.id), ()))
-        for customer in source.customers()
-    ]
+    customers = source.customers()
+    if isinstance(source, DomainSource):
+        before = ports.directory.customers().get(source.name)
+        known = {canonical(each.id): each for each in before.customers} if before is not None else {}
+        customers = [_with_domains_of(each, known.get(canonical(each.id), each)) for each in customers]
     ports.directory.keep_customers(source.name, customers, ports.clock.business_now())
     return customers
 
@@ -64,14 +64,38 @@ def _list_companies(ports: Ports) -> list[str]:
 
 
 def _ask_for_domains(ports: Ports, source: Source, customers: Sequence[Customer]) -> list[str]:
-    """Has the source tell the domains that it verified, of customers without any first, then of those not linked.
+    """Has the source tell the domains of its customers."""
+    if not isinstance(source, DomainSource):
+        return []
+    failures: list[str] = []
+    told: Mapping[str, Sequence[str]] = {}
+    try:
+        told = source.told_domains()
+    except TrueUpError as error:
+        failures.append(_said(f"The domains that {source.name} tells could not be read", error))
+    verified, untold = _verified_now(ports, source, customers)
+    kept = [
+        replace(
+            each,
+            domains=tuple(told.get(canonical(each.id), each.domains)),
+            verified=verified.get(each.id, each.verified),
+        )
+        for each in customers
+    ]
+    ports.directory.keep_customers(source.name, kept, ports.clock.business_now())
+    return failures + untold
+
+
+def _verified_now(
+    ports: Ports, source: DomainSource, customers: Sequence[Customer]
+) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """The verified domains of customers without any first, then of those not linked; and in words what was not told.
 
     A linked customer whose domains are known is not asked for again.
     """
-    if not isinstance(source, DomainSource):
-        return []
     linked = _linked(ports, source.name)
     wanted = [each for each in customers if not each.verified or canonical(each.id) not in linked]
+    wanted.sort(key=lambda each: bool(each.verified))
     ends = ports.clock.now() + _DOMAINS_WITHIN
 
     def ask(customer: Customer) -> tuple[str, ...] | TrueUpError | None:
@@ -82,13 +106,10 @@ def _ask_for_domains(ports: Ports, source: Source, customers: Sequence[Customer]
         except TrueUpError as error:
             return error
 
-    wanted.sort(key=lambda each: bool(each.verified))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         answers = dict(zip((each.id for each in wanted), pool.map(ask, wanted), strict=True))
     told = {key: answer for key, answer in answers.items() if isinstance(answer, tuple)}
-    kept = [replace(each, verified=told.get(each.id, each.verified)) for each in customers]
-    ports.directory.keep_customers(source.name, kept, ports.clock.business_now())
-    return _untold(source, answers.values())
+    return told, _untold(source, answers.values())
 
 
 def _untold(source: Source, answers: Iterable[tuple[str, ...] | TrueUpError | None]) -> list[str]:
@@ -103,10 +124,8 @@ def _untold(source: Source, answers: Iterable[tuple[str, ...] | TrueUpError | No
     return failures
 
 
-def _verified(ports: Ports, source: Source) -> dict[str, tuple[str, ...]]:
-    """What was told before, by customer."""
-    before = ports.directory.customers().get(source.name)
-    return {canonical(each.id): each.verified for each in before.customers} if before is not None else {}
+def _with_domains_of(customer: Customer, known: Customer) -> Customer:
+    return replace(customer, domains=customer.domains or known.domains, verified=customer.verified or known.verified)
 
 
 def _linked(ports: Ports, source: str) -> set[str]:
