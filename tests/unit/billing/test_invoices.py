@@ -1251,8 +1251,9 @@ def switches(draw):
             always_split=draw(st.booleans()),
             decrease=Decrease.CREDIT if credits else Decrease.KEEP,
         )
-        arrears = draw(st.sampled_from([None, None, None, *Arrears]))
-        found[night] = (proration, PriceKind.CUSTOM if arrears else draw(st.sampled_from(kinds)), arrears)
+        arrears = draw(st.sampled_from([None, None, *Arrears]))
+        kind = draw(st.sampled_from([*kinds, PriceKind.PACKAGE] if arrears else kinds))
+        found[night] = (proration, kind, arrears, draw(st.sampled_from([(3, 7), (3, 5), (2,)])))
     return found
 
 
@@ -1262,7 +1263,10 @@ def test_whatever_rules_change_no_seat_is_billed_twice_for_a_period_and_plans_co
     agreement, nights, _ = scenario
     for number, (day, quantity) in enumerate(nights):
         if number in changes:
-            agreement.proration, agreement.kind, agreement.arrears = changes[number]
+            agreement.proration, agreement.kind, agreement.arrears, bounds = changes[number]
+            prices = [amount(agreement.price, (part, 5)) for part in (5, 4, 2)]
+            agreement.ranges = tuple(Band(D(upto), price) for upto, price in zip(bounds, prices, strict=False))
+            agreement.ranges += (Band(None, prices[len(bounds)]),)
         agreement.night(day, quantity)
         assert agreement.plan(day, quantity).groups == ()
         while runs[number] and agreement.periods[agreement.invoiced][0] <= day:
