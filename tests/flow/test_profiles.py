@@ -158,6 +158,31 @@ def test_what_does_not_fit_a_part_as_a_whole_is_told_above_the_form(house):
     assert "price: needs an amount with kind custom" in answer.words
 
 
+def test_ranges_of_usage_are_typed_worked_and_saved_like_any_price(house):
+    console = browser(house)
+    page = console.get(f"{EDIT}?id=premium")
+    ranges = {
+        "price__kind": "package",
+        "price__bands": "100; 25.00\n500; 60.00; BACKUP-M\n*; 120.00; BACKUP-L",
+        "scene__before": "80",
+        "scene__after": "240",
+    }
+    seats = console.send_form("/console/profiles/example", changed(page, **ranges))
+    assert "kind package, which bills usage only; write arrears: highest or last beside it" in seats.words
+
+    usage = changed(page, **ranges, arrears="highest")
+    worked = console.send_form("/console/profiles/example", usage)
+    assert "240 used for 1 Nov 2026 to 30 Nov 2026, the package above 100 up to 500: 1 × 60.00 = 60.00" in worked.words
+    console.follow(console.send_form("/console/profiles/save", usage))
+    bands = house.ports.rules.load().profiles["premium"].price.bands
+    assert [(band.upto, band.price, band.product) for band in bands] == [
+        (Decimal(100), Decimal("25.00"), None),
+        (Decimal(500), Decimal("60.00"), "BACKUP-M"),
+        (None, Decimal("120.00"), "BACKUP-L"),
+    ]
+    assert ranges["price__bands"] in console.get(f"{EDIT}?id=premium").text
+
+
 def test_rules_that_somebody_else_changed_are_not_written_over(house):
     console = browser(house)
     page = console.get(f"{EDIT}?id=premium")
