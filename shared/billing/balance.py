@@ -47,7 +47,7 @@ class Balance:
 
     `sources` feed it. `gone`: a customer or SKU of which the vendor tells nothing any more. `cost` is what the MSP pays
     for it per billing cycle, None where nobody tells that in the agreement's currency; `longer` says that the vendor
-    charges for more than a month at once. `once` are its one-off lines of the last months. Of `usage` in arrears
+    may charge for more than a month at once. `once` are its one-off lines of the last months. Of `usage` in arrears
     nothing stands: units and amounts are those of the newest period that is over and known; `over_until` is the last
     day of those that are over.
     """

@@ -10,7 +10,7 @@ from shared.billing.agreements import Addition, Agreement
 from shared.billing.balance import ZERO, Balance, BilledOnce
 from shared.billing.billed_once import billed_once
 from shared.billing.calendar import BillingCalendar
-from shared.billing.cost import bought, cost_of
+from shared.billing.cost import bought, cost_of, is_charged_by_the_term, monthly_cost
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding
 from shared.billing.items import BillItem
@@ -63,9 +63,8 @@ class _Side:
         return self.due != 0 or bool(self.own)
 
     @property
-    def is_charged_by_the_term(self) -> bool:
-        costs = [count.cost for count in self.item.counts if count.cost is not None]
-        return any(cost.period in ("year", "term") for cost in costs)
+    def longer(self) -> bool:
+        return any(is_charged_by_the_term(count) for count in self.item.counts)
 
     @property
     def gone(self) -> bool:
@@ -157,7 +156,7 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         start_day=start_day,
         sources=_sources(sides),
         gone=all(side.gone for side in sides),
-        longer=any(side.is_charged_by_the_term for side in sides),
+        longer=any(side.longer for side in sides),
         cost=_sum_of([cost_of(side.item, side.due, agreement, calendar, situation.products) for side in sides]),
         once=tuple(once for side in sides for once in billed_once(side.item, side.plan, situation)),
     )
@@ -297,4 +296,12 @@ def _unmapped(findings: Iterable[Finding], readings: Iterable[Reading | ReadFail
     }
     found = [(finding.key, counts[finding.key]) for finding in findings if finding.key in counts]
     units = [(key, count, count.purchased + count.grace) for key, count in found]
-    return [Balance(key, count.name, "", counted, counted, sources=(count.source,)) for key, count, counted in units]
+    return [
+        Balance(
+            *(key, count.name, "", counted, counted),
+            currency=count.cost.currency if count.cost is not None else None,
+            sources=(count.source,),
+            cost=monthly_cost(count),
+        )
+        for key, count, counted in units
+    ]

@@ -49,6 +49,18 @@ def cost_of(
     return total
 
 
+def monthly_cost(count: Count) -> Decimal | None:
+    """What a count costs in a month, in its vendor's currency; None where it does not tell that."""
+    cost = count.cost
+    return count.purchased * cost.amount if cost is not None and cost.period in ("month", "once") else None
+
+
+def is_charged_by_the_term(count: Count) -> bool:
+    """Whether its vendor may charge for longer than a month at once, so that most months have no charge."""
+    terms = {each.term for each in count.subscriptions or ()} - {None, "P1M"}
+    return bool(terms) or (count.cost is not None and count.cost.period in ("year", "term"))
+
+
 def _is_by_due(item: BillItem) -> bool:
     profile = item.profile
     return profile is not None and (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -290,6 +291,23 @@ def test_one_of_two_customers_that_is_gone_does_not_make_the_item_gone() -> None
 def test_who_counts_it_is_told_also_of_what_nobody_has_mapped() -> None:
     plan = plan_company(b.facts(b.reading(b.count(8), b.count(2, sku=b.STANDARD, name="Standard"))))
     assert [each.sources for each in plan.balances] == [(b.SOURCE,), (b.SOURCE,)]
+
+
+@pytest.mark.parametrize(("period", "cost"), [("month", 36), ("once", 36), ("year", None)])
+def test_what_nobody_has_mapped_costs_what_its_vendor_says_for_a_month(
+    period: Literal["month"], cost: int | None
+) -> None:
+    bought = replace(b.count(2, sku=b.STANDARD), cost=Money(D(18), period, "USD"))
+    balance = one(plan_company(b.facts(b.reading(bought))))
+    assert (balance.cost, balance.currency) == (cost, "USD")
+
+
+@pytest.mark.parametrize(("term", "longer"), [(None, False), ("P1M", False), ("P1Y", True)])
+def test_what_is_committed_to_for_longer_may_be_charged_at_once(term: str | None, longer: bool) -> None:
+    bought = b.count(5, subscriptions=[replace(b.subscription(5), term=term)])
+    assert one(plan_company(b.facts(b.reading(bought)))).longer is longer
+    told = replace(b.count(5), cost=Money(D(200), "year", "USD"))
+    assert one(plan_company(b.facts(b.reading(told)))).longer
 
 
 @pytest.mark.parametrize("planned", [True, False])
