@@ -93,6 +93,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
     parser.description = "Reads and writes the rules. An import with an error changes nothing; its exit code is 2."
     parser.add_argument("action", choices=("export", "import"))
     parser.add_argument("file", help="a YAML file, - for the standard output or input")
+    parser.add_argument("--as", dest="name", metavar="NAME", help="who imports, for the history; else who is signed in")
     _add_settings(parser)
     parser.set_defaults(run=_rules)
 
@@ -229,7 +230,7 @@ def _rules(options: argparse.Namespace) -> int:
     return (
         export_to(options.file, options.settings)
         if options.action == "export"
-        else import_from(options.file, options.settings)
+        else import_from(options.file, options.settings, options.name)
     )
 
 

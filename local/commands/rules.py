@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from local.commands.settings import read_settings, require_emulator
 from shared.bootstrap import make_ports
 from shared.errors import Refused
 from shared.settings import load_settings
+from shared.sync.approvals import Person
 from shared.sync.ports import Ports
-from shared.sync.rulebook import export_rules, import_rules
+from shared.sync.rulebook import COMMAND_LINE, export_rules, import_rules
 
 
 def export_to(file: str, settings_file: Path) -> int:
@@ -24,9 +26,12 @@ def export_to(file: str, settings_file: Path) -> int:
     return 0
 
 
-def import_from(file: str, settings_file: Path) -> int:
-    """Makes a file's rules those in force. Raises `RulesProblem` with every problem; then nothing has changed."""
-    imported = import_rules(_ports(settings_file), _read(file))
+def import_from(file: str, settings_file: Path, name: str | None = None) -> int:
+    """Makes a file's rules those in force, and records who did: `name`, or whoever is signed in to this machine.
+
+    Raises `RulesProblem` with every problem; then nothing has changed.
+    """
+    imported = import_rules(_ports(settings_file), _read(file), _person(name))
     print(
         f"The rules are in force as version {imported.version}: {imported.profiles} profiles, "
         f"{imported.policies} policies, {imported.companies} companies."
@@ -39,6 +44,14 @@ def import_from(file: str, settings_file: Path) -> int:
         print(f"Companies {careful} stay in the mode into which an undo has put them.")
         print("Write that mode into the document and import it; what the document says after that counts again.")
     return 0
+
+
+def _person(name: str | None) -> Person:
+    """An account without a name, as in some containers, is told as the command itself."""
+    try:
+        return Person(name or getpass.getuser(), COMMAND_LINE.name)
+    except (OSError, KeyError):
+        return COMMAND_LINE
 
 
 def _read(file: str) -> str:

@@ -1,4 +1,4 @@
-"""Manage's catalog as far as a person adds to it: what a product can be filed under, looking for one, creating one."""
+"""Manage's set-up tables from which a person chooses, and its catalog as far as one adds to it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,17 @@ CATALOG = "/procurement/catalog"
 SUBCATEGORIES = "/procurement/subcategories/"
 TYPES = "/procurement/types"
 UNITS = "/procurement/unitOfMeasures"
+AGREEMENT_TYPES = "/finance/agreements/types"
 
 
 def choices(session: Session) -> CatalogChoices:
     """The active rows of the set-up tables that a product names."""
     return CatalogChoices(_active(session, SUBCATEGORIES), _active(session, TYPES), _active(session, UNITS))
+
+
+def agreement_types(session: Session) -> list[str]:
+    """The names of the active types of agreements."""
+    return [each.name for each in _active(session, AGREEMENT_TYPES)]
 
 
 def named(session: Session, identifier: str) -> list[Product]:
@@ -82,7 +88,7 @@ def _choice(row: Any) -> _ChoiceRow:
     try:
         return _ChoiceRow.model_validate(row)
     except ValidationError:
-        raise Unreadable("a row of a set-up table of the catalog cannot be read") from None
+        raise Unreadable("a row of a set-up table cannot be read") from None
 
 
 def _body(new: NewProduct) -> dict[str, Any]:

@@ -148,6 +148,10 @@ class ManageClient:
         """What a new product can be filed under."""
         return catalog.choices(self._session)
 
+    def agreement_types(self) -> list[str]:
+        """The names of the types that agreements can have, active ones, by name."""
+        return catalog.agreement_types(self._session)
+
     def create_product(self, new: NewProduct) -> Product:
         """Adds an item to the catalog; `products` of this process knows it at once, of others in ten minutes.
 

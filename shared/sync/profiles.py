@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,7 @@ from typing import Any
 from shared.billing.example import Example, Invoice, Scene, worked
 from shared.billing.profiles import BillingProfile
 from shared.clock import business_date
-from shared.errors import Gone
+from shared.errors import Gone, TrueUpError
 from shared.rules.editing import Edit, Section, policy
 from shared.rules.single import FieldsProblem, fields_of, profile_of
 from shared.sync.approvals import Person
@@ -23,6 +24,10 @@ from shared.sync.shapes import mapping as shapes
 
 __all__ = ["FieldsProblem", "profile_of"]
 
+log = logging.getLogger(__name__)
+
+#: A person waits for the form, and can type a type as well.
+_TYPES_SECONDS = 5.0
 #: Units that an example may count: it makes a user for each where users are billed.
 MOST_UNITS = 5000
 
@@ -79,6 +84,16 @@ def save_profile(
     if sku is not None:
         edits.append(policy(*sku, whole["id"]))
     return edit_rules(ports, edits, person, expected=edition)
+
+
+def agreement_types(ports: Ports) -> list[str]:
+    """The types of agreements to choose among, asked of Manage now; none where it does not tell them in time."""
+    try:
+        with ports.manage.deadline(_TYPES_SECONDS):
+            return ports.manage.agreement_types()
+    except TrueUpError as error:
+        log.warning("the types of agreements are not known: %s", error)
+        return []
 
 
 def ordinary_scene(ports: Ports) -> Scene:

@@ -10,6 +10,9 @@ from markupsafe import Markup, escape
 
 #: A page as sentences name it: its path, without what ends the sentence.
 _PAGE = re.compile(r"/console/[a-z0-9/-]*[a-z0-9]")
+#: How sources call what they count in bytes.
+_IN_BYTES = ", bytes"
+_GB, _TB_FROM = 1024**3, 1000
 MINUS = "−"
 #: What people call the vendors that the rules name.
 _SOURCES = {"microsoft365": "Microsoft 365", "azure": "Azure", "pax8": "Pax8", "huntress": "Huntress", "cove": "Cove"}
@@ -27,6 +30,16 @@ def number(value: Decimal | float | int | None) -> str:
     exact = Decimal(str(value))
     text = f"{exact.normalize():,f}"
     return text.replace("-", MINUS)
+
+
+def units(value: Decimal | float | int | None, name: str) -> str:
+    """A quantity of a SKU; what is counted in bytes in GB or TB, as it is billed (a GB is 1024³ bytes)."""
+    if value is None or not name.endswith(_IN_BYTES):
+        return number(value)
+    exact = Decimal(str(value)) / _GB
+    large = abs(exact) >= _TB_FROM
+    shown = (exact / 1024 if large else exact).quantize(Decimal("0.01"))
+    return f"{number(shown)} {'TB' if large else 'GB'}"
 
 
 def money(value: Decimal | float | int | None, currency: str = "") -> str:

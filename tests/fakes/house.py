@@ -280,6 +280,9 @@ class FakeManage:
     def catalog_choices(self) -> CatalogChoices:
         return self._call("choices", lambda: self.choices)
 
+    def agreement_types(self) -> list[str]:
+        return self._call("agreement types", lambda: ["Cloud", "Managed Services", "Projects"])
+
     def create_product(self, new: NewProduct) -> Product:
         def create() -> Product:
             made = Product(next(self._ids), new.identifier, new.description, new.price, new.cost)

@@ -16,6 +16,7 @@ from shared.billing.rules import LicenceLink, Mode
 from shared.state.records import Outcome
 from shared.state.run_rows import Stage
 from shared.sync import history
+from shared.web import formats
 from shared.web.pages import words
 from tests import builders as b
 from tests.fakes.app import app_for
@@ -313,6 +314,20 @@ def test_what_belongs_to_no_agreement_is_in_the_currency_of_all_of_them_if_that_
 
 
 # ---- words and tables
+
+
+@pytest.mark.parametrize(
+    ("counted", "name", "told"),
+    [
+        (550_000_000_000, "Cove used storage, bytes", "512.23 GB"),
+        (2_199_023_255_552, "Cove used storage, bytes", "2 TB"),
+        (0, "Cove used storage, bytes", "0 GB"),
+        (None, "Cove used storage, bytes", "–"),
+        (1200, "Business Premium", "1,200"),
+    ],
+)
+def test_what_is_counted_in_bytes_is_read_in_larger_units(counted, name, told):
+    assert formats.units(counted, name) == told
 
 
 def test_everything_that_has_a_kind_is_told_in_words():

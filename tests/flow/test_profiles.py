@@ -9,6 +9,7 @@ from re import findall
 import pytest
 
 from shared.billing.profiles import Band, BillingProfile, PriceKind, PriceRule, QuantityRule
+from shared.errors import NotPermitted
 from shared.rules.single import fields_of as rules_fields
 from shared.rules.single import profile_of
 from shared.web.pages.profile_form import FIELDS, fields_of, texts_of
@@ -38,7 +39,8 @@ def form(page: Answer) -> dict[str, str]:
     for tag in findall(r"<input[^>]*>", page.text):
         name, value = findall(r'name="([^"]*)"', tag), findall(r'value="([^"]*)"', tag)
         if name and not ('type="checkbox"' in tag and "checked" not in tag):
-            found[name[0]] = unescape(value[0]) if value else ""
+            text = unescape(value[0]) if value else ""
+            found[name[0]] = f"{found[name[0]]}\n{text}" if name[0] in found else text
     for tag, name, text in findall(r'(<textarea[^>]*name="([^"]*)"[^>]*>)([^<]*)', page.text):
         assert tag
         found[name] = unescape(text)
@@ -53,6 +55,26 @@ def changed(page: Answer, **values: str) -> dict[str, str]:
 
 
 # ---- the form
+
+
+def test_agreement_types_are_chosen_among_those_of_manage_and_typed_where_it_does_not_tell_them(house):
+    console = browser(house)
+    page = console.get(f"{EDIT}?id=premium")
+    types = findall(r'name="agreement_types" value="([^"]+)"( checked)?', page.text)
+    assert types == [("Cloud", ""), ("Managed Services", " checked"), ("Projects", "")]
+    saved = console.send_form("/console/profiles/save", form(page) | {"agreement_types": ["Cloud", "Projects", "Odd"]})
+    assert saved.status_code == 303
+    assert house.ports.rules.load().profiles["premium"].agreement_types == ("Cloud", "Projects", "Odd")
+    assert 'value="Odd" checked' in console.get(f"{EDIT}?id=premium").text
+
+    def refused(moment: str, method: str) -> None:
+        if method == "agreement types":
+            raise NotPermitted("no setup tables", system="Manage", status=403)
+
+    house.manage.fault = refused
+    page = console.get(f"{EDIT}?id=premium")
+    assert form(page)["agreement_types"] == "Cloud\nProjects\nOdd"
+    assert '<label for="agreement_types">' in page.text
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,13 @@ import pytest
 
 import dev
 from local import cli
+from local.commands import rules as rules_command
 from local.commands import settings as command_settings
 from local.commands.settings import read_settings, wants_emulator
 from local.commands.test import HOSTS, REST
 from shared.errors import Misconfigured
+from shared.sync import rule_history
+from tests.fakes.house import House
 
 
 def settings_file(folder: Path, **values: str) -> Path:
@@ -96,6 +99,20 @@ def test_rules_say_how_to_start_an_emulator_that_does_not_answer(
     file = settings_file(tmp_path, **COMPLETE)
     assert cli.main(["rules", "export", "-", "--settings", str(file)]) == 1
     assert "Run `python dev.py start` in another terminal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("named", "by"), [(["--as", "Kim"], "Kim"), ([], "pat")])
+def test_an_import_of_rules_is_recorded_with_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str], by: str
+) -> None:
+    house = House()
+    monkeypatch.setattr(rules_command, "_ports", lambda _: house.ports)
+    monkeypatch.setattr("getpass.getuser", lambda: "pat")
+    file = tmp_path / "rules.yaml"
+    file.write_text("profiles: [{id: a, name: A, product: X}]")
+    assert cli.main(["rules", "import", str(file), *named]) == 0
+    (entry,) = rule_history.page(house.ports, 5, None)["entries"]
+    assert (entry["by"], entry["origin"], entry["way"]) == (by, "dev.py rules import", "import")
 
 
 def test_a_demo_without_companies_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

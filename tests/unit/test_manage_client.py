@@ -407,6 +407,12 @@ def test_what_a_product_can_be_filed_under_is_read_by_name_without_what_is_inact
     assert ([each.name for each in found.types], found.units) == (["Software"], ())
 
 
+def test_agreements_can_have_the_types_that_are_active() -> None:
+    rows = [{"id": 3, "name": "Projects"}, {"id": 1, "name": "Cloud"}, {"id": 2, "name": "Old", "inactiveFlag": True}]
+    client, _ = client_of(FakeManage({"/finance/agreements/types": rows}))
+    assert client.agreement_types() == ["Cloud", "Projects"]
+
+
 def test_products_with_an_identifier_are_looked_for_anew_each_time() -> None:
     client, transport = client_of(manage(catalog=[product_row(88, "m365-bp", inactiveFlag=True), product_row(9, "X")]))
     assert [product.id for product in client.products_named("M365-BP")] == [88]

@@ -22,7 +22,8 @@ Problems = Mapping[str, list[str]]
 class FormField:
     """`place` is the field's place in the rules (`price.amount`). `choices` are values with their words.
 
-    `own`: the value is a choice of its own, in the place of what would hold without it.
+    Of `lines` with choices each can be ticked, and others typed. `own`: the value is a choice of its own, in the place
+    of what would hold without it.
     """
 
     place: str

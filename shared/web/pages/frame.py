@@ -97,8 +97,8 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(number=formats.number, money=formats.money, day=formats.day, month=formats.month)
-    made.filters.update(term=formats.term, capital=formats.capital, source=formats.source)
-    made.filters.update(linked=formats.linked)
+    made.filters.update(number=formats.number, units=formats.units, money=formats.money, linked=formats.linked)
+    made.filters.update(day=formats.day, month=formats.month, term=formats.term)
+    made.filters.update(capital=formats.capital, source=formats.source)
     made.globals.update(asset=url_of)
     return made

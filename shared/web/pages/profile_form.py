@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shared.web.pages import forms
@@ -223,6 +224,18 @@ GROUPS = (
 #: The words of the list of profiles for what the form offers as choices.
 WORDS = {name: dict(choices) for name, choices in (("basis", _BASES), ("price", _PRICES), ("proration", _RULES))}
 FIELDS = forms.fields_in(GROUPS)
+
+
+def with_types(types: Sequence[str]) -> tuple[Group, ...]:
+    """The form in which agreement types are chosen among these; typed as before where there are none."""
+    choices = tuple((name, name) for name in types)
+    help_ = "Only agreements of these types are billed on; without any all are."
+
+    def filled(field: FormField) -> FormField:
+        is_typed = field.place != "agreement_types" or not choices
+        return field if is_typed else replace(field, help=help_, choices=choices)
+
+    return tuple(replace(group, fields=tuple(map(filled, group.fields))) for group in GROUPS)
 
 
 def texts_of(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from shared.errors import Refused
 from shared.sync.ports import Ports
 from shared.sync.profiles import (
     FieldsProblem,
+    agreement_types,
     example,
     ordinary_scene,
     profile_fields,
@@ -26,7 +27,7 @@ from shared.sync.shapes.mapping import Example
 from shared.web.api.profiles import AskedScene
 from shared.web.pages.forms import edition_of, unplaced
 from shared.web.pages.frame import acts, next_page, render
-from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of
+from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of, with_types
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, Reader, allows, person
 
@@ -56,8 +57,12 @@ _CYCLES = (("Monthly", "monthly"), ("Quarterly", "quarterly"), ("SemiAnnual", "h
 
 
 async def sent(request: Request) -> dict[str, str]:
-    """The texts of a form; of what was sent twice the last one."""
-    return {name: value for name, value in (await request.form()).multi_items() if isinstance(value, str)}
+    """The texts of a form; what was ticked or typed several times under one name is a line each."""
+    found: dict[str, str] = {}
+    for name, value in (await request.form()).multi_items():
+        if isinstance(value, str):
+            found[name] = f"{found[name]}\n{value}" if name in found else value
+    return found
 
 
 Text = Annotated[str, Query(max_length=200)]
@@ -141,7 +146,7 @@ def _form(
         request,
         "profile.html",
         422 if found else 200,
-        groups=GROUPS,
+        groups=with_types(agreement_types(ports)) if may_change else GROUPS,
         texts={**dict.fromkeys((*_TYPED, *_HELD), ""), **texts},
         problems=found,
         unplaced=unplaced(FIELDS, {place: told for place, told in found.items() if not place.startswith("scene.")}),
