@@ -33,10 +33,13 @@ def cost_of(
 ) -> Decimal | None:
     """By what its vendors tell, else by the catalog; None where nobody tells it in the agreement's currency.
 
-    Of what was used, and of some users of a customer, it is that of the units that are `due`.
+    A cost that the company names itself is that of each unit that is `due`. Of what was used, and of some users of a
+    customer, it is that of the units that are `due`, too.
     """
     if agreement is None or calendar is None:
         return None
+    if item.own_cost is not None:
+        return due * item.own_cost if due is not None else None
     product = products.get(canonical(item.profile.product)) if item.profile is not None else None
     rule, total = item.price_rule, _ZERO
     for count in item.counts:

@@ -166,6 +166,8 @@ def _of_licence(rules: Rules, links: _Links, licence: LicenceLink) -> ItemRule:
         unknown = "neither its licence link nor a policy names a profile"
     elif not licence.do_not_bill:
         profile, unknown = _billing(rules, named)
+    if profile is not None and licence.product is not None:
+        profile = replace(profile, product=licence.product)
     if licence.quantity is not None and profile is not None and profile.split:
         unknown = "its licence link fixes a quantity, which its profile would bill per subscription"
     item = item_id(licence.source, licence.sku, licence.customer, licence.part)

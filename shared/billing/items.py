@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 
 from shared.billing.counts import Count, ReadFailure, Reading, Subscription
 from shared.billing.feeds import Feed, ItemRule, counted_twice, item_rules, subscription_id
@@ -100,6 +101,11 @@ class BillItem:
             return None
         days = [day for day in (self.licence.start, self.licence.do_not_bill_until) if day is not None]
         return max(days, default=None)
+
+    @property
+    def own_cost(self) -> Decimal | None:
+        """What the company's own choice says that a unit costs the MSP; None where it says nothing."""
+        return self.licence.cost if self.licence is not None else None
 
     @property
     def price_rule(self) -> PriceRule:

@@ -57,17 +57,22 @@ def refuse_below_cost(target: Target, price: Decimal) -> None:
 
 
 def unit_cost(target: Target) -> Decimal | None:
-    """The vendor's cost where the profile says that it is written, else None. Raises `Doubt` where it is not usable."""
+    """The company's own cost, or the vendor's where the profile says that it is written, else None.
+
+    Raises `Doubt` where the vendor's is not usable.
+    """
     rule = target.item.price_rule
-    if not rule.write_cost:
-        return None
+    if target.item.own_cost is not None or not rule.write_cost:
+        return target.item.own_cost
     return _told(target, [count.cost for count in target.item.counts], "cost", rule) * _units_in_one(target)
 
 
 def known_cost(target: Target) -> Decimal:
-    """What a unit costs the MSP, as far as known: by the vendor if it tells that in this agreement's terms, or by the
-    catalog; 0 where nobody knows. What the catalog says is for what its price is for.
+    """What a unit costs the MSP, as far as known: by the company's own choice, by the vendor if it tells that in this
+    agreement's terms, or by the catalog; 0 where nobody knows. What the catalog says is for what its price is for.
     """
+    if target.item.own_cost is not None:
+        return target.item.own_cost
     costs = {count.cost for count in target.item.counts}
     told = costs.pop() if len(costs) == 1 else None
     amount = told_cost(told, target.agreement.currency, target.calendar.months, target.item.price_rule)
@@ -87,7 +92,9 @@ def told_cost(cost: Money | None, currency: str | None, months: int, rule: Price
 def _by_rule(rule: PriceRule, target: Target) -> Decimal:
     match rule.kind:
         case PriceKind.COST:
-            cost = _told(target, [count.cost for count in target.item.counts], "cost", rule)
+            cost = target.item.own_cost
+            if cost is None:
+                cost = _told(target, [count.cost for count in target.item.counts], "cost", rule)
             return _rounded(cost * (_HUNDRED + rule.markup) / _HUNDRED, rule)
         case PriceKind.RETAIL:
             return _rounded(_told(target, [count.retail for count in target.item.counts], "retail price", rule), rule)

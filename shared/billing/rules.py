@@ -61,7 +61,9 @@ class LicenceLink:
     `customer` narrows it to one of several customers at the source, `users` to some of those who hold it; `part` is a
     short id of one's own that tells several links for one SKU apart, each a line. `do_not_bill` is for ever;
     `do_not_bill_until` is given instead of it and names the day on which billing starts. `quantity` fixes the quantity
-    whatever the count says. `start`: nothing is billed before that day. `waive_until`: seats that came up to that
+    whatever the count says. `product` is billed instead of the profile's (bands with products of their own keep them);
+    `cost` is what a unit costs the MSP in a billing cycle of its agreement, whatever others tell, and is written on the
+    lines. `start`: nothing is billed before that day. `waive_until`: seats that came up to that
     day are not charged for the part of a period in which they came.
     """
 
@@ -78,6 +80,8 @@ class LicenceLink:
     waive_until: date | None = None
     part: str | None = None
     users: Users = EVERYBODY
+    product: str | None = None
+    cost: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

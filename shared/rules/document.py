@@ -255,7 +255,9 @@ class Licence(Part):
     customer: VendorId | None = None
     profile: Text | None = None
     agreement: RecordId | None = None
+    product: Text | None = None
     price: Number | None = None
+    cost: Number | None = None
     quantity: Number | None = None
     start: Day | None = None
     do_not_bill: YesOrNo = False

@@ -81,7 +81,7 @@ def observe(
         readings=readings,
         agreements=agreements,
         additions=additions,
-        products=ports.manage.products(_products(rules)),
+        products=ports.manage.products(_products(rules, company)),
         ledger=tuple(state.ledger.values()),
         seats=state.seats,
         last_counted=_last_counted(state),
@@ -169,8 +169,9 @@ def _matters(row: LedgerRow, active: Collection[int], as_of: date) -> bool:
     return row.key.agreement in active and last_day >= as_of - _REMEMBERED
 
 
-def _products(rules: Rules) -> list[str]:
-    return sorted({product for profile in rules.profiles.values() for product in profile.products})
+def _products(rules: Rules, company: CompanyRules) -> list[str]:
+    own = {licence.product for licence in company.licences if licence.product is not None}
+    return sorted(own | {product for profile in rules.profiles.values() for product in profile.products})
 
 
 def _last_counted(state: CompanyState) -> dict[tuple[str, str], frozenset[str]]:

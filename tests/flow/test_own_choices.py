@@ -73,6 +73,17 @@ def test_a_clerk_gives_one_company_a_price_a_quantity_and_another_agreement(hous
     assert "own choice" in console.get(LICENCE).words
 
 
+def test_a_company_is_billed_by_a_product_of_its_own_at_the_cost_that_it_names(house):
+    console = browser(house)
+    page = console.get(LICENCE)
+    assert "Empty: M365-BP, as the profile says." in page.words
+    house.manage.catalog["M365-OWN"] = b.product("M365-OWN", 90, price="31.00")
+    saved(console, page, product="M365-OWN", cost="12.25")
+    assert own(house) == (LicenceLink(b.SOURCE, b.PREMIUM, product="M365-OWN", cost=Decimal("12.25")),)
+    lines = [line for line in house.manage.lines.values() if line.product == "M365-OWN"]
+    assert [(line.unit_price, line.unit_cost) for line in lines] == [(Decimal(31), Decimal("12.25"))]
+
+
 def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(house):
     console = browser(house)
     page = console.get(LICENCE)

@@ -40,7 +40,8 @@ def form(page: Answer) -> dict[str, str]:
         name, value = findall(r'name="([^"]*)"', tag), findall(r'value="([^"]*)"', tag)
         if name and not ('type="checkbox"' in tag and "checked" not in tag):
             text = unescape(value[0]) if value else ""
-            found[name[0]] = f"{found[name[0]]}\n{text}" if name[0] in found else text
+            several = name[0] in found and ('type="checkbox"' in tag or not text)
+            found[name[0]] = f"{found[name[0]]}\n{text}".strip() if several else text
     for tag, name, text in findall(r'(<textarea[^>]*name="([^"]*)"[^>]*>)([^<]*)', page.text):
         assert tag
         found[name] = unescape(text)

@@ -63,7 +63,7 @@ def own_choice(ports: Ports, company: int, sold: Sold) -> shapes.OwnChoice:
         "billed": _billed(state, rules, sold, business_date(ports.clock)),
         "customers": [link.customer for link in _linked(row.links) if link.source == sold.source],
         "profiles": [
-            {"id": each.id, "name": each.name, "price": each.price.kind.value}
+            {"id": each.id, "name": each.name, "product": each.product, "price": each.price.kind.value}
             for each in sorted(rules.profiles.values(), key=lambda each: (each.name.casefold(), each.id))
         ],
         "agreements": [

@@ -52,7 +52,13 @@ def licence_groups(told: Mapping[str, Any], *, new: bool) -> tuple[Group, ...]:
             "choice",
             (("", _by_itself(now)), *_agreements(told)),
         ),
+        FormField("product", "Manage product", f"Its identifier in Manage's catalog. Empty: {_product(told)}."),
         FormField("price", "Price", f"Of one unit for each billing cycle{_in(told)}. Empty: {_price(told)}."),
+        FormField(
+            "cost",
+            "Cost",
+            f"Of one unit for each billing cycle{_in(told)}; it is written on lines. Empty: what others tell.",
+        ),
         FormField("quantity", "Fixed quantity", "Billed whatever is counted. Empty: what is counted."),
         FormField("start", "Not before", "Nothing is billed before this day. Empty: as the profile begins.", "day"),
         FormField(
@@ -142,10 +148,20 @@ def _in(told: Mapping[str, Any]) -> str:
     return f" in {found.pop()}" if len(found) == 1 else ", in the agreement's currency"
 
 
+def _billing(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The profile that bills it here, its own or the policy's; without fields where there is none."""
+    named = told["fields"]["profile"] or ((told["policy"] or {}).get("profile") or {}).get("id")
+    return next((each for each in told["profiles"] if each["id"] == named), {})
+
+
+def _product(told: Mapping[str, Any]) -> str:
+    profile = _billing(told)
+    return f"{profile['product']}, as the profile says" if profile else "the profile's"
+
+
 def _price(told: Mapping[str, Any]) -> str:
     """What holds without a price of its own."""
-    named = told["fields"]["profile"] or ((told["policy"] or {}).get("profile") or {}).get("id")
-    kind = next((each["price"] for each in told["profiles"] if each["id"] == named), None)
+    kind = _billing(told).get("price")
     says = f"as the profile says, {WORDS['price'][kind]}" if kind is not None else "as the profile says"
     prices = [money(each["price"], each["currency"]) for each in told["billed"] if each["price"] is not None]
     return f"{says} (now {prices[0]})" if len(prices) == 1 else says

@@ -28,7 +28,7 @@ from shared.billing.profiles import (
     ProrationRule,
     QuantityRule,
 )
-from shared.billing.rules import CompanyLink, LicenceLink
+from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink
 from shared.billing.seats import SeatDay, SeatRecord
 from shared.billing.users import Traits, Users
 from tests import builders as b
@@ -232,6 +232,15 @@ def test_a_credit_is_told_below_zero() -> None:
 
 
 # ---- what it costs, and what is gone
+
+
+def test_a_cost_that_the_company_names_itself_is_that_of_each_unit_that_is_due() -> None:
+    def own(**choices: object) -> CompanyRules:
+        return b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, cost=D("17.50"), **choices),))  # type: ignore[arg-type]
+
+    assert one(plan_company(b.facts(b.reading(b.count(8)), company=own()))).cost == 140
+    assert one(plan_company(b.facts(b.reading(b.count(8)), company=own(quantity=D(2))))).cost == 35
+    assert one(plan_company(b.facts(b.failure(), additions=[b.our_addition(11, 5)], company=own()))).cost is None
 
 
 def test_the_cost_is_the_vendors_or_the_catalogs_and_none_where_nobody_tells_it() -> None:

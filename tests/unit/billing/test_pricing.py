@@ -145,6 +145,26 @@ def test_a_licence_links_own_price_goes_before_the_bands():
     assert [(change.after.quantity, change.after.unit_price) for change in plan.changes] == [(D(51), D("7.77"))]
 
 
+def test_a_licence_links_own_product_and_cost_go_before_what_others_tell():
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, product="M365-BS", cost=D("17.50"))
+    rules = b.rules(b.profile(price=replace(COST, markup=D(20))))
+    company = b.company(licences=(licence,))
+    products = {item.identifier: item for item in (b.product(), b.product("M365-BS", 89))}
+    facts = replace(b.facts(b.reading(told(5)), rules=rules, company=company), products=products)
+
+    ((line,),) = (group.changes for group in plan_company(facts).groups)
+
+    assert (line.product, line.after.unit_price, line.after.unit_cost) == ("M365-BS", D("21.00"), D("17.50"))
+
+
+def test_a_price_is_not_below_the_cost_that_the_company_names_itself():
+    licence = LicenceLink(b.SOURCE, b.PREMIUM, price=D("19.00"), cost=D("18.00"))
+    rules = b.rules(b.profile(price=PriceRule(below_cost=BelowCost.REFUSE)))
+    facts = b.facts(b.reading(told()), rules=rules, company=b.company(licences=(licence,)))
+
+    assert [change.after.unit_price for change in plan_company(facts).changes] == [D("19.00")]
+
+
 def test_the_cost_is_written_where_the_profile_says_so_and_only_there():
     (silent,) = first_line(COST, told(cost=MONTHLY)).changes
     (written,) = first_line(replace(COST, write_cost=True), told(cost=MONTHLY)).changes
