@@ -41,16 +41,15 @@ _CHOICES = {"all_to_zero": _YES, "compare_forecast": _COMPARED}
 def licence_groups(told: Mapping[str, Any], *, new: bool) -> tuple[Group, ...]:
     """The form of a licence link: `told` as `own_choice` tells it; with `new` it can be said which part it is for."""
     own = {} if new else {name: value not in (None, "", ()) for name, value in told["fields"].items()}
-    policy, billed = told["policy"], told["billed"]
-    now = next((each["agreement"] for each in billed if each["agreement"]), None)
+    policy = told["policy"]
     fields = [
-        FormField("profile", "Profile", "Which profile bills it here.", "choice", _profiles(told)),
+        FormField("profile", "Profile", f"Which profile bills it here. {_policy(told)}", "choice", _profiles(told)),
         FormField(
             "agreement",
             "Agreement",
-            "Lines on another agreement end where the new ones begin.",
+            f"{_billed_on(told)}Lines on another one end where the new ones begin.",
             "choice",
-            (("", _by_itself(now)), *_agreements(told)),
+            (("", "the one that fits the profile"), *_agreements(told)),
         ),
         FormField("product", "Manage product", f"Its identifier in Manage's catalog. Empty: {_product(told)}."),
         FormField("price", "Price", f"Of one unit for each billing cycle{_in(told)}. Empty: {_price(told)}."),
@@ -113,14 +112,15 @@ def _guard(place: str, label: str, help_: str, msp: Mapping[str, Any] | None, ow
 
 
 def _profiles(told: Mapping[str, Any]) -> forms.Choices:
-    policy = told["policy"]
-    if policy is None:
-        first = "Choose …"
-    elif policy["profile"] is None:
-        first = "as the policy says: do not bill"
-    else:
-        first = f"as the policy says: {policy['profile']['name']}"
+    first = "as the policy says" if told["policy"] is not None else "Choose …"
     return (("", first), *((each["id"], each["name"]) for each in told["profiles"]))
+
+
+def _policy(told: Mapping[str, Any]) -> str:
+    if told["policy"] is None:
+        return "No policy names one."
+    named = told["policy"]["profile"]
+    return f"The policy names {named['name']}." if named is not None else "The policy says: do not bill."
 
 
 def _agreements(told: Mapping[str, Any]) -> forms.Choices:
@@ -137,8 +137,9 @@ def _agreements(told: Mapping[str, Any]) -> forms.Choices:
     return (*known, (str(named), f"Agreement {named}, which was not seen"))
 
 
-def _by_itself(now: Mapping[str, Any] | None) -> str:
-    return f"the one that fits the profile: now {now['name']}" if now is not None else "the one that fits the profile"
+def _billed_on(told: Mapping[str, Any]) -> str:
+    now = next((each["agreement"]["name"] for each in told["billed"] if each["agreement"]), None)
+    return f"Now it is {now}. " if now is not None else ""
 
 
 def _in(told: Mapping[str, Any]) -> str:
