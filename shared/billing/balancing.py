@@ -149,7 +149,7 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         billed=sum((line.quantity - line.less_included for line in lines), ZERO),
         amount_billed=sum((_amount(line) for line in lines), ZERO),
         agreement=agreement.id if agreement is not None else None,
-        currency=agreement.currency if agreement is not None else None,
+        currency=_currency(agreement, situation),
         months=calendar.months if calendar is not None else None,
         uninvoiced_from=calendar.first_uninvoiced.start if calendar is not None else None,
         proration=proration,
@@ -161,6 +161,13 @@ def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situ
         once=tuple(once for side in sides for once in billed_once(side.item, side.plan, situation)),
     )
     return _with_amount(bare, sides, situation)
+
+
+def _currency(agreement: Agreement | None, situation: Situation) -> str | None:
+    """The agreement's; while none is known, that of all the company's agreements if it is one."""
+    asked = [agreement] if agreement is not None else situation.agreements.values()
+    found = {each.currency for each in asked}
+    return found.pop() if len(found) == 1 else None
 
 
 def _of_usage(side: _Side, situation: Situation) -> Balance:
@@ -182,7 +189,7 @@ def _of_usage(side: _Side, situation: Situation) -> Balance:
         amount_due=newest.amount_due,
         amount_billed=newest.amount_billed,
         agreement=agreement.id if agreement is not None else None,
-        currency=agreement.currency if agreement is not None else None,
+        currency=_currency(agreement, situation),
         months=calendar.months if calendar is not None else None,
         sources=_sources([side]),
         gone=side.left,

@@ -231,6 +231,14 @@ def test_a_credit_is_told_below_zero() -> None:
     assert [(once.due, once.amount_due) for once in one(plan).once] == [(-2, -2 * D("7.50"))]
 
 
+def test_what_has_no_agreement_yet_is_in_the_currency_of_all_of_the_companys_if_that_is_one() -> None:
+    def told(*currencies: str) -> str | None:
+        agreements = [b.agreement(501 + at, type="Other", currency=name) for at, name in enumerate(currencies)]
+        return one(plan_company(b.facts(b.reading(b.count(8)), agreements=agreements))).currency
+
+    assert [told("EUR"), told("EUR", "EUR"), told("EUR", "CHF"), told()] == ["EUR", "EUR", None, None]
+
+
 # ---- what it costs, and what is gone
 
 
