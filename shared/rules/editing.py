@@ -5,6 +5,7 @@ Edits work on the document's fields, which `shared.rules.values` makes of the va
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.billing.lines import canonical
-from shared.billing.rules import CompanyRules, Rules
+from shared.billing.rules import CompanyRules, Remit, Rules
 from shared.errors import Refused
 from shared.rules.checks import check_between
 from shared.rules.document import RulesDocument
@@ -62,6 +63,9 @@ _WORDS = {
     Section.LICENCES: "licence",
 }
 
+_COMPANY = re.compile(r"\bcompany ([0-9]{1,10})\b")
+_OF_OTHERS = "It does not fit what holds for another company; ask an administrator."
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -87,6 +91,11 @@ class EditProblem(Refused):
         remedy = "Correct what is named here and try again. Nothing was changed."
         super().__init__("; ".join(problems), system="rules", remedy=remedy)
         self.problems = problems
+
+    def told_to(self, remit: Remit) -> EditProblem:
+        """The same for somebody who is told of some companies only: what names another one is told without it."""
+        told = [each if all(map(remit.covers, _companies_in(each))) else _OF_OTHERS for each in self.problems]
+        return EditProblem(list(dict.fromkeys(told)))
 
 
 @dataclass(slots=True)
@@ -138,6 +147,10 @@ def edited(msp: Rules, companies: Iterable[CompanyRules], edits: Sequence[Edit])
         if edit.row and entry is not None:
             _remember_row(found, edit, entry)
     return before, _checked(found)
+
+
+def _companies_in(problem: str) -> list[int]:
+    return [int(number) for number in _COMPANY.findall(problem)]
 
 
 def _checked(found: _Entries) -> RulesDocument:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from shared.billing.plan import Group, GroupKind, Guard
-from shared.billing.rules import Mode
+from shared.billing.rules import EVERYTHING, Mode, Remit
 from shared.clock import business_date
 from shared.errors import Gone, Refused
 from shared.state.companies import CompanyRow
@@ -29,10 +29,11 @@ from shared.sync.verdicts import record_verdicts
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who decides, and the address from which."""
+    """Who decides, and the address from which; `remit` are the companies of which this person is told."""
 
     name: str
     origin: str = ""
+    remit: Remit = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

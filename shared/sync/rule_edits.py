@@ -16,7 +16,7 @@ from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.errors import Refused, Retryable
 from shared.rules.differences import Difference, differences
 from shared.rules.document import Company, RulesDocument
-from shared.rules.editing import SINGLE, Edit, Section, edited
+from shared.rules.editing import SINGLE, Edit, EditProblem, Section, edited
 from shared.rules.values import from_values, to_values
 from shared.state.companies import CompanyRow
 from shared.state.edits import CompanyEdit, RulesEntry
@@ -84,7 +84,10 @@ def edit_rules(
     Raises `EditProblem` with everything wrong with the edits, and `Refused` when somebody else changed the rules since,
     or where an edit cannot be put in force for every company.
     """
-    worked = _worked(ports, edits, expected)
+    try:
+        worked = _worked(ports, edits, expected)
+    except EditProblem as problem:
+        raise problem.told_to(person.remit) from None
     if previewed is not None and Preview(worked.head.edition, worked.what).hash != previewed:
         raise Refused("these are not the changes that were shown", system="rules", remedy="Look at them once more.")
     if not worked.what:

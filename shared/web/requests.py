@@ -89,7 +89,7 @@ def same_site(request: Request) -> None:
 def person(principal: Principal, request: Request) -> Person:
     """Who decides and from where: the last address that the platform's front end has added."""
     forwarded = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-    return Person(principal.name, forwarded[:64])
+    return Person(principal.name, forwarded[:64], remit_of(request))
 
 
 def _host_of(origin: str) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 
 from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.profiles import Basis
-from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Mode
+from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Mode, Remit
 from shared.billing.users import Traits, Users
 from tests import builders as b
 from tests.fakes.app import app_for
@@ -20,6 +20,7 @@ from tests.fakes.house import House
 from tests.flow.test_console import ADMIN, BILLER, PLATFORM
 from tests.flow.test_profiles import changed, form
 
+DROP = "/console/api/companies/1/licence/drop"
 ONE, GUARDS = "/console/companies/1", "/console/profiles/guards"
 LICENCE = f"{ONE}/licence?{urlencode({'source': b.SOURCE, 'sku': b.PREMIUM})}"
 
@@ -113,6 +114,20 @@ def test_a_field_that_is_emptied_is_the_policys_again_and_a_link_without_choices
     saved(console, console.get(LICENCE), price="", profile="")
     assert own(house) == ()
     assert "Nothing had changed." in saved(console, console.get(LICENCE)).words
+
+
+def test_what_does_not_fit_another_company_is_told_without_naming_it_to_who_does_not_see_that(house):
+    shared = (CompanyLink(b.SOURCE, "tenant-2"),)
+    silent = (LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True),)
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.OBSERVE, shared, silent))
+    sold = {"source": b.SOURCE, "sku": b.PREMIUM}
+    assert "company 2 Company 2" in browser(house, ADMIN).post(DROP, json=sold).json()["error"]
+
+    kim = Remit("pat@birchline.example", only=(1,))
+    house.rules(replace(house.ports.rules.load(), people=(kim,)))
+    refused = browser(house).post(DROP, json=sold).json()
+    assert "does not fit what holds for another company" in refused["error"]
+    assert "company 2" not in str(refused).lower()
 
 
 def test_all_own_choices_are_taken_back_at_once(house):
