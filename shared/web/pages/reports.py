@@ -102,8 +102,8 @@ def company(request: Request, ports: House, company: int) -> Response:
 
 
 def _leaks(months: list[SumsOfMonth]) -> list[Markup]:
-    """A picture for each currency."""
-    currencies = sorted({total["currency"] for month in months for total in month["sums"]})
+    """A picture for each currency in which anything leaks."""
+    currencies = sorted({total["currency"] for month in months for total in month["sums"] if total["leak"]})
     drawn = []
     for number, currency in enumerate(currencies):
         values = [
