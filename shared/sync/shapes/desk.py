@@ -100,7 +100,9 @@ class LicenceLink(TypedDict):
     part: str | None
     profile: str | None
     agreement: int | None
+    product: str | None
     price: float | None
+    cost: float | None
     quantity: float | None
     start: str | None
     do_not_bill: bool

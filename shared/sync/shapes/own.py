@@ -17,6 +17,7 @@ class CompanyName(TypedDict):
 
 
 class PricedProfile(ProfileName):
+    product: str
     price: str
 
 
