@@ -8,12 +8,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from shared.billing.findings import FindingKind
 from shared.billing.subscribers import Subscriber, Topic
 from shared.notices.languages import day_in, money_in, sentence_in
 from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits, without_request
+from shared.notices.places import place_of
 
 #: So many entries of one section are told; the rest is counted, and stands in the console.
 MOST_ENTRIES = 200
@@ -38,12 +39,22 @@ class Entry:
     says_amount: bool = False
 
 
+class Heading(NamedTuple):
+    """The company that entries are about, or (`company` None) the title and path of the console's page about them.
+
+    Both are "" where no page is.
+    """
+
+    company: int | None = None
+    name: str = ""
+    page: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OfCompany:
-    """The entries of one company; `name` is "" and `company` None for what concerns no company."""
+    """The entries of one company, or of what concerns none."""
 
-    company: int | None
-    name: str
+    heading: Heading
     entries: tuple[Entry, ...]
 
 
@@ -139,15 +150,15 @@ def _happened(subscriber: Subscriber, told: Picture, span: Span) -> Iterator[Sec
         yield replace(section, count=len(done), new=len(done))
 
 
-def _with_marks_together(told: Sequence[_T], entry: Callable[[_T], Entry]) -> list[tuple[int | None, str, Entry]]:
+def _with_marks_together(told: Sequence[_T], entry: Callable[[_T], Entry]) -> list[tuple[Heading, Entry]]:
     """An entry of each; lines that TrueUp takes over as they are come last, in one entry for each company."""
-    found: list[tuple[int | None, str, Entry]] = []
-    for (company, name), of_company in groupby(told, key=lambda each: (each.company, each.name)):
+    found: list[tuple[Heading, Entry]] = []
+    for heading, of_company in groupby(told, key=lambda each: Heading(each.company, each.name)):
         every = list(of_company)
         marks = [each for each in every if each.only_marks]
-        found += [(company, name, entry(each)) for each in every if len(marks) < 2 or not each.only_marks]
+        found += [(heading, entry(each)) for each in every if len(marks) < 2 or not each.only_marks]
         if len(marks) > 1:
-            found.append((company, name, _taken_over(marks, entry)))
+            found.append((heading, _taken_over(marks, entry)))
     return found
 
 
@@ -161,7 +172,7 @@ def _open_sections(subscriber: Subscriber, told: Picture, since: datetime) -> It
     explained = {each.company for each in told.open if each.kind in _UNREAD or each.kind == FindingKind.CUSTOMER_GONE}
     failed = [each for each in told.failed if each.company not in explained]
     if subscriber.wants(Topic.FAILED) and failed:
-        entries = [(each.company, each.name, _failure(each)) for each in failed]
+        entries = [(Heading(each.company, each.name), _failure(each)) for each in failed]
         yield _section("Companies that failed", entries, "Nothing of theirs was changed.")
     waiting = {(each.company, each.item) for each in told.waits if subscriber.wants(Topic.WAITING)}
     rest = [
@@ -178,10 +189,14 @@ def _open_sections(subscriber: Subscriber, told: Picture, since: datetime) -> It
 
 def _findings(title: str, subscriber: Subscriber, found: Iterable[Open], since: datetime | None) -> Iterator[Section]:
     """`since` None: all of them are news."""
-    ordered = sorted(found, key=lambda each: (each.name, each.company or 0, each.kind, each.key))
+    ordered = sorted(found, key=lambda each: (each.name, each.company or 0, _heading(each), each.kind, each.key))
     if ordered:
-        section = _section(title, [(each.company, each.name, _finding(subscriber, each, since)) for each in ordered])
+        section = _section(title, [(_heading(each), _finding(subscriber, each, since)) for each in ordered])
         yield replace(section, new=sum(since is None or each.opened >= since for each in ordered))
+
+
+def _heading(each: Open) -> Heading:
+    return Heading(each.company, each.name) if each.company is not None else Heading(None, *place_of(each.kind))
 
 
 def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
@@ -196,19 +211,17 @@ def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
     ]
     amounts = [(text, _amount(subscriber, _without_once(effects))) for text, effects in told_sums]
     entries = tuple(Entry(text, amount) for text, amount in amounts if amount)
-    whole = (OfCompany(None, "", entries),) if entries else ()
+    whole = (OfCompany(Heading(), entries),) if entries else ()
     summary = "" if entries else "None was found this month."
     return Section("Leak found this month", 0, summary, whole)
 
 
-def _section(
-    title: str, entries: Sequence[tuple[int | None, str, Entry]], summary: str = "", page: str = ""
-) -> Section:
+def _section(title: str, entries: Sequence[tuple[Heading, Entry]], summary: str = "", page: str = "") -> Section:
     """`entries` are sorted by company."""
     shown = entries[:MOST_ENTRIES]
     companies = tuple(
-        OfCompany(company, name, _noted_once([entry for _, _, entry in of_company]))
-        for (company, name), of_company in groupby(shown, key=lambda each: each[:2])
+        OfCompany(heading, _noted_once([entry for _, entry in of_company]))
+        for heading, of_company in groupby(shown, key=lambda each: each[0])
     )
     return Section(title, len(entries), summary, companies, len(entries) - len(shown), page)
 

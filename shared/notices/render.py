@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.notices.digest import Digest, Section
+from shared.notices.digest import Digest, Heading, Section
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -43,9 +43,10 @@ def _render(template: str, digest: Digest, console: str) -> str:
     return _templates().get_template(template).render(digest=digest, console=console, link=_link, counted=_counted)
 
 
-def _link(console: str, company: int | None) -> str:
-    """Where the console shows a company; "" for none."""
-    return f"{console}/companies/{quote(str(company))}" if console and company is not None else ""
+def _link(console: str, heading: Heading) -> str:
+    """Where the console shows the same; "" for nowhere."""
+    path = f"/companies/{quote(str(heading.company))}" if heading.company is not None else heading.page
+    return f"{console}{path}" if console and path else ""
 
 
 @cache

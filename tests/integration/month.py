@@ -38,6 +38,8 @@ from tests.fakes.tables import InMemoryTables
 FIRST = datetime(2026, 11, 1, 1, 55, tzinfo=UTC)
 DAYS = 30
 PAGE = Path(__file__).parents[2] / "docs" / "digests.md"
+#: Day of the digest and width in pixels, by the name of its picture in the docs.
+PICTURES = {"notices-digest.png": (1, 800), "notices-digest-phone.png": (20, 420)}
 CONSOLE = "https://func-trueup.azurewebsites.net/console"
 PERSON = Person("pat@birchline.example")
 _HEAD = """# A month of digests
@@ -45,8 +47,8 @@ _HEAD = """# A month of digests
 What the billing clerk of a made-up MSP with six customers was sent in November 2026, its first month with TrueUp. One
 company is in `mode: approve`, one is only observed. What happened: the clerk approved what waited on the 3rd, 16th and
 23rd and ignored customers that nobody bills on the 4th; customers bought and gave back licences; the consent of one was
-lost for two days; somebody changed a line in Manage. How such a mail looks: [1 November](notices-digest.png). Who is
-told what: [notices.md](notices.md).
+lost for two days; somebody changed a line in Manage. How such a mail looks: [1 November](notices-digest.png), and on a
+phone [20 November](notices-digest-phone.png). Who is told what: [notices.md](notices.md).
 
 `python -m tests.integration.month` writes this page; a test holds that it is true.
 """
@@ -206,11 +208,11 @@ def in_words(mails: list[Digest]) -> str:
     return "\n".join([*parts, f"## Mornings without news\n\nTheir digests repeat what is still open:\n\n{quiet}\n"])
 
 
-def photograph(mail: Digest, file: Path) -> None:
-    """The HTML of a digest, as Chromium shows it."""
+def photograph(mail: Digest, file: Path, width: int) -> None:
+    """The HTML of a digest, as Chromium shows it in a window of that width."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 800, "height": 600})
+        page = browser.new_page(viewport={"width": width, "height": 600})
         page.set_content(mail.message.html)
         page.screenshot(path=file, full_page=True)
         browser.close()
@@ -219,4 +221,5 @@ def photograph(mail: Digest, file: Path) -> None:
 if __name__ == "__main__":
     written = a_month()
     PAGE.write_text(in_words(written), encoding="utf-8")
-    photograph(written[0], PAGE.with_name("notices-digest.png"))
+    for name, (day, width) in PICTURES.items():
+        photograph(next(mail for mail in written if mail.day.day == day), PAGE.with_name(name), width)
