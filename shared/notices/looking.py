@@ -51,7 +51,9 @@ class Looks:
     def _of(self, row: CompanyRow) -> list[Open] | None:
         if row.id not in self._read:
             state = readable_state(self.flows, row.id)
-            self._read[row.id] = list(open_of(row, state)) if isinstance(state, CompanyState) else None
+            self._read[row.id] = (
+                list(open_of(row, state, self.flows.time_zone)) if isinstance(state, CompanyState) else None
+            )
         return self._read[row.id]
 
 

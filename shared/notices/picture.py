@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from shared.billing.plan import Change, Group
 from shared.billing.rules import Mode
@@ -50,7 +51,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """A group of a bill item that waits for a person since then (UTC), with the effect of each of its changes.
+    """A group of a bill item that waits for a person since then (MSP's zone), with the effect of each of its changes.
 
     `held` is why a guard holds it, None where none does. `only_marks` as for what is done.
     """
@@ -67,7 +68,7 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A finding that is open since then (UTC); `company` is None for one of the MSP itself."""
+    """A finding that is open since then (MSP's zone); `company` is None for one of the MSP itself."""
 
     company: int | None
     name: str
@@ -122,8 +123,8 @@ def take_picture(ports: Ports, since: datetime) -> Picture:
             failed.append(Failed(row.id, row.name, state))
             continue
         done += _done(row, _entries(ports, row.id, since), state)
-        waits += _waits(row, state)
-        found += open_of(row, state)
+        waits += _waits(row, state, ports.time_zone)
+        found += open_of(row, state, ports.time_zone)
         failed += _failed(ports, row)
         observed += _observed(row, state)
     return Picture(tuple(done), tuple(waits), tuple(found), tuple(failed), tuple(observed))
@@ -131,12 +132,12 @@ def take_picture(ports: Ports, since: datetime) -> Picture:
 
 def open_of_msp(ports: Ports) -> Iterator[Open]:
     """The open findings of the MSP itself."""
-    return _opened(None, "", ports.company_state.load(MSP))
+    return _opened(None, "", ports.company_state.load(MSP), ports.time_zone)
 
 
-def open_of(row: CompanyRow, state: CompanyState) -> Iterator[Open]:
+def open_of(row: CompanyRow, state: CompanyState, zone: ZoneInfo) -> Iterator[Open]:
     """The open findings of a company."""
-    return _opened(row.id, row.name, state)
+    return _opened(row.id, row.name, state, zone)
 
 
 def without_request(text: str) -> str:
@@ -144,9 +145,10 @@ def without_request(text: str) -> str:
     return _REQUEST.sub("", text)
 
 
-def _opened(company: int | None, name: str, state: CompanyState) -> Iterator[Open]:
+def _opened(company: int | None, name: str, state: CompanyState, zone: ZoneInfo) -> Iterator[Open]:
     for (kind, key), each in sorted(state.findings.items()):
-        yield Open(company, name, kind, key, each.finding.text, each.finding.remedy, each.opened)
+        opened = each.opened.astimezone(zone)
+        yield Open(company, name, kind, key, each.finding.text, each.finding.remedy, opened)
 
 
 def _entries(ports: Ports, company: int, since: datetime) -> Iterator[HistoryEntry]:
@@ -172,12 +174,12 @@ def _done(row: CompanyRow, entries: Iterable[HistoryEntry], state: CompanyState)
         yield Done(row.id, row.name, entry.at, day, change.sentence, effect, only_marks, text or "")
 
 
-def _waits(row: CompanyRow, state: CompanyState) -> Iterator[Waits]:
+def _waits(row: CompanyRow, state: CompanyState, zone: ZoneInfo) -> Iterator[Waits]:
     if row.mode is Mode.OBSERVE:
         return
     for group in waiting_groups(state):
         sentences = tuple(change.sentence for change in group.changes)
-        since, effects = state.waiting[group.hash].since, _effects(group, state)
+        since, effects = state.waiting[group.hash].since.astimezone(zone), _effects(group, state)
         only_marks = all(map(_only_marks, group.changes))
         yield Waits(row.id, row.name, sentences, effects, group.held, since, group.bill_item, only_marks)
 

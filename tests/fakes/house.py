@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
@@ -79,12 +79,13 @@ class FakeClock:
 
     time: datetime = START
     business_ahead: int = 0
+    zone: tzinfo = UTC
 
     def now(self) -> datetime:
         return self.time
 
     def business_now(self) -> datetime:
-        return self.time + timedelta(days=self.business_ahead)
+        return (self.time + timedelta(days=self.business_ahead)).astimezone(self.zone)
 
     def pass_by(self, **amount: float) -> None:
         self.time += timedelta(**amount)

@@ -7,17 +7,23 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.billing.counts import FailureKind
+from shared.billing.findings import FindingKind
 from shared.billing.profiles import PriceKind, PriceRule
 from shared.billing.rules import Mode, SkuPolicy
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
 from shared.errors import NotPermitted, Refused, Retryable
 from shared.notices.languages import sentence_in
+from shared.notices.places import place_of
 from shared.state.company_state import MSP
+from shared.sync import poison
 from shared.sync.lanes import start_run
+from shared.sync.msp import notice_customers
+from shared.web.pages import frame
 from tests import builders as b
 from tests.fakes.notices import CLERK, DESK, NoticeHouse
 
@@ -91,6 +97,46 @@ def test_a_digest_comes_on_its_day(subscriber, day):
 
     assert house.clock.time.date().isoformat() == day
     assert "2 more" in house.mail.last.text
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "at", "first", "second"),
+    [
+        ("America/Chicago", 17, "2026-11-21T23:00", "11/21/2026", "11/22/2026"),
+        ("Pacific/Auckland", 6, "2026-11-21T17:00", "11/22/2026", "11/23/2026"),
+    ],
+)
+def test_a_digest_comes_at_its_hour_and_tells_days_as_they_are_where_the_msp_is(zone, hour, at, first, second):
+    """It begins on the 21st at 02:00 UTC: the evening of the 20th in Chicago, the afternoon of the 21st in Auckland."""
+    house = NoticeHouse(replace(CLERK, hour=hour))
+    house.clock.zone = ZoneInfo(zone)
+    house.ports = replace(house.ports, time_zone=house.clock.zone)
+    house.company(250, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(250)
+    opened = house.clock.business_now()
+    while not house.mail.taken:
+        house.tell()
+        house.clock.pass_by(minutes=30)
+    assert f"{house.clock.time - timedelta(minutes=30):%Y-%m-%dT%H:%M}" == at
+    assert house.mail.last.subject.startswith(f"TrueUp, {first}")
+
+    house.clock.pass_by(days=1)
+    house.tell()
+
+    assert house.mail.last.subject.startswith(f"TrueUp, {second}")
+    assert f"Open since {opened:%m/%d/%Y} (unmapped)" in house.mail.last.text
+
+
+def test_a_customer_that_has_vanished_is_told_with_the_company_whose_lines_are_left_alone(house):
+    house.company(250, [b.count(12)], [b.addition(8250, 10)])
+    del house.source.counts["tenant-250"]
+    notice_customers(house.ports, house.ports.companies.all())
+
+    house.pass_days(1)
+
+    assert "NEW AND VANISHED CUSTOMERS (1)" in house.mail.last.text
+    assert "Company 250 (company 250) is linked to customer tenant-250, which" in house.mail.last.text
+    assert "its lines are left alone" in house.mail.last.text
 
 
 def test_nothing_is_sent_when_there_is_nothing_to_say_unless_somebody_asked(house):
@@ -265,6 +311,22 @@ def test_a_sentence_of_the_plan_is_written_so_that_its_numbers_are_read_right(la
 @pytest.mark.parametrize("sentence", ["Version 1.2.3 of 10.0.0.1 is away.", "It was due on 31 Feb 2027 or 2027-01-05."])
 def test_what_is_neither_a_day_nor_an_amount_stays_as_it_is(sentence):
     assert sentence_in(Language.DE_DE, sentence) == sentence
+
+
+def test_what_concerns_no_company_leads_to_the_page_of_the_console_that_is_about_it(house):
+    house.source.counts["nobodys"] = ()
+    notice_customers(house.ports, [])
+    poison.note(house.ports, "no message of ours")
+    house.source.broken = NotPermitted("it answered 401", system="Microsoft 365")
+    notice_customers(house.ports, [])
+    house.pass_days(1)
+
+    for title, path in (place_of("customer-new"), place_of("poison"), place_of("consent-lost")):
+        assert f"{title}  https://trueup.test/console{path}\n- " in house.mail.last.text
+        assert f'<a href="https://trueup.test/console{path}"' in house.mail.last.html
+    assert {(title, f"/console{path}") for title, path in map(place_of, FindingKind)} <= {
+        (place.title, place.path) for place in frame._PLACES
+    }
 
 
 def test_what_a_customer_calls_itself_stays_text_in_html(house):
