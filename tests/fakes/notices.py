@@ -24,6 +24,9 @@ BOARD = Subscriber("board", Channel.TICKET, ("Service Desk",), Frequency.AT_ONCE
 DESK = Subscriber("desk", Channel.TEAMS, ("service-desk",), Frequency.AT_ONCE)
 
 
+#: The statuses of the board that close a ticket.
+CLOSED = ("Closed", "Done")
+
 T = TypeVar("T")
 
 
@@ -105,7 +108,7 @@ class FakeTickets:
     def _seen(self, ticket_id: int) -> Ticket:
         if ticket_id not in self.all:
             raise Gone("the ticket is not there", system="ConnectWise Manage")
-        return Ticket(ticket_id, self.all[ticket_id].new.stamp, self.all[ticket_id].status == "Closed")
+        return Ticket(ticket_id, self.all[ticket_id].new.stamp, self.all[ticket_id].status in CLOSED)
 
     def _call(self, method: str, work: Callable[[], T]) -> T:
         self._fate.step(f"tickets.{method}")

@@ -100,6 +100,21 @@ def test_a_ticket_is_the_customers_where_the_rule_says_so():
     assert only(house).new.company == 250
 
 
+def test_a_ticket_has_the_type_priority_and_statuses_that_the_rule_names():
+    house = a_house(type="Billing", priority="Priority 2", status="In Progress", closed="Done")
+    house.tell()
+    assert (only(house).new.type, only(house).new.priority) == ("Billing", "Priority 2")
+    assert only(house).status == "In Progress"
+
+    heals(house)
+    house.tell()
+    assert only(house).status == "Done"
+
+    fails(house)
+    house.tell()
+    assert only(house).status == "In Progress"
+
+
 def test_what_changes_is_noted_once(house):
     house.tell()
     house.ports.companies.put_rules(replace(house.ports.companies.company_rules(250), name="Alder & Finch"))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import pytest
 
 from shared.billing.counts import FailureKind, Relationship
+from shared.billing.findings import FindingKind
 from shared.billing.limits import Guards
 from shared.billing.rules import Mode, Schedule
 from shared.billing.subscribers import Channel, Frequency, Subscriber
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm
 from shared.notices.outbox import GIVEN_UP_AFTER
-from shared.notices.watch import watch
+from shared.notices.watch import WATCHED, watch
 from shared.queues import SyncMessage
+from shared.state.backups import BackupRecordStore, Backups
 from shared.state.company_state import MSP
 from shared.sync import night, poison
 from shared.sync.approvals import Person
@@ -25,6 +28,7 @@ from shared.sync.unfinished import finish_edit
 from tests import builders as b
 from tests.fakes.house import FakeSource
 from tests.fakes.notices import NoticeHouse
+from tests.flow.test_backups import FakeBlobs, Whole
 
 NIGHTLY = Schedule("nightly", "nightly", "0 2 * * *")
 DESK = "desk@birchline.example"
@@ -57,6 +61,9 @@ class WatchedHouse(NoticeHouse):
 
     def kinds_of_msp(self) -> list[str]:
         return sorted(kind for kind, _ in self.ports.company_state.load(MSP).findings)
+
+
+REFUSAL = NotPermitted("it answered 401", system="the other side", status=401, remedy="Set the key anew.")
 
 
 @pytest.fixture
@@ -128,10 +135,7 @@ def test_messages_that_nobody_can_work_on_are_told(house):
     assert "could not be worked on" in house.teams.last.text
 
 
-def test_a_change_of_the_rules_that_cannot_be_in_force_for_every_company_is_told(house):
-    """Also where that company's own findings can not be read."""
-    house.rules(replace(house.ports.rules.load(), subscribers=(Subscriber("daily", Channel.MAIL, (DESK,)),)))
-
+def an_edit_that_nobody_can_finish(house: WatchedHouse) -> None:
     def away(moment: str, operation: str, table: str) -> None:
         if (moment, operation, table) == ("before", "replace", "CompanyState"):
             raise Retryable("the store is away")
@@ -142,6 +146,13 @@ def test_a_change_of_the_rules_that_cannot_be_in_force_for_every_company_is_told
     house.tables.fault = None
     house.tables.put("CompanyState", "250", "rules|", {"schema": 99, "json": "{}"})
     finish_edit(house.ports)
+
+
+def test_a_change_of_the_rules_that_cannot_be_in_force_for_every_company_is_told(house):
+    """Also where that company's own findings can not be read."""
+    house.rules(replace(house.ports.rules.load(), subscribers=(Subscriber("daily", Channel.MAIL, (DESK,)),)))
+
+    an_edit_that_nobody_can_finish(house)
 
     house.round()
     assert "not in force for every company: company 250" in house.teams.last.text
@@ -163,10 +174,9 @@ def test_a_secret_that_ends_is_told_a_month_before(end, told):
 
 @pytest.mark.parametrize("who", ["manage", "source"])
 def test_manage_or_a_vendor_that_refuses_us_is_told_within_the_hour_and_closes_when_it_answers(house, who):
-    refusal = NotPermitted("it answered 401", system="the other side", status=401, remedy="Set the key anew.")
     house.round()
     if who == "source":
-        house.source.broken = refusal
+        house.source.broken = REFUSAL
     else:
         house.manage.fault = refuse
     house.clock.pass_by(hours=1)
@@ -362,3 +372,121 @@ def test_a_customer_whose_consent_is_lost_is_told_at_once(house):
     house.round()
 
     assert "consent-lost" in house.teams.last.text
+
+
+# Every condition that there is, one by one
+
+
+def no_night_ends(house: WatchedHouse, _: RelatedSource) -> None:
+    house.hours(25)
+    house.hours(27, nights=False)
+
+
+def no_backup_is_made(house: WatchedHouse, _: RelatedSource) -> None:
+    made = Backups(Whole(), FakeBlobs(house), 3, BackupRecordStore(house.tables))
+    house.ports = replace(house.ports, backups=made)
+    house.round()
+    house.clock.pass_by(hours=49)
+
+
+def nobody_takes_a_message(house: WatchedHouse, _: RelatedSource) -> None:
+    house.queue.send(SyncMessage("run", 250, "claim", None, 1))
+    house.clock.pass_by(minutes=61)
+
+
+def nobody_can_work_on_a_message(house: WatchedHouse, _: RelatedSource) -> None:
+    poison.note(house.ports, "no message of ours")
+
+
+def a_certificate_ends(house: WatchedHouse, _: RelatedSource) -> None:
+    house._parts["secrets_end"] = {"microsoft365": date(2026, 12, 21)}
+
+
+def manage_refuses_us(house: WatchedHouse, _: RelatedSource) -> None:
+    house.manage.fault = refuse
+    house.clock.pass_by(hours=1)
+
+
+def a_vendor_refuses_us(house: WatchedHouse, source: RelatedSource) -> None:
+    source.broken = REFUSAL
+    house.clock.pass_by(hours=1)
+
+
+def consent_is_lost(house: WatchedHouse, source: RelatedSource) -> None:
+    source.failing["tenant-250"] = FailureKind.CONSENT_LOST
+    house.sync(250)
+
+
+def a_relationship_ends_soon(house: WatchedHouse, source: RelatedSource) -> None:
+    source.ending["tenant-250"] = date(2026, 12, 21)
+    house.clock.pass_by(hours=1)
+
+
+def a_relationship_is_lost(house: WatchedHouse, source: RelatedSource) -> None:
+    source.over.add("tenant-250")
+    house.clock.pass_by(hours=1)
+
+
+def a_customer_is_gone(house: WatchedHouse, source: RelatedSource) -> None:
+    del source.counts["tenant-250"]
+    notice_customers(house.ports, house.ports.companies.all())
+
+
+def an_agreement_ends_with_lines_of_ours(house: WatchedHouse, _: RelatedSource) -> None:
+    house.sync(250)
+    last = house.clock.now().date() + timedelta(days=20)
+    house.manage.agreements_[1250] = replace(house.manage.agreements_[1250], end_date=last)
+    house.sync(250)
+
+
+def a_notice_does_not_go_out(house: WatchedHouse, _: RelatedSource) -> None:
+    house.told_by(Subscriber("boss", Channel.MAIL, (DESK,), Frequency.AT_ONCE))
+    house.company(251, [b.count(12, sku="unknown-sku", name="Visio")])
+    house.sync(251)
+    house.mail.broken = Retryable("no connection could be made", system="mail server")
+    house.round()
+
+
+def an_edit_is_not_finished(house: WatchedHouse, _: RelatedSource) -> None:
+    an_edit_that_nobody_can_finish(house)
+
+
+CONDITIONS = [
+    (no_night_ends, FindingKind.NIGHT_MISSING),
+    (no_backup_is_made, FindingKind.BACKUP_MISSING),
+    (nobody_takes_a_message, FindingKind.QUEUE_STUCK),
+    (nobody_can_work_on_a_message, FindingKind.POISON),
+    (a_certificate_ends, FindingKind.SECRET_ENDING),
+    (manage_refuses_us, FindingKind.REFUSED),
+    (a_vendor_refuses_us, FindingKind.REFUSED),
+    (consent_is_lost, FindingKind.CONSENT_LOST),
+    (a_relationship_ends_soon, FindingKind.RELATIONSHIP_ENDING),
+    (a_relationship_is_lost, FindingKind.RELATIONSHIP_ENDING),
+    (a_customer_is_gone, FindingKind.CUSTOMER_GONE),
+    (an_agreement_ends_with_lines_of_ours, FindingKind.AGREEMENT_NOT_ACTIVE),
+    (a_notice_does_not_go_out, FindingKind.NOTICE_FAILED),
+    (an_edit_is_not_finished, FindingKind.RULES_UNFINISHED),
+]
+
+
+@pytest.mark.parametrize(("provoke", "kind"), CONDITIONS, ids=[provoke.__name__ for provoke, _ in CONDITIONS])
+def test_each_condition_is_a_finding_and_told_at_once_and_once(provoke, kind):
+    """Where Table Storage is what fails, the alarm rings instead: above."""
+    house, source = with_relationships(date(2027, 12, 21))
+    assert house.teams.taken == []
+
+    provoke(house, source)
+    for _ in range(3):
+        house.round()
+        house.clock.pass_by(minutes=5)
+
+    found = [told for told, _ in house.ports.company_state.load(MSP).findings]
+    with suppress(TrueUpError):  # a company whose rows cannot be read has its finding at the MSP
+        found += [told for told, _ in house.state(250).findings]
+    assert kind in found
+    told = [message.text for message in house.teams.taken]
+    assert sum(text.count(f"({kind.value})") for text in told) == 1
+
+
+def test_nothing_that_the_alerts_are_told_of_is_left_out_above():
+    assert {kind for _, kind in CONDITIONS} == set(WATCHED)

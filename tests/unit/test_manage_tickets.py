@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,17 @@ def test_a_ticket_is_opened_and_found_again_by_its_stamp(manage, tickets):
     assert (record["board"]["name"], record["status"]["name"], record["company"]["id"]) == ("Service Desk", "New", 250)
     assert record["initialInternalAnalysis"] == "What to do"
     assert record["automaticEmailContactFlag"] is False
+
+
+def test_a_ticket_has_the_type_and_priority_that_are_named_and_mails_nobody(manage, tickets):
+    opened = tickets.open(replace(NEW, type="Billing", priority="Priority 2 - Soon"))
+    plain = tickets.open(NEW)
+
+    record = manage.get(f"service/tickets/{opened.id}")
+    assert (record["type"]["name"], record["priority"]["name"]) == ("Billing", "Priority 2 - Soon")
+    mails = [f"automaticEmail{whom}Flag" for whom in ("Contact", "Resource", "Cc")]
+    assert [record[flag] for flag in mails] == [False] * 3
+    assert not {"type", "priority"} & manage.get(f"service/tickets/{plain.id}").keys()
 
 
 def test_notes_are_internal_and_read_back(manage, tickets):
