@@ -119,7 +119,7 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
     if told.smtp is not None:
         posts[Channel.MAIL] = SmtpPost(told.smtp, flows.clock.now)
     elif told.mailbox is not None and settings.microsoft is not None:
-        posts[Channel.MAIL] = GraphPost(Microsoft365Mailbox(settings.microsoft, told.mailbox))
+        posts[Channel.MAIL] = GraphPost(Microsoft365Mailbox(settings.microsoft, told.mailbox), flows.clock.now)
     if told.teams:
         posts[Channel.TEAMS] = TeamsPost(told.teams)
     return NoticePorts(

@@ -114,6 +114,8 @@ def test_service_issues_are_tickets_until_they_are_resolved_and_graph_brings_the
     (mail,) = house.control("GET", "mails")["mails"]
     assert mail["to"] == ["clerk@birchline.example"]
     assert "TrueUp" in mail["subject"]
+    assert mail["text"].startswith("TrueUp, ")
+    assert "<h1" in mail["html"]
 
     house.control("PUT", "health", {})
     house.clock(TWO + timedelta(hours=6))

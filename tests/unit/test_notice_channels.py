@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from typing import Any
 
 import httpx
@@ -188,7 +191,8 @@ def test_the_doctor_asks_for_a_token_of_the_mailbox_and_sends_nothing():
 
     def post_with(failures: dict[str, Exception]) -> GraphPost:
         credential, transport = FakeCredential(failures), httpx.MockTransport(unreachable)
-        return GraphPost(Microsoft365Mailbox(settings(), "trueup@msp.example", credential=credential, http=transport))
+        mailbox = Microsoft365Mailbox(settings(), "trueup@msp.example", credential=credential, http=transport)
+        return GraphPost(mailbox, lambda: NOW)
 
     ((_, problem),) = told_by_doctor(post_with({PARTNER: ValueError("AADSTS7000222: expired")}))
 
@@ -274,7 +278,7 @@ def mailbox(answer: httpx.Response, requests: list[httpx.Request]) -> GraphPost:
     made = Microsoft365Mailbox(
         settings(), "trueup@birchline.example", credential=FakeCredential(), http=httpx.MockTransport(graph)
     )
-    return GraphPost(made)
+    return GraphPost(made, lambda: NOW)
 
 
 def test_graph_sends_from_the_mailbox_of_the_own_tenant():
@@ -283,12 +287,14 @@ def test_graph_sends_from_the_mailbox_of_the_own_tenant():
     mailbox(httpx.Response(202), requests).send(MESSAGE)
 
     (request,) = requests
-    body = json.loads(request.content)["message"]
     assert request.url.path == "/v1.0/users/trueup@birchline.example/sendMail"
     assert request.headers["authorization"] == f"Bearer token-of-{settings().home_tenant}"
-    assert body["toRecipients"] == [{"emailAddress": {"address": "clerk@birchline.example"}}]
-    assert body["body"] == {"contentType": "HTML", "content": "<p>HTML – text</p>"}
-    assert body["internetMessageHeaders"] == [{"name": "x-trueup-notice", "value": "clerk/2026-11-21"}]
+    assert request.headers["content-type"] == "text/plain"
+    mail = message_from_bytes(base64.b64decode(request.content, validate=True), policy=default)
+    assert (mail["From"], mail["To"]) == ("trueup@birchline.example", "clerk@birchline.example")
+    assert (mail["Subject"], mail["X-TrueUp-Notice"]) == ("TrueUp: café", "clerk/2026-11-21")
+    assert mail.get_body(("plain",)).get_content().strip() == "Plain – text"
+    assert mail.get_body(("html",)).get_content().strip() == "<p>HTML – text</p>"
 
 
 def test_a_missing_role_names_it():

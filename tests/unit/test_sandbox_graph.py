@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
@@ -323,5 +325,19 @@ def test_mail_is_taken_from_a_mailbox_of_the_first_partner_tenant_only(sandbox: 
     assert sending(usual_tenant(sandbox).id, own) == 403
     assert sending(partner.id, own, toRecipients=[]) == 400
     assert sending(partner.id, own, internetMessageHeaders=[{"name": "Reply-To", "value": "x"}]) == 400
-    (mail,) = requests.get(f"{sandbox.url}/_sandbox/mails", timeout=10).json()["mails"]
+    mime = EmailMessage()
+    mime["From"], mime["To"], mime["Subject"] = own, "clerk@birchline.example", "TrueUp"
+    mime.set_content("Told")
+    mime.add_alternative("<p>Told</p>", subtype="html")
+
+    def handing_over(content: bytes) -> int:
+        path, headers = f"/users/{own}/sendMail", {"Content-Type": "text/plain"}
+        return graph(sandbox, partner.id, "POST", path, data=content, headers=headers).status_code
+
+    assert handing_over(base64.b64encode(bytes(mime))) == 202
+    assert handing_over(bytes(mime)) == 400
+    mime.replace_header("From", "boss@birchline.example")
+    assert handing_over(base64.b64encode(bytes(mime))) == 403
+    mail, whole = requests.get(f"{sandbox.url}/_sandbox/mails", timeout=10).json()["mails"]
+    assert (whole["text"].strip(), whole["html"].strip()) == ("Told", "<p>Told</p>")
     assert (mail["sender"], mail["to"], mail["subject"]) == (own, ["clerk@birchline.example"], "TrueUp")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import email
 from dataclasses import dataclass
-from typing import Any
+from email.policy import default
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +24,7 @@ class SentMail:
     to: tuple[str, ...]
     subject: str
     html: str
+    text: str
     headers: dict[str, str]
 
 
@@ -65,18 +69,39 @@ class PostOffice:
         self._msp = msp
         self.sent: list[SentMail] = []
 
-    def send(self, tenant: Tenant, mailbox: str, body: Any) -> None:
-        """Raises `GraphProblem` for what Graph would refuse."""
+    def send(self, tenant: Tenant, mailbox: str, kind: str, body: str) -> None:
+        """Takes JSON, or MIME in base64, by the request's content type. Raises `GraphProblem` as Graph would refuse."""
         if tenant.id != self._msp.partners[0].id:
             raise GraphProblem(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
         if not mailbox.casefold().endswith(f"@{self._msp.partners[0].domain}"):
             raise GraphProblem(404, "ErrorInvalidUser", "The requested user is invalid.")
-        try:
-            message = _Sending.model_validate(body).message
-        except ValidationError:
-            raise GraphProblem(400, "RequestBodyRead", "The request body is malformed.") from None
-        if any(not header.name.casefold().startswith("x-") for header in message.headers):
-            raise GraphProblem(400, "InvalidInternetMessageHeader", "The header name should start with 'x-'.")
-        receivers = tuple(each.email.address for each in message.to)
-        headers = {header.name: header.value for header in message.headers}
-        self.sent.append(SentMail(mailbox, receivers, message.subject, message.body.content, headers))
+        self.sent.append(_from_json(mailbox, body) if kind == "application/json" else _from_mime(mailbox, body))
+
+
+def _from_json(mailbox: str, body: str) -> SentMail:
+    """One body only: HTML, or text."""
+    try:
+        message = _Sending.model_validate_json(body).message
+    except ValidationError:
+        raise GraphProblem(400, "RequestBodyRead", "The request body is malformed.") from None
+    if any(not header.name.casefold().startswith("x-") for header in message.headers):
+        raise GraphProblem(400, "InvalidInternetMessageHeader", "The header name should start with 'x-'.")
+    receivers = tuple(each.email.address for each in message.to)
+    headers = {header.name: header.value for header in message.headers}
+    return SentMail(mailbox, receivers, message.subject, message.body.content, "", headers)
+
+
+def _from_mime(mailbox: str, body: str) -> SentMail:
+    try:
+        mail = email.message_from_bytes(base64.b64decode(body, validate=True), policy=default)
+    except binascii.Error:
+        problem = "Invalid base64 string for MIME content."
+        raise GraphProblem(400, "ErrorMimeContentInvalidBase64String", problem) from None
+    receivers = tuple(each.addr_spec for each in mail["To"].addresses) if "To" in mail else ()
+    if not receivers:
+        raise GraphProblem(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")
+    if mailbox.casefold() not in [each.addr_spec.casefold() for each in mail["From"].addresses]:
+        raise GraphProblem(403, "ErrorSendAsDenied", "The user account which was used to submit this request may not.")
+    bodies = {kind: mail.get_body((kind,)) for kind in ("html", "plain")}
+    html, text = (part.get_content() if part is not None else "" for part in bodies.values())
+    return SentMail(mailbox, receivers, mail["Subject"], html, text, dict(mail.items()))

@@ -60,7 +60,8 @@ def graph_routes(graph: Graph, post_office: PostOffice, item_fault: ItemFault) -
         content = await request.text()
 
         def work() -> Row:
-            post_office.send(_caller(graph, request), request.match_info["mailbox"], _json(content))
+            caller, mailbox = _caller(graph, request), request.match_info["mailbox"]
+            post_office.send(caller, mailbox, request.content_type, content)
             return {}
 
         answer = _answered(request, work)
@@ -105,13 +106,6 @@ def _root(request: web.Request) -> str:
 
 def _fault(request: web.Request) -> str | None:
     return request.get("fault")
-
-
-def _json(content: str) -> object:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None
 
 
 def _batch_items(content: str) -> list[Row]:

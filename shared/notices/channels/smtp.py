@@ -6,16 +6,14 @@ show it once.
 
 from __future__ import annotations
 
-import hashlib
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from email.message import EmailMessage
-from email.utils import format_datetime
 
 from shared.errors import Misconfigured, NotPermitted, Refused, Retryable
+from shared.notices.channels.mime import mail_of
 from shared.notices.ports import Message
 from shared.notices.settings import Security, SmtpSettings
 
@@ -42,7 +40,7 @@ class SmtpPost:
         Raises `NotPermitted` for a wrong password, `Refused` where the server does not want the mail, `Misconfigured`
         for a certificate that is not trusted, `Retryable` for everything that may pass.
         """
-        mail = self._mail(message)
+        mail = mail_of(message, self._settings.sender, self._now())
         with _our_errors(), self._connection() as server:
             if self._settings.username is not None:
                 server.login(self._settings.username, self._settings.password or "")
@@ -72,23 +70,6 @@ class SmtpPost:
                 server.close()
                 raise
         return server
-
-    def _mail(self, message: Message) -> EmailMessage:
-        mail = EmailMessage()
-        mail["From"] = self._settings.sender
-        mail["To"] = message.to
-        mail["Subject"] = message.subject
-        mail["Date"] = format_datetime(self._now())
-        mail["Message-ID"] = _message_id(message.id, self._settings.sender)
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.text)
-        mail.add_alternative(message.html, subtype="html")
-        return mail
-
-
-def _message_id(id_: str, sender: str) -> str:
-    """The same for the same notice, however often it is sent."""
-    return f"<{hashlib.sha256(id_.encode()).hexdigest()[:32]}@{sender.rpartition('@')[2]}>"
 
 
 @contextmanager

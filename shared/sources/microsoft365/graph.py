@@ -8,6 +8,7 @@ Importing it loads the vendor's libraries, so `source` does that at the first re
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
 import threading
@@ -116,6 +117,11 @@ class GraphClient:
     def post(self, path: str, token: AccessToken, *, body: object, seconds: float) -> Answer:
         content = json.dumps(body).encode()
         return self._send("POST", f"{self._url}{path}", token, {"Content-Type": "application/json"}, content, seconds)
+
+    def post_mail(self, path: str, token: AccessToken, *, mail: bytes, seconds: float) -> Answer:
+        """Hands over a mail as it is on its way elsewhere, which Graph takes in base64."""
+        content = base64.b64encode(mail)
+        return self._send("POST", f"{self._url}{path}", token, {"Content-Type": "text/plain"}, content, seconds)
 
     def _is_graph(self, url: str) -> bool:
         try:

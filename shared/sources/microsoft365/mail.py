@@ -37,8 +37,12 @@ class Microsoft365Mailbox:
         self._lock = threading.Lock()
         self._made: tuple[Tokens, GraphClient] | None = None
 
-    def send(self, to: str, subject: str, html: str, id_: str) -> None:
-        """Sends one mail, once. `id_` travels along as a header of its own.
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def send(self, mail: bytes) -> None:
+        """Sends one mail (RFC 5322), once.
 
         Raises `NotPermitted` where the role is missing, `Retryable` where Graph is busy or gave no answer (it may then
         have been sent), `Refused` for a mailbox that is none.
@@ -47,12 +51,8 @@ class Microsoft365Mailbox:
 
         tokens, graph = self._connected()
         tenant = self._settings.home_tenant
-        answer = graph.post(
-            f"/users/{quote(self._address)}/sendMail",
-            tokens.token(tenant),
-            body=_body(to, subject, html, id_),
-            seconds=_SECONDS,
-        )
+        path = f"/users/{quote(self._address)}/sendMail"
+        answer = graph.post_mail(path, tokens.token(tenant), mail=mail, seconds=_SECONDS)
         if not 200 <= answer.status < 300:
             raise graph_error(
                 answer.status,
@@ -77,18 +77,6 @@ class Microsoft365Mailbox:
 
                 self._made = Tokens(self._settings, self._credential), GraphClient(self._settings, self._http)
             return self._made
-
-
-def _body(to: str, subject: str, html: str, id_: str) -> dict[str, object]:
-    return {
-        "message": {
-            "subject": subject,
-            "body": {"contentType": "HTML", "content": html},
-            "toRecipients": [{"emailAddress": {"address": to}}],
-            "internetMessageHeaders": [{"name": "x-trueup-notice", "value": id_}],
-        },
-        "saveToSentItems": True,
-    }
 
 
 def _code(body: object) -> str:
