@@ -8,9 +8,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: Their tests start hosts and a storage emulator, and kill some: one after the other, beside all the rest.
-HOSTS = ("tests/integration",)
-REST = ("tests/unit", "tests/flow", "tests/browser")
+#: Of the tests that use the storage emulator, long ones that start no host.
+WITHOUT_HOSTS = ("tests/integration/test_year.py", "tests/integration/test_fault_matrix.py")
+#: The other tests start hosts and kill some: one after the other, beside all the rest, which takes about as long.
+HOSTS = ("tests/integration", *(f"--ignore={file}" for file in WITHOUT_HOSTS))
+REST = ("tests/unit", "tests/flow", "tests/browser", *WITHOUT_HOSTS)
 
 
 def test(arguments: list[str], repository: Path) -> int:
