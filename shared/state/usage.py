@@ -51,7 +51,7 @@ class _ExportStore(Generic[T]):
         for batch in in_transactions(rows):
             self._tables.transact(TABLE, _partition(source, month), batch)
 
-    def _of_customer(self, source: str, month: date, customer: str) -> T | None:
+    def of_customer(self, source: str, month: date, customer: str) -> T | None:
         row = self._tables.get(TABLE, _partition(source, month), row_key(_CUSTOMER, canonical(customer)))
         return None if row is None else self._document.decode(row.values)
 
@@ -61,9 +61,6 @@ class UsageStore(_ExportStore[MonthlyUsage]):
 
     def __init__(self, tables: TableAccess) -> None:
         super().__init__(tables, Document("monthly usage", MonthlyUsage))
-
-    def usage(self, source: str, month: date, customer: str) -> MonthlyUsage | None:
-        return self._of_customer(source, month, customer)
 
 
 class ChargeStore(_ExportStore[MonthlyCharges]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,10 +16,12 @@ from local.sandbox.licence_charges import is_charged, unit_price
 from local.sandbox.running import SandboxThread
 from local.sandbox.server import Options
 from local.sandbox.world import Consent
+from shared.billing.counts import Count, Money, Reading, Subscription, SubscriptionStatus
 from shared.billing.vendors import Charge
 from shared.errors import Gone, Incomplete, Retryable
 from shared.settings import load_settings
 from shared.sources.microsoft365.charged import ChargedMicrosoft365, charges_of
+from shared.sources.microsoft365.costs import with_costs
 from shared.sources.partner_billing.exporting import Reach
 from shared.sources.partner_billing.kinds import LICENCES
 from shared.sources.partner_billing.lines import lines_in
@@ -33,7 +35,7 @@ from tests import builders as b
 from tests.fakes.house import House
 from tests.fakes.tables import InMemoryTables
 from tests.unit.fake_azure import FakeBilling, packed
-from tests.unit.fake_graph import OTHER, SPB, TENANT, FakeCredential, settings
+from tests.unit.fake_graph import OTHER, SPB, TENANT, FakeCredential, FakeGraph, settings, small_tenant
 
 NOW = datetime(2026, 11, 21, 2, tzinfo=UTC)
 OCTOBER, NOVEMBER = date(2026, 10, 1), date(2026, 11, 1)
@@ -122,16 +124,31 @@ class Known:
         return {COMMERCE: SPB}
 
 
+class BreakableTables(InMemoryTables):
+    """Tables that do not answer any more once they are broken."""
+
+    broken: Retryable | None = None
+
+    def get(self, *key: str) -> Any:
+        if self.broken is not None:
+            raise self.broken
+        return super().get(*key)
+
+
 class Charged:
     """A source before the fake, with a store and a clock that the test moves."""
 
     def __init__(self) -> None:
-        self.now, self.billing = NOW, FakeBilling()
+        self.now, self.billing, self.tables = NOW, FakeBilling(), BreakableTables()
         self.billing.rows["current"] = [row()]
-        reach = Reach(FakeCredential(), httpx.MockTransport(self.billing), lambda _: None, self.billing)
+        self.graph: Callable[[httpx.Request], httpx.Response] = self.billing
+        reach = Reach(FakeCredential(), httpx.MockTransport(self.answer), lambda _: None, self.billing)
         self.source = ChargedMicrosoft365(
-            settings(), "USD", ChargeStore(InMemoryTables()), Known(), lambda: self.now, reach=reach
+            settings(), "USD", ChargeStore(self.tables), Known(), lambda: self.now, reach=reach
         )
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        return self.graph(request)
 
     def night(self, now: datetime) -> None:
         """What is due is begun at night, and a tick fetches it."""
@@ -196,6 +213,61 @@ def test_charges_that_are_days_old_are_not_taken_for_those_of_this_month() -> No
     assert "What is stored of the export of licence charges is of 2026-11-21." in problem
 
 
+def bought(key: int, **values: Any) -> Subscription:
+    return Subscription(f"s-{key}", D(10), SubscriptionStatus.ENABLED, commerce_id=f"c-{key}", **values)
+
+
+def charged(key: int, total: str = "198", **values: Any) -> Charge:
+    return replace(PREMIUM, subscription=f"c-{key}", total=D(total), **values)
+
+
+def cost(charges: list[Charge], *subscriptions: Subscription) -> Money | None:
+    count = Count("microsoft365", TENANT, SPB, "Premium", D(10), subscriptions=subscriptions)
+    return with_costs([count], charges)[0].cost
+
+
+def test_a_licence_costs_what_was_charged_for_it_last_in_a_whole_period() -> None:
+    october = {"start": OCTOBER, "end": date(2026, 10, 31)}
+    year = {"start": date(2026, 2, 17), "end": date(2027, 2, 16)}
+
+    assert cost([charged(1), charged(1, "150", **october)], bought(1)) == Money(D("19.80"), "month", "USD")
+    assert cost([charged(1, **october)], bought(1)) == Money(D("19.80"), "month", "USD")
+    assert cost([charged(1, "1000", **year)], bought(1)) == Money(D("100.00"), "year", "USD")
+    assert cost([charged(1, "100", quantity=D(3))], bought(1)) == Money(D("33.33333"), "month", "USD")
+
+
+def test_a_cost_is_not_known_where_charges_do_not_agree_or_are_of_parts() -> None:
+    week = {"end": date(2026, 11, 7)}
+
+    assert cost([charged(1), charged(2, "150")], bought(1), bought(2)) is None
+    assert cost([charged(1)], bought(1), bought(2)) is None
+    assert cost([charged(1, **week)], bought(1)) is None
+    assert cost([charged(1, kind="addquantity")], bought(1)) is None
+    assert cost([charged(1, quantity=D(0))], bought(1)) is None
+    assert cost([charged(1)]) is None
+
+
+def test_what_others_sold_trials_and_what_is_over_do_not_hide_a_cost() -> None:
+    others = [bought(2, owned=False), bought(3, trial=True), replace(bought(4), status=SubscriptionStatus.SUSPENDED)]
+
+    assert cost([charged(1)], bought(1), *others) == Money(D("19.80"), "month", "USD")
+
+
+def test_a_reading_tells_costs_and_goes_on_without_when_they_cannot_be_read() -> None:
+    it = Charged()
+    graph = FakeGraph({TENANT: small_tenant()})
+    it.graph = lambda request: it.billing(request) if "/reports/" in request.url.path else graph(request)
+    it.night(NOW)
+    reading = it.source.read(TENANT, NOW.date())
+    assert isinstance(reading, Reading)
+    assert {count.sku: count.cost for count in reading.counts}[SPB] == Money(D("19.80"), "month", "USD")
+
+    it.tables.broken = Retryable("the tables do not answer", system="state")
+    assert it.source.read(TENANT, NOW.date()) == replace(
+        reading, counts=tuple(replace(count, cost=None) for count in reading.counts)
+    )
+
+
 RULES = """\
 profiles:
   - {id: any, name: Licences, product: M365-BP, quantity: {basis: purchased}, price: {kind: custom, amount: 40}}
@@ -246,5 +318,8 @@ def test_what_licences_cost_stands_beside_what_the_agreement_bills_with_a_margin
     cost = float(unit_price(subscription.sku) * subscription.licenses)
     assert (line["verdict"], line["skus"], line["cost"]) == ("equal", [subscription.sku], cost)
     assert line["margin"] == pytest.approx(40 * subscription.licenses - cost)
+    house.sync(1, run="2026-11-22-nightly")
+    (licence,) = (each for each in house.state(1).overview.licences if each.sku == subscription.sku)
+    assert licence.cost == Money(unit_price(subscription.sku), "month", "USD")
     assert report["draft"]
     assert {each["verdict"] for each in report["rows"]} >= {"unlinked", "unmapped"}

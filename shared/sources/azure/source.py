@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class StoredUsage(Stored[MonthlyUsage], Protocol):
     """Where exported usage is kept, by source and the first day of its month."""
 
-    def usage(self, source: str, month: date, customer: str) -> MonthlyUsage | None: ...
+    def of_customer(self, source: str, month: date, customer: str) -> MonthlyUsage | None: ...
 
 
 class AzureSource:
@@ -98,7 +98,7 @@ class AzureSource:
 
     def _reading(self, customer: str, day: date) -> Reading:
         months = [
-            Month(self._store.export(SOURCE, month), self._store.usage(SOURCE, month, customer))
+            Month(self._store.export(SOURCE, month), self._store.of_customer(SOURCE, month, customer))
             for month in self._exporting.months()
         ]
         return reading_of(customer, day, months, self._settled_days)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Protocol
 
+from shared.billing.counts import Count
 from shared.billing.vendors import Charge, MonthlyCharges
-from shared.errors import Gone
+from shared.errors import Gone, TrueUpError
 from shared.http.wire import Transport
 from shared.sources.failures import problems_of
+from shared.sources.microsoft365.costs import with_costs
 from shared.sources.microsoft365.parse import SOURCE
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.source import Microsoft365Source
 from shared.sources.partner_billing.exporting import Exported, Exporting, Reach, Stored
 from shared.sources.partner_billing.kinds import LICENCES
 from shared.sources.partner_billing.lines import Line
+
+log = logging.getLogger(__name__)
 
 
 class KnownSubscriptions(Protocol):
@@ -25,8 +30,14 @@ class KnownSubscriptions(Protocol):
     def of(self, source: str) -> Mapping[str, str]: ...
 
 
+class StoredCharges(Stored[MonthlyCharges], Protocol):
+    """Where charges are kept, by source and the first day of their month."""
+
+    def of_customer(self, source: str, month: date, customer: str) -> MonthlyCharges | None: ...
+
+
 class ChargedMicrosoft365(Microsoft365Source):
-    """Reads seats, and tells what they cost the MSP (`ChargingSource`, `PreparedSource` of `shared.sources.protocol`).
+    """Reads seats with what they cost the MSP (`ChargingSource`, `PreparingSource` of `shared.sources.protocol`).
 
     `currency` is the one in which Microsoft bills the first partner tenant (ISO 4217); `now` is the business clock.
     """
@@ -35,7 +46,7 @@ class ChargedMicrosoft365(Microsoft365Source):
         self,
         settings: MicrosoftSettings,
         currency: str,
-        store: Stored[MonthlyCharges],
+        store: StoredCharges,
         subscriptions: KnownSubscriptions,
         now: Callable[[], datetime],
         *,
@@ -77,6 +88,16 @@ class ChargedMicrosoft365(Microsoft365Source):
         known = self._subscriptions.of(SOURCE)
         stored = (charge for each in self._store.all(SOURCE, month) for charge in each.charges)
         return [replace(charge, sku=known.get(charge.subscription or "", charge.sku)) for charge in stored]
+
+    def _completed(self, tenant: str, day: date, counts: tuple[Count, ...]) -> tuple[Count, ...]:
+        """The same with the cost of a licence, as it was charged last in this month or the last."""
+        counts = super()._completed(tenant, day, counts)
+        try:
+            stored = [self._store.of_customer(SOURCE, month, tenant) for month in self._exporting.months()[1:]]
+        except TrueUpError as error:
+            log.warning("what Microsoft charges for tenant %s is not known: %s", tenant, error)
+            return counts
+        return with_costs(counts, [charge for each in stored if each is not None for charge in each.charges])
 
 
 def charges_of(lines: Iterable[Line]) -> list[MonthlyCharges]:
