@@ -8,7 +8,8 @@ from datetime import date
 from urllib.parse import urlsplit
 
 from shared.billing.subscribers import Channel
-from shared.environment import Given, for_example, is_loopback
+from shared.environment import for_example
+from shared.given import Given, is_loopback
 from shared.notices.settings import NoticeSettings, Security, SmtpSettings
 
 ADDRESS = r"[^\s@<>,;:\"()\[\]\\]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"

@@ -1,6 +1,6 @@
 """Settings: everything that a deployment is told through its environment, checked all at once.
 
-The names are listed in `shared.environment`, which also reads them.
+The names are listed in `shared.environment`; `shared.given` reads them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 
 from shared.billing.feeds import COMBINED
 from shared.billing.profiles import StartDay
-from shared.environment import Given, ShownSetting, for_example, is_loopback, setting_names, url_problem
+from shared.environment import ShownSetting, for_example, setting_names
 from shared.errors import Misconfigured
+from shared.given import Given, is_loopback, url_problem
 from shared.manage.settings import CancelledDay, ManageSettings
 from shared.notice_settings import read_notices
 from shared.notices.settings import NoticeSettings

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from local.sandbox.manage import agreements
 from local.sandbox.manage.app import CODEBASE
 from local.sandbox.manage.instance import Instance
-from shared.environment import is_loopback
 from shared.errors import Refused
+from shared.given import is_loopback
 
 #: Where a receiver finds the key that the body names.
 KEY_PATH = f"/{CODEBASE}system/callbackkey/index.rails"
