@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.sandbox.pax8.api import Pax8
+from local.sandbox.pax8.books import CLOUD, make_invoice
 from shared.billing.counts import Customer, Money
-from shared.billing.profiles import Arrears, PriceKind, PriceRule
+from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
 from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
 from shared.errors import Retryable, TrueUpError
@@ -27,6 +29,7 @@ from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
 from tests.flow.test_fleets import FakeFleet
+from tests.unit import fake_pax8
 
 D = Decimal
 NOVEMBER = date(2026, 11, 1)
@@ -336,3 +339,42 @@ def test_a_trial_is_no_product_to_bill(house: House) -> None:
     house.count(1, b.count(8, customer="tenant-1"), trial, b.count(2, sku="new", customer="tenant-1"))
     run_night(house)
     assert [each["sku"] for each in get(house, PRODUCTS).json()["products"]] == ["new"]
+
+
+# ---- usage, by the invoices of the vendor itself
+
+
+def charged_by_pax8(house: House, month: str) -> dict[tuple[str, int | None], dict[str, Any]]:
+    answer = get(house, f"/console/api/sources/pax8/costs?month={month}")
+    assert answer.status_code == 200, answer.text
+    return {(row["verdict"], row["company"]): row for row in answer.json()["rows"]}
+
+
+def test_a_month_of_pax8_usage_goes_from_its_invoice_to_ours_and_meets_it() -> None:
+    world = fake_pax8.world()
+    buyer = fake_pax8.alder(world)
+    house = House()
+    house.company(1)
+    house.source = fake_pax8.source(fake_pax8.FakeWire(Pax8(world)), usage=True)  # type: ignore[assignment]
+    house.ports = house._new_process(house.ports.limits)
+    price = PriceRule(PriceKind.COST, markup=D(15))
+    cloud = b.profile(arrears=Arrears.LAST, price=price, quantity=QuantityRule())
+    house.rules(b.rules(cloud, policies=[SkuPolicy("pax8", f"{CLOUD}:arrears", "premium")]))
+    links = (CompanyLink("pax8", buyer.id),)
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.AUTO, links))
+    bill_until(house, date(2026, 12, 1))
+    world.used = {NOVEMBER: {buyer.id: 80.0}, date(2026, 12, 1): {buyer.id: 123.45}}
+    make_invoice(world, NOVEMBER)
+    house.sync(1)
+
+    house.clock.business_ahead = 14
+    bill_until(house, date(2027, 1, 1))
+    make_invoice(world, date(2026, 12, 1))
+    assert ("not-at-all", 1) in charged_by_pax8(house, "2026-12")
+    house.sync(1)
+    assert [line.quantity for line in house.manage.lines.values()] == [D("123.45")]
+    house.sync(1)
+    row = charged_by_pax8(house, "2026-12")["equal", 1]
+    assert (row["charged_units"], row["billed_units"], row["cost"]) == (123.45, 123.45, 123.45)
+    assert (row["billed_once"], row["margin"]) == (141.97, 18.52)
+    assert ("not-at-all", 1) in charged_by_pax8(house, "2026-11")

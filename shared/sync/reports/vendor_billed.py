@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.balance import ZERO, Balance, BilledOnce
 from shared.billing.feeds import ItemRule, subscription_id
 from shared.billing.lines import canonical
 from shared.billing.vendors import Charge
+from shared.clock import business_date
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 from shared.sync.reports.months import last_of, month_after, this_month
@@ -61,6 +62,7 @@ class Seen:
 
     then: Mapping[int, Mapping[str, Balance]]
     since: Mapping[int, Mapping[str, Balance]]
+    today: date
 
 
 def seen_since(ports: Ports, month: date) -> Seen:
@@ -74,7 +76,7 @@ def seen_since(ports: Ports, month: date) -> Seen:
     for look in looks:
         for company, items in look.items():
             since.setdefault(company, {}).update(items)
-    return Seen(looks[0], since)
+    return Seen(looks[0], since, business_date(ports.clock))
 
 
 def _by_item(items: Iterable[Balance]) -> dict[str, Balance]:
@@ -112,10 +114,14 @@ def _for_usage(line: Line, seen: Seen) -> Billed:
         once=sum((each.amount_billed for each in periods), ZERO),
         currency=only({item.currency or "" for item in balances}) if balances else None,
         due=sum((each.due or ZERO for each in periods), ZERO) if longer else None,
-        is_over=not any(
-            item.over_until is not None and start > item.over_until for item in balances for start in starts
-        ),
+        is_over=not any(_goes_on(item, start, seen.today) for item in balances for start in starts),
     )
+
+
+def _goes_on(item: Balance, start: date, today: date) -> bool:
+    """Whether the agreement's period that holds a day was not over at the last look, and may not be today."""
+    longest = timedelta(days=_MONTH_DAYS * (item.months or 1))
+    return item.over_until is not None and item.over_until < start and start + longest >= today
 
 
 def _periods(balances: Iterable[Balance], starts: Collection[date]) -> list[BilledOnce]:
