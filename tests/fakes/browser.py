@@ -32,7 +32,14 @@ class Answer:
     @property
     def words(self) -> str:
         """What a page says, without its tags."""
-        return " ".join(unescape(re.sub(r"<[^>]+>", " ", self.text)).split())
+        return _words(self.text)
+
+    def table(self, caption: str) -> list[list[str]]:
+        """What each cell says of the table whose caption begins so, row by row, the heading first."""
+        found = re.search(rf"<caption>\s*{re.escape(caption)}.*?</table>", self.text, re.DOTALL)
+        assert found is not None, f"no table {caption}: {self.words}"
+        rows = re.findall(r"<tr[^>]*>(.*?)</tr>", found[0], re.DOTALL)
+        return [[_words(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
 
 
 class Browser:
@@ -102,6 +109,10 @@ class Browser:
                     self.cookies.pop(name, None)
                 else:
                     self.cookies[name] = morsel.value
+
+
+def _words(text: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 def _dumped(value: Any) -> bytes:
