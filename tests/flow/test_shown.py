@@ -205,7 +205,7 @@ def test_the_list_has_a_column_for_everything(grove):
     ]
     assert alder[0].startswith("Alder 1")
     assert alder[2].startswith("in order 21 Nov 2026")
-    assert [alder[at] for at in (1, 3, 4, 5, 6, 7)] == ["auto", "2", "1", "1", "50.00 EUR", "5.00 EUR"]
+    assert [alder[at] for at in (1, 3, 4, 5, 6, 7)] == ["auto", "2", "1", "1", "50.00 EUR", "+5.00 EUR"]
 
 
 @pytest.mark.parametrize("column", SortBy)
