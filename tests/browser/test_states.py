@@ -1,4 +1,4 @@
-"""Pages as they stand after a form, an error or with much on them: no barrier there either, and whole without script."""
+"""Pages after a form or an error, and with much on them: no barrier there either, and complete without script."""
 
 from __future__ import annotations
 
