@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -313,3 +315,12 @@ def test_local_settings_fill_in_what_the_environment_does_not_say(sample: Sample
     host = sample.host("--settings", str(settings))
     sample.send({"id": 1, "do": "succeed"})
     assert eventually(lambda: sample.notes("done")) == [[host.pid, 1, 1]]
+
+
+def test_it_listens_on_this_machine_alone(sample):
+    """A made-up person is signed in there: what is not 127.0.0.1 itself, though it leads here too, is not answered."""
+    port = urlsplit(sample.host().url).port
+    socket.create_connection(("127.0.0.1", port), timeout=SECOND).close()
+    for address in ("127.0.0.2", "::1"):
+        with pytest.raises(OSError):
+            socket.create_connection((address, port), timeout=SECOND).close()
