@@ -77,9 +77,10 @@ def test_a_licence_stands_with_its_numbers_and_how_it_is_billed(browser):
     assert head[1:8] == ["Purchased", "Assigned", "Unused", "Billed as", "To bill", "On the line", "Unit price"]
     assert premium[0].startswith("Business Premium Microsoft 365")
     assert premium[1:4] == ["8", "6", "2"]
-    assert premium[4].endswith("policy · Managed Services 1001")
+    assert "Business Premium policy · Managed Services 1001" in premium[4]
     assert premium[5:7] == ["8", "–"]
-    assert standard[1:5] == ["3", "3", "0", "not mapped"]
+    assert standard[1:4] == ["3", "3", "0"]
+    assert standard[4].startswith("not mapped")
 
 
 def test_what_stands_on_our_line_and_its_price_are_shown_once_it_is_written(house, browser):
