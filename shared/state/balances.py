@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from shared.billing.balance import Balance
 from shared.billing.rules import Mode
+from shared.errors import Incomplete, Refused
 from shared.state.documents import SEPARATOR, Document
 from shared.state.rows import DeleteRow, in_transactions
 from shared.state.tables import TableAccess
@@ -24,6 +26,18 @@ class CompanyBalance:
     items: tuple[Balance, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class MonthOfBalances:
+    """A month of all companies, by company, then in the order of their days.
+
+    `unreadable` says by company why a balance of it cannot be read: none of its balances is there then, since an older
+    one would pass for what stands.
+    """
+
+    balances: tuple[CompanyBalance, ...] = ()
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+
 _DOCUMENT = Document("balance", CompanyBalance)
 
 
@@ -38,9 +52,16 @@ class BalanceStore:
         key = f"{_prefix(balance.company)}{balance.day.isoformat()}"
         self._tables.put(TABLE, _partition(balance.day), key, _DOCUMENT.encode(balance))
 
-    def of_month(self, month: date) -> list[CompanyBalance]:
-        """The balances of the month that holds this day, by company, then in the order of their days."""
-        return [_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _partition(month))]
+    def of_month(self, month: date) -> MonthOfBalances:
+        """The balances of the month that holds this day."""
+        found: list[CompanyBalance] = []
+        unreadable: dict[int, str] = {}
+        for row in self._tables.query(TABLE, _partition(month)):
+            try:
+                found.append(_DOCUMENT.decode(row.values))
+            except (Incomplete, Refused) as error:
+                unreadable[int(row.row.partition(SEPARATOR)[0])] = f"{error}. {error.remedy}".strip()
+        return MonthOfBalances(tuple(each for each in found if each.company not in unreadable), unreadable)
 
     def of_company(self, company: int, month: date) -> list[CompanyBalance]:
         """The same of one company."""

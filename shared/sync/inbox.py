@@ -19,6 +19,7 @@ from shared.sync.decisions import groups_shown
 from shared.sync.desk.company import findings_of
 from shared.sync.ports import Ports
 from shared.sync.readable import Unreadable, readable_states
+from shared.sync.readable import told as told_unreadable
 from shared.sync.shapes import inbox as shapes
 from shared.sync.undoing import Undone
 from shared.sync.unfinished import why_nothing_is_written
@@ -43,7 +44,7 @@ def waiting(ports: Ports) -> shapes.Waiting:
 def questions(ports: Ports) -> shapes.Questions:
     """The open findings about which a person can choose, over all companies, each with the lines that it is about."""
     companies, unreadable = readable_states(ports, _asked(ports))
-    return {"questions": _questions(ports, companies), "unreadable": [_told(each) for each in unreadable]}
+    return {"questions": _questions(ports, companies), "unreadable": told_unreadable(unreadable)}
 
 
 def whole(ports: Ports) -> shapes.Whole:
@@ -56,7 +57,7 @@ def whole(ports: Ports) -> shapes.Whole:
     return {**told, "questions": _questions(ports, [by_id[row.id] for row in asked if row.id in by_id])}
 
 
-def _waiting(ports: Ports, companies: States, unreadable: Iterable[Unreadable]) -> shapes.Waiting:
+def _waiting(ports: Ports, companies: States, unreadable: Sequence[Unreadable]) -> shapes.Waiting:
     groups: list[shapes.WaitingGroup] = [
         {"company": row.id, "name": row.name, **views.shown_group(group, state, texts=True)}
         for row, state in companies
@@ -75,7 +76,7 @@ def _waiting(ports: Ports, companies: States, unreadable: Iterable[Unreadable]) 
         "groups": shown,
         "undoes": undoes,
         "nothing_written": why_nothing_is_written(ports),
-        "unreadable": [_told(each) for each in unreadable],
+        "unreadable": told_unreadable(unreadable),
     }
 
 
@@ -92,10 +93,6 @@ def _questions(ports: Ports, companies: States) -> list[shapes.Question]:
         for told in findings_of(row, state, rules)
         if told["choices"]
     ]
-
-
-def _told(each: Unreadable) -> shapes.Unreadable:
-    return {"company": each.company, "name": each.name, "why": each.why}
 
 
 def approved(hashes: Sequence[str], synced: Synced) -> shapes.Approved:

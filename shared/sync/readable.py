@@ -11,6 +11,7 @@ from shared.errors import Retryable, TrueUpError
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState
 from shared.sync.ports import Ports
+from shared.sync.shapes import desk as shapes
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,11 @@ class Unreadable:
     company: int
     name: str
     why: str
+
+
+def told(unreadable: Sequence[Unreadable]) -> list[shapes.Unreadable]:
+    """For people and programs."""
+    return [{"company": each.company, "name": each.name, "why": each.why} for each in unreadable]
 
 
 def readable_state(ports: Ports, company: int) -> CompanyState | str:

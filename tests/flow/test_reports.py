@@ -14,8 +14,9 @@ from openpyxl import load_workbook
 from shared.billing.counts import FailureKind
 from shared.billing.profiles import Arrears, PriceKind, PriceRule
 from shared.billing.rules import Mode
-from shared.errors import Retryable
+from shared.errors import Incomplete, Retryable
 from shared.sync.lanes import start_run
+from shared.sync.reports.months import last_of
 from shared.sync.retention import prune_runs
 from shared.web.charts import bars
 from shared.web.principal import Access, Principal, Role
@@ -162,7 +163,7 @@ def test_balances_are_kept_as_long_as_history(house):
     day = house.clock.business_now().date()
     house.clock.pass_by(days=760)
     prune_runs(house.ports)
-    assert house.ports.balances.of_month(day) == []
+    assert house.ports.balances.of_month(day).balances == ()
 
 
 # ---- reconciliation
@@ -370,3 +371,24 @@ def test_what_is_drawn_is_escaped():
     assert "<script>" not in picture
     assert "<b>" not in picture
     assert picture.count("<rect") == 2
+
+
+def test_a_company_whose_balances_cannot_be_read_is_named_and_missing_in_the_sums(house):
+    """An older balance of it would pass for what stands; and beside vendors' costs it would look like no billing."""
+    house.source.failing.clear()
+    house.ports.companies.put_rules(replace(house.ports.companies.company_rules(2), mode=Mode.OBSERVE))
+    night(house)
+    row = next(row for row in house.tables.query("Balances", "2026-11") if row.row.startswith("0000000002"))
+    house.tables.replace("Balances", row, {"schema": 99, "json": "{}"})
+    for path, route in (
+        ("/console/reports?every=true", "reconciliation?every=true"),
+        ("/console/reports/shadow", "shadow"),
+    ):
+        told = browser(house).get(f"/console/api/{route}").json()
+        assert [(each["company"], each["name"]) for each in told["unreadable"]] == [(2, "Company 2")]
+        assert {each["company"] for each in told["rows"]} <= {1}
+        page = browser(house).get(path).words
+        assert "Company 2 : state: a balance was written by a newer TrueUp" in page
+        assert "They are missing below, in the sums too." in page
+    with pytest.raises(Incomplete, match="Company 2"):
+        last_of(house.ports, date(2026, 11, 1)).whole()

@@ -14,6 +14,7 @@ from shared.billing.balance import ZERO, Balance
 from shared.state.balances import CompanyBalance
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
+from shared.sync.readable import told
 from shared.sync.reports.months import last_of
 from shared.sync.reports.tables import Kind, file_of
 from shared.sync.shapes import reports as shapes
@@ -63,7 +64,7 @@ def reconciliation(
     looked = last_of(ports, month)
     rows = [
         _row(company, balance, item)
-        for company, balance in looked
+        for company, balance in looked.rows
         for item in balance.items
         if wanted in f"{company.name} {company.id} {item.name} {item.product}".casefold()
         and (not source or source in item.sources)
@@ -74,13 +75,14 @@ def reconciliation(
     return {
         "month": month.isoformat()[:7],
         "source": source,
-        "sources": sorted({name for _, balance in looked for item in balance.items for name in item.sources}),
+        "sources": sorted({name for _, balance in looked.rows for item in balance.items for name in item.sources}),
         "rows": shown,
         "companies": _by_company(billable),
         "sums": _sums(billable),
         "unmapped": len(rows) - len(billable),
         "items": len(rows),
         "differing": sum(row["verdict"] != "equal" for row in rows),
+        "unreadable": told(looked.unreadable),
     }
 
 

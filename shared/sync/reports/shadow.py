@@ -15,8 +15,9 @@ from shared.billing.calendar import month_of
 from shared.billing.rules import Mode
 from shared.billing.shadow import Shadow, Step, shadow_of
 from shared.sheets.writing import sheet_of
-from shared.state.balances import CompanyBalance
+from shared.state.balances import CompanyBalance, MonthOfBalances
 from shared.sync.ports import Ports
+from shared.sync.readable import Unreadable, told
 from shared.sync.reports.months import by_company, month_before, this_month
 from shared.sync.reports.tables import cells
 from shared.sync.shapes import reports as shapes
@@ -32,13 +33,16 @@ def shadow_month(ports: Ports, month: date) -> shapes.ShadowMonth:
     A company counts from the first look of a month up to the look that found it in another mode.
     """
     names = {row.id: row.name for row in ports.companies.all()}
+    balances = ports.balances.of_month(month)
     rows: list[shapes.ShadowRow] = [
         {"company": company, "name": names[company], **_told(shadow)}
-        for company, shadow in _shadows(ports, month)
+        for company, shadow in _shadows(balances, month)
         if company in names
     ]
+    unreadable = [Unreadable(each, names[each], why) for each, why in balances.unreadable.items() if each in names]
     return {
         "month": f"{month:%Y-%m}",
+        "unreadable": told(unreadable),
         "companies": _by_company(rows),
         "rows": sorted(rows, key=lambda row: (row["name"], row["company"], row["bill_item"])),
         "sums": _sums(rows),
@@ -53,7 +57,9 @@ def shadow_months(ports: Ports) -> list[shapes.SumsOfMonth]:
     names = {row.id for row in ports.companies.all()}
     found: list[shapes.SumsOfMonth] = []
     for month in reversed(months):
-        rows = [_told(shadow) for company, shadow in _shadows(ports, month) if company in names]
+        rows = [
+            _told(shadow) for company, shadow in _shadows(ports.balances.of_month(month), month) if company in names
+        ]
         found.append({"month": f"{month:%Y-%m}", "sums": _sums(rows)})
     return found
 
@@ -64,10 +70,10 @@ def shadow_sheet(ports: Ports, month: date) -> str:
     return sheet_of(COLUMNS, (cells(row, COLUMNS) for row in rows))
 
 
-def _shadows(ports: Ports, month: date) -> list[tuple[int, Shadow]]:
+def _shadows(balances: MonthOfBalances, month: date) -> list[tuple[int, Shadow]]:
     return [
         (company, shadow)
-        for company, days in by_company(ports.balances.of_month(month))
+        for company, days in by_company(balances.balances)
         for shadow in _of_company(month, list(takewhile(lambda each: each.mode is Mode.OBSERVE, days)))
     ]
 

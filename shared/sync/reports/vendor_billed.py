@@ -67,10 +67,10 @@ class Seen:
 
 def seen_since(ports: Ports, month: date) -> Seen:
     """What the looks of a month and of the next ones saw."""
-    looks = [{row.id: _by_item(balance.items) for row, balance in last_of(ports, month)}]
+    looks = [{row.id: _by_item(balance.items) for row, balance in last_of(ports, month).whole()}]
     later = month_after(month)
     while later <= this_month(ports) and len(looks) <= _LATER:
-        looks.append({row.id: _by_item(balance.items) for row, balance in last_of(ports, later)})
+        looks.append({row.id: _by_item(balance.items) for row, balance in last_of(ports, later).whole()})
         later = month_after(later)
     since: dict[int, dict[str, Balance]] = {}
     for look in looks:

@@ -10,6 +10,14 @@ from typing_extensions import TypedDict
 from shared.sync.shapes import plans
 
 
+class Unreadable(TypedDict):
+    """A company of which what is remembered cannot be read."""
+
+    company: int
+    name: str
+    why: str
+
+
 class Amount(TypedDict):
     currency: str
     amount: float

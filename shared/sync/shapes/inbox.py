@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing_extensions import TypedDict
 
 from shared.sync.shapes import plans
-from shared.sync.shapes.desk import CompanyFinding
+from shared.sync.shapes.desk import CompanyFinding, Unreadable
 
 
 class WaitingGroup(plans.ShownGroup):
@@ -42,14 +42,6 @@ class Reason(TypedDict):
     companies: int
     sums: list[Amounts]
     seen: str
-
-
-class Unreadable(TypedDict):
-    """A company of which what is remembered cannot be read."""
-
-    company: int
-    name: str
-    why: str
 
 
 class Waiting(TypedDict):

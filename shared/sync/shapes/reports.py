@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import TypedDict
 
+from shared.sync.shapes.desk import Unreadable
+
 
 class ReconciledItem(TypedDict):
     """What is due beside what is billed. Amounts are per billing cycle (`months`), in the agreement's currency."""
@@ -69,6 +71,7 @@ class Reconciliation(TypedDict):
     unmapped: int
     items: int
     differing: int
+    unreadable: list[Unreadable]
 
 
 class ShadowSum(TypedDict):
@@ -109,6 +112,7 @@ class SumsOfMonth(TypedDict):
 
 
 class ShadowMonth(SumsOfMonth):
+    unreadable: list[Unreadable]
     companies: list[ShadowCompany]
     rows: list[ShadowRow]
 
