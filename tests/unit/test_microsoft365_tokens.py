@@ -23,11 +23,14 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from shared.billing.counts import FailureKind, ReadFailure, Reading
+from shared.bootstrap import make_notice_ports, make_ports
 from shared.errors import Gone, Misconfigured, NotPermitted, Refused, Retryable
+from shared.settings import load_settings
 from shared.sources.microsoft365 import Microsoft365Source
 from shared.sources.microsoft365.certificate import last_day
 from shared.sources.microsoft365.tokens import Tokens, make_credential
 from tests.unit.fake_graph import CLIENT, OTHER, PARTNER, REQUEST_ID, TENANT, settings
+from tests.unit.test_settings import MANAGE, MICROSOFT, STORAGE
 
 UNKNOWN = "bbbbbbbb-0000-4000-8000-00000000dead"
 BROKEN = "bbbbbbbb-0000-4000-8000-00000000beef"
@@ -202,6 +205,22 @@ def test_the_last_day_of_a_certificate_is_read_from_a_file_or_from_data_in_eithe
     days = [last_day(settings(credential="certificate", client_secret=None, **form)) for form in forms]
 
     assert days == [ENDS.date()] * 4
+
+
+def test_the_end_of_the_certificate_in_the_settings_is_watched_beside_what_somebody_wrote_down(
+    certificate: bytes,
+) -> None:
+    proof = {
+        "MICROSOFT_CREDENTIAL": "certificate",
+        "MICROSOFT_CERTIFICATE": base64.b64encode(certificate).decode(),
+        "MICROSOFT_IDENTITY_CLIENT_ID": "",
+        "NOTICE_SECRETS_END": "pax8=2027-01-15",
+    }
+    given = load_settings(STORAGE | MANAGE | MICROSOFT | proof)
+
+    told = make_notice_ports(given, make_ports(given))
+
+    assert told.secrets_end == {"pax8": date(2027, 1, 15), "microsoft365": ENDS.date()}
 
 
 @pytest.mark.parametrize("data", ["cGVt", "not base64!", base64.b64encode(b"-----BEGIN").decode()])
