@@ -653,7 +653,8 @@ def test_every_failure_of_a_list_is_one_of_our_errors() -> None:
 
 def relationship_row(tenant: str, ends: str | None, extends: str | None, status: str = "active") -> dict[str, object]:
     customer = {"tenantId": tenant, "displayName": "Alder Dental"}
-    return {"customer": customer, "status": status, "endDateTime": ends, "autoExtendDuration": extends}
+    granted = {"activatedDateTime": "2026-01-05T00:00:00Z", "endDateTime": ends, "autoExtendDuration": extends}
+    return {"customer": customer, "status": status, **granted}
 
 
 FIFTH, TWENTIETH = "2026-12-05T00:00:00Z", "2026-12-20T00:00:00Z"
@@ -682,6 +683,18 @@ def test_the_relationship_in_force_counts_that_lasts_longest_and_without_one_the
 
     assert [(relationship.ends, relationship.over) for relationship in told] == found
     assert len(asked) == 1
+
+
+def test_what_was_asked_for_and_lapsed_before_it_was_granted_has_not_ended() -> None:
+    lapsed = relationship_row(TENANT, FIFTH, None, "expired") | {"activatedDateTime": None, "customer": None}
+    nameless = relationship_row(OTHER, FIFTH, None, "terminated") | {"customer": {"tenantId": OTHER}}
+
+    def graph(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"value": [lapsed, nameless]})
+
+    (told,) = source(graph).relationships()
+
+    assert (told.customer, told.name, told.over) == (OTHER, OTHER, True)
 
 
 def test_a_tenant_that_is_read_without_a_relationship_does_not_lose_one() -> None:

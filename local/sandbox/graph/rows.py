@@ -148,6 +148,7 @@ def relationship_row(tenant: Tenant) -> Row:
         "displayName": f"TrueUp for {tenant.name}",
         "customer": {"tenantId": tenant.id, "displayName": tenant.name},
         "status": "terminated" if tenant.vanished else "active",
+        "activatedDateTime": "2026-01-01T00:00:00Z",
         "autoExtendDuration": "P180D" if ends is None else "PT0S",
         "endDateTime": "2028-01-01T00:00:00Z" if ends is None else f"{ends.isoformat()}T00:00:00Z",
     }

@@ -102,16 +102,16 @@ def relationships_of(rows: Iterable[Row]) -> list[Relationship]:
     last: dict[str, Relationship] = {}
     for row in rows:
         status = text(row, "status", what).casefold()
-        if status not in _IN_FORCE | _OVER:
-            continue  # asked for, not granted yet: it may name no customer
+        if status not in _IN_FORCE | _OVER or (status in _OVER and row.get("activatedDateTime") is None):
+            continue  # asked for and never granted: it may name no customer
         customer = row.get("customer")
         if not isinstance(customer, dict):
             raise broken(what, "a row names no customer")
         tenant, ends = guid(customer, "tenantId", what), _day(row, "endDateTime", what)
         if status in _IN_FORCE and row.get("autoExtendDuration") not in _NOT_EXTENDED:
             ends = None
-        name, over = text(customer, "displayName", what), status in _OVER
-        one = Relationship(SOURCE, tenant, name, ends, over)
+        name = optional_text(customer, "displayName", what) or tenant
+        one = Relationship(SOURCE, tenant, name, ends, over=status in _OVER)
         last[tenant] = max(last.get(tenant, one), one, key=_lasts)
     return [relationship for _, relationship in sorted(last.items())]
 

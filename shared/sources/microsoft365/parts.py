@@ -40,7 +40,8 @@ SIGN_INS = Part("the list of sign-ins", "/users?$select=id,signInActivity&$top=5
 CUSTOMERS = Part("the list of customers", "/tenantRelationships/delegatedAdminCustomers?$top=300")
 RELATIONSHIPS = Part(
     "the list of relationships",
-    "/tenantRelationships/delegatedAdminRelationships?$select=customer,status,autoExtendDuration,endDateTime&$top=300",
+    "/tenantRelationships/delegatedAdminRelationships"
+    "?$select=customer,status,autoExtendDuration,activatedDateTime,endDateTime&$top=300",
 )
 #: Microsoft keeps what is resolved for weeks; what is open is told again by each row.
 ISSUES = Part("the service health", "/admin/serviceAnnouncement/issues?$filter=isResolved%20eq%20false")
