@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from html import unescape
 from urllib.parse import urlencode
 
 import pytest
@@ -173,6 +175,25 @@ def test_one_of_two_customers_is_billed_by_choices_of_its_own(house):
     assert "every customer" in page.words
     saved(console, page, customer="tenant-9", price="18.00")
     assert own(house) == (LicenceLink(b.SOURCE, b.PREMIUM, "tenant-9", price=Decimal("18.00")),)
+
+
+def test_findings_lead_to_the_form_that_settles_them(house):
+    house.manage.agreements_[1002] = replace(house.manage.agreements_[1002], type="Managed Services")
+    house.company(3, [b.count(4, customer="tenant-3"), b.count(2, sku=b.STANDARD, customer="tenant-3")])
+    house.manage.agreements_[1004] = b.agreement(1004, company_id=3, name="A second one")
+    house.sync(3)
+    console, three = browser(house), "/console/companies/3"
+    page = console.get(three)
+    assert {"Agreement not clear", "No rule bills it"} <= set(re.findall(r"<h3[^>]*>([^<]+?) <small", page.text))
+    forms = [
+        unescape(path) for path in re.findall(r'class="button" href="([^"]+/licence[^"]+)">How it is billed', page.text)
+    ]
+    assert forms == [f"{three}/licence?source={b.SOURCE}&sku={sku}" for sku in (b.PREMIUM, b.STANDARD)]
+
+    saved(console, console.get(forms[0]), f"{three}/licence", agreement="1004")
+    assert saved(console, console.get(forms[1]), f"{three}/licence", profile="plain", agreement="1004")
+    assert {key for kind, key in house.state(3).findings if kind in ("ambiguous-agreement", "unmapped")} == set()
+    assert {line.agreement_id for line in house.manage.lines.values() if line.id > 11} == {1004}
 
 
 def test_what_is_billed_already_is_said_by_agreement_and_taken_back(house):

@@ -24,6 +24,7 @@ from shared.web.api.companies import InPath, wanted
 from shared.web.pages import words
 from shared.web.pages.acting import NotDone, acted
 from shared.web.pages.frame import acts, render
+from shared.web.pages.leads import leads
 from shared.web.principal import Principal, Role
 from shared.web.requests import Admin, Biller, House, Reader, allows, person
 
@@ -112,10 +113,12 @@ def _page(
     tested: object = None,
 ) -> Response:
     """The page of a company: `holders` of a licence that was asked for, an undo that is to be confirmed, a test."""
+    shown = company(ports, number)
     return render(
         request,
         "company.html",
-        company=company(ports, number),
+        company=shown,
+        leads=leads(shown),
         holders=holders,
         history=history.page(ports, number, _NEWEST, None, texts=True),
         confirm=confirm,

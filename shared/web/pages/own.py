@@ -13,6 +13,7 @@ from shared.sync.approvals import Person
 from shared.sync.desk.billing import Sold
 from shared.sync.desk.own import Chosen, drop_choice, own_choice, own_rules, save_choice, save_own
 from shared.sync.ports import Ports
+from shared.sync.shapes.own import OwnChoice, OwnRules
 from shared.web.api.companies import InPath
 from shared.web.pages import forms, words
 from shared.web.pages.acting import acted
@@ -134,7 +135,7 @@ def _at_agreements(problems: forms.Problems, days: list[Mapping[str, str]]) -> d
 
 
 def _licence(
-    request: Request, told: Mapping[str, Any], texts: Mapping[str, str], problems: Mapping[str, list[str]]
+    request: Request, told: OwnChoice, texts: Mapping[str, str], problems: Mapping[str, list[str]]
 ) -> Response:
     groups = licence_groups(told, new=texts.get("known") != "true")
     form = forms.fields_in(groups)
@@ -152,7 +153,7 @@ def _licence(
 
 def _rules(
     request: Request,
-    told: Mapping[str, Any],
+    told: OwnRules,
     texts: Mapping[str, str],
     problems: Mapping[str, list[str]],
     may_decide: bool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from shared.sync.shapes.own import OwnChoice, PricedProfile
 from shared.web.formats import money, number
 from shared.web.pages import forms
 from shared.web.pages.forms import FormField, Group
@@ -38,7 +39,7 @@ _COMPARED = (("untaxed", "agreements without taxes"), ("all", "all agreements"),
 _CHOICES = {"all_to_zero": _YES, "compare_forecast": _COMPARED}
 
 
-def licence_groups(told: Mapping[str, Any], *, new: bool) -> tuple[Group, ...]:
+def licence_groups(told: OwnChoice, *, new: bool) -> tuple[Group, ...]:
     """The form of a licence link: `told` as `own_choice` tells it; with `new` it can be said which part it is for."""
     own = {} if new else {name: value not in (None, "", ()) for name, value in told["fields"].items()}
     policy = told["policy"]
@@ -111,19 +112,19 @@ def _guard(place: str, label: str, help_: str, msp: Mapping[str, Any] | None, ow
     return FormField(f"guards.{place}", label, help_, "choice" if choices else "text", choices, is_own)
 
 
-def _profiles(told: Mapping[str, Any]) -> forms.Choices:
+def _profiles(told: OwnChoice) -> forms.Choices:
     first = "as the policy says" if told["policy"] is not None else "Choose …"
     return (("", first), *((each["id"], each["name"]) for each in told["profiles"]))
 
 
-def _policy(told: Mapping[str, Any]) -> str:
+def _policy(told: OwnChoice) -> str:
     if told["policy"] is None:
         return "No policy names one."
     named = told["policy"]["profile"]
     return f"The policy names {named['name']}." if named is not None else "The policy says: do not bill."
 
 
-def _agreements(told: Mapping[str, Any]) -> forms.Choices:
+def _agreements(told: OwnChoice) -> forms.Choices:
     known = tuple(
         (
             str(each["id"]),
@@ -137,38 +138,39 @@ def _agreements(told: Mapping[str, Any]) -> forms.Choices:
     return (*known, (str(named), f"Agreement {named}, which was not seen"))
 
 
-def _billed_on(told: Mapping[str, Any]) -> str:
+def _billed_on(told: OwnChoice) -> str:
     now = next((each["agreement"]["name"] for each in told["billed"] if each["agreement"]), None)
     return f"Now it is {now}. " if now is not None else ""
 
 
-def _in(told: Mapping[str, Any]) -> str:
+def _in(told: OwnChoice) -> str:
     """The currency in which the company is billed for it, where that is known and one."""
     found = {each["currency"] for each in told["billed"]} - {""}
     found = found or {each["currency"] for each in told["agreements"]} - {""}
     return f" in {found.pop()}" if len(found) == 1 else ", in the agreement's currency"
 
 
-def _billing(told: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The profile that bills it here, its own or the policy's; without fields where there is none."""
-    named = told["fields"]["profile"] or ((told["policy"] or {}).get("profile") or {}).get("id")
-    return next((each for each in told["profiles"] if each["id"] == named), {})
+def _billing(told: OwnChoice) -> PricedProfile | None:
+    """The profile that bills it here, its own or the policy's."""
+    by_policy = told["policy"]["profile"] if told["policy"] is not None else None
+    named = told["fields"]["profile"] or (by_policy["id"] if by_policy is not None else None)
+    return next((each for each in told["profiles"] if each["id"] == named), None)
 
 
-def _product(told: Mapping[str, Any]) -> str:
+def _product(told: OwnChoice) -> str:
     profile = _billing(told)
     return f"{profile['product']}, as the profile says" if profile else "the profile's"
 
 
-def _price(told: Mapping[str, Any]) -> str:
+def _price(told: OwnChoice) -> str:
     """What holds without a price of its own."""
-    kind = _billing(told).get("price")
-    says = f"as the profile says, {WORDS['price'][kind]}" if kind is not None else "as the profile says"
+    profile = _billing(told)
+    says = f"as the profile says, {WORDS['price'][profile['price']]}" if profile is not None else "as the profile says"
     prices = [money(each["price"], each["currency"]) for each in told["billed"] if each["price"] is not None]
     return f"{says} (now {prices[0]})" if len(prices) == 1 else says
 
 
-def _part(told: Mapping[str, Any]) -> list[FormField]:
+def _part(told: OwnChoice) -> list[FormField]:
     fields = []
     if len(told["customers"]) > 1:
         customers = (("", "every customer"), *((each, each) for each in told["customers"]))
@@ -178,7 +180,7 @@ def _part(told: Mapping[str, Any]) -> list[FormField]:
     return [*fields, FormField("part", "Short name", help_)]
 
 
-def _own_users(told: Mapping[str, Any]) -> dict[str, bool]:
+def _own_users(told: OwnChoice) -> dict[str, bool]:
     users = told["fields"]["users"]
     return {f"users.{half}.{trait}": bool(values) for half, traits in users.items() for trait, values in traits.items()}
 
