@@ -4,7 +4,7 @@
   python dev.py demo [--companies 40] [--seed 7] [--once] [--report FILE]   four nights at a made-up MSP
   python dev.py test [pytest arguments]                                     the tests
   python dev.py start [--port 7071]                                         the host, with local.settings.json
-  python dev.py rules export|import FILE                                    the rules as one YAML document
+  python dev.py rules export|import FILE [--as NAME]                        the rules as one YAML document
   python dev.py store copy|restore FILE                                     everything that is stored, as a file
   python dev.py store backups | fetch DAY FILE                              the daily backups of it
   python dev.py sources                                                     whether every source can be read
@@ -14,6 +14,7 @@
   python dev.py package                                                     what is deployed, as one file
   python dev.py release TAG                                                 whether a tag may become a release
   python dev.py cost [--companies N …]                                      what a month costs in Azure
+  python dev.py pictures [--into FOLDER]                                    the console's pages for the docs
   python dev.py lock                                                        renew requirements.lock
   python dev.py bench [--companies N] [--only NAME]                         speed against its budgets
   python dev.py soak [--companies N] [--kills N]                            nights whose hosts are killed all the time

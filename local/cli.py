@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_soak(commands.add_parser("soak", help="nights whose hosts are killed all the time"))
     _add_package(commands.add_parser("package", help="what is deployed, as one file"))
     _add_release(commands.add_parser("release", help="whether a tag may become a release, and its notes"))
+    _add_pictures(commands.add_parser("pictures", help="the console's pages for the docs"))
     commands.add_parser("lock", help="renew requirements.lock").set_defaults(run=_lock)
     _add_cost(commands.add_parser("cost", help="what a month costs in Azure"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
@@ -186,6 +187,15 @@ def _add_cost(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_cost)
 
 
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Plays three nights at a made-up MSP, and takes the pictures of the console that the docs show."
+    )
+    default = REPOSITORY / "docs" / "pictures"
+    parser.add_argument("--into", type=Path, metavar="FOLDER", default=default, help="where they are written")
+    parser.set_defaults(run=_pictures)
+
+
 def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
@@ -278,6 +288,12 @@ def _cost(options: argparse.Namespace) -> int:
     from local.cost import cost
 
     return cost(options.companies)
+
+
+def _pictures(options: argparse.Namespace) -> int:
+    from local.pictures import pictures
+
+    return pictures(options.into.resolve())
 
 
 def _lock(_: argparse.Namespace) -> int:

@@ -115,6 +115,21 @@ def test_an_import_of_rules_is_recorded_with_the_person(
     assert (entry["by"], entry["origin"], entry["way"]) == (by, "dev.py rules import", "import")
 
 
+def test_without_a_browser_no_pictures_are_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert cli.main(["pictures"]) == 1
+    assert "Install it" in capsys.readouterr().err
+
+
+def test_every_picture_of_the_console_is_small_and_shown_and_none_is_missing() -> None:
+    docs = cli.REPOSITORY / "docs"
+    taken = {each.name: each.stat().st_size for each in (docs / "pictures").iterdir()}
+    assert set(taken) == set(re.findall(r"pictures/([a-z-]+\.png)", (docs / "console.md").read_text(encoding="utf-8")))
+    assert {name for name, size in taken.items() if size > 150_000} == set()
+
+
 def test_a_demo_without_companies_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         cli.main(["demo", "--companies", "0"])
