@@ -254,6 +254,8 @@ def test_the_json_routes_do_what_the_forms_do(house):
     ]
     told = console.get(f"{api}/licence", params=sold).json()
     assert (told["standing"], told["fields"]["quantity"], told["policy"]["profile"]["id"]) == (True, "6", "premium")
+    assert console.post(f"{api}/licence", json={**sold, "fields": {"quantity": 0}}).json()["changed"] != []
+    assert own(house)[0].quantity == 0
     assert console.post(f"{api}/licence/drop", json=sold).json()["changed"] != []
     wrong = console.post(f"{api}/rules", json={"billed_through": [{"agreement": 0, "day": "2026-12-31"}]})
     assert "must be the number of a Manage record" in wrong.json()["error"]

@@ -272,3 +272,14 @@ def test_vendors_products_stand_with_their_prices_and_lead_to_profiles(house: Ho
     assert "No vendor that tells its prices is connected" in empty.get("/console/mapping/products").words
     assert "No vendor that tells what it charges is connected" in empty.get("/console/reports/costs").words
     assert json.dumps("<") not in page.text
+
+
+def test_what_would_be_created_is_shown_in_the_one_currency_of_all_that_is_billed(
+    house: House, browser: Browser
+) -> None:
+    path = "/console/mapping/products/preview"
+    assert "Price and cost 49.00 and 31.50" in browser.send_form(path, TYPED).words
+    house.company(2, [b.count(8, customer="tenant-2")])
+    house.manage.agreements_[1002] = replace(house.manage.agreements_[1002], currency="USD")
+    house.sync(2)
+    assert "Price and cost 49.00 USD and 31.50 USD" in browser.send_form(path, TYPED).words

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.billing.calendar import Unsupported, calendar_of
 from shared.billing.lines import canonical
-from shared.billing.rules import CompanyLink, LicenceLink, Rules
+from shared.billing.rules import LicenceLink, Rules
 from shared.clock import business_date
 from shared.errors import Refused
 from shared.rules.editing import Edit, Section
@@ -27,6 +27,7 @@ from shared.sync.shapes.desk import Billed, ProfileName
 
 #: What a licence link is found by; everything else is a choice.
 _KEY = ("source", "sku", "customer", "part")
+_NOTHING: tuple[Any, ...] = (None, "", [], ())
 #: What is chosen by *do not bill*, not with the other fields.
 _NOT_BILLED = ("do_not_bill", "do_not_bill_until")
 
@@ -61,7 +62,7 @@ def own_choice(ports: Ports, company: int, sold: Sold) -> shapes.OwnChoice:
         "fields": licence_fields(link or _bare(sold)),
         "policy": {"profile": _profile(rules, policy.profile)} if policy is not None else None,
         "billed": _billed(state, rules, sold, business_date(ports.clock)),
-        "customers": [link.customer for link in _linked(row.links) if link.source == sold.source],
+        "customers": [each.customer for each in row.links if each.source == sold.source and not each.removed],
         "profiles": [
             {"id": each.id, "name": each.name, "product": each.product, "price": each.price.kind.value}
             for each in sorted(rules.profiles.values(), key=lambda each: (each.name.casefold(), each.id))
@@ -170,12 +171,13 @@ def _bare(sold: Sold) -> LicenceLink:
 
 
 def _says_something(fields: Mapping[str, Any]) -> bool:
-    """Whether any field holds more than an empty value, however deep."""
-    return any(_says_something(value) if isinstance(value, Mapping) else bool(value) for value in fields.values())
-
-
-def _linked(links: tuple[CompanyLink, ...]) -> list[CompanyLink]:
-    return [link for link in links if not link.removed]
+    """Whether any field holds more than an empty value, however deep; a quantity of 0 is one."""
+    values = fields.values()
+    return any(
+        _says_something(value) if isinstance(value, Mapping) else value not in _NOTHING
+        for value in values
+        if value is not False
+    )
 
 
 def _name(state: CompanyState, sold: Sold) -> str:
