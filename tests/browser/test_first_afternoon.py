@@ -98,7 +98,7 @@ def make_a_profile(at: Afternoon) -> None:
     at.page.get_by_label("Short name").fill("premium")
     at.page.get_by_label("Name", exact=True).fill("Premium")
     at.page.get_by_label("Manage product").fill(PREMIUM.product)
-    at.page.get_by_label("Agreement types").fill(PREMIUM.agreement_type)
+    at.page.get_by_label(PREMIUM.agreement_type, exact=True).check()
     at.press("Show the example")
     expect(at.page.get_by_role("heading", name="What would happen")).to_be_visible()
     at.press("Save the profile")
