@@ -100,9 +100,14 @@ class Directory:
         except Gone:
             principal = self._write("the application", "/servicePrincipals", {"appId": app})["id"]
         for role in roles:
-            resource = self._principal(role.api)
-            given = {"principalId": principal, "resourceId": resource, "appRoleId": role.id}
-            self._soon(f"the role {role.name}", f"/servicePrincipals/{principal}/appRoleAssignments", given)
+            given = {"principalId": principal, "resourceId": self._principal(role.api), "appRoleId": role.id}
+            try:
+                self._soon(f"the role {role.name}", f"/servicePrincipals/{principal}/appRoleAssignments", given)
+            except Refused as error:
+                if self.missing(app, [role]):  # else it is there by now: somebody else's, or seen late
+                    raise Refused(
+                        error.message, system=SYSTEM, request_id=error.request_id, remedy=PERMISSION
+                    ) from error
 
     def _soon(self, what: str, path: str, body: Mapping[str, str]) -> None:
         for left in reversed(range(_AGAIN)):

@@ -34,6 +34,9 @@ class Tenant:
     roles: set[str] | None = None
     hidden_for: int = 0
     status: int | None = None
+    refuses: set[str] = field(default_factory=set)
+    #: Roles that are there, but that a look just now did not show yet.
+    unseen: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -73,7 +76,8 @@ class Directories:
         if path == f"/servicePrincipals(appId='{APP}')":
             return said({"id": "ours"})
         assert path == "/servicePrincipals/ours/appRoleAssignments"
-        return said({"value": [{"appRoleId": role} for role in tenant.roles]})
+        shown, tenant.unseen = tenant.roles - tenant.unseen, set()
+        return said({"value": [{"appRoleId": role} for role in shown]})
 
     def _written(self, tenant: Tenant, path: str, body: Mapping[str, str]) -> Answer:
         if path == "/servicePrincipals":
@@ -86,6 +90,8 @@ class Directories:
             tenant.hidden_for -= 1
             return Answer(404, {}, "{}")
         assert tenant.roles is not None
+        if body["appRoleId"] in tenant.roles | tenant.refuses:
+            return Answer(400, {"request-id": "eeeeeeee"}, "{}")
         tenant.roles.add(body["appRoleId"])
         return said({"id": "assignment"}, 201)
 
@@ -143,6 +149,24 @@ def test_what_was_made_a_moment_ago_is_waited_for():
     assert run(made, ALDER) == 0
     assert made.tenants[ALDER].roles == set(NAMES)
     assert made.slept == [5.0, 5.0]
+
+
+def test_a_role_that_a_look_did_not_show_yet_is_no_failure():
+    made = world(alder=Tenant(set(NAMES), unseen={USERS}))
+
+    assert run(made, ALDER) == 0
+    assert made.tenants[ALDER].roles == set(NAMES)
+
+
+def test_a_role_that_is_refused_is_told_and_the_others_stay(capsys):
+    made = world(alder=Tenant({ORGANIZATION}, refuses={USERS}))
+
+    assert run(made, ALDER) == 1
+    assert made.tenants[ALDER].roles == {ORGANIZATION}
+    told = capsys.readouterr().out.splitlines()[1]
+    assert "the role User.Read.All" in told
+    assert "eeeeeeee" in told
+    assert "Privileged Role Administrator" in told
 
 
 def test_a_tenant_that_refuses_keeps_nobody_from_the_next_and_is_told_with_what_to_do(capsys):

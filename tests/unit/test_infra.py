@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from croniter import croniter
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pycep import BicepParser
@@ -634,10 +635,8 @@ def test_the_lock_names_no_address():
 
 #: Each workflow: what starts it, and what each job may do there beyond nothing.
 WORKFLOWS = {
-    "tests.yml": (
-        {"push", "pull_request", "workflow_call"},
-        {"tests": {"contents": "read"}, "audit": {"contents": "read"}},
-    ),
+    "tests.yml": ({"push", "pull_request", "workflow_call"}, {"tests": {"contents": "read"}}),
+    "audit.yml": ({"push", "pull_request", "schedule"}, {"audit": {"contents": "read"}}),
     "deploy.yml": (
         {"workflow_dispatch"},
         {"tests": {"contents": "read"}, "deploy": {"contents": "read", "id-token": "write"}},
@@ -711,6 +710,15 @@ def test_only_the_tag_of_this_version_becomes_a_release_with_the_built_package()
     assert checked.endswith('python3 dev.py release "$TAG" > .local/notes.md')
     assert built.endswith("python3 dev.py package")
     assert made.startswith('gh release create "$TAG" .local/package.zip --verify-tag')
+
+
+def test_known_weaknesses_are_looked_for_without_a_push_too_and_hold_nothing_up():
+    made = workflow("audit.yml")
+    (look,) = [step["run"] for step in steps_of("audit.yml") if "run" in step]
+
+    assert [croniter.is_valid(each["cron"]) for each in made["on"]["schedule"]] == [True]
+    assert made["jobs"]["audit"]["continue-on-error"] is True
+    assert look.endswith("pip-audit --disable-pip --require-hashes --requirement requirements.lock")
 
 
 def test_github_deploys_the_package_that_dev_py_makes_and_has_azure_build_nothing():
