@@ -52,6 +52,8 @@ class FakeVendor(FakeFleet):
 
     def charges(self, month: date, today: date, /) -> list[Charge]:
         self.asked.append(month)
+        if self.unwilling is not None:
+            raise self.unwilling
         return self.charged
 
 
@@ -263,6 +265,17 @@ def test_costs_go_out_as_a_table_and_other_questions_are_refused(house: House) -
     assert get(house, "/console/api/sources/cove/costs").status_code == 404
     house.ports = replace(house.ports, sources={"cove": FakeFleet("cove")})
     assert get(house, "/console/api/sources/cove/costs").status_code == 404
+
+
+def test_a_vendor_that_does_not_answer_leaves_the_page_to_ask_another_or_of_another_month(house: House) -> None:
+    house.source.unwilling = Retryable("the vendor is down.", system="vendor", remedy="Wait.")
+    page = get(house, "/console/reports/costs?month=2026-10")
+    assert page.status_code == 200
+    assert "did not tell what it charged. vendor: the vendor is down. Wait." in page.words
+    assert 'value="2026-10"' in page.text
+    house.source.unwilling = None
+    house.source.charged = [charge("tenant-1", 8)]
+    assert "160.00 USD" in get(house, "/console/reports/costs").words
 
 
 # ---- what is sold

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from shared.errors import TrueUpError
 from shared.sync.reports.course import course
 from shared.sync.reports.months import named_month
 from shared.sync.reports.reconciliation import reconciliation
@@ -89,9 +90,20 @@ def costs(
 ) -> Response:
     """What a vendor charges for a month beside what the agreements bill, asked of the vendor now."""
     vendors = charging(ports)
-    chosen = source if source in vendors else next(iter(vendors), None)
-    told = vendor_costs(ports, chosen, named_month(ports, month)) if chosen is not None else None
-    return render(request, "costs.html", vendors=vendors, told=told, verdicts=_COSTS)
+    chosen, wanted = source if source in vendors else next(iter(vendors), None), named_month(ports, month)
+    told, problem = None, ""
+    try:
+        told = vendor_costs(ports, chosen, wanted) if chosen is not None else None
+    except TrueUpError as error:
+        problem = f"{error} {error.remedy}"
+    shown: dict[str, Any] = {
+        "vendors": vendors,
+        "source": chosen,
+        "month": wanted.isoformat()[:7],
+        "told": told,
+        "problem": problem,
+    }
+    return render(request, "costs.html", verdicts=_COSTS, **shown)
 
 
 @router.get("/console/reports/companies/{company}")
