@@ -102,7 +102,7 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Copies everything that is stored into a file, or fills an empty store from one; lists the daily backups, or "
-        "fetches one as such a file. docs/operate.md tells when a copy may be restored."
+        "fetches one as such a file; erases a company. docs/operate.md tells when a copy may be restored."
     )
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     file_help = "the copy, such as store-2026-12-01.jsonl.gz"
@@ -115,6 +115,9 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     fetch.add_argument("day", type=date.fromisoformat, help="such as 2026-12-01")
     fetch.add_argument("file", type=Path, help=file_help)
     _add_settings(fetch)
+    erase = actions.add_parser("erase", help="what is known of a company that is not linked any more, for good")
+    erase.add_argument("company", type=int, help="its record id in ConnectWise Manage")
+    _add_settings(erase)
     parser.set_defaults(run=_store)
 
 
@@ -249,6 +252,8 @@ def _store(options: argparse.Namespace) -> int:
 
     if options.action == "backups":
         return store.backups(options.settings)
+    if options.action == "erase":
+        return store.erase(options.company, options.settings)
     if options.action == "fetch":
         return store.fetch(options.day, options.file, options.settings)
     return (store.copy if options.action == "copy" else store.restore)(options.file, options.settings)

@@ -37,6 +37,7 @@ from shared.state.company_state import CompanyStateStore
 from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
+from shared.state.erasure import Erasure
 from shared.state.health import HealthStore
 from shared.state.notices import NoticeStore
 from shared.state.poison import PoisonStore
@@ -98,6 +99,7 @@ def make_ports(settings: Settings) -> Ports:
         directory=DirectoryStore(tables),
         contact_rows=ContactStore(tables),
         due=DueStore(tables),
+        erasure=Erasure(tables),
         callbacks=CallbackStore(tables),
         poison=PoisonStore(tables),
         callback_reader=CallbackReader(SigningKeys(settings.manage), settings.manage.company),

@@ -1,4 +1,4 @@
-"""`dev.py store …`: everything that is stored into a file, a file into an empty store, and the daily backups."""
+"""`dev.py store …`: what is stored into a file, a file into an empty store, the daily backups, a company erased."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from datetime import date
 from pathlib import Path
 
 from local.commands.settings import read_settings, require_emulator
+from shared.bootstrap import make_ports
 from shared.settings import load_settings
 from shared.state.backups import AzureBackups
 from shared.state.copies import restore_copy, write_copy
 from shared.state.tables import AzureTables, StorageConnection
+from shared.sync import erasing
+from shared.sync.approvals import Person
 
 
 def copy(file: Path, settings_file: Path) -> int:
@@ -44,6 +47,17 @@ def fetch(day: date, file: Path, settings_file: Path) -> int:
         for piece in pieces:
             size += out.write(piece)
     print(f"{size:,} bytes are in {file}.")
+    return 0
+
+
+def erase(company: int, settings_file: Path) -> int:
+    """Erases a company that is not linked any more. Raises `Refused` while lines of ours are billed to it."""
+    settings = read_settings(settings_file)
+    ports = make_ports(load_settings(settings))
+    require_emulator(settings)
+    for source, customer in erasing.erase(ports, company, Person("dev.py store erase")):
+        print(f"Nothing is known of {customer} at {source} any more.")
+    print(f"Company {company} is erased, but for which lines were written, when and why.")
     return 0
 
 

@@ -77,6 +77,13 @@ class BalanceStore:
             self._tables.transact(TABLE, _partition(month), batch)
         return len(operations)
 
+    def forget_company(self, company: int, month: date) -> None:
+        """Removes the balances of one company in a month."""
+        first, before = _prefix(company), _prefix(company + 1)
+        rows = self._tables.query(TABLE, _partition(month), first=first, before=before, select=[])
+        for batch in in_transactions([DeleteRow(row.row) for row in rows]):
+            self._tables.transact(TABLE, _partition(month), batch)
+
 
 def _partition(day: date) -> str:
     return f"{day:%Y-%m}"

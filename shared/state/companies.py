@@ -17,6 +17,8 @@ from shared.state.tables import TableAccess
 TABLE = "Companies"
 _PARTITION = "company"
 _SYSTEM = "state"
+#: What stands in the place of the name of a company that was erased.
+ERASED = "erased"
 #: How often a write is tried again after somebody else came between. More than that is not chance.
 _TRIES = 10
 
@@ -215,6 +217,18 @@ class CompanyStore:
         except Changed:
             # A person saved the company's rules meanwhile, or the lease is stale: the token tells.
             self._update(lease.company.id, lambda company: released(_still_held(company, lease)))
+
+    def erase(self, lease: Lease) -> None:
+        """Gives the company back with nothing but its number, under which its history stands.
+
+        No night looks at it any more. Raises `Busy` when somebody else took it after this lease had run out.
+        """
+
+        def erased(company: CompanyRow | None) -> CompanyRow:
+            held = _still_held(company, lease)
+            return CompanyRow(held.id, ERASED, lease_token=held.lease_token, rules_edition=held.rules_edition)
+
+        self._update(lease.company.id, erased)
 
     def _update(self, company: int, change: Callable[[CompanyRow | None], CompanyRow]) -> tuple[CompanyRow, str]:
         """Reads the row, changes it, writes it unless somebody else did meanwhile, else again. Gives row and etag."""

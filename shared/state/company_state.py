@@ -21,7 +21,16 @@ from shared.state.balances import CompanyBalance
 from shared.state.documents import AFTER_SEPARATOR, SEPARATOR, Document, key_after, key_parts, row_key
 from shared.state.large import is_rest, is_whole, rest_of, rest_rows
 from shared.state.overview import Overview
-from shared.state.records import ChoiceMade, Decision, HistoryEntry, Intent, OpenFinding, UndoAsked, Waiting
+from shared.state.records import (
+    ChoiceMade,
+    Decision,
+    HistoryEntry,
+    Intent,
+    OpenFinding,
+    UndoAsked,
+    Waiting,
+    without_texts,
+)
 from shared.state.rows import AlreadyThere, Changed, DeleteRow, Operation, PutRow, Row, in_transactions
 from shared.state.tables import TableAccess
 
@@ -342,6 +351,22 @@ class CompanyStateStore:
         for batch in in_transactions(operations):
             self._tables.transact(TABLE, str(company), batch)
         return len(operations)
+
+    def erase(self, company: int) -> None:
+        """Removes everything that is remembered of a company but its history; of that the texts on invoices alone.
+
+        They may name users. What lines were written, when and why stays, for as long as history is kept.
+        """
+        rows = self._tables.query(
+            TABLE, str(company), first=f"{_HISTORY}{SEPARATOR}", before=f"{_HISTORY}{AFTER_SEPARATOR}"
+        )
+        cleared = (without_texts(_HISTORY_DOCUMENT.decode(row.values)) for row in rows)
+        texts = [PutRow(_history_key(entry.at, entry.id), _HISTORY_DOCUMENT.encode(entry)) for entry in cleared]
+        for batch in in_transactions(texts):
+            self._tables.transact(TABLE, str(company), batch)
+        remembered = self._tables.query(TABLE, str(company), before=_HISTORY, select=[])
+        for batch in in_transactions([DeleteRow(row.row) for row in remembered]):
+            self._tables.transact(TABLE, str(company), batch)
 
 
 def _operation(change: StateChange) -> tuple[PutRow | DeleteRow, list[PutRow]]:

@@ -48,6 +48,12 @@ class ContactStore:
         for batch in in_transactions([DeleteRow(row_key(_KEPT, account)) for account in accounts]):
             self._tables.transact(TABLE, str(company), batch)
 
+    def forget_all(self, company: int) -> None:
+        """Nothing is remembered of any user of a company any more."""
+        rows = self._tables.query(TABLE, str(company), select=[])
+        for batch in in_transactions([DeleteRow(row.row) for row in rows]):
+            self._tables.transact(TABLE, str(company), batch)
+
     def released(self, company: int) -> str:
         """The mark of what was last released; "" where nothing was."""
         row = self._tables.get(TABLE, str(company), _RELEASED)

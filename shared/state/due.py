@@ -85,6 +85,10 @@ class DueStore:
                     with suppress(Changed):
                         self._tables.transact(TABLE, _PARTITION, [operation])
 
+    def forget(self, company: int) -> None:
+        """The company is not looked at for what it was due for."""
+        self._tables.delete(TABLE, _PARTITION, _row_key(company))
+
     def announce(self, at: datetime, lost_before: datetime) -> bool:
         """Whether the caller is the one to send the message that arrives at `at`: nobody else's is on its way.
 

@@ -54,6 +54,10 @@ class HealthStore:
         for batch in in_transactions(operations):
             self._tables.transact(TABLE, _PARTITION, batch)
 
+    def forget(self, source: str, customer: str) -> None:
+        """Nothing is known of a customer any more."""
+        self._tables.delete(TABLE, _PARTITION, row_key(_PREFIX, source, customer))
+
 
 def _key(known: KnownHealth) -> str:
     return row_key(_PREFIX, known.source, known.customer)

@@ -55,3 +55,7 @@ class PushStore:
             system="state",
             remedy="Push again, one push at a time.",
         )
+
+    def forget(self, source: str, customer: str) -> None:
+        """Removes what was pushed for one customer."""
+        self._tables.delete(TABLE, escape(source), row_key(canonical(customer)))

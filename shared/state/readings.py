@@ -69,6 +69,14 @@ class ReadingStore:
         for batch in in_transactions([DeleteRow(row.row) for row in rows]):
             self._tables.transact(TABLE, _moments(source), batch)
 
+    def forget_customer(self, source: str, customer: str) -> None:
+        """Removes all that was read of one customer."""
+        self._tables.delete(TABLE, escape(source), _key(customer))
+        first, before = f"{_key(customer)}{SEPARATOR}", f"{_key(customer)}{AFTER_SEPARATOR}"
+        rows = self._tables.query(TABLE, _moments(source), first=first, before=before, select=[])
+        for batch in in_transactions([DeleteRow(row.row) for row in rows]):
+            self._tables.transact(TABLE, _moments(source), batch)
+
 
 def _moments(source: str) -> str:
     return row_key(source, "moments")

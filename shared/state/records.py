@@ -151,6 +151,16 @@ class HistoryEntry:
     undoes: tuple[str, ...] = ()
 
 
+def without_texts(entry: HistoryEntry) -> HistoryEntry:
+    """The entry without what stands on invoices beside product and price, which may name users."""
+    change = entry.change
+    if change is None:
+        return entry
+    before = change.before.changed(invoice_description="") if change.before is not None else None
+    after = change.after.changed(invoice_description="") if change.after is not None else None
+    return replace(entry, change=replace(change, before=before, after=after))
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFinding:
     """A finding with the time at which it opened."""

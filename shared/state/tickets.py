@@ -67,3 +67,9 @@ class TicketStore:
 
     def remove(self, row: TicketRow) -> None:
         self._tables.delete(TABLE, _PARTITION, row_key(row.subscriber, row.stamp), row.etag)
+
+    def forget(self, company: int) -> None:
+        """Removes the rows of one company; its tickets stay as they are."""
+        for row in self._tables.query(TABLE, _PARTITION):
+            if _DOCUMENT.decode(row.values).company == company:
+                self._tables.delete(TABLE, _PARTITION, row.row)

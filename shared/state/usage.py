@@ -51,6 +51,10 @@ class _ExportStore(Generic[T]):
         for batch in in_transactions(rows):
             self._tables.transact(TABLE, _partition(source, month), batch)
 
+    def forget(self, source: str, month: date, customer: str) -> None:
+        """Removes what an export of a month said of one customer."""
+        self._tables.delete(TABLE, _partition(source, month), row_key(_CUSTOMER, canonical(customer)))
+
     def of_customer(self, source: str, month: date, customer: str) -> T | None:
         row = self._tables.get(TABLE, _partition(source, month), row_key(_CUSTOMER, canonical(customer)))
         return None if row is None else self._document.decode(row.values)

@@ -71,6 +71,10 @@ class VendorInvoiceStore:
         for batch in in_transactions(rows):
             self._tables.transact(TABLE, _of(source), batch)
 
+    def forget(self, source: str, customer: str) -> None:
+        """Removes what one customer had."""
+        self._tables.delete(TABLE, _of(source), row_key(canonical(customer)))
+
 
 def _of(source: str) -> str:
     return row_key(source, "readings")

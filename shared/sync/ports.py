@@ -28,6 +28,7 @@ from shared.state.company_state import CompanyStateStore
 from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
+from shared.state.erasure import Erasure
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -176,6 +177,7 @@ class Ports:
     directory: DirectoryStore
     contact_rows: ContactStore
     due: DueStore
+    erasure: Erasure
     callbacks: CallbackStore
     poison: PoisonStore
     callback_reader: CallbackReader

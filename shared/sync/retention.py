@@ -46,6 +46,10 @@ def prune_runs(ports: Ports) -> None:
         before = ports.clock.now() - _days(ports.rules.load().retention.runs_days)
         runs = ports.runs.prune(before, _MOST_ROWS)
         log.info("%s runs from before %s are not kept any more", runs, before.date())
+    with _harmless("the history of companies that no night looks at"):
+        for company in ports.companies.all():
+            if not company.links and company.last_run is None:
+                _prune_history(ports, company.id)
     with _harmless("old balances"):
         month = history_kept_since(ports).date()
         for _ in range(_MONTHS_BACK):

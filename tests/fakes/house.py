@@ -30,6 +30,7 @@ from shared.state.company_state import CompanyState, CompanyStateStore
 from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
+from shared.state.erasure import Erasure
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -411,6 +412,7 @@ class House:
             directory=DirectoryStore(self.tables),
             contact_rows=ContactStore(self.tables),
             due=DueStore(self.tables),
+            erasure=Erasure(self.tables),
             callbacks=CallbackStore(self.tables),
             poison=PoisonStore(self.tables),
             callback_reader=NoCallbacks(),

@@ -53,6 +53,11 @@ class InMemoryTables:
     def round_trips(self) -> int:
         return self.calls.total()
 
+    def everything(self) -> list[tuple[str, Row]]:
+        """Every row of every table with the table's name, for a test to look at; not counted."""
+        with self._lock:
+            return [(table, row) for (table, _), rows in self._partitions.items() for row in rows.values()]
+
     def rows(self, table: str, partition: str) -> list[Row]:
         """Everything a partition holds, for a test to look at; not counted."""
         with self._lock:

@@ -123,6 +123,7 @@ WAYS: dict[tuple[str, str], Way] = {
     ("POST", f"{API}/companies/sync"): Way(BILLER, body={}),
     ("POST", f"{API}/companies/{{company}}/sync"): Way(BILLER, body={}),
     ("POST", f"{API}/companies/{{company}}/billing"): Way(BILLER, body=NOT_BILLED),
+    ("POST", f"{API}/companies/{{company}}/erase"): Way(ADMIN, body={}),
     ("POST", f"{API}/companies/{{company}}/mode"): Way(ADMIN, body={"mode": "approve"}),
     ("POST", f"{API}/approve"): Way(BILLER, body=CHOSEN),
     ("POST", f"{API}/reject"): Way(BILLER, body=CHOSEN),

@@ -278,3 +278,12 @@ class SyncedOrNot(TypedDict):
 
 class CompanyMode(TypedDict):
     mode: str
+
+
+class ErasedCustomer(TypedDict):
+    source: str
+    customer: str
+
+
+class Erased(TypedDict):
+    customers: list[ErasedCustomer]

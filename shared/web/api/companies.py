@@ -15,6 +15,7 @@ from shared.sync.desk.billing import Sold, bill_again, change_mode, do_not_bill
 from shared.sync.desk.companies import SortBy, Wanted, companies
 from shared.sync.desk.company import company
 from shared.sync.desk.users import users
+from shared.sync.erasing import erase
 from shared.sync.shapes import desk as shapes
 from shared.sync.shapes.plans import Synced
 from shared.sync.shapes.runs import Started
@@ -115,6 +116,13 @@ def change_billing(request: Request, ports: House, who: Biller, number: InPath, 
     sold, by = Sold(asked.source, asked.sku, asked.customer, asked.part), person(who, request)
     done = bill_again(ports, number, sold, by) if asked.bill else do_not_bill(ports, number, sold, asked.until, by)
     return {"sync": views.synced(done, texts=True) if done is not None else None}
+
+
+@router.post("/companies/{company}/erase", dependencies=acts)
+def erase_company(request: Request, ports: House, who: Admin, number: InPath) -> shapes.Erased:
+    """Erases a company that is not linked any more, for good; the customers of whom nothing is known any more."""
+    customers = erase(ports, number, person(who, request))
+    return {"customers": [{"source": source, "customer": customer} for source, customer in customers]}
 
 
 @router.post("/companies/{company}/mode", dependencies=acts)
