@@ -105,6 +105,11 @@ class House:
 
     # The night
 
+    def move_to(self, storage: str) -> None:
+        """Hosts that are started from now on, and `ports`, use another storage account."""
+        self.settings["AzureWebJobsStorage"] = storage
+        self.__dict__.pop("ports", None)
+
     def start_night(self) -> None:
         """The first tick arranges the schedule, the second finds it due."""
         self.fire("tick")

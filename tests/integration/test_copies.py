@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Limits
 from tests import builders as b
 from tests.fakes.house import House
+from tests.integration.house import NIGHT, TWO, a_house
 
 DAY = date(2026, 12, 1)
 
@@ -78,6 +80,39 @@ def test_a_copy_is_restored_into_an_empty_store_only_and_then_a_night_writes_not
     fresh.source.counts = house.source.counts
     assert [sync(fresh, company).report.outcome for company in (1, 2)] == [Outcome.UNCHANGED] * 2
     assert fresh.manage.writes == 0
+
+
+def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_writes_nothing(tmp_path: Path):
+    with a_house(tmp_path, companies=3) as house, running_azurite() as empty:
+        house.import_rules("auto")
+        house.host()
+        house.start_night()
+        first = house.ended(NIGHT)
+        assert house.writes() > 0
+        house.fire("backup")
+        house.close()
+
+        file, settings = tmp_path / "backup.jsonl.gz", tmp_path / "local.settings.json"
+        settings.write_text(json.dumps({"Values": house.settings}), encoding="utf-8")
+        assert house.ports.backups is not None
+        (backup,) = house.ports.backups.blobs.all()
+        assert command.fetch(backup.day, file, settings) == 0
+        house.move_to(empty.connection_string)
+        settings.write_text(json.dumps({"Values": house.settings}), encoding="utf-8")
+        assert command.restore(file, settings) == 0
+        with pytest.raises(Refused, match="still link it"):
+            command.erase(house.companies[0], settings)
+
+        lines = house.lines()
+        house.forget_calls()
+        house.host()
+        house.clock(TWO + timedelta(days=1))
+        house.fire("tick")
+        second = house.ended("2026-11-22-nightly")
+        assert (house.writes(), house.lines()) == (0, lines)
+        assert second.companies == first.companies
+        assert second.outcomes.keys() <= {"unchanged", "failed"}
+        assert second.outcomes["unchanged"] > 0
 
 
 def a_backup_fetched_by_hand(emulator: Azurite, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

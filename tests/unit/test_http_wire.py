@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import struct
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Retryable
 from shared.http.wire import Answer, NoAnswer, RequestsTransport
+from shared.manage.callback_keys import SigningKeys
 from shared.manage.client import ManageClient
 from tests.unit.fakes_manage import settings
 
@@ -226,6 +228,23 @@ def test_a_certificate_is_trusted_only_when_its_authority_is_named(
         assert ManageClient(settings(base_url=base, ca_file=ca_file)).companies() == []
         with pytest.raises(Misconfigured, match="certificate is not trusted"):
             ManageClient(settings(base_url=base)).companies()
+
+
+def test_a_signing_key_in_an_answer_that_is_too_large_is_not_read(
+    authority: trustme.CA, tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    ca_file = str(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(ca_file)
+
+    def key_in(answer: dict[str, str]) -> bytes:
+        with server(says(http(json.dumps(answer))), tls) as port:
+            known = settings(base_url=f"https://127.0.0.1:{port}/v4_6_release/apis/3.0", ca_file=ca_file)
+            place = f"https://127.0.0.1:{port}/v2026_1//system/callbackkey/index.rails?companyName=birchline&id=9b1c"
+            return SigningKeys(known).of(place)
+
+    assert len(key_in({"signing_key": "a-signing-key"})) == 32
+    with pytest.raises(Retryable, match="no signing key"):
+        key_in({"signing_key": "a-signing-key", "more": "x" * 200_000})
 
 
 def test_an_answer_that_is_too_large_is_given_up_on() -> None:

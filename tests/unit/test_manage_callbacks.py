@@ -271,6 +271,30 @@ def test_a_flood_of_made_up_addresses_asks_manage_at_most_120_times_a_minute_and
     assert subject.read(body(), signed(body())).id == 501
 
 
+def test_so_many_keys_are_kept_and_the_oldest_is_asked_for_again():
+    time = Time()
+    subject, transport = reader(time=time)
+
+    def believed(number: int) -> int:
+        """How often Manage has been asked after a callback whose key has an address of its own."""
+        content = body(Metadata={"key_url": f"{KEY_URL}{number}"})
+        assert subject.read(content, signed(content)).id == 501
+        return len(transport.requests)
+
+    for number in range(300):
+        assert believed(number) == number + 1
+        time.now += 1
+    assert believed(299) == 300
+    assert believed(0) == 301
+
+
+def test_no_callback_waits_long_for_its_key():
+    """Manage takes a callback that is not answered at once for failed."""
+    subject, transport = reader()
+    subject.read(body(), signed(body()))
+    assert [0 < request.timeout <= 5 for request in transport.requests] == [True]
+
+
 def test_the_key_is_asked_for_without_credentials():
     subject, transport = reader()
     subject.read(body(), signed(body()))
