@@ -117,6 +117,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     _add_settings(fetch)
     erase = actions.add_parser("erase", help="what is known of a company that is not linked any more, for good")
     erase.add_argument("company", type=int, help="its record id in ConnectWise Manage")
+    erase.add_argument("--as", dest="name", metavar="NAME", help="who erases, for the history; else who is signed in")
     _add_settings(erase)
     parser.set_defaults(run=_store)
 
@@ -253,7 +254,7 @@ def _store(options: argparse.Namespace) -> int:
     if options.action == "backups":
         return store.backups(options.settings)
     if options.action == "erase":
-        return store.erase(options.company, options.settings)
+        return store.erase(options.company, options.settings, options.name)
     if options.action == "fetch":
         return store.fetch(options.day, options.file, options.settings)
     return (store.copy if options.action == "copy" else store.restore)(options.file, options.settings)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from pathlib import Path
 
+from local.commands.person import person
 from local.commands.settings import read_settings, require_emulator
 from shared.bootstrap import make_ports
 from shared.errors import Refused
 from shared.settings import load_settings
-from shared.sync.approvals import Person
 from shared.sync.ports import Ports
 from shared.sync.rulebook import COMMAND_LINE, export_rules, import_rules
 
@@ -31,7 +30,7 @@ def import_from(file: str, settings_file: Path, name: str | None = None) -> int:
 
     Raises `RulesProblem` with every problem; then nothing has changed.
     """
-    imported = import_rules(_ports(settings_file), _read(file), _person(name))
+    imported = import_rules(_ports(settings_file), _read(file), person(name, COMMAND_LINE.name))
     print(
         f"The rules are in force as version {imported.version}: {imported.profiles} profiles, "
         f"{imported.policies} policies, {imported.companies} companies."
@@ -44,14 +43,6 @@ def import_from(file: str, settings_file: Path, name: str | None = None) -> int:
         print(f"Companies {careful} stay in the mode into which an undo has put them.")
         print("Write that mode into the document and import it; what the document says after that counts again.")
     return 0
-
-
-def _person(name: str | None) -> Person:
-    """An account without a name, as in some containers, is told as the command itself."""
-    try:
-        return Person(name or getpass.getuser(), COMMAND_LINE.name)
-    except (OSError, KeyError):
-        return COMMAND_LINE
 
 
 def _read(file: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from local.commands.person import person
 from local.commands.settings import read_settings, require_emulator
 from shared.bootstrap import make_ports
 from shared.settings import load_settings
@@ -12,7 +13,6 @@ from shared.state.backups import AzureBackups
 from shared.state.copies import restore_copy, write_copy
 from shared.state.tables import AzureTables, StorageConnection
 from shared.sync import erasing
-from shared.sync.approvals import Person
 
 
 def copy(file: Path, settings_file: Path) -> int:
@@ -50,12 +50,15 @@ def fetch(day: date, file: Path, settings_file: Path) -> int:
     return 0
 
 
-def erase(company: int, settings_file: Path) -> int:
-    """Erases a company that is not linked any more. Raises `Refused` while lines of ours are billed to it."""
+def erase(company: int, settings_file: Path, name: str | None = None) -> int:
+    """Erases a company that is not linked any more, and records who did, as `person` says.
+
+    Raises `Refused` while lines of ours are billed to it.
+    """
     settings = read_settings(settings_file)
     ports = make_ports(load_settings(settings))
     require_emulator(settings)
-    for source, customer in erasing.erase(ports, company, Person("dev.py store erase")):
+    for source, customer in erasing.erase(ports, company, person(name, "dev.py store erase")):
         print(f"Nothing is known of {customer} at {source} any more.")
     print(f"Company {company} is erased, but for which lines were written, when and why.")
     return 0
