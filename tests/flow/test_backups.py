@@ -14,7 +14,7 @@ from shared.state.backups import Backup, BackupRecordStore, Backups
 from shared.state.company_state import MSP
 from shared.state.rows import Row
 from shared.sync.backups import back_up
-from shared.sync.checkup import check_stored
+from shared.sync.checkup import check_alarms, check_stored
 from shared.sync.lanes import start_run
 from shared.web.pages.setup import CHECKS
 from tests import builders as b
@@ -187,4 +187,5 @@ def test_the_first_steps_call_every_check_by_a_name_that_people_read(house):
     page = Browser(app_for(house.ports, PLATFORM), ADMIN).get("/console/setup")
     assert page.status_code == 200
     assert "The last backup" in page.words
-    assert {check.name for check in check_stored(house.ports)} == set(CHECKS)
+    checks = [*check_stored(house.ports), check_alarms(house.ports)]
+    assert {check.name for check in checks} == set(CHECKS)
