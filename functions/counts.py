@@ -12,6 +12,7 @@ from functions.push_body import customer_id, push_from_csv, push_from_json, push
 from shared.bootstrap import ports
 from shared.errors import Refused
 from shared.sync import pushes
+from shared.sync.shapes.machines import Accepted
 
 blueprint = func.Blueprint()
 log = logging.getLogger(__name__)
@@ -74,5 +75,5 @@ def _is_csv(request: func.HttpRequest) -> bool:
     return kind.partition(";")[0].strip().casefold() == "text/csv"
 
 
-def _told(accepted: pushes.Accepted) -> dict[str, object]:
+def _told(accepted: pushes.Accepted) -> Accepted:
     return {"stored": accepted.stored, "older": accepted.older, "repeated": accepted.repeated}

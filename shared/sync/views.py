@@ -24,6 +24,7 @@ from shared.sync.poison import shown
 from shared.sync.ports import Ports
 from shared.sync.shapes import plans
 from shared.sync.shapes import runs as runs_
+from shared.sync.shapes.machines import PoisonMessages
 from shared.version import running_version
 
 #: As many runs as the list of runs shows.
@@ -75,11 +76,11 @@ def run(ports: Ports, run_id: str) -> runs_.RunWithRows:
     return {**told, "rows": [_row(row, names.get(row.company, "")) for row in rows]}
 
 
-def poison(ports: Ports) -> dict[str, object]:
+def poison(ports: Ports) -> PoisonMessages:
     """The messages that nobody could work on, the oldest first."""
     return {
         "messages": [
-            {"id": each.id, "since": _time(each.since), "times": each.times, "text": shown(each.text)}
+            {"id": each.id, "since": each.since.isoformat(), "times": each.times, "text": shown(each.text)}
             for each in ports.poison.all()
         ]
     }

@@ -17,6 +17,7 @@ from shared.web.answers import told
 from shared.web.api import accounts, approvals, catalog, companies, contacts, mapping, own, profiles, reports, vendors
 from shared.web.api import setup as setup_routes
 from shared.web.api.failures import FAILURES
+from shared.web.api.machines import with_machines
 from shared.web.envelope import Envelope, Message, Receive, Send
 from shared.web.pages import accounts as account_pages
 from shared.web.pages import approvals as approval_pages
@@ -87,8 +88,7 @@ def make_app(ports: Ports, access: Access) -> FastAPI:
 
 
 def _openapi(request: Request, who: Reader) -> dict[str, Any]:
-    document: dict[str, Any] = request.app.openapi()
-    return document
+    return with_machines(request.app.openapi())
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import azure.functions as func
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from pydantic import TypeAdapter
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -14,8 +16,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from functions import api as api_functions
+from functions import callbacks, counts, poison, records
 from shared.billing.rules import Mode
 from shared.sync.lanes import start_run
+from shared.sync.shapes import plans
+from shared.web.api.machines import MACHINES, with_machines
 from shared.web.app import API
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
@@ -70,3 +76,32 @@ def test_every_answer_in_json_has_fields_of_its_own() -> None:
     schemas = document["components"]["schemas"]
     assert [way for way, names in named.items() if not all(names) or not names] == []
     assert [way for way, names in named.items() if not all(schemas[name]["properties"] for name in names)] == []
+
+
+def test_the_document_has_every_route_of_machines_that_answers_in_json() -> None:
+    app = func.FunctionApp()
+    for blueprint in (
+        api_functions.blueprint,
+        callbacks.blueprint,
+        counts.blueprint,
+        poison.blueprint,
+        records.blueprint,
+    ):
+        app.register_functions(blueprint)
+    triggers = [function.get_trigger().get_dict_repr() for function in app.get_functions()]
+    there = {(method.value, f"/{each['route']}") for each in triggers for method in each["methods"]}
+    by_manage = {("POST", "/api/callbacks/manage"), ("GET", "/api/companies/{id}/history.csv")}
+    assert {(route.method, route.path) for route in MACHINES} == there - by_manage
+
+
+def test_the_document_is_one_and_both_parts_mean_the_same_by_a_name(api: schemathesis.BaseSchema) -> None:
+    alone = app_for(House().ports, Access()).openapi()
+    whole = with_machines(alone)
+    assert whole["components"]["schemas"].items() >= alone["components"]["schemas"].items()
+    assert set(re.findall(r"#/components/schemas/([^']+)'", str(whole))) <= set(whole["components"]["schemas"])
+    told = TypeAdapter.json_schemas(
+        [("x", "serialization", TypeAdapter(plans.CompanyPlan))], ref_template="#/components/schemas/{model}"
+    )[1]
+    same = {name: schema for name, schema in told["$defs"].items() if name in alone["components"]["schemas"]}
+    assert same
+    assert same.items() <= alone["components"]["schemas"].items()
