@@ -39,10 +39,10 @@ class Removed(TypedDict):
 
 
 class Accepted(TypedDict):
-    """Whether pushed counts are stored, are older than those that stand, or are those."""
+    """How many counts are stored and how many are older than those that stand; `repeated`: the push was known."""
 
-    stored: bool
-    older: bool
+    stored: int
+    older: int
     repeated: bool
 
 
