@@ -83,6 +83,10 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
     lines = [line.addition for line in own]
     billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
+        if all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines) and (
+            _rose_from_zero(record, target.item, situation)
+        ):
+            return _priced(_risen(record, target, billed), lines)
         begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
         return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
     first = target.first_uninvoiced.start
@@ -128,9 +132,7 @@ def of_first_sync(
     if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
         return record.with_periods(_settled_since(record, target, billed)), FirstSync.PRORATE
     if adopted is None and (_rose_from_zero(record, target.item, situation) or _has_just_begun(target)):
-        rose = _since_zero(record)
-        begun = _begun(record, target, FirstSync.PRORATE, billed, since=rose[0].day)
-        return replace(begun, days=rose, from_zero=True), FirstSync.PRORATE
+        return _risen(record, target, billed), FirstSync.PRORATE
     first_sync = target.profile.proration.first_sync
     return _begun(record, target, first_sync, billed), first_sync
 
@@ -166,6 +168,13 @@ def _rose_from_zero(record: SeatRecord, item: BillItem, situation: Situation) ->
         if before is not None and before.seen is not None and lately <= before.seen < situation.as_of:
             return before.days[-1].quantity == 0
     return situation.was_zero(item)
+
+
+def _risen(record: SeatRecord, target: Target, billed: Billed) -> SeatRecord:
+    """The record of an item that was none, and is charged from the day on which it rose."""
+    rose = _since_zero(record)
+    begun = _begun(record, target, FirstSync.PRORATE, billed, since=rose[0].day)
+    return replace(begun, days=rose, from_zero=True)
 
 
 def _since_zero(record: SeatRecord) -> tuple[SeatDay, ...]:

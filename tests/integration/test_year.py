@@ -276,15 +276,24 @@ def _owed_with_credits(item: Item, invoiced: dict[date, int]) -> Decimal:
 
 
 def _used(item: Item) -> Decimal:
-    """Usage is charged once for every period that was over on a night: its last value, or its highest."""
+    """Usage is charged once for every period that was over on a night: its last value, or its highest.
+
+    One without any night is a person's to bill.
+    """
     total = Decimal(0)
     first, last = item.calendar.period(FIRST_NIGHT)
     while last < item.nights[-1].day:
         told = [seen.count for seen in item.nights if first < seen.day <= last]
-        told = [_existed(item, max(first, FIRST_NIGHT)), *told]
-        total += (max(told) if item.arrears == "highest" else told[-1]) * item.price
+        if told or _was_read_on(item, first):
+            told = [_existed(item, max(first, FIRST_NIGHT)), *told]
+            total += (max(told) if item.arrears == "highest" else told[-1]) * item.price
         first, last = item.calendar.period(last + timedelta(days=1))
     return total
+
+
+def _was_read_on(item: Item, first: date) -> bool:
+    """Whether a night came past on the first day of a period, or the first night in it."""
+    return any(seen.day == first for seen in item.nights) or first <= FIRST_NIGHT
 
 
 def _existed(item: Item, first: date) -> int:

@@ -682,6 +682,26 @@ def test_a_level_that_fell_to_nothing_at_the_end_of_a_month_is_told_for_that_mon
     assert findings(date(2026, 4, 1)) == []
 
 
+def test_seats_that_come_back_long_after_their_line_ended_are_charged_from_their_day_also_where_it_was_not_read():
+    agreement = monthly()
+    agreement.night(date(2026, 1, 1), 3)
+    agreement.invoice()
+    agreement.night(date(2026, 1, 20), 0)
+    ended = agreement.lines
+    # The agreement is not read any more every night, since no line of ours stands there.
+    agreement.lines = []
+    for day in (date(2026, 5, 20), date(2026, 6, 1), date(2026, 6, 3)):
+        assert agreement.night(day, 0).groups == ()
+    agreement.lines = ended
+    while agreement.invoiced < 7:
+        agreement.invoice()
+    plan = agreement.night(date(2026, 6, 13), 5)
+
+    # June and July are invoiced: 17 of 30 days, and July.
+    assert once(plan) == [(D(5), D("14.17")), (D(5), D("25.00"))]
+    assert agreement.plan(date(2026, 6, 13), 5).groups == ()
+
+
 def test_usage_of_months_in_which_it_was_not_to_be_billed_is_not_billed_afterwards():
     agreement = monthly()
     agreement.arrears = Arrears.HIGHEST
