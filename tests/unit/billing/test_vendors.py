@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from shared.billing.counts import Customer
 from shared.billing.planner import plan_company
 from shared.billing.profiles import CountedOn
 from shared.billing.vendors import Charge
@@ -18,8 +19,14 @@ MONTH = (date(2026, 11, 1), date(2026, 12, 1))
 def test_only_the_charge_for_a_whole_period_tells_how_many_there_are() -> None:
     whole = Charge("one", "lark:monthly", "Larkmail", "subscription", *MONTH, D(10), D(21), "USD", "inv-1")
     assert whole.is_of_a_whole_period
+    assert all(replace(whole, kind=kind).is_of_a_whole_period for kind in ("new", "renew", "cyclecharge"))
     assert not any(replace(whole, kind=kind).is_of_a_whole_period for kind in ("prorate", "service-credit"))
     assert (whole.units, replace(whole, kind="prorate").units, replace(whole, used=True).units) == (10, 0, 21)
+
+
+def test_a_customers_domains_are_told_once_each_the_verified_ones_first() -> None:
+    customer = Customer("one", "c-1", "Alder Dental", domains=("b.example", "a.example"), verified=("a.example",))
+    assert customer.known_domains == ("a.example", "b.example")
 
 
 def test_a_profile_that_bills_on_the_vendors_invoice_takes_the_counts_of_that_day_and_no_others() -> None:
