@@ -9,22 +9,27 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import TypeAdapter
 
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind
+from shared.errors import Refused
 from shared.queues import SyncMessage
+from shared.state import companies, company_state
 from shared.state.records import Outcome
 from shared.state.rows import InsertRow, Value, in_transactions
 from shared.sync import views
 from shared.sync.lanes import start_run
 from shared.version import VERSION
 from tests import builders as b
-from tests.fakes.house import House
+from tests.fakes.house import House, Killed
 
 DATA = Path(__file__).parents[1] / "data"
 NIGHT = "2026-11-21-nightly"
@@ -116,6 +121,49 @@ def test_a_night_that_the_oldest_code_began_is_ended_by_this_one_and_nothing_is_
     assert written == [(1001, 10), (1002, 5), (1003, 7)]
     assert [len(house.ports.company_state.load(company).intents) for company in (1, 2, 3)] == [0, 0, 0]
     assert len(house.ports.company_state.history(2, limit=10)) == 1
+
+
+@contextmanager
+def a_newer_build() -> Iterator[None]:
+    """Within it the code is that of a version that stores companies and their state by other schema numbers."""
+    documents = [*company_state._DOCUMENTS.values(), company_state._HISTORY_DOCUMENT, companies._DOCUMENT]
+    with pytest.MonkeyPatch.context() as build:
+        for document in documents:
+            build.setattr(document, "_upgrades", {**document._upgrades, document._schema: lambda told: told})
+            build.setattr(document, "_schema", document._schema + 1)
+        yield
+
+
+def work_on(house: House) -> None:
+    for _ in range(100):
+        house._one_step()
+
+
+@pytest.mark.parametrize("die_at", range(8, 88, 10))
+def test_a_deployment_in_mid_night_loses_nothing_and_the_old_build_writes_nothing_after_it(die_at: int):
+    house = House()
+    house.rules(b.rules())
+    for company, seats in ((1, 10), (2, 5), (3, 7)):
+        house.company(company, [b.count(seats)])
+    start_run(house.ports, NIGHT, "nightly", [1, 2, 3])
+    house.fate.die_at = house.fate.steps + die_at
+    with pytest.raises(Killed):
+        work_on(house)
+    house.revive()
+    left = min({1, 2, 3} - outcomes(house, NIGHT).keys())
+
+    with a_newer_build():
+        house.work_until_done(NIGHT)
+        assert outcomes(house, NIGHT) == dict.fromkeys((1, 2, 3), Outcome.APPLIED)
+    written = sorted((line.agreement_id, line.quantity) for line in house.manage.lines.values())
+    assert written == [(1001, 10), (1002, 5), (1003, 7)]
+
+    writes = house.manage.writes
+    with pytest.raises(Refused, match="written by a newer TrueUp"):  # a worker of the old build that is still there
+        house.sync(left)
+    with a_newer_build():
+        assert house.sync(left).report.outcome is Outcome.UNCHANGED
+    assert house.manage.writes == writes
 
 
 def test_the_version_is_told_and_the_changelog_begins_with_it():
