@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.plan import Guard
 from shared.billing.rules import Mode
-from shared.state.company_state import MSP
+from shared.state.company_state import MSP, Put, StateKind
 from shared.state.rows import Row
 from shared.sync import inbox
 from shared.web.pages import words
@@ -113,6 +114,19 @@ def test_programs_approve_by_guard_too(house):
     house.work_until_done(browser.post("/console/api/approve", json=body).json()["run"])
     assert house.manage.lines[30].quantity == 2
     assert house.manage.writes == 1
+
+
+def test_what_nobody_can_approve_is_offered_to_nobody_for_approval(house):
+    """A group that would break what must hold of every result: it is a fault of the program."""
+    state = house.state(1)
+    broken = replace(state.plan.groups[0], held="it would bill twice", guard=Guard.UNSOUND, unsound=True)
+    house.ports.company_state.commit(1, [Put(StateKind.PLAN, "", replace(state.plan, groups=(broken,)))])
+    page = visitor(house).get(APPROVALS).words
+    assert "Adoptions that a guard holds: a fault of TrueUp, which nobody can approve 1 1 +75.00" in page
+    assert page.count("Approve ticked") == page.count("Reject ticked") - 1
+    alone = visitor(house).get("/console/companies/1").text
+    assert 'value="approve"' not in alone
+    assert 'value="reject"' in alone
 
 
 def test_every_guard_has_words():
