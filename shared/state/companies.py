@@ -221,11 +221,14 @@ class CompanyStore:
     def erase(self, lease: Lease) -> None:
         """Gives the company back with nothing but its number, under which its history stands.
 
-        No night looks at it any more. Raises `Busy` when somebody else took it after this lease had run out.
+        No night looks at it any more. Raises `Busy` when somebody else took it after this lease had run out, and
+        `Changed` when an edit of the rules came between: it may be linked again.
         """
 
         def erased(company: CompanyRow | None) -> CompanyRow:
             held = _still_held(company, lease)
+            if held.rules_edition != lease.company.rules_edition:
+                raise just_changed(held.id)
             return CompanyRow(held.id, ERASED, lease_token=held.lease_token, rules_edition=held.rules_edition)
 
         self._update(lease.company.id, erased)

@@ -352,11 +352,14 @@ class CompanyStateStore:
             self._tables.transact(TABLE, str(company), batch)
         return len(operations)
 
-    def erase(self, company: int) -> None:
+    def erase(self, company: int, edition: int) -> None:
         """Removes everything that is remembered of a company but its history; of that the texts on invoices alone.
 
-        They may name users. What lines were written, when and why stays, for as long as history is kept.
+        They may name users. What lines were written, when and why stays, for as long as history is kept. So does which
+        edit, by its `edition`, made the rules: one that comes late changes nothing, and they go with the company's row.
+        Raises `Changed`, with nothing removed, where another edit has made them.
         """
+        self._clear_rules(company, edition)
         rows = self._tables.query(
             TABLE, str(company), first=f"{_HISTORY}{SEPARATOR}", before=f"{_HISTORY}{AFTER_SEPARATOR}"
         )
@@ -365,8 +368,20 @@ class CompanyStateStore:
         for batch in in_transactions(texts):
             self._tables.transact(TABLE, str(company), batch)
         remembered = self._tables.query(TABLE, str(company), before=_HISTORY, select=[])
-        for batch in in_transactions([DeleteRow(row.row) for row in remembered]):
+        rules = _row_key(StateKind.RULES, "")
+        for batch in in_transactions([DeleteRow(row.row) for row in remembered if row.row != rules]):
             self._tables.transact(TABLE, str(company), batch)
+
+    def _clear_rules(self, company: int, edition: int) -> None:
+        kind = StateKind.RULES
+        values = _DOCUMENTS[kind].encode(OwnRules(edition=edition))
+        row = self._tables.get(TABLE, str(company), _row_key(kind, ""))
+        if row is None:
+            self._tables.insert(TABLE, str(company), _row_key(kind, ""), values)
+        elif _DOCUMENTS[kind].decode(row.values).edition == edition:
+            self._tables.replace(TABLE, row, values)
+        else:
+            raise Changed(f"the rules of company {company} are just being changed", system="state", remedy="Try again.")
 
 
 def _operation(change: StateChange) -> tuple[PutRow | DeleteRow, list[PutRow]]:

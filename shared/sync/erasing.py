@@ -29,7 +29,8 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
     why and on whose word, for as long as the rules keep history, and that `person` erased the rest. Safe to repeat.
 
     Raises `Gone` for a company that is not known, `Busy` while another worker holds it, and `Refused`, with nothing
-    erased, while it is linked, while lines of ours are still billed, or while one is being written.
+    erased, while it is linked, while lines of ours are still billed, or while one is being written. Raises `Changed`
+    where the rules of the company are edited meanwhile: what they say then stands.
     """
     finish_edit(ports)
     run = new_run(ports, "erase")
@@ -43,7 +44,7 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
         customers = tuple(_customers_of_nobody_else(ports, company, state))
         record_note(ports, company, run, sign(ports, person), _NOTE)
         _let_go(ports, company, customers)
-        ports.company_state.erase(company)
+        ports.company_state.erase(company, lease.company.rules_edition)
         ports.companies.erase(lease)
         erased = True
     finally:

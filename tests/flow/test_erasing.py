@@ -17,11 +17,13 @@ from shared.errors import Busy, Gone, Refused
 from shared.state.balances import CompanyBalance
 from shared.state.health import HealthStore, KnownHealth
 from shared.state.records import Signature
+from shared.state.rows import Changed
 from shared.state.tickets import TicketRow, TicketStore
 from shared.state.usage import UsageStore
 from shared.sync.approvals import Person
 from shared.sync.erasing import erase
 from shared.sync.retention import prune_runs
+from shared.sync.rulebook import export_rules, import_rules
 from tests import builders as b
 from tests.fakes.house import House, Killed
 
@@ -139,6 +141,44 @@ def test_no_night_looks_at_an_erased_company_and_its_history_goes_with_the_reten
     house.clock.pass_by(days=4_000)
     prune_runs(house.ports)
     assert house.ports.company_state.history(1, 100) == []
+
+
+def test_the_rules_can_be_exported_and_imported_after_a_company_was_erased(house: House) -> None:
+    left(house)
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1"), edition=3)
+
+    erase(house.ports, 1, BOSS)
+
+    document = export_rules(house.ports)
+    assert "Company 2" in document
+    import_rules(house.ports, document)
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1"), edition=3)  # by a worker that comes late
+    assert house.ports.companies.get(1).name == "erased"
+
+
+@pytest.mark.parametrize("table", ["CompanyState", "Companies"])
+def test_a_company_that_is_linked_again_while_it_is_erased_keeps_its_rules(house: House, table: str) -> None:
+    left(house)
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1"), edition=3)
+    again = CompanyRules(1, "Company 1", Mode.AUTO, (CompanyLink(b.SOURCE, "tenant-1"),), billed_through={7: DAY})
+
+    def edits(moment: str, operation: str, written: str) -> None:
+        if (moment, operation, written) == ("before", "replace" if table == "Companies" else "transact", table):
+            house.tables.fault = None
+            house.ports.companies.put_rules(again, edition=4)
+
+    original = house.ports.erasure.forget_company
+
+    def forget(company: int, months: Iterable[date]) -> None:
+        original(company, months)
+        house.tables.fault = edits
+
+    house.ports.erasure.forget_company = forget
+    with pytest.raises(Changed):
+        erase(house.ports, 1, BOSS)
+
+    assert house.ports.companies.company_rules(1) == again
+    assert house.ports.companies.get(1).lease_owner is None
 
 
 def test_a_customer_that_another_company_is_linked_to_stays(house: House) -> None:
