@@ -122,6 +122,14 @@ def test_a_wrong_password_is_not_permitted_and_not_shown(secure_server, inbox, a
     assert inbox.mails == []
 
 
+def test_a_password_that_no_sign_in_carries_is_a_setting_to_correct_and_not_shown(secure_server, inbox, authority):
+    with pytest.raises(Misconfigured, match="NOTICE_SMTP_PASSWORD") as refused:
+        signed_in(secure_server, trusting(authority), "wrong-sécret").send(MESSAGE)
+
+    assert "cret" not in str(refused.value)
+    assert inbox.mails == []
+
+
 def test_a_server_whose_certificate_nobody_trusts_gets_no_mail(secure_server, inbox):
     with pytest.raises(Misconfigured, match="certificate is not trusted"):
         signed_in(secure_server, None).send(MESSAGE)
@@ -178,9 +186,11 @@ def test_the_doctor_says_what_a_mail_server_holds_against_us(secure_server, serv
     away = SmtpPost(SmtpSettings("127.0.0.1", port, "trueup@birchline.example"), lambda: NOW)
 
     assert "Correct NOTICE_SMTP_USERNAME" in problem(signed_in(secure_server, trusting(authority), "wrong-secret"))
+    assert "change NOTICE_SMTP_USERNAME" in problem(signed_in(secure_server, trusting(authority), "wrong-sécret"))
     assert "correct the name in NOTICE_SMTP" in problem(signed_in(secure_server, None))
     assert "set NOTICE_SMTP_SECURITY as it does" in problem(post(server, security=Security.STARTTLS))
     assert "look at the mail server in NOTICE_SMTP" in problem(away)
+    assert problem(post(server, sender="büro@birchline.example")) == ""
     inbox.answer_to_sender = "550 not yours"
     assert "NOTICE_SMTP_FROM" in problem(post(server))
 

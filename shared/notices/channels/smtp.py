@@ -52,7 +52,8 @@ class SmtpPost:
             if self._settings.username is not None:
                 server.login(self._settings.username, self._settings.password or "")
             server.ehlo_or_helo_if_needed()
-            code, _ = server.mail(self._settings.sender)
+            sender = self._settings.sender
+            code, _ = server.mail(sender, () if sender.isascii() else ("SMTPUTF8",))
             server.rset()
         if code != _TAKEN:
             raise _said(code, "the sender")
@@ -91,6 +92,13 @@ def _our_errors() -> Iterator[None]:
     except smtplib.SMTPNotSupportedError:
         raise Misconfigured(
             [f"{SYSTEM}: it offers no STARTTLS or sign-in; set NOTICE_SMTP_SECURITY as it does."]
+        ) from None
+    except UnicodeError:  # its own text quotes letters of the password
+        raise Misconfigured(
+            [
+                f"{SYSTEM}: user name or password holds letters beyond ASCII, which this sign-in does not carry; "
+                "change NOTICE_SMTP_USERNAME or NOTICE_SMTP_PASSWORD."
+            ]
         ) from None
     except ssl.SSLCertVerificationError:
         raise Misconfigured([f"{SYSTEM}: its certificate is not trusted; correct the name in NOTICE_SMTP."]) from None
