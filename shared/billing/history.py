@@ -72,7 +72,7 @@ def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
 
 def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) -> SeatRecord:
     """The record of a line of ours; as it is where there is none. Lines without one are the baseline: nothing is owed
-    for the time before.
+    for the time before. Where all of them have ended and there was none last, it is charged from its rise.
 
     Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the next
     invoice will take.
@@ -83,9 +83,8 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
     lines = [line.addition for line in own]
     billed = lines_billed(lines)
     if not _goes_on(record, target.calendar, situation):
-        if all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines) and (
-            _rose_from_zero(record, target.item, situation)
-        ):
+        have_ended = all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines)
+        if have_ended and _rose_from_zero(record, target.item, situation):
             return _priced(_risen(record, target, billed), lines)
         begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
         return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
