@@ -11,13 +11,15 @@ from shared.sync.approvals import Person
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 from shared.sync.shapes.own import MspGuards
+from shared.sync.unfinished import edition_before_reading
 
 
 def guards(ports: Ports) -> MspGuards:
     """The fields of `guards`, `fleet` and `approvals` as they stand in the rules; `edition` is that of the rules."""
+    edition = edition_before_reading(ports)
     fields = msp_fields(ports.rules.load())
     return {
-        "edition": ports.rules.head().edition,
+        "edition": edition,
         "guards": fields["guards"],
         "fleet": fields["fleet"],
         "approvals": fields["approvals"],

@@ -21,6 +21,7 @@ from shared.sync.offers import proposal
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 from shared.sync.shapes import mapping as shapes
+from shared.sync.unfinished import edition_before_reading
 
 __all__ = ["FieldsProblem", "profile_of"]
 
@@ -34,9 +35,10 @@ MOST_UNITS = 5000
 
 def profiles(ports: Ports) -> shapes.Profiles:
     """Every profile in short, with the SKUs that policies bill by it; `edition` is that of the rules."""
+    edition = edition_before_reading(ports)
     rules = ports.rules.load()
     return {
-        "edition": ports.rules.head().edition,
+        "edition": edition,
         "profiles": [
             {
                 "id": profile.id,

@@ -67,6 +67,16 @@ def finish_edit(ports: Ports) -> InForce:
     return InForce(head)
 
 
+def edition_before_reading(ports: Ports) -> int:
+    """The edition for a form that is filled with rules read after this: what others change meanwhile is newer.
+
+    While an edit is not in force for every company it is the one before: what is read may be without it, and a form
+    made of that must not take the edit back.
+    """
+    head = ports.rules.head()
+    return head.edition - (head.unfinished is not None)
+
+
 def why_nothing_is_written(ports: Ports) -> str | None:
     """What a person should know of an edit that is not in force for every company; None where there is none.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from shared.billing.lines import canonical
 from shared.billing.rules import LicenceLink, Mode
-from shared.errors import Busy, Gone
+from shared.errors import Busy, Gone, Retryable
 from shared.rules.editing import Edit, Section
 from shared.state.companies import CompanyRow
 from shared.sync.approvals import Person, new_run, sign
@@ -69,12 +69,22 @@ def _changed(ports: Ports, company: int, edit: Edit, told: str, person: Person) 
 
 
 def look_again(ports: Ports, company: int, told: str, person: Person) -> Synced | None:
-    """Notes in the company's history what was decided, and looks at it with that. None: another worker is at it."""
-    run = _noted(ports, company, told, person)
+    """Notes in the company's history what was decided, and looks at it with that. None: another worker is at it.
+
+    What was decided stands in the rules by then: a failure says so.
+    """
     try:
+        run = _noted(ports, company, told, person)
         return sync_company(ports, Order(company, run, run, actor=person.name, live=True))
     except Busy:
         return None
+    except Retryable as error:
+        raise Retryable(
+            f"it is saved, but the company could not be looked at with it: {error.message}",
+            system=error.system,
+            request_id=error.request_id,
+            remedy="Nothing to save again: the next look at the company goes by it.",
+        ) from error
 
 
 def _noted(ports: Ports, company: int, told: str, person: Person) -> str:

@@ -24,6 +24,7 @@ from shared.sync.ports import Ports
 from shared.sync.rule_edits import edit_rules
 from shared.sync.shapes import own as shapes
 from shared.sync.shapes.desk import Billed, ProfileName
+from shared.sync.unfinished import edition_before_reading
 
 #: What a licence link is found by; everything else is a choice.
 _KEY = ("source", "sku", "customer", "part")
@@ -47,11 +48,12 @@ def own_choice(ports: Ports, company: int, sold: Sold) -> shapes.OwnChoice:
     """How a SKU is billed at a company: the fields of its licence link, what the policy says, and what there is to
     choose among. `standing` says whether there is such a link. Raises `Gone` for a company that is not known.
     """
+    edition = edition_before_reading(ports)
     row, state, rules = known(ports, company), ports.company_state.load(company), ports.rules.load()
     link = _standing(state, sold)
     policy = rules.policy_for(sold.source, sold.sku)
     return {
-        "edition": ports.rules.head().edition,
+        "edition": edition,
         "company": {"id": row.id, "name": row.name},
         "source": sold.source,
         "sku": sold.sku,
@@ -114,10 +116,11 @@ def own_rules(ports: Ports, company: int) -> shapes.OwnRules:
     `agreements` are those whose billing can be said to be further on than TrueUp reads in Manage: `day` is the last
     invoiced day that a person named, `read` that which TrueUp reads, None where it cannot.
     """
+    edition = edition_before_reading(ports)
     row, state, rules = known(ports, company), ports.company_state.load(company), ports.rules.load()
     fields = own_fields(company_rules(row, state), rules)
     return {
-        "edition": ports.rules.head().edition,
+        "edition": edition,
         "company": {"id": row.id, "name": row.name},
         "adopt_marked": fields["adopt_marked"],
         "marks": list(rules.adoptable_marks),

@@ -80,13 +80,7 @@ def drop_licence(request: Request, ports: House, who: Biller, number: InPath, te
 def rules_of_company(request: Request, ports: House, who: Reader, number: InPath) -> Response:
     """What is billed already, adoption and guards of one company."""
     told = own_rules(ports, number)
-    texts = {
-        **forms.texts_of(forms.fields_in(guard_groups(told["msp_guards"])), {"guards": told["guards"]}),
-        **{_place(each["id"]): each["day"] or "" for each in told["agreements"]},
-        "adopt_marked": "true" if told["adopt_marked"] else "",
-        "edition": str(told["edition"]),
-    }
-    return _rules(request, told, texts, {}, who.may(Role.BILLER), who.may(Role.ADMIN))
+    return _rules(request, told, _standing(told), {}, who.may(Role.BILLER), who.may(Role.ADMIN))
 
 
 @router.post(_PATH + "/{company}/rules", dependencies=acts)
@@ -122,10 +116,19 @@ def _save(
     except TrueUpError as error:
         told = own_rules(ports, number)
         problems = _at_agreements(forms.problems_of(error), fields.get("billed_through") or [])
-        standing = {"guards": told["guards"]}
-        every = forms.texts_of(forms.fields_in(guard_groups(told["msp_guards"])), standing)
-        return _rules(request, told, {**every, **texts}, problems, True, may_guard)
+        unticked = {"adopt_marked": ""} if "adopt_marked" in fields else {}
+        return _rules(request, told, {**_standing(told), **unticked, **texts}, problems, True, may_guard)
     return _saved(request, number, done)
+
+
+def _standing(told: OwnRules) -> dict[str, str]:
+    """What stands in both forms of the page before anybody types: one that is not sent goes on to show the rules."""
+    return {
+        **forms.texts_of(forms.fields_in(guard_groups(told["msp_guards"])), {"guards": told["guards"]}),
+        **{_place(each["id"]): each["day"] or "" for each in told["agreements"]},
+        "adopt_marked": "true" if told["adopt_marked"] else "",
+        "edition": str(told["edition"]),
+    }
 
 
 def _at_agreements(problems: forms.Problems, days: list[Mapping[str, str]]) -> dict[str, list[str]]:

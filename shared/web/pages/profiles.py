@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
-from shared.errors import Refused
+from shared.errors import TrueUpError
 from shared.sync.ports import Ports
 from shared.sync.profiles import (
     FieldsProblem,
@@ -25,7 +25,7 @@ from shared.sync.profiles import (
 )
 from shared.sync.shapes.mapping import Example
 from shared.web.api.profiles import AskedScene
-from shared.web.pages.forms import edition_of, unplaced
+from shared.web.pages.forms import edition_of, problems_of, unplaced
 from shared.web.pages.frame import acts, next_page, render
 from shared.web.pages.profile_form import FIELDS, GROUPS, WORDS, fields_of, texts_of, with_types
 from shared.web.principal import Role
@@ -81,6 +81,7 @@ def one_profile(
     request: Request, ports: House, who: Reader, id: Text = "", source: Text = "", sku: Text = "", product: Text = ""
 ) -> Response:
     """One profile in its form with its example; or a new one, for a SKU and by a product where these are named."""
+    edition = profiles(ports)["edition"]
     fields = profile_fields(ports, id) if id else {**_NEW, "product": product}
     if source and sku and not id and who.may(Role.ADMIN):
         fields = proposed_fields(ports, _NEW, source, sku, product)
@@ -93,7 +94,7 @@ def one_profile(
         "scene.price": str(scene.price),
         "scene.cycle": scene.cycle,
         "scene.invoiced": "true",
-        "edition": str(profiles(ports)["edition"]),
+        "edition": str(edition),
         "known": id,
     }
     if source and sku and not id:
@@ -112,10 +113,8 @@ def save(request: Request, ports: House, who: Admin, texts: Sent) -> Response:
     """Puts the profile into the rules; what is wrong is shown at its field, and what was typed stays."""
     try:
         done = _save(ports, texts, person(who, request))
-    except FieldsProblem as problem:
-        return _form(request, ports, True, texts, problem.fields)
-    except Refused as problem:
-        return _form(request, ports, True, texts, {"": [*getattr(problem, "problems", [str(problem)]), problem.remedy]})
+    except TrueUpError as error:
+        return _form(request, ports, True, texts, problems_of(error))
     told = "Saved. The next look at each company bills by it." if done else "Nothing had changed."
     return next_page(request, f"{_PATH}/edit?id={quote(texts.get('id', '').strip(), safe='')}", told)
 
