@@ -8,7 +8,7 @@ behind but the roles: no permission is added to the registration for it, and no 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -93,8 +93,8 @@ class Directory:
         had = {row["appRoleId"] for row in self._read("the roles that it has", path)["value"]}
         return [role for role in roles if role.id not in had]
 
-    def grant(self, app: str, roles: Sequence[Role]) -> None:
-        """Gives the application these roles. What was made a moment ago is not known everywhere at once."""
+    def grant(self, app: str, roles: Sequence[Role]) -> Iterator[Role]:
+        """Gives the application these roles, each as it is asked for. What was just made is not known everywhere."""
         try:
             principal = self._principal(app)
         except Gone:
@@ -108,6 +108,7 @@ class Directory:
                     raise Refused(
                         error.message, system=SYSTEM, request_id=error.request_id, remedy=PERMISSION
                     ) from error
+            yield role
 
     def _soon(self, what: str, path: str, body: Mapping[str, str]) -> None:
         for left in reversed(range(_AGAIN)):
@@ -196,8 +197,14 @@ def _settle(directory: Directory, app: str, roles: Sequence[Role], check: bool) 
         return "in order", True
     if check:
         return f"without {_names(missing)}", False
-    directory.grant(app, missing)
-    return f"granted {_names(missing)}", True
+    granted: list[Role] = []
+    try:
+        granted.extend(directory.grant(app, missing))
+    except TrueUpError as error:
+        if not granted:
+            raise
+        return f"granted {_names(granted)}, but {problem(error)}", False
+    return f"granted {_names(granted)}", True
 
 
 def _understood(work: Callable[[], T]) -> T:

@@ -169,6 +169,16 @@ def test_a_role_that_is_refused_is_told_and_the_others_stay(capsys):
     assert "Privileged Role Administrator" in told
 
 
+def test_what_was_granted_before_a_role_was_refused_is_told_too(capsys):
+    made = world(alder=Tenant(refuses={USERS}))
+
+    assert run(made, ALDER) == 1
+    assert made.tenants[ALDER].roles == {ORGANIZATION}
+    told = capsys.readouterr().out.splitlines()[1]
+    assert told.startswith(f"{ALDER}: granted Organization.Read.All, but Microsoft Graph: ")
+    assert "the role User.Read.All" in told
+
+
 def test_a_tenant_that_refuses_keeps_nobody_from_the_next_and_is_told_with_what_to_do(capsys):
     made = world(alder=Tenant(status=403), birch=Tenant())
 
