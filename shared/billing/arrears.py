@@ -19,12 +19,12 @@ from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import Period
 from shared.billing.changes import removal
 from shared.billing.choices import ChoiceKind, chosen_about_others
-from shared.billing.dated import is_of_days, used_in, with_months
+from shared.billing.dated import in_hundredths, is_of_days, used_in, with_months
 from shared.billing.doubts import calendar_for, product_for
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.items import BillItem, at_moment
 from shared.billing.leaving import lines_leaving
-from shared.billing.line_plan import refuse_beside_others
+from shared.billing.line_plan import ends_others, refuse_beside_others
 from shared.billing.lines import LineKey, LineValues, names_standing_line, names_usage
 from shared.billing.matching import OwnLine
 from shared.billing.observations import measured
@@ -88,11 +88,12 @@ def plan_usage(
             refuse_beside_others(target, situation)
             _refuse_where_only_lines_are_updated(target)
         owing = _owed(target, record, charged, situation, _kept_by_others(target, situation))
-        written = [written_once(line.target, record, line.owed, line.price, charged.numbers) for line in owing]
+        written = [written_once(line.target, record, line.owed, line.back, charged.numbers) for line in owing]
         copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
+        ends = ends_others(target, max(target.first_uninvoiced, target.current), situation)
     except Doubt as doubt:
         return ItemPlan(findings=(*observed, doubt.finding), seats=(record,), frozen=True, usage=told)
-    changes = (*copies, *(change for once in written for change in once.changes), *leaving.changes)
+    changes = (*ends, *copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
     found = odd_usage(target, record, charged, situation)
@@ -121,8 +122,8 @@ def _with_readings(
     record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else _new(line, item, situation)
     if record.seen is not None:
         for day, then in _told_since(record.seen, item, profile, situation):
-            record = _with_reading(record, day, then, item)
-    return _with_reading(record, situation.as_of, quantity, item)
+            record = _with_reading(record, day, then, item, profile)
+    return _with_reading(record, situation.as_of, quantity, item, profile)
 
 
 def _new(line: str, item: BillItem, situation: Situation) -> SeatRecord:
@@ -140,10 +141,12 @@ def _new(line: str, item: BillItem, situation: Situation) -> SeatRecord:
     return SeatRecord(line, (SeatDay(min(first, as_of), _ZERO, None),), as_of, from_zero=True)
 
 
-def _with_reading(record: SeatRecord, day: date, quantity: Decimal, item: BillItem) -> SeatRecord:
+def _with_reading(
+    record: SeatRecord, day: date, quantity: Decimal, item: BillItem, profile: BillingProfile
+) -> SeatRecord:
     # What the vendor dates it tells again every night: of it nothing but its beginning needs to be remembered.
     is_level = not is_of_days(item, record) and (item.not_before is None or item.not_before <= day)
-    existing = quantity if is_level else _ZERO
+    existing = in_hundredths(quantity, profile.quantity) if is_level else _ZERO
     record = record if record.seen is None else record.with_gap(record.seen, day)
     return record.with_reading(day, existing, None)
 
@@ -177,9 +180,12 @@ def _copies(target: Target, situation: Situation) -> list[OwnLine]:
 
 
 def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
-    """Lines that people kept have charged it too, but those beside which a person wants ours."""
+    """Lines that people kept have charged it too, also of products that ours replace, but those beside which a person
+    wants ours.
+    """
     beside = chosen_about_others(situation.choices, target.item.id, ChoiceKind.CREATE_ANYWAY)
-    others = [line for product in target.products for line in situation.others.get(product.casefold(), ())]
+    products = {product.casefold() for product in (*target.products, *target.profile.replaces)}
+    others = [line for product in sorted(products) for line in situation.others.get(product, ())]
     return [line for line in others if line.id not in beside]
 
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.balance import BilledOnce
-from shared.billing.calendar import BillingCalendar, Period, month_of
+from shared.billing.calendar import Period, month_of, period_on
 from shared.billing.items import BillItem
 from shared.billing.lines import LineKey, LineValues, stamped_date
 from shared.billing.profiles import Proration, ProrationRule
@@ -93,9 +93,9 @@ def _planned(plan: ItemPlan) -> Iterator[_Said]:
 def _by_period(lines: Iterable[_Said], item: BillItem, situation: Situation) -> Mapping[Period, _Sum]:
     sums: defaultdict[Period, _Sum] = defaultdict(_Sum)
     for key, stamp, values, sign in lines:
-        day, calendar = stamped_date(stamp), situation.calendars.get(key.agreement)
+        day, agreement = stamped_date(stamp), situation.agreements.get(key.agreement)
         if day is not None:
-            period = calendar.period_of(day) if isinstance(calendar, BillingCalendar) else month_of(day)
+            period = (period_on(agreement, day) if agreement is not None else None) or month_of(day)
             quantity = sign * (-values.quantity if values.unit_price < 0 else values.quantity)
             if key.is_package:
                 sums[period].packages[key.band] += quantity

@@ -86,6 +86,12 @@ def month_of(day: date) -> Period:
     return _period_of(_NEW_YEAR, 1, day)
 
 
+def period_on(agreement: Agreement, day: date) -> Period | None:
+    """The period of an agreement's cycle that holds a day, also where it is billed no more; None where it has none."""
+    months, anchor = _MONTHS.get(agreement.billing_cycle or ""), _anchor(agreement)
+    return _period_of(anchor, months, day) if months is not None and anchor is not None else None
+
+
 def calendar_of(agreement: Agreement, as_of: date, billed_through: date | None = None) -> BillingCalendar | Unsupported:
     """The calendar of an agreement on a business day, or why it cannot be relied on."""
     months = _MONTHS.get(agreement.billing_cycle or "")

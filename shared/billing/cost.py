@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from shared.billing.agreements import Agreement, Product
 from shared.billing.calendar import BillingCalendar
@@ -11,7 +11,8 @@ from shared.billing.counts import Count, SubscriptionStatus
 from shared.billing.items import BillItem
 from shared.billing.lines import canonical
 from shared.billing.pricing import told_cost
-from shared.billing.profiles import PricePeriod, PriceRule, QuantityRule
+from shared.billing.profiles import PriceKind, PricePeriod, PriceRule, QuantityRule
+from shared.billing.tiers import band_reached, tiers_of
 
 _ZERO = Decimal(0)
 
@@ -33,18 +34,24 @@ def cost_of(
 ) -> Decimal | None:
     """By what its vendors tell, else by the catalog; None where nobody tells it in the agreement's currency.
 
-    A cost that the company names itself is that of each unit that is `due`. Of what was used, and of some users of a
-    customer, it is that of the units that are `due`, too.
+    A cost that the company names itself is that of each unit that is `due`, or of the package that they reach; what the
+    catalog says is that of the products of their bands. Of what was used, and of some users of a customer, it is that
+    of the units that are `due`, too.
     """
     if agreement is None or calendar is None:
         return None
+    rule, months, total = item.price_rule, calendar.months, _ZERO
+    sold = [] if due is None or item.profile is None else _sold(item.profile.product, rule, due)
     if item.own_cost is not None:
-        return due * item.own_cost if due is not None else None
+        return sum((many for _, many in sold), _ZERO) * item.own_cost if due is not None else None
+    told = [told_cost(count.cost, agreement.currency, months, rule) for count in item.counts]
+    if None in told and any(band.product is not None or rule.kind is PriceKind.PACKAGE for band in rule.bands):
+        costs = [_of_catalog(products.get(canonical(product)), months, rule) for product, _ in sold]
+        known = [cost * many for cost, (_, many) in zip(costs, sold, strict=True) if cost is not None]
+        return sum(known, _ZERO) if due is not None and len(known) == len(sold) else None
     product = products.get(canonical(item.profile.product)) if item.profile is not None else None
-    rule, total = item.price_rule, _ZERO
-    for count in item.counts:
-        unit = told_cost(count.cost, agreement.currency, calendar.months, rule)
-        unit = _of_catalog(product, calendar.months, rule) if unit is None else unit
+    for count, by_vendor in zip(item.counts, told, strict=True):
+        unit = _of_catalog(product, months, rule) if by_vendor is None else by_vendor
         units = _units_of_due(item, due) if _is_by_due(item) else bought(item, count)
         if unit is None or units is None:
             return None
@@ -76,6 +83,16 @@ def _units_of_due(item: BillItem, due: Decimal | None) -> Decimal | None:
     rule = item.profile.quantity if item.profile is not None else QuantityRule()
     alike = rule.multiply_by == rule.divide_by and not (rule.included or rule.minimum)
     return due if alike and len(item.counts) == 1 else None
+
+
+def _sold(product: str, rule: PriceRule, due: Decimal) -> list[tuple[str, Decimal]]:
+    """The products that so many units are billed by, and how many of each; of packages the one that they reach."""
+    if rule.kind is PriceKind.TIERED:
+        parts = [(tier.product or product, tier.part_of(due)) for tier in tiers_of(rule) if tier is not None]
+        return [(name, many) for name, many in parts if many > 0]
+    named = band_reached(rule, due).product if rule.bands else None
+    many = min(due, Decimal(1)).to_integral_value(ROUND_CEILING) if rule.kind is PriceKind.PACKAGE else due
+    return [(named or product, many)]
 
 
 def _of_catalog(product: Product | None, months: int, rule: PriceRule) -> Decimal | None:

@@ -65,9 +65,13 @@ def used_in(
         used = used_within(item.counts, rule, first, period.end) if item.counts or not _is_long(period) else None
     if used is None and elsewhere is None and _is_long(period):
         used = _remembered(record, rule, period)
-    if used is None or rule.rounding is not Rounding.NONE:
-        return used
-    return used.quantize(_HUNDREDTH, rounding=ROUND_HALF_UP)  # Manage takes no endless decimals
+    return None if used is None else in_hundredths(used, rule)
+
+
+def in_hundredths(used: Decimal, rule: QuantityRule) -> Decimal:
+    """What was used as the rule rounds it, else to hundredths: Manage takes no endless decimals."""
+    hundredths = used.quantize(_HUNDREDTH, rounding=ROUND_HALF_UP)
+    return used if rule.rounding is not Rounding.NONE or used == hundredths else hundredths
 
 
 def _remembered(record: SeatRecord, rule: QuantityRule, period: Period) -> Decimal | None:

@@ -92,7 +92,7 @@ def _up_to_date(
     standing = standing_from(target, stands, quantity, reason, charged.seats, billed_until=leaving.last_day)
     owed = one_offs(target, record, standing.planned, standing.prices, charged)
     removals = [change for copy in copies for change in removal(target, copy)]
-    ends = [end for start in _created(standing.changes, target) for end in _ends_others(target, start, situation)]
+    ends = [end for start in _created(standing.changes, target) for end in ends_others(target, start, situation)]
     changes = (*owed.changes, *removals, *ends, *standing.changes)
     return LinePlan(owed.record, changes, owed.untimely, _remembered(stands, situation))
 
@@ -163,7 +163,7 @@ def _open_others(target: Target, situation: Situation) -> list[Addition]:
     return situation.open_lines(products, target.first_uninvoiced.start)
 
 
-def _ends_others(target: Target, start: Period, situation: Situation) -> tuple[Change, ...]:
+def ends_others(target: Target, start: Period, situation: Situation) -> tuple[Change, ...]:
     """The ends of those lines that a person wants to end where ours begins. Raises `Doubt` where they cannot."""
     chosen = chosen_about_others(situation.choices, target.item.id, ChoiceKind.END_OTHER)
     return tuple(
@@ -210,7 +210,7 @@ def _first(target: Target, quantity: Decimal, record: SeatRecord, leaving: Leavi
         first = calendar.after(first)
     new = creation(target, quantity, first)
     assert new.after is not None
-    ends = _ends_others(target, first, situation)
+    ends = ends_others(target, first, situation)
     plan = _beginning(target, begun, quantity, first, new.after.unit_price, new, situation)
     return replace(plan, changes=(*ends, *plan.changes))
 

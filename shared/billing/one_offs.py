@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
-from shared.billing.calendar import BillingCalendar, Period
+from shared.billing.calendar import Period, period_on
 from shared.billing.changes import one_off
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineKey, LineValues, stamped_date
@@ -26,7 +26,8 @@ _ZERO = Decimal(0)
 class Once:
     """What one one-off line charges: its band, the day since which and the period it is for, by its first day.
 
-    A credited quantity is below 0; `unit_price` is the amount without its sign.
+    A credited quantity is below 0; `unit_price` and `unit_cost` are the amounts without their sign, the cost None where
+    the line tells none.
     """
 
     band: str
@@ -34,6 +35,7 @@ class Once:
     start: date
     quantity: Decimal
     unit_price: Decimal
+    unit_cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
             continue
         start, credited = target.calendar.period_of(day).start, values.unit_price < 0
         quantity = -values.quantity if credited else values.quantity
-        lines.append(Once(key.band, day, start, quantity, abs(values.unit_price)))
+        cost = abs(values.unit_cost) if values.unit_cost is not None else None
+        lines.append(Once(key.band, day, start, quantity, abs(values.unit_price), cost))
         net[day] += quantity
         if not credited:
             seats[start] += quantity
@@ -105,11 +108,14 @@ def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[Line
 
 
 def _period_there(target: Target, agreement: int, day: date, situation: Situation) -> Period | None:
-    """The period of another agreement that holds a day, where it is none of the target's; None where it is one."""
-    calendar = situation.calendars.get(agreement)
-    if agreement == target.agreement.id or not isinstance(calendar, BillingCalendar):
+    """The period of another agreement that holds a day, where it is none of the target's; None where it is one.
+
+    That agreement may have ended: what was charged there stays charged.
+    """
+    there = situation.agreements.get(agreement)
+    if agreement == target.agreement.id or there is None:
         return None
-    period = calendar.period_of(day)
+    period = period_on(there, day)
     return period if period != target.calendar.period_of(day) else None
 
 
@@ -130,14 +136,23 @@ def one_offs(
 
 
 def written_once(
-    target: Target, record: SeatRecord, owed: Owed, price: Decimal | None, numbers: Counter[tuple[str, date]]
+    target: Target, record: SeatRecord, owed: Owed, back: Once | None, numbers: Counter[tuple[str, date]]
 ) -> OneOffs:
     """The one-off line for what was used, at the price of tonight; nothing of it counts as charged without a line.
 
-    `price` is what is given back of a line that was written before.
+    `back` is the line that is given back, at the price and cost that it has.
     """
-    price = unit_price(target, None, keeps=False) if price is None else price
-    return _written(target, record, [owed], (price, price), numbers, waives=False)
+    price = unit_price(target, None, keeps=False) if back is None else back.unit_price
+    written = _written(target, record, [owed], (price, price), numbers, waives=False)
+    if back is None:
+        return written
+    return replace(written, changes=tuple(_at_cost_of(back, change) for change in written.changes))
+
+
+def _at_cost_of(back: Once, change: Change) -> Change:
+    cost = -back.unit_cost if back.unit_cost is not None else None
+    after = change.after.changed(unit_cost=cost) if change.after is not None else None
+    return replace(change, after=after, unit_cost=back.unit_cost)
 
 
 def _written(

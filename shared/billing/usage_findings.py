@@ -18,15 +18,15 @@ from shared.billing.wording import number, spoken
 def odd_usage(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
     """Everything that a person should know of what was used."""
     return [
-        *_not_read(target, record, situation),
+        *_not_read(target, record, charged, situation),
         *_partly_charged(target, record, charged, situation),
         *_fell_to_nothing(target, record, situation),
         *_not_in_catalog(target, situation),
     ]
 
 
-def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[Finding]:
-    """What a period used of which nothing was read nobody knows: a person has to look."""
+def _not_read(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
+    """What a period used of which nothing was read nobody knows: a person has to look, unless that is charged."""
     dated, late = is_of_days(target.item, record), situation.as_of - timedelta(days=LATE_DAYS)
     how = "is not known to the end" if dated else "was not read on any day"
     return [
@@ -38,7 +38,7 @@ def _not_read(target: Target, record: SeatRecord, situation: Situation) -> list[
             "Look the usage up at its vendor and bill it by hand.",
         )
         for period in periods_over(target, record, situation)
-        if used_by(target, record, period) is None and not (dated and period.end >= late)
+        if used_by(target, record, period, charged.elsewhere) is None and not (dated and period.end >= late)
     ]
 
 

@@ -35,11 +35,11 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class UsageLine:
-    """A line that is still to be written for what a period used; `price` is that of one given back, else None."""
+    """A line that is still to be written for what a period used; `back` is one that it gives back, else None."""
 
     target: Target
     owed: Owed
-    price: Decimal | None = None
+    back: Once | None = None
 
 
 def usage_lines(target: Target, used: Used, charged: ChargedOnce, situation: Situation) -> list[UsageLine]:
@@ -87,9 +87,9 @@ def _as_package(
     for package in packages:
         if package.bounds in standing and package != kept:
             lines = standing[package.bounds]
-            back, price = sum(line.quantity for line in lines), max(line.unit_price for line in lines)
-            smaller = _in_band(target, package, used, situation)
-            yield UsageLine(smaller, _owed(target, used.period, -Decimal(back)), price)
+            back = max(lines, key=lambda line: line.unit_price)
+            smaller, many = _in_band(target, package, used, situation), sum((line.quantity for line in lines), _ZERO)
+            yield UsageLine(smaller, _owed(target, used.period, -many), back)
 
 
 def _in_band(target: Target, tier: Tier | None, used: Used, situation: Situation) -> Target:

@@ -40,9 +40,9 @@ def used_by(target: Target, record: SeatRecord, period: Period, elsewhere: date 
     """
     if is_of_days(target.item, record):
         return used_in(target.item, target.profile, record, period, elsewhere)
-    if not record.was_read_in(period):
-        return None
     if elsewhere is not None and period.start <= elsewhere:
         return _ZERO
+    if not record.was_read_in(period):
+        return None
     within = [entry.quantity for entry in record.in_force(period)]
     return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]

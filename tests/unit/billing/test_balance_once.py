@@ -251,6 +251,38 @@ def test_a_cost_that_the_company_names_itself_is_that_of_each_unit_that_is_due()
     assert one(plan_company(b.facts(b.failure(), additions=[b.our_addition(11, 5)], company=own()))).cost is None
 
 
+IN_BANDS = (Band(D(100), D("25.00"), "S"), Band(D(500), D("60.00"), "M"), Band(None, D("120.00"), "L"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bands", "units", "own", "cost"),
+    [
+        (PriceKind.PACKAGE, IN_BANDS, 380, None, 40),
+        (PriceKind.PACKAGE, IN_BANDS, 380, D("17.50"), D("17.50")),
+        (PriceKind.PACKAGE, tuple(replace(band, product=None) for band in IN_BANDS), 380, None, 20),
+        (PriceKind.TIERED, IN_BANDS, 380, None, 100 * 10 + 280 * 40),
+        (PriceKind.TIERED, IN_BANDS, 380, D(2), 760),
+        (PriceKind.VOLUME, IN_BANDS, 380, None, 380 * 40),
+        (PriceKind.TIERED, IN_BANDS, 501, None, None),
+    ],
+)
+def test_what_is_billed_in_bands_costs_what_the_products_of_its_lines_cost(kind, bands, units, own, cost) -> None:
+    catalog = [b.product(), b.product("S", 101), b.product("M", 102), b.product("L", 103)]
+    costs = {"S": D(10), "M": D(40), "L": D(0)}
+    products = [replace(each, cost=costs.get(each.identifier, each.cost)) for each in catalog]
+    profile = b.profile(arrears=Arrears.HIGHEST, price=PriceRule(kind, bands=bands))
+    company = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, cost=own),))
+    seats: dict[str, SeatRecord] = {}
+    for day in (date(2026, 10, 20), date(2026, 11, 2)):
+        facts = b.facts(
+            b.reading(b.count(units), day=day), as_of=day, rules=b.rules(profile), products=products, seats=seats
+        )
+        plan = plan_company(replace(facts, company=company))
+        seats = {record.line: record for record in plan.seats}
+
+    assert (one(plan).due, one(plan).cost) == (units, cost)
+
+
 def test_the_cost_is_the_vendors_or_the_catalogs_and_none_where_nobody_tells_it() -> None:
     told = replace(b.count(8), cost=Money(D(18), "month", "USD"))
     agreement = b.agreement(currency="USD")

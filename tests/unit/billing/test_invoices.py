@@ -32,6 +32,7 @@ from shared.billing.profiles import (
     PriceRule,
     Proration,
     ProrationRule,
+    QuantityRule,
     StartDay,
 )
 from shared.billing.rules import LicenceLink, Mode
@@ -635,6 +636,41 @@ def test_usage_that_was_billed_on_one_agreement_is_not_billed_again_on_the_other
 
     (change,) = on_another_agreement(agreement, date(2026, 3, 1), 110).changes
     assert (change.key.agreement, change.after.quantity) == (502, D(130))
+
+
+@pytest.mark.parametrize(
+    "over",
+    [{}, {"agreement_status": "Inactive"}, {"end_date": date(2026, 1, 31)}, {"next_invoice_date": None}],
+)
+def test_a_quarter_that_was_billed_stays_billed_however_its_agreement_ended(over):
+    """50 units at 2.00: 100.00 for October to December on 501, and never again for a month of them on 502."""
+    agreement = Agreement(
+        "Quarterly", "ContractYear", "Current", date(2025, 10, 1), COMPUTED, D("2.00"), arrears=Arrears.HIGHEST
+    )
+    for day in (date(2025, 10, 2), date(2025, 12, 2)):
+        agreement.night(day, 50)
+    agreement.invoice()
+    (quarter,) = agreement.night(date(2026, 1, 1), 50).changes
+    assert (quarter.after.quantity, quarter.one_off) == (50, D("100.00"))
+
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, agreement=502),)
+    facts = agreement.facts(date(2026, 1, 20), 50)
+    old = replace(facts.agreements[0], **over)
+    monthly = b.agreement(502, next_invoice_date=date(2026, 2, 1))
+    plan = plan_company(replace(facts, agreements=(old, monthly), additions={**facts.additions, 502: ()}))
+    assert (plan.groups, plan.findings) == ((), ())
+
+
+def test_a_level_without_a_rounding_rule_is_billed_by_hundredths():
+    agreement = Agreement(
+        "Monthly", "CalendarYear", "Current", date(2026, 1, 1), COMPUTED, D("0.50"), arrears=Arrears.HIGHEST
+    )
+    facts = agreement.facts(date(2026, 1, 20), 200)
+    (profile,) = facts.rules.profiles.values()
+    thirds = b.rules(replace(profile, quantity=QuantityRule(divide_by=D(3))), guards=UNGUARDED)
+    record = {seats.line: seats for seats in plan_company(replace(facts, rules=thirds)).seats}
+    (change,) = plan_company(replace(agreement.facts(date(2026, 2, 1), 0), rules=thirds, seats=record)).changes
+    assert (change.after.quantity, change.one_off) == (D("66.67"), D("33.335"))
 
 
 def test_a_second_copy_of_a_line_for_usage_is_removed():

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.calendar import calendar_of
+from shared.billing.choices import Choice, ChoiceKind
 from shared.billing.counts import Count
 from shared.billing.guards import guarded
 from shared.billing.invariants import Standing, sound
@@ -180,6 +181,44 @@ def test_units_that_a_person_billed_by_a_bands_product_are_the_first_of_the_mont
     assert said(plan) == [(MEDIUM, D(38), D("8.00")), (LARGE, D(1), D("6.00"))]
 
 
+@pytest.mark.parametrize("kind", [PriceKind.TIERED, PriceKind.PACKAGE])
+def test_a_line_that_a_person_wants_ended_ends_and_charges_until_then(kind):
+    agreement = storage(kind, PER_UNIT)
+    by_hand = b.addition(77, 12, product=SMALL, product_id=101, effective_date=date(2025, 1, 1))
+    agreement.lines = [by_hand]
+    closed(agreement, (date(2026, 1, 20), 51))
+    item = f"{b.SOURCE}/{b.PREMIUM}"
+    chosen = {item: Choice(ChoiceKind.END_OTHER, item, (77,))}
+    plan = plan_company(replace(agreement.facts(date(2026, 2, 2), 51), choices=chosen))
+
+    end, *lines = plan.changes
+    assert (end.addition, end.after.cancelled_date, end.is_of_another) == (77, date(2026, 1, 31), True)
+    assert [(c.product, c.after.quantity) for c in lines] == (
+        [(MEDIUM, D(38)), (LARGE, D(1))] if kind is PriceKind.TIERED else []
+    )
+
+    agreement.lines = [replace(by_hand, cancelled_date=date(2026, 1, 31))]
+    left = plan_company(replace(agreement.facts(date(2026, 2, 3), 51), choices=chosen))
+    assert [(c.product, c.after.quantity) for c in left.changes] == [(c.product, c.after.quantity) for c in lines]
+
+
+@pytest.mark.parametrize("kind", [PriceKind.CUSTOM, PriceKind.TIERED, PriceKind.PACKAGE])
+def test_a_month_that_a_line_of_a_replaced_product_billed_is_not_billed_again(kind):
+    agreement = storage(kind, PER_UNIT)
+    agreement.lines = [
+        b.addition(
+            *(77, 51), product="OLD", product_id=99, effective_date=date(2025, 1, 1), cancelled_date=date(2026, 1, 31)
+        )
+    ]
+    agreement.night(date(2026, 1, 20), 51)
+    agreement.invoice()
+    facts = agreement.facts(date(2026, 2, 1), 51)
+    (profile,) = facts.rules.profiles.values()
+    assert plan_company(facts).groups != ()
+    replacing = replace(facts, rules=b.rules(replace(profile, replaces=("OLD",))))
+    assert plan_company(replacing).groups == ()
+
+
 FREE = (Band(D(100), D("25.00")), Band(None, D("60.00")))
 
 
@@ -263,6 +302,14 @@ def test_a_larger_package_that_a_late_value_reaches_is_billed_and_the_smaller_on
     assert night(date(2026, 11, 7), used("120")).groups == ()
     assert night(date(2026, 11, 8), used("90")).groups == ()
     assert said(night(date(2026, 11, 9), used("501"))) == [(LARGE, D(1), D("120.00")), (MEDIUM, D(1), D("-60.00"))]
+
+
+def test_a_smaller_package_takes_with_it_the_cost_that_it_was_written_with():
+    night = october(PriceKind.PACKAGE, PACKAGES, write_cost=True)
+    assert [change.after.unit_cost for change in night(date(2026, 11, 4), used("80")).changes] == [D(80)]
+
+    late = night(date(2026, 11, 6), used("120")).changes
+    assert [(change.after.unit_cost, change.margin) for change in late] == [(D(120), D("-60.00")), (D(-80), D("55.00"))]
 
 
 def test_a_worker_that_died_before_a_smaller_package_was_given_back_leaves_that_to_the_next():
