@@ -32,8 +32,9 @@ _LOOKS_BACK = {Frequency.DAILY: 1, Frequency.WEEKLY: 7, Frequency.MONTHLY: 31}
 _TIMES = {Frequency.DAILY: "0 {hour} * * *", Frequency.WEEKLY: "0 {hour} * * 1", Frequency.MONTHLY: "0 {hour} 1 * *"}
 #: A month, however long: what was written in it is asked for anew for its sums.
 _MONTH = timedelta(days=32)
-#: So long it stays known what was sent.
+#: So long it stays known what was sent. Once a day what is older goes.
 _KEPT = timedelta(days=90)
+_DAILY = Schedule("notices-kept", "notices-kept", "30 4 * * *")
 
 
 @dataclass
@@ -65,6 +66,7 @@ def tell(ports: NoticePorts) -> int:
         else:
             since = _told_until(ports, subscriber)
             when_due(ports.flows, _schedule(subscriber), partial(_write_digest, ports, subscriber, since, album))
+    when_due(ports.flows, _DAILY, partial(_forget_old, ports))
     return send_due(ports)
 
 
@@ -100,7 +102,6 @@ def _write_digest(ports: NoticePorts, subscriber: Subscriber, since: datetime, a
         return "nothing to tell"
     if not ports.notices.add(subscriber.id, Told(until), _notices(ports, subscriber, today.isoformat(), written)):
         return "was written before"
-    _forget_old(ports, subscriber, now)
     return subject_of(written)
 
 
@@ -124,8 +125,6 @@ def _tell_at_once(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> N
         id_ = _id_of(new, told.until if told is not None else None)
         notices = _notices(ports, subscriber, id_, at_once(subscriber, new, today)) if new else []
         ports.notices.add(subscriber.id, Told(now, known), notices)
-        if notices:
-            _forget_old(ports, subscriber, now)
     except TrueUpError as error:
         log.error("what to tell %s at once: %s", subscriber.id, error)
 
@@ -150,5 +149,6 @@ def _notices(ports: NoticePorts, subscriber: Subscriber, id_: str, written: Dige
     ]
 
 
-def _forget_old(ports: NoticePorts, subscriber: Subscriber, now: datetime) -> None:
-    ports.notices.forget([each for each in ports.notices.sent(subscriber.id) if each.made < now - _KEPT])
+def _forget_old(ports: NoticePorts) -> str:
+    """Also of who is told nothing any more."""
+    return f"{ports.notices.forget(ports.flows.clock.now() - _KEPT)} notices forgotten"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -114,15 +114,17 @@ class NoticeStore:
         ]
         self._tables.transact(TABLE, _PARTITION, operations)
 
-    def forget(self, notices: Sequence[Notice]) -> None:
-        """Removes what was sent long ago."""
-        for notice in notices:
-            self._tables.delete(TABLE, _PARTITION, _key(_SENT, notice))
+    def forget(self, before: datetime) -> int:
+        """Removes what was made before then and sent or given up, whoever is told today, and says how many."""
+        old = [_key(_SENT, notice) for notice in self._under(_SENT) if notice.made < before]
+        for key in old:
+            self._tables.delete(TABLE, _PARTITION, key)
+        return len(old)
 
-    def _under(self, *parts: str) -> list[Notice]:
+    def _under(self, *parts: str) -> Iterator[Notice]:
         prefix = row_key(*parts)
         rows = self._tables.query(TABLE, _PARTITION, first=prefix + SEPARATOR, before=prefix + AFTER_SEPARATOR)
-        return [replace(_NOTICE.decode(row.values), etag=row.etag) for row in rows]
+        return (replace(_NOTICE.decode(row.values), etag=row.etag) for row in rows)
 
 
 def _key(stage: str, notice: Notice) -> str:

@@ -376,7 +376,7 @@ def test_looking_for_new_findings_reads_no_company_that_nobody_has_looked_at_sin
     house.clock.pass_by(minutes=5)
     house.tell()
 
-    assert house.tables.round_trips - before <= 6
+    assert house.tables.round_trips - before <= 7
 
 
 def test_a_channel_that_is_away_costs_no_notice_and_is_itself_a_finding_until_it_is_back(house):
@@ -501,6 +501,17 @@ def test_what_was_sent_long_ago_is_forgotten(house):
     kept = house.notices.notices.sent("clerk")
     assert len(kept) <= 91
     assert min(each.made for each in kept) >= house.clock.time - timedelta(days=90)
+
+
+def test_what_was_sent_to_somebody_who_is_told_nothing_any_more_is_forgotten_too(house):
+    house.told_by(replace(CLERK, even_when_empty=True))
+    house.pass_days(2)
+    assert house.notices.notices.sent("clerk")
+    house.told_by()
+
+    house.pass_days(95)
+
+    assert house.notices.notices.sent("clerk") == []
 
 
 def test_what_was_told_at_once_long_ago_is_forgotten_too():
