@@ -41,7 +41,7 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
         if lease.company.links:
             raise _refused(company, "the rules still link it to customers", "Take it out of the rules and import them.")
         _check_nothing_is_billed(company, state, business_date(ports.clock))
-        customers = tuple(_customers_of_nobody_else(ports, company, state))
+        customers = _customers_of_nobody_else(ports, company, state)
         record_note(ports, company, run, sign(ports, person), _NOTE)
         _let_go(ports, company, customers)
         ports.company_state.erase(company, lease.company.rules_edition)
@@ -70,12 +70,10 @@ def _is_billed(row: LedgerRow, today: date) -> bool:
     return row.values.quantity != 0 and (ends is None or ends >= today)
 
 
-def _customers_of_nobody_else(ports: Ports, company: int, state: CompanyState) -> Iterator[Customer]:
+def _customers_of_nobody_else(ports: Ports, company: int, state: CompanyState) -> tuple[Customer, ...]:
     others = [row for row in ports.companies.all() if row.id != company]
     linked = {(link.source, canonical(link.customer)) for row in others for link in row.links}
-    for source, customer in sorted(state.readings):
-        if (source, canonical(customer)) not in linked:
-            yield source, customer
+    return tuple(sorted({(source, canonical(customer)) for source, customer in state.readings} - linked))
 
 
 def _let_go(ports: Ports, company: int, customers: tuple[Customer, ...]) -> None:

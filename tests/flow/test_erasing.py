@@ -15,6 +15,7 @@ from shared.billing.usage import MonthlyUsage
 from shared.contacts.kept import Kept
 from shared.errors import Busy, Gone, Refused
 from shared.state.balances import CompanyBalance
+from shared.state.company_state import Drop, StateKind
 from shared.state.health import HealthStore, KnownHealth
 from shared.state.records import Signature
 from shared.state.rows import Changed
@@ -112,6 +113,21 @@ def test_nothing_of_an_erased_company_is_left_but_which_lines_were_written(house
     assert [row.company for row in TicketStore(house.tables).of("board").values()] == [2]
     assert set(house.ports.directory.ignored()) == {(b.SOURCE, "tenant-2"), ("2", b.SOURCE, "a-sku")}
     assert rows_about(house, "tenant-2", "Ada of 2", "Company 2") == others
+
+
+def test_a_customer_is_forgotten_whatever_the_case_in_which_it_was_linked(house: House) -> None:
+    put(house, CompanyLink(b.SOURCE, "TENANT-1"))
+    house.sync(1)
+    put(house)
+    house.ports.company_state.commit(1, [Drop(StateKind.READING, (b.SOURCE, "tenant-1"))])
+    house.manage.lines.clear()
+    house.ports.company_state.commit(1, [Drop(StateKind.LEDGER, stamp) for stamp in house.state(1).ledger])
+    assert list(house.state(1).readings) == [(b.SOURCE, "TENANT-1")]
+
+    erase(house.ports, 1, BOSS)
+
+    assert list(HealthStore(house.tables).all()) == [(b.SOURCE, "tenant-2")]
+    assert (b.SOURCE, "tenant-1") not in house.ports.directory.ignored()
 
 
 def test_what_was_written_stays_with_its_reason_and_who_erased_the_rest(house: House) -> None:
