@@ -31,7 +31,7 @@ from shared.billing.observations import measured
 from shared.billing.one_offs import ChargedOnce, charged_once, written_once
 from shared.billing.owed import lines_billed
 from shared.billing.plan import Group
-from shared.billing.profiles import BillingProfile
+from shared.billing.profiles import BillingProfile, BillOption
 from shared.billing.quantities import is_dated
 from shared.billing.rules import Mode
 from shared.billing.schedule import without_copies
@@ -39,7 +39,7 @@ from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
 from shared.billing.usage_findings import odd_usage
 from shared.billing.usage_lines import UsageLine, Used, usage_lines
-from shared.billing.usage_periods import periods_over, used_by
+from shared.billing.usage_periods import periods_over, used_by, with_what_they_came_to
 
 #: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
 _NEW_DAYS = 45
@@ -71,7 +71,7 @@ def plan_usage(
     key = LineKey(situation.company.company, agreement.id, item.id)
     usage = replace(key, kind="usage")
     record = _with_readings(str(usage), item, profile, quantity, situation)
-    is_observed = situation.company.mode is Mode.OBSERVE
+    is_observed = situation.company.mode is Mode.OBSERVE or profile.bill_option is not BillOption.BILLABLE
     record = replace(record, observed=situation.as_of) if is_observed else record
     told: tuple[UsedPeriod, ...] | None = None
     try:
@@ -80,6 +80,7 @@ def plan_usage(
         target = Target(item, profile, agreement, calendar, product, key, situation.as_of, quantity)
         record = _with_dated(target, record, situation)
         charged = charged_once(target, situation)
+        record = with_what_they_came_to(target, record, situation, charged.elsewhere)
         told = _told(target, record, charged, situation)
         leaving = lines_leaving(item, (), situation, "it is billed in arrears from now on")
         if _owed(target, record, charged, situation):

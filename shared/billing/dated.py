@@ -25,8 +25,9 @@ _ZERO, _HUNDREDTH = Decimal(0), Decimal("0.01")
 
 
 def is_of_days(item: BillItem, record: SeatRecord) -> bool:
-    """Whether the vendor dates what is used, or did as long as there was something."""
-    return is_dated(item.told) or bool(record.told)
+    """Whether the vendor dates what is used, or did as long as there was something; not where a person fixed it."""
+    is_fixed = item.licence is not None and item.licence.quantity is not None
+    return not is_fixed and (is_dated(item.told) or bool(record.told))
 
 
 def with_months(

@@ -54,6 +54,15 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class CameTo:
+    """What the usage of a period that is over, by its first day, came to in billed units, and the rules that say so."""
+
+    start: date
+    quantity: Decimal
+    rules: str
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
     """Seats that first existed in a period on one day: those above `below`, up to `upto`."""
 
@@ -77,10 +86,11 @@ class SeatRecord:
     A new day only where the quantity or the first uninvoiced period changed. `seen` is the day of the newest reading.
     A period that is not among `periods` lies before the first sync, or ahead. `from_zero`: the record begins with a
     count that is known to have risen from 0, so that a line that was planned and not written still owes since then.
-    `observed` is the last day on which the company of usage in arrears was only observed. `gaps` are long times in
-    which usage was not read: the days of the readings before and after. `used` is what periods used in all, by their
-    first day, where the vendor dates its usage: of that no day is remembered. `told` is what months of long periods
-    used, by their first day within it and before any rule for quantities: vendors do not tell as far back.
+    `observed` is the last day on which the company of usage in arrears was only observed, or nothing charged for it.
+    `gaps` are long times in which usage was not read: the days of the readings before and after. `used` is what periods
+    used in all, by their first day, where the vendor dates its usage: of that no day is remembered. `told` is what
+    months of long periods used, by their first day within it and before any rule for quantities: vendors do not tell as
+    far back. `came_to` is what periods of usage that are over are billed as.
     """
 
     line: str
@@ -93,6 +103,7 @@ class SeatRecord:
     gaps: tuple[tuple[date, date], ...] = ()
     used: tuple[tuple[date, Decimal], ...] = ()
     told: tuple[tuple[date, Decimal], ...] = ()
+    came_to: tuple[CameTo, ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -173,6 +184,12 @@ class SeatRecord:
     def with_told(self, told: Mapping[date, Decimal], as_of: date) -> SeatRecord:
         """The record after the vendor told what months used, by their first day; what it told before stays."""
         return replace(self, told=_newer(self.told, told, as_of))
+
+    def with_came_to(self, known: Iterable[CameTo], as_of: date) -> SeatRecord:
+        """The record after it was worked out what periods that are over came to."""
+        by_start = {each.start: each for each in (*self.came_to, *known)}
+        oldest = as_of - timedelta(days=KEPT_DAYS)
+        return replace(self, came_to=tuple(by_start[start] for start in sorted(by_start) if start >= oldest))
 
     def most_in(self, period: Period) -> Decimal:
         """The most of a period: on any of its days, or in all where the vendor dates it."""

@@ -15,7 +15,7 @@ from shared.billing.counts import Count, Money, Subscription, SubscriptionStatus
 from shared.billing.lines import LedgerRow, stamped_date
 from shared.billing.plan import Plan
 from shared.billing.planner import plan_company
-from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.profiles import Arrears, BillOption, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import LicenceLink
 from shared.billing.seats import SeatRecord
 from tests import builders as b
@@ -74,6 +74,43 @@ def test_a_period_is_the_sum_of_its_days_at_cost_and_margin() -> None:
     assert said(plan) == [(D("123.45"), D("1.15"))]
     (change,) = plan.changes
     assert "123.45 used for 1 Oct 2026 to 31 Oct 2026" in change.sentence
+
+
+TWO_MONTHS = {date(2026, 9, 3): "150", date(2026, 10, 3): "160"}
+
+
+def test_months_that_are_over_come_to_no_more_when_units_are_no_longer_included() -> None:
+    """160 less 100 included are 60 × 1.15 for October, and stay so; November has none included any more."""
+    night = Night(quantity=QuantityRule(included=D(100)))
+    night(date(2026, 9, 2), azure(subscription("s1", {}, date(2026, 9, 1))))
+    told = azure(subscription("s1", TWO_MONTHS, date(2026, 11, 1)))
+    october = night(date(2026, 11, 4), told)
+    assert said(october) == [(D(50), D("1.15")), (D(60), D("1.15"))]
+
+    night.rules = b.rules(replace(night.rules.profiles["premium"], quantity=QuantityRule()))
+    assert said(night(date(2026, 11, 5), told)) == said(october)
+    late = azure(subscription("s1", TWO_MONTHS | {date(2026, 11, 9): "30"}, date(2026, 12, 1)))
+    assert said(night(date(2026, 12, 4), late)) == [(D(60), D("1.15")), (D(30), D("1.15"))]
+
+
+def test_of_what_a_person_fixed_at_nothing_no_dated_usage_is_billed_nor_afterwards_for_those_months() -> None:
+    night, told = Night(), azure(subscription("s1", OCTOBER, date(2026, 11, 1)))
+    fixed = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, quantity=D(0)),))
+    night(date(2026, 10, 2), azure(subscription("s1", {}, date(2026, 10, 1))), company=fixed)
+    assert night(date(2026, 11, 4), told, company=fixed).groups == ()
+    assert night(date(2026, 11, 5), told).groups == ()
+
+
+@pytest.mark.parametrize("option", [BillOption.NO_CHARGE, BillOption.DO_NOT_BILL])
+def test_months_that_were_not_to_be_charged_are_not_billed_once_the_profile_charges(option: BillOption) -> None:
+    night = Night(bill_option=option)
+    night(date(2026, 9, 2), azure(subscription("s1", {}, date(2026, 9, 1))))
+    told = azure(subscription("s1", TWO_MONTHS | {date(2026, 11, 9): "30"}, date(2026, 12, 1)))
+    assert night(date(2026, 11, 30), told).groups == ()
+    night.rules = b.rules(replace(night.rules.profiles["premium"], bill_option=BillOption.BILLABLE))
+    assert night(date(2026, 12, 1), told).groups == ()
+    told = azure(subscription("s1", TWO_MONTHS | {date(2026, 12, 9): "20"}, date(2027, 1, 1)))
+    assert said(night(date(2027, 1, 4), told)) == [(D(20), D("1.15"))]
 
 
 def test_without_a_rounding_rule_usage_is_billed_by_hundredths() -> None:

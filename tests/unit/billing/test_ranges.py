@@ -243,6 +243,27 @@ def test_a_month_that_was_billed_is_not_billed_again_by_other_bands(before, afte
     assert agreement.night(date(2026, 3, 1), 5).groups != ()
 
 
+def test_a_month_that_is_over_keeps_what_it_came_to_when_its_profile_counts_the_highest_from_now_on():
+    """4 at the end of January: 40.00; that 51 were the most of it is nothing that was to be billed."""
+    agreement = storage(PriceKind.TIERED, PER_UNIT, Arrears.LAST)
+    assert said(closed(agreement, (date(2026, 1, 20), 51), (date(2026, 1, 31), 4))) == [(SMALL, D(4), D("10.00"))]
+    agreement.arrears = Arrears.HIGHEST
+    for day, units in ((date(2026, 2, 2), 12), (date(2026, 2, 20), 3)):
+        assert agreement.night(day, units).groups == ()
+    agreement.invoice()
+    assert said(agreement.night(date(2026, 3, 1), 3)) == [(SMALL, D(10), D("10.00")), (MEDIUM, D(2), D("8.00"))]
+
+
+def test_an_odd_reading_that_was_not_billed_yet_is_left_out_by_a_profile_that_counts_the_last_one():
+    agreement = storage(PriceKind.TIERED, PER_UNIT)
+    agreement.night(date(2026, 1, 20), 5100)
+    agreement.night(date(2026, 1, 31), 4)
+    agreement.invoice()
+    assert agreement.night(date(2026, 2, 1), 4, applies=False).groups != ()
+    agreement.arrears = Arrears.LAST
+    assert said(agreement.night(date(2026, 2, 2), 4)) == [(SMALL, D(4), D("10.00"))]
+
+
 def test_the_companys_own_price_is_that_of_any_package_and_the_products_stay():
     agreement = storage(PriceKind.PACKAGE, PACKAGES)
     agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, price=D("49.00")),)
