@@ -31,9 +31,15 @@ class Looks:
     _read: dict[int, list[Open] | None] = field(default_factory=dict)
 
     def open_since(self, subscriber: Subscriber, told: Told | None) -> dict[str, list[Open]]:
-        """The open findings that it is told of, by company, of those looked at since; "" is the MSP itself."""
+        """The open findings that it is told of, by company, of those looked at since; "" is the MSP itself.
+
+        None of a company that was erased after it was told of: what is found there later is news.
+        """
         found = {"": [each for each in self._of_msp if is_told(subscriber, each)]}
         for row in self._companies:
+            if row.last_at is None and told is not None and str(row.id) in told.findings:
+                found[str(row.id)] = []
+                continue
             is_new = told is None or (row.last_at is not None and row.last_at >= told.until - OVERLAP)
             of = self._of(row) if is_new and subscriber.is_told_of(row.id) else None
             if of is not None:

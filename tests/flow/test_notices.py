@@ -14,13 +14,15 @@ import pytest
 from shared.billing.counts import FailureKind
 from shared.billing.findings import FindingKind
 from shared.billing.profiles import PriceKind, PriceRule
-from shared.billing.rules import Mode, SkuPolicy
+from shared.billing.rules import CompanyRules, Mode, SkuPolicy
 from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
 from shared.errors import NotPermitted, Refused, Retryable
 from shared.notices.languages import sentence_in
 from shared.notices.places import place_of
 from shared.state.company_state import MSP
 from shared.sync import poison
+from shared.sync.approvals import Person
+from shared.sync.erasing import erase
 from shared.sync.lanes import start_run
 from shared.sync.msp import notice_customers
 from shared.web.pages import frame
@@ -528,6 +530,23 @@ def test_what_was_told_at_once_long_ago_is_forgotten_too():
 
     assert len(house.teams.taken) == 50
     assert len(house.notices.notices.sent("desk")) <= 47
+
+
+def test_a_company_that_comes_back_after_it_was_erased_is_told_of_anew():
+    house = NoticeHouse(DESK)
+    house.company(250, [b.count(10)])
+    linked = house.ports.companies.company_rules(250)
+    house.source.failing["tenant-250"] = FailureKind.READ_FAILED
+    for _ in range(2):
+        house.sync(250)
+        house.tell()
+        house.ports.companies.put_rules(CompanyRules(250, "Alder & Finch"))
+        erase(house.ports, 250, Person("boss@birchline.example"))
+        house.clock.pass_by(hours=1)
+        house.tell()
+        house.ports.companies.put_rules(linked)
+
+    assert len(house.teams.taken) == 2
 
 
 def test_more_than_fits_is_counted_and_said(house):
