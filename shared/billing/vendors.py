@@ -78,6 +78,11 @@ class Charge:
         return self.kind in _WHOLE
 
     @property
+    def tells_units(self) -> bool:
+        """Whether it says how much the customer has, or used."""
+        return self.used or self.is_of_a_whole_period
+
+    @property
     def units(self) -> Decimal:
         """What it says of how much the customer has, or used."""
         if self.used:

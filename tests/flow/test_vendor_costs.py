@@ -16,7 +16,7 @@ import pytest
 from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import CLOUD, make_invoice
 from shared.billing.counts import Customer, Money
-from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule
+from shared.billing.profiles import Arrears, Basis, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
 from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
 from shared.errors import Retryable, TrueUpError
@@ -117,6 +117,29 @@ def test_what_is_charged_and_not_billed_at_all_is_told_so(house: House) -> None:
     house.sync(4)
     found = rows(house, charge("tenant-4", 6))
     assert ("not-at-all", 4) in found
+
+
+def test_units_that_the_rules_do_not_make_of_what_was_bought_are_equal_only_where_they_are() -> None:
+    house = House()
+    house.source = FakeVendor()
+    house.ports = house._new_process(house.ports.limits)
+    house.rules(b.rules(b.profile(quantity=QuantityRule(Basis.ASSIGNED))))
+    house.company(1, [b.count(80, assigned=8)], [b.addition(11, 8)])
+    house.company(2, [b.count(8, customer="tenant-2")], [b.addition(21, 8)])
+    house.company(3, [b.count(8, assigned=0, customer="tenant-3")], mode=Mode.OBSERVE)
+    run_night(house)
+
+    found = rows(house, charge("tenant-1", 80), charge("tenant-2", 8), charge("tenant-3", 8))
+
+    assert list(found) == [("unknown", 1), ("not-at-all", 3), ("equal", 2)]
+    assert {row["due_units"] for row in found.values()} == {None}
+    assert "not known" in get(house, "/console/reports/costs").words
+
+
+def test_charges_that_tell_no_units_do_not_say_that_too_much_is_billed(house: House) -> None:
+    part = charge("tenant-1", 8, kind="prorate", total=D("13.33"))
+    row = rows(house, part)["unknown", 1]
+    assert (row["charged_units"], row["due_units"], row["billed_units"]) == (0, None, 8)
 
 
 def test_what_is_charged_by_the_year_is_no_surprise_in_the_months_between(house: House) -> None:

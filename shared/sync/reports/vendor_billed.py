@@ -36,6 +36,11 @@ class Line:
     def is_usage(self) -> bool:
         return self.rule is not None and self.rule.profile is not None and self.rule.profile.arrears is not None
 
+    @property
+    def tells_units(self) -> bool:
+        """Whether any charge says how much the customer has: parts of months and credits do not."""
+        return any(charge.tells_units for charge in self.charges)
+
 
 @dataclass(frozen=True, slots=True)
 class Billed:
@@ -140,7 +145,7 @@ def _of_item(line: Line, seen: Mapping[int, Mapping[str, Balance]]) -> list[Bala
 
 def are_of_a_month(line: Line, billed: Billed) -> bool:
     """Whether the charges are for one month, as what is billed for them: parts of it only correct the amount."""
-    whole = [charge for charge in line.charges if charge.is_of_a_whole_period or charge.used]
+    whole = [charge for charge in line.charges if charge.tells_units]
     return bool(whole) and billed.due is None and not billed.joined and all(map(_is_a_month, whole))
 
 

@@ -62,7 +62,8 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
     (the rules say so), `unmapped`, `unlinked`, `shared` (by several companies) or `other` (of no customer or product).
     Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`, and `term` is billed
-    without a charge because the vendor charges for longer than a month.
+    without a charge because the vendor charges for longer than a month. `unknown` is what the charges do not say: the
+    rules bill something else than what was bought, or several items were told as one, and other units are billed.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
     vendor = ports.sources.get(source)
@@ -148,7 +149,7 @@ def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shape
     cost_currency = only({charge.currency or "" for charge in line.charges})
     comparable = cost_currency == billed.currency and billed.is_over and are_of_a_month(line, billed)
     return {
-        "verdict": line.verdict or _verdict(line, due, billed),
+        "verdict": line.verdict or _verdict(line, charged, due, billed),
         "company": line.company.id if line.company is not None else None,
         "name": line.company.name if line.company is not None else "",
         "bill_item": line.rule.id if line.rule is not None else "",
@@ -179,12 +180,14 @@ def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal |
         return rule.licence.quantity
     if rule.profile.quantity.basis is not Basis.PURCHASED or any(feed.source != source for feed in rule.feeds):
         return None
+    if line.charges and not line.tells_units:
+        return None
     bought = Count(source, "", "", rule.name, purchased=charged)
     due = quantity_of([bought], replace(rule.profile.quantity, without_subscriptions=()))
     return due.quantize(_CENT, ROUND_HALF_UP) if due is not None and line.is_usage else due
 
 
-def _verdict(line: Line, due: Decimal | None, billed: Billed) -> str:
+def _verdict(line: Line, charged: Decimal, due: Decimal | None, billed: Billed) -> str:
     rule, units = line.rule, billed.units
     if not line.charges:
         return "nothing" if units <= 0 else "term" if billed.longer else "no-charge"
@@ -192,11 +195,20 @@ def _verdict(line: Line, due: Decimal | None, billed: Billed) -> str:
         return "not-billed" if units == 0 else "too-much"
     if not billed.is_over:
         return "later"
-    if units == 0 and due != 0:
-        return "not-at-all"
-    if due is None or due == units:
+    if due is None:
+        return _verdict_by_units(line, charged, units)
+    if due == units:
         return "equal"
+    if units == 0:
+        return "not-at-all"
     return "too-little" if due > units else "too-much"
+
+
+def _verdict_by_units(line: Line, charged: Decimal, units: Decimal) -> str:
+    """Where nothing says what is due of the charges, only what is billed unit for unit is known to be right."""
+    if units == 0 and charged > 0:
+        return "not-at-all"
+    return "equal" if units == charged and line.tells_units else "unknown"
 
 
 def _costs(charges: Iterable[Charge]) -> list[shapes.Cost]:
