@@ -27,9 +27,9 @@ _MEANWHILE = {
 
 @dataclass
 class Alarm:
-    """When the alarm rang last, as far as this process knows: with the storage away there is no other memory."""
+    """What the alarm rang for last and when, as far as this process knows: with the storage away nothing else does."""
 
-    rang: datetime | None = None
+    rang: tuple[str, datetime] | None = None
 
     def go_round(self, ports: NoticePorts) -> None:
         """Looks, tells what is due, and rings where either cannot be done: straight to the alerts.
@@ -48,17 +48,17 @@ class Alarm:
 
     def _ring(self, ports: NoticePorts, subject: str, error: TrueUpError) -> None:
         now = ports.flows.clock.now()
-        if self.rang is not None and now - self.rang < RINGS_AGAIN_AFTER:
+        if self.rang is not None and self.rang[0] == subject and now - self.rang[1] < RINGS_AGAIN_AFTER:
             return
         text = f"{subject}: {error}. {error.remedy}\n\n{_MEANWHILE[subject]}"
         for channel, to in ports.alerts:
-            message = Message(f"alarm/{now:%Y-%m-%dT%H}", to, subject, text, _html(text))
+            message = Message(f"alarm/{now:%Y-%m-%dT%H}/{subject}", to, subject, text, _html(text))
             try:
                 post(ports, channel, message)
             except TrueUpError as failure:
                 log.error("the alarm did not reach %s: %s", channel.value, failure)
             else:
-                self.rang = now
+                self.rang = subject, now
 
 
 def _failure(part: Callable[[NoticePorts], object], ports: NoticePorts) -> TrueUpError | None:

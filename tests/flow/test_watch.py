@@ -239,6 +239,24 @@ def test_a_watch_that_breaks_off_keeps_nobody_from_being_told_and_rings_the_alar
     assert "Give the role." in house.teams.last.text
 
 
+def test_a_store_that_goes_away_while_the_watch_is_broken_rings_at_once(house):
+    house.round()
+    house.queue.broken = NotPermitted("queue sync: no", system="storage", remedy="Give the role.")
+    house.round()
+    house.clock.pass_by(minutes=5)
+
+    def away(moment: str, operation: str, table: str) -> None:
+        raise Retryable("the storage account answered 503", system="storage")
+
+    house.tables.fault = away
+    for _ in range(2):
+        house.round()
+
+    subjects = [message.subject for message in house.teams.taken]
+    assert subjects == ["TrueUp cannot watch itself", "TrueUp cannot reach its storage"]
+    assert len({message.id for message in house.teams.taken}) == 2
+
+
 def test_an_alarm_that_reaches_nobody_is_tried_again_by_the_next_round(house):
     def away(moment: str, operation: str, table: str) -> None:
         raise Retryable("the storage account answered 503", system="storage")
