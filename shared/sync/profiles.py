@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _TYPES_SECONDS = 5.0
 #: Units that an example may count: it makes a user for each where users are billed.
 MOST_UNITS = 5000
+_TOO_LARGE = Example(
+    (), (), (f"The example would count more than {MOST_UNITS} users: count fewer units, or divide by less.",)
+)
 
 
 def profiles(ports: Ports) -> shapes.Profiles:
@@ -107,10 +110,11 @@ def ordinary_scene(ports: Ports) -> Scene:
 def example(ports: Ports, profile: BillingProfile, scene: Scene) -> shapes.Example:
     """The worked example as plain values; amounts are in `currency`, in which the MSP bills, where that is just one.
 
-    A profile that does not say when it is counted is counted as the MSP's rules say.
+    A profile that does not say when it is counted is counted as the MSP's rules say. Where more than `MOST_UNITS` users
+    would be made up nothing is worked out, and a finding says so.
     """
     counted_on = ports.rules.load().when_counted(profile)
-    told: Example = worked(replace(profile, counted_on=counted_on), scene)
+    told = worked(replace(profile, counted_on=counted_on), scene) if _is_small(profile, scene) else _TOO_LARGE
     return {
         "day": scene.day.isoformat(),
         "currency": house_currency(ports),
@@ -118,6 +122,12 @@ def example(ports: Ports, profile: BillingProfile, scene: Scene) -> shapes.Examp
         "invoices": [_invoice(each) for each in told.invoices],
         "findings": list(told.findings),
     }
+
+
+def _is_small(profile: BillingProfile, scene: Scene) -> bool:
+    """Whether it makes up no more users than it may: one for each unit of the count, before anything is divided."""
+    rule = profile.quantity
+    return not rule.bills_users or max(scene.before, scene.after) * rule.divide_by <= MOST_UNITS
 
 
 def _invoice(invoice: Invoice) -> shapes.ExampleInvoice:

@@ -25,6 +25,7 @@ from tests.flow.test_profiles import changed, form
 
 KIM = Person("kim@birchline.example")
 ONE, GUARDS, PROFILE = "/console/companies/1", "/console/profiles/guards", "/console/profiles/edit?id=premium"
+_LAST_BAND = {"price": "2", "product": "A;B"}
 LICENCE = f"{ONE}/licence?{urlencode({'source': b.SOURCE, 'sku': b.PREMIUM})}"
 
 
@@ -144,4 +145,54 @@ def test_what_is_saved_is_told_although_the_company_cannot_be_looked_at(house, c
         answer = console.send_form(f"{ONE}/licence", changed(page, quantity="7"))
     assert "it is saved, but the company could not be looked at with it: it is slow today" in answer.words
     assert "nothing was saved" not in answer.words
+    assert house.state(1).licences[0].quantity == 7
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"invoice_text": "Seats of {product}\n"},
+        {"arrears": "last", "price": {"kind": "tiered", "bands": [{"upto": "10", "price": "2.50"}, _LAST_BAND]}},
+        {"counted_on": "before-invoice", "agreement_types": ["Managed Services", "Odd, one"], "taxable": False},
+        {"price": {"kind": "cost", "markup": "20.00", "decimals": 4, "write_cost": True, "per": "month"}},
+    ],
+)
+def test_a_profile_that_is_saved_as_its_form_shows_it_stays_as_it_is(house, console, fields):
+    edit_rules(house.ports, [Edit(Section.PROFILES, {"id": "premium", **fields})], KIM)
+    before = house.ports.rules.load().profiles["premium"]
+    assert console.send_form("/console/profiles/save", form(console.get(PROFILE))).status_code == 303
+    assert house.ports.rules.load().profiles["premium"] == before
+
+
+def test_own_choices_and_guards_that_are_saved_as_their_forms_show_them_stay_as_they_are(house, console):
+    choices = {"price": "21.5000", "cost": "3.10", "quantity": "0", "start": "2026-11-01", "waive_until": "2026-11-03"}
+    users = {"only": {"departments": ["Sales & Co", "A;B"]}, "without": {"domains": ["a.example"]}}
+    sold = {"source": b.SOURCE, "sku": b.PREMIUM, "agreement": 1001, "users": users}
+    days = [{"agreement": 1001, "day": "2026-11-30"}, {"agreement": 4711, "day": "2026-10-31"}]
+    own = {"all_to_zero": False, "reduction": {"percent": "41.5"}, "compare_forecast": "none"}
+    company = {"company": 1, "adopt_marked": True, "billed_through": days, "guards": own}
+    wanted = [Edit(Section.LICENCES, {**sold, **choices}, 1), Edit(Section.COMPANIES, company), guards("25.50")]
+    edition = edit_rules(house.ports, wanted, KIM).edition
+    for path, action in ((LICENCE, f"{ONE}/licence"), (f"{ONE}/rules", None), (f"{ONE}/rules", f"{ONE}/guards")):
+        console.send_form(action or path, sent(console.get(path), action or path))
+    console.send_form(GUARDS, sent(console.get(GUARDS), GUARDS))
+    assert house.ports.rules.head().edition == edition
+
+
+def test_an_example_of_more_users_than_can_be_made_up_is_not_worked_out(house, console):
+    counts = {"basis": "assigned", "divide_by": "1073741824", "rounding": "up"}
+    edit_rules(house.ports, [Edit(Section.PROFILES, {"id": "premium", "quantity": counts})], KIM)
+    page = console.get(PROFILE)
+    assert page.status_code == 200
+    assert "The example would count more than 5000 users" in page.words
+
+
+def test_that_it_is_saved_is_told_also_where_the_look_at_the_company_fails(house, console):
+    def slow(moment: str, method: str) -> None:
+        raise Retryable("it is slow today", system="manage")
+
+    page = console.get(LICENCE)
+    house.manage.fault = slow
+    page = console.follow(console.send_form(f"{ONE}/licence", changed(page, quantity="7")))
+    assert "Saved. The look at the company failed" in page.words
     assert house.state(1).licences[0].quantity == 7

@@ -135,7 +135,10 @@ def _band_text(band: Mapping[str, Any]) -> str:
 
 
 def _value(text: str, field: FormField) -> Any:
-    text = text.replace("\r\n", "\n").strip()
+    text = text.replace("\r\n", "\n")
+    if field.kind == "area":
+        return text if text.strip() else None
+    text = text.strip()
     if field.kind == "yes":
         return "true" if text == "true" else "false"
     if field.kind == "lines":
@@ -149,6 +152,6 @@ def _value(text: str, field: FormField) -> Any:
 
 def _band(line: str) -> dict[str, str]:
     """A band without what was left out: the rules say what is missing."""
-    upto, price, product, *_ = *(part.strip() for part in line.split(";")), "", "", ""
+    upto, price, product, *_ = *(part.strip() for part in line.split(";", 2)), "", "", ""
     given = {"upto": "" if upto == "*" else upto, "price": price, "product": product}
     return {name: value for name, value in given.items() if value}

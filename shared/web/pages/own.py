@@ -16,7 +16,7 @@ from shared.sync.ports import Ports
 from shared.sync.shapes.own import OwnChoice, OwnRules
 from shared.web.api.companies import InPath
 from shared.web.pages import forms, words
-from shared.web.pages.acting import acted
+from shared.web.pages.acting import NotDone, acted
 from shared.web.pages.forms import FormField, Group
 from shared.web.pages.frame import acts, render
 from shared.web.pages.own_form import guard_groups, licence_groups
@@ -196,7 +196,12 @@ def _saved(request: Request, number: int, done: Chosen) -> Response:
 
 
 def _told(done: Chosen) -> str:
-    return f"Saved. {words.looked_at(done.synced)}" if done.what else "Nothing had changed."
+    if not done.what:
+        return "Nothing had changed."
+    try:
+        return f"Saved. {words.looked_at(done.synced)}"
+    except NotDone as why:
+        raise NotDone(f"Saved. {why}") from None
 
 
 def _sold(texts: Mapping[str, str]) -> Sold:
