@@ -194,6 +194,7 @@ def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(ho
         ("Company 4", 35),
     ]
     assert (told["items"], told["differing"], told["unmapped"]) == (5, 4, 1)
+    assert "a month, which cost 500.00 and leave a margin of 25.00" in browser(house).get("/console/reports").words
 
     every = browser(house).get("/console/api/reconciliation?every=true&search=company 4").json()["rows"]
     assert [(row["name"], row["verdict"]) for row in every] == [("Company 4", "equal")]
