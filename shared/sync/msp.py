@@ -13,7 +13,7 @@ from shared.sources.protocol import CompletedSource, Source
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, Drop, Put, StateChange, StateKind
 from shared.state.records import OpenFinding
-from shared.sync.mapping.listing import list_customers
+from shared.sync.mapping.listing import keep_customers
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,11 @@ def notice_customers(ports: Ports, companies: Sequence[CompanyRow]) -> list[Find
     ignored = ports.directory.ignored().keys()
     for source in ports.sources.values():
         try:
-            customers = list_customers(ports, source)
+            listed = source.customers()
         except TrueUpError as error:
             found += settle(ports, _is_failure_of(source), [_failure(source, error)])
         else:
+            customers = keep_customers(ports, source, listed)
             wanted = [each for each in customers if (source.name, canonical(each.id)) not in ignored]
             current = [*_new(source, wanted, companies), *_gone(source, customers, companies), *_incomplete(source)]
             found += settle(ports, _is_about(source), current)

@@ -18,16 +18,13 @@ _DOMAINS_WITHIN = timedelta(seconds=60)
 _AT_ONCE = 8
 
 
-def list_customers(ports: Ports, source: Source) -> Sequence[Customer]:
-    """Lists a source's customers and keeps the list; domains that it tells apart from that stay known from before.
-
-    Raises a `TrueUpError` when the list could not be read whole.
-    """
-    customers = source.customers()
+def keep_customers(ports: Ports, source: Source, listed: Sequence[Customer]) -> Sequence[Customer]:
+    """Keeps what a source listed, and gives it; domains that it tells apart from that stay known from before."""
+    customers = listed
     if isinstance(source, DomainSource):
         before = ports.directory.customers().get(source.name)
         known = {canonical(each.id): each for each in before.customers} if before is not None else {}
-        customers = [_with_domains_of(each, known.get(canonical(each.id), each)) for each in customers]
+        customers = [_with_domains_of(each, known.get(canonical(each.id), each)) for each in listed]
     ports.directory.keep_customers(source.name, customers, ports.clock.business_now())
     return customers
 
@@ -39,12 +36,13 @@ def look_again(ports: Ports) -> list[str]:
     """
     failures: list[str] = []
     for name in sorted(ports.sources):
+        source = ports.sources[name]
         try:
-            customers = list_customers(ports, ports.sources[name])
+            listed = source.customers()
         except TrueUpError as error:
             failures.append(_said(f"The customers of {name} could not be listed", error))
         else:
-            failures += _ask_for_domains(ports, ports.sources[name], customers)
+            failures += _ask_for_domains(ports, source, keep_customers(ports, source, listed))
     return failures + _list_companies(ports)
 
 
