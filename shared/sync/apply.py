@@ -81,19 +81,20 @@ def apply_plan(
     with suppress(_Stop):
         for group in watch.groups:
             writer.write(group, judged.approved.get(group.bill_item))
-    _look_after_writing(ports, watch, applied)
+    _look_after_writing(ports, errand, watch, applied)
     unmoved = watch.notes(writing=False) if applied.again_in is None else []
     with suppress(_Stop), writer.remembering():
         record_applied(ports, state, judged.plan, applied.findings, applied.done, applied.effects, unmoved)
     return applied
 
 
-def _look_after_writing(ports: Ports, watch: Watch, applied: Applied) -> None:
+def _look_after_writing(ports: Ports, errand: Errand, watch: Watch, applied: Applied) -> None:
     """An agreement that was invoiced meanwhile is told of, and the company is looked at again, as when it is unsure."""
     try:
         moved = watch.moved()
     except TrueUpError as error:
-        log.warning("company %s: not known whether it was invoiced meanwhile: %s", watch.plan.company, error)
+        company = watch.plan.company
+        log.warning("company %s in run %s: not known whether it was invoiced meanwhile: %s", company, errand.run, error)
         applied.again_in = applied.again_in or ports.limits.busy_delay
         return
     if moved:
@@ -153,7 +154,7 @@ class _Writer:
         try:
             yield
         except TrueUpError as error:
-            log.warning("company %s: not recorded: %s", self.company, error)
+            log.warning("company %s in run %s: not recorded: %s", self.company, self.errand.run, error)
             self.applied.failures.append(f"what was done could not be recorded: {error}")
             self.applied.again_in = self.ports.limits.busy_delay
             raise _Stop from error
@@ -247,7 +248,7 @@ class _Writer:
 
     def _left_open(self, intent: Intent, error: TrueUpError) -> NoReturn:
         """The intent stays; nothing more is written before it was looked for."""
-        log.warning("company %s: outcome unknown: %s", self.company, error)
+        log.warning("company %s in run %s: outcome unknown: %s", self.company, self.errand.run, error)
         self.applied.failures.append(f"the outcome of a write is not known: {error}")
         self.applied.again_in = self.ports.limits.settling
         with self.remembering():
@@ -255,7 +256,7 @@ class _Writer:
         raise _Stop from error
 
     def _failed(self, group: Group, error: TrueUpError) -> None:
-        log.warning("company %s, %s: %s", self.company, group.bill_item, error)
+        log.warning("company %s in run %s: %s: %s", self.company, self.errand.run, group.bill_item, error)
         self.applied.failures.append(str(error))
         self.applied.findings.append(
             Finding(

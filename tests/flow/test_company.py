@@ -54,6 +54,44 @@ def test_each_reading_that_failed_is_one_line_of_the_log_with_which_the_vendor_c
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Refused("no such product", system="Manage"), f"{b.SOURCE}/{b.PREMIUM}: Manage: no such product"),
+        (OutcomeUnknown("no answer", system="Manage"), "outcome unknown: Manage: no answer"),
+    ],
+)
+def test_each_write_that_failed_is_told_in_the_log_with_its_run(house, caplog, error, said):
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "create"):
+            raise error
+
+    house.manage.fault = fault
+    sync(house, 2, run="2026-11-21-nightly")
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings[0] == f"company 2 in run 2026-11-21-nightly: {said}"
+
+
+def test_what_could_not_be_recorded_or_looked_at_after_a_write_is_told_in_the_log_with_its_run(house, caplog):
+    def busy(moment: str, operation: str, table: str) -> None:
+        if house.manage.writes and (moment, operation, table) == ("before", "transact", "CompanyState"):
+            raise Retryable("the store is busy", system="storage")
+
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "agreements") and house.manage.writes:
+            raise Retryable("Manage is busy", system="Manage")
+
+    house.tables.fault, house.manage.fault = busy, fault
+    sync(house, 2, run="2026-11-21-nightly")
+
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings[:2] == [
+        "company 2 in run 2026-11-21-nightly: not recorded: storage: the store is busy",
+        "company 2 in run 2026-11-21-nightly: not known whether it was invoiced meanwhile: Manage: Manage is busy",
+    ]
+
+
 def test_a_company_is_brought_up_to_date_and_a_second_look_writes_nothing(house):
     assert sync(house, 1).report.outcome is Outcome.APPLIED
     assert sync(house, 2).report.written == {"created": 1}
