@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from local.azurite import KEY
+from shared.environment import SETTINGS
 
 ROOT = Path(__file__).parents[2]
+
+#: Our own settings that hold secrets, and the public half of Manage's. The storage's has a kind of its own.
+OWN = [each.name for each in SETTINGS if each.secret and each.name != "AzureWebJobsStorage"] + ["MANAGE_PUBLIC_KEY"]
 
 #: What a secret of each kind looks like, and nothing else does.
 KINDS = {
@@ -24,6 +28,7 @@ KINDS = {
     "Teams webhook": r"webhook\.office\.com/webhookb2/[0-9a-f-]{36}@",
     "GitHub token": r"(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60,})",
     "AWS key": r"(?<![A-Z0-9])AKIA[A-Z0-9]{16}(?![A-Z0-9])",
+    "secret of our own settings": rf"(?:{'|'.join(OWN)})[\"']?[ \t]*[=:][ \t]*[\"']?[A-Za-z0-9_+/=~-]{{16,}}",
     "password in an address": r"https?://[^\s/:@'\"<>{}]+:[^\s/:@'\"<>{}]{6,}@",
 }
 
@@ -72,6 +77,8 @@ def test_no_tracked_file_holds_a_secret():
         ("Teams webhook", "https://a.webhook.office.com/webhookb2/" + "0f6d2c9e-3b41-4a57-8e0d-c5a1b7e92d34" + "@"),
         ("GitHub token", "gh" + "p_" + "a" * 36),
         ("AWS key", "AKI" + "A" + "Q" * 16),
+        *(("secret of our own settings", f"{name}=" + "q7Wz" * 4) for name in OWN),
+        ("secret of our own settings", '"MANAGE_PRIVATE_KEY"' + ': "' + "q7Wz" * 4 + '"'),
         ("password in an address", "https://me:" + "correct-horse" + "@manage.example/"),
     ],
 )
