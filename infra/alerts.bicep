@@ -1,6 +1,6 @@
 // Alerts on lines of the log (what a night measures of itself when it has ended, and the findings of messages that nobody
-// could work on and of Manage refusing us), and one on what the platform itself records of each function: of a request
-// over HTTP it knows the address, of other functions none. Nothing of either is sampled away, in both telemetry modes.
+// could work on and of Manage refusing us), and two on what the platform itself records of each function: of a request
+// over HTTP it knows the address and how it ended, of other functions no address. Nothing of either is sampled away, in both telemetry modes.
 
 @description('Name of the Application Insights component.')
 param insightsName string
@@ -40,6 +40,15 @@ var rules = [
     query: 'requests | where name has_any ("tick", "watchdog", "notices", "backup", "service_health", "sync_worker", "poison_worker") and isempty(url) and not(tobool(success))'
     operator: 'GreaterThan'
     threshold: 2
+    window: 'PT15M'
+    frequency: 'PT15M'
+  }
+  {
+    name: 'requests'
+    title: 'TrueUp: requests keep failing'
+    query: 'requests | where isnotempty(url) and toint(resultCode) >= 500'
+    operator: 'GreaterThan'
+    threshold: 10
     window: 'PT15M'
     frequency: 'PT15M'
   }

@@ -240,10 +240,10 @@ param telemetryMode string = 'OpenTelemetry'
 ])
 param storageRedundancy string = 'Standard_LRS'
 
-@description('What the resource group may cost in a month, a whole number in the currency of the bill. Empty: no budget.')
+@description('What the resource group may cost in a month, a whole number in the currency of the bill. Empty: no budget. Needs budgetStart.')
 param budgetAmount string = ''
 
-@description('First day of the month that the budget begins with, such as 2026-12-01. It stays as it was first given.')
+@description('First day of the month that the budget begins with, such as 2026-12-01. It stays as it was first given. Empty without an amount.')
 param budgetStart string = ''
 
 var token = uniqueString(subscription().id, environmentName, location)

@@ -52,7 +52,7 @@ class Figures:
     log_bytes: Decimal = Decimal(5_000)
     timer_trips: Decimal = Decimal(6)
     instance_gigabytes: Decimal = Decimal(2)
-    alerts: int = 4
+    alerts: int = 5
     timer_runs_a_day: int = 1608
 
     @property

@@ -73,7 +73,11 @@ def test_the_page_shows_what_the_command_says():
     assert table(SIZES) in page
     assert f"| {Figures().timer_runs_a_day:,} |" in page
     assert f"| {Figures().company_seconds} s |" in page
+    assert f"| rules for alerts | {Figures().alerts} |" in page
 
 
-def test_the_timers_run_about_as_often_as_is_reckoned_with():
-    assert abs(timer_runs_a_day() - Figures().timer_runs_a_day) <= 400
+def test_timers_and_alerts_are_those_of_a_deployment():
+    rules = re.findall(r"^    query: ", (ROOT / "infra/alerts.bicep").read_text(encoding="utf-8"), re.M)
+
+    assert Figures().timer_runs_a_day == timer_runs_a_day()
+    assert Figures().alerts == len(rules)

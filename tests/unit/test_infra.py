@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -494,10 +496,16 @@ def test_the_app_is_python_3_13_on_flex_consumption_with_limits_set_on_purpose()
 
 def test_the_alert_on_failures_asks_for_all_functions_that_nobody_calls_over_http():
     triggers = {name for module in ("timers", "workers") for name in functions_in(ROOT / f"functions/{module}.py")}
-    (query,) = re.findall(r"query: '(requests .*)'", text_of("alerts.bicep"))
+    query, _ = re.findall(r"query: '(requests .*)'", text_of("alerts.bicep"))
 
     assert set(re.findall(r'"([^"]+)"', query)) == triggers
     assert "isempty(url)" in query
+
+
+def test_the_alert_on_requests_asks_for_all_others_that_ended_with_our_own_fault():
+    _, query = re.findall(r"query: '(requests .*)'", text_of("alerts.bicep"))
+
+    assert query == "requests | where isnotempty(url) and toint(resultCode) >= 500"
 
 
 def test_an_alert_looks_as_often_and_as_far_back_as_azure_takes():
@@ -522,7 +530,12 @@ def test_an_alert_on_a_finding_asks_for_the_line_that_is_written_when_it_opens(c
 def test_the_budget_is_there_where_an_amount_is_given_and_tells_before_it_is_spent():
     budget = resources("budget.bicep")["budget"]["properties"]
 
+    guide = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+
     assert "module budget 'budget.bicep' = if (!empty(budgetAmount))" in text_of("main.bicep")
+    # Without its first day Azure refuses it, so that nobody is to be told of one without the other.
+    assert re.search(r"^azd env set BUDGET_AMOUNT \d+\nazd env set BUDGET_START \d{4}-\d{2}-01$", guide, re.M)
+    assert "Needs budgetStart." in text_of("main.bicep").partition("param budgetAmount")[0].splitlines()[-1]
     assert budget["timeGrain"] == "Monthly"
     assert {(each["thresholdType"], each["threshold"]) for each in budget["notifications"].values()} == {
         ("Actual", 80),
@@ -690,7 +703,12 @@ def test_a_workflow_knows_no_secret_and_runs_nothing_that_others_can_write(name)
 
 
 def test_what_every_submission_must_pass_runs_on_every_push():
-    assert [step["run"] for step in workflow("tests.yml")["jobs"]["tests"]["steps"] if "run" in step] == [".ci/run"]
+    tests = workflow("tests.yml")["jobs"]["tests"]
+
+    assert [step["run"] for step in tests["steps"] if "run" in step] == [".ci/run"]
+    # Tests and the package ask git, which trusts no checkout of another user than the container's.
+    git = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    assert ("container" in tests, tests["env"]) == (True, git)
 
 
 @pytest.mark.parametrize(("name", "job"), [("deploy.yml", "deploy"), ("release.yml", "release")])
@@ -712,13 +730,38 @@ def test_only_the_tag_of_this_version_becomes_a_release_with_the_built_package()
     assert made.startswith('gh release create "$TAG" .local/package.zip --verify-tag')
 
 
-def test_known_weaknesses_are_looked_for_without_a_push_too_and_hold_nothing_up():
+def test_known_weaknesses_are_looked_for_without_a_push_too_and_nothing_waits_for_it():
     made = workflow("audit.yml")
-    (look,) = [step["run"] for step in steps_of("audit.yml") if "run" in step]
+    uses = [job.get("uses", "") for name in WORKFLOWS for job in workflow(name)["jobs"].values()]
 
     assert [croniter.is_valid(each["cron"]) for each in made["on"]["schedule"]] == [True]
-    assert made["jobs"]["audit"]["continue-on-error"] is True
-    assert look.endswith("pip-audit --disable-pip --require-hashes --requirement requirements.lock")
+    assert [each for each in uses if "audit" in each] == []
+
+
+@pytest.mark.parametrize(
+    ("says", "fails", "warns"),
+    [
+        ("echo No known vulnerabilities found >&2", False, False),
+        ("echo Found 1 known vulnerability in 1 package >&2; echo 'requests 1.0 PYSEC-1'; exit 1", True, False),
+        ("echo Found 12 known vulnerabilities, ignored 1 in 3 packages >&2; exit 1", True, False),
+        ("echo 'ERROR: Could not connect to the vulnerability feed' >&2; exit 1", False, True),
+    ],
+)
+def test_a_known_weakness_is_told_by_a_failure_and_a_list_out_of_reach_by_a_warning(tmp_path, says, fails, warns):
+    (look,) = [step["run"] for step in steps_of("audit.yml") if "run" in step]
+    for name, does in (("pip", "true"), ("pip-audit", f'echo "$@" > asked; {says}')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    path = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+    # As GitHub runs it, which stops at the first command that fails.
+    ran = subprocess.run(
+        ["sh", "-e", "-c", look], cwd=tmp_path, env=path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (tmp_path / "asked").read_text("utf-8") == "--disable-pip --require-hashes --requirement requirements.lock\n"
+    assert (ran.returncode != 0, "::warning::" in ran.stdout) == (fails, warns)
+    assert says.split(" >&2")[0].removeprefix("echo ").strip("'") in ran.stdout
 
 
 def test_github_deploys_the_package_that_dev_py_makes_and_has_azure_build_nothing():
