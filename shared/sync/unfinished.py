@@ -80,7 +80,7 @@ def edition_before_reading(ports: Ports) -> int:
 def why_nothing_is_written(ports: Ports) -> str | None:
     """What a person should know of an edit that is not in force for every company; None where there is none.
 
-    Changes nothing.
+    Whom the rules limit to some companies is not told which ones it waits for. Changes nothing.
     """
     edit = ports.rules.head().unfinished
     if edit is None:
@@ -88,6 +88,8 @@ def why_nothing_is_written(ports: Ports) -> str | None:
     open_ = ports.company_state.load(MSP).findings.get((FindingKind.RULES_UNFINISHED.value, _KEY))
     if open_ is None:
         return f"Edition {edit.edition} of the rules is just being put in force. Nothing is written until it is."
+    if not ports.runs.sees_all:
+        return f"Edition {edit.edition} of the rules is not in force for every company. Nothing is written until it is."
     return f"{open_.finding.text} {open_.finding.remedy}"
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from urllib.parse import urlencode
 
 import pytest
 
-from shared.billing.rules import LicenceLink, Mode
-from shared.errors import Retryable
+from shared.billing.rules import LicenceLink, Mode, Remit
+from shared.errors import Refused, Retryable
 from shared.rules.editing import Edit, Section
 from shared.sync.approvals import Person
 from shared.sync.rule_edits import edit_rules
@@ -20,7 +21,7 @@ from tests import builders as b
 from tests.fakes.app import app_for
 from tests.fakes.browser import Answer, Browser
 from tests.fakes.house import House
-from tests.flow.test_console import ADMIN, PLATFORM
+from tests.flow.test_console import ADMIN, BILLER, PLATFORM
 from tests.flow.test_profiles import changed, form
 
 KIM = Person("kim@birchline.example")
@@ -196,3 +197,20 @@ def test_that_it_is_saved_is_told_also_where_the_look_at_the_company_fails(house
     page = console.follow(console.send_form(f"{ONE}/licence", changed(page, quantity="7")))
     assert "Saved. The look at the company failed" in page.words
     assert house.state(1).licences[0].quantity == 7
+
+
+def test_who_sees_some_companies_is_not_told_for_which_others_an_edit_is_not_in_force(house, console, monkeypatch):
+    def too_large(*_: object, **__: object) -> None:
+        raise Refused("its rules are too large")
+
+    house.company(2, [b.count(4)], mode=Mode.AUTO)
+    house.rules(replace(house.ports.rules.load(), people=(Remit("pat@birchline.example", only=(1,)),)))
+    two = Edit(Section.LICENCES, {"source": b.SOURCE, "sku": b.PREMIUM, "quantity": "7"}, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr(house.ports.companies, "put_rules", too_large)
+        with pytest.raises(Refused):
+            edit_rules(house.ports, [two], KIM)
+    assert "company 2: its rules are too large" in console.get("/console/approvals").words
+    told = Browser(app_for(house.ports, PLATFORM), BILLER).get("/console/approvals").words
+    assert "of the rules is not in force for every company. Nothing is written until it is." in told
+    assert "company 2" not in told
