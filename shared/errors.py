@@ -8,6 +8,7 @@ TrueUpError
 ├── Gone                 the thing is not there any more: the mapping is stale
 ├── Incomplete           an answer ended early or could not be understood: nothing was learned
 ├── Refused              we or the other side will not do this: unsafe, stale or invalid
+│   ├── Newer            a newer TrueUp stored it: the newer one must go on with it
 │   └── NoEffect         the other side said yes and did not do it
 └── Misconfigured        settings or rules must be corrected
 
@@ -82,6 +83,10 @@ class Incomplete(TrueUpError):
 
 class Refused(TrueUpError):
     """We or the other side will not do this: unsafe, stale or invalid."""
+
+
+class Newer(Refused):
+    """A newer TrueUp stored it. This one does not know what it means: only the newer one may go on with it."""
 
 
 class NoEffect(Refused):

@@ -35,7 +35,7 @@ class SyncMessage:
 
     `mode` is the most that the run may do (None: what each company's own mode says) and `rules` the version that it
     pinned. `tries` counts how often the company was put back because the outcome of a write was not known yet,
-    `unanswered` how often because the store did not answer.
+    `unanswered` how often because the store did not answer, or held rows of a newer TrueUp.
     """
 
     run: str

@@ -16,7 +16,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from shared.errors import Incomplete, Refused
+from shared.errors import Incomplete, Newer, Refused
+from shared.state.documents import STORED
 from shared.state.rows import Changed, InsertRow, Row, in_transactions
 from shared.state.rules import RulesStore
 from shared.state.tables import TableAccess
@@ -85,10 +86,10 @@ def write_copy(store: WholeStore, file: Path) -> int:
 def restore_copy(store: WholeStore, file: Path) -> int:
     """Fills an empty store from a file and gives the number of its rows.
 
-    Raises `Incomplete` for a file that is not a whole copy and `Refused` where anything is stored; then nothing was
-    written.
+    Raises `Incomplete` for a file that is not a whole copy, `Newer` for one of a newer TrueUp's store and `Refused`
+    where anything is stored; then nothing was written.
     """
-    rows = sum(1 for _ in _rows(file))
+    rows = _checked(file)
     for table in store.tables():
         if any(store.pages(table)):
             remedy = "Restore into a storage account in which nothing is stored. Nothing was written."
@@ -96,6 +97,17 @@ def restore_copy(store: WholeStore, file: Path) -> int:
     for (table, partition), group in groupby(_rows(file), key=lambda each: (each[0], each[1])):
         for batch in in_transactions([InsertRow(row, _values(shown)) for _, _, row, shown in group]):
             store.transact(table, partition, batch)
+    return rows
+
+
+def _checked(file: Path) -> int:
+    """The number of rows of a copy that this build reads."""
+    rows = 0
+    for table, _, _, values in _rows(file):
+        if values.get("schema", STORED) > STORED:
+            remedy = "Restore it with the TrueUp that took it, or a newer one. Nothing was written."
+            raise Newer(f"{file} holds rows of {table} of a newer TrueUp", system="storage", remedy=remedy)
+        rows += 1
     return rows
 
 

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from shared.errors import Incomplete, Refused
+from shared.errors import Incomplete, Newer, Refused
 from shared.state.rows import Value, Values
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Takes the JSON of a document at one schema number to the next one.
 Upgrade = Callable[[Any], Any]
+
+#: The schema number of all that this build stores. It rises with every change of a stored type, also with a field that
+#: has a default: a build that does not know the field would read the row, act without it and store the row without it.
+STORED = 2
 
 #: Below 32,768, the number of UTF-16 units in a property of 64 KiB.
 TEXT_UNITS = 32_000
@@ -89,8 +93,8 @@ class Document(Generic[T]):
     """Turns values of one type into the properties of a row and back.
 
     `schema` is the number written with every document. `upgrades[n]` takes the JSON of schema n to n + 1; an older
-    document passes through all of them, a newer one is refused. `leave_out` names fields that say how the row was
-    found, not what it holds.
+    document passes through all of them, a newer one is refused. Without an upgrade a step changes nothing: what was
+    added has a default. `leave_out` names fields that say how the row was found, not what it holds.
     """
 
     def __init__(
@@ -98,7 +102,7 @@ class Document(Generic[T]):
         name: str,
         type_: type[T],
         *,
-        schema: int = 1,
+        schema: int = STORED,
         upgrades: Mapping[int, Upgrade] | None = None,
         leave_out: frozenset[str] = frozenset(),
     ) -> None:
@@ -139,7 +143,7 @@ class Document(Generic[T]):
     def decode(self, values: Values, rest: Sequence[Values] = ()) -> T:
         """The value; `rest` are the rows of its generation in their order, where it was split.
 
-        Raises `Refused` for a newer schema, `Incomplete` for properties that are not a document.
+        Raises `Newer` for a newer schema, `Incomplete` for properties that are not a document.
         """
         from pydantic import ValidationError
 
@@ -147,14 +151,14 @@ class Document(Generic[T]):
         if not isinstance(schema, int) or schema < 1:
             raise self._unreadable("it has no schema number")
         if schema > self._schema:
-            raise Refused(
+            raise Newer(
                 f"a {self._name} was written by a newer TrueUp (schema {schema}, this one reads up to {self._schema})",
                 system=_SYSTEM,
                 remedy="Deploy the newer TrueUp again; the older one must not work on these tables.",
             )
         data = self._json(values, rest)
         try:
-            return self._adapter.validate_json(data if schema == self._schema else self._upgraded(data, schema))
+            return self._adapter.validate_json(self._upgraded(data, schema))
         except ValidationError as error:
             places = sorted({".".join(map(str, item["loc"])) for item in error.errors(include_input=False)})
             raise self._unreadable("wrong or missing: " + ", ".join(places)) from None
@@ -187,9 +191,12 @@ class Document(Generic[T]):
             raise self._unreadable("its compressed text is damaged or missing") from None
 
     def _upgraded(self, data: bytes, schema: int) -> bytes:
+        upgrades = [self._upgrades[number] for number in range(schema, self._schema) if number in self._upgrades]
+        if not upgrades:
+            return data
         document = json.loads(data)
-        for number in range(schema, self._schema):
-            document = self._upgrades[number](document)
+        for upgrade in upgrades:
+            document = upgrade(document)
         return json.dumps(document).encode()
 
     def _unreadable(self, why: str) -> Incomplete:

@@ -16,6 +16,8 @@ from shared.state.tables import TableAccess
 TABLE = "Usage"
 _EXPORT, _CUSTOMER = "export", "customer"
 _EXPORTS = Document("usage export", Export)
+_USAGE = Document("monthly usage", MonthlyUsage)
+_CHARGES = Document("monthly charges", MonthlyCharges)
 
 
 class _OfCustomer(Protocol):
@@ -64,14 +66,14 @@ class UsageStore(_ExportStore[MonthlyUsage]):
     """What a customer had stays when a later export does not name it: nobody knows then that it was nothing."""
 
     def __init__(self, tables: TableAccess) -> None:
-        super().__init__(tables, Document("monthly usage", MonthlyUsage))
+        super().__init__(tables, _USAGE)
 
 
 class ChargeStore(_ExportStore[MonthlyCharges]):
     """An export is all that is charged: a customer that a later one does not name is not charged any more."""
 
     def __init__(self, tables: TableAccess) -> None:
-        super().__init__(tables, Document("monthly charges", MonthlyCharges))
+        super().__init__(tables, _CHARGES)
 
     def put(self, source: str, month: date, found: Iterable[MonthlyCharges]) -> None:
         kept = list(found)

@@ -22,7 +22,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from shared.billing.rules import Mode
-from shared.errors import Busy, Retryable, TrueUpError
+from shared.errors import Busy, Newer, Retryable, TrueUpError
 from shared.queues import SyncMessage
 from shared.state.records import CompanyReport, Outcome, Signature
 from shared.state.rows import Changed
@@ -82,12 +82,13 @@ def work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     """Works on one message. `deliveries` is how often the queue has handed it out, this time included.
 
     Expected failures do not raise: they are outcomes. A message that finds its company busy puts itself back unchanged,
-    and so does one that finds the store away: nobody shall take that for a worker that died. Raises what the queue
-    raises when it does not answer either, and the store after too long; the queue then hands the message out again.
+    and so does one that finds the store away, or its run's rows written by a newer TrueUp, whose workers are to take it
+    while it replaces this one: nobody shall take that for a worker that died. Raises what the queue raises when it does
+    not answer either, and the store after too long; the queue then hands the message out again.
     """
     try:
         _work(ports, message, deliveries)
-    except Retryable as error:
+    except (Retryable, Newer) as error:
         if message.unanswered >= MOST_UNANSWERED:
             raise
         log.warning("company %s of run %s is put back: %s", message.company, message.run, error)

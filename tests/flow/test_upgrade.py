@@ -7,6 +7,7 @@ are never made anew: what they hold stands in somebody's store.
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -20,16 +21,19 @@ from pydantic import TypeAdapter
 
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind
-from shared.errors import Refused
+from shared.errors import Newer
 from shared.queues import SyncMessage
-from shared.state import companies, company_state
+from shared.state.copies import restore_copy
+from shared.state.documents import STORED
 from shared.state.records import Outcome
-from shared.state.rows import InsertRow, Value, in_transactions
-from shared.sync import views
+from shared.state.rows import InsertRow, Row, Value, in_transactions
+from shared.sync import lanes, views
 from shared.sync.lanes import start_run
 from shared.version import VERSION
 from tests import builders as b
 from tests.fakes.house import House, Killed
+from tests.fakes.tables import InMemoryTables
+from tests.shapes import documents
 
 DATA = Path(__file__).parents[1] / "data"
 NIGHT = "2026-11-21-nightly"
@@ -107,6 +111,8 @@ def test_a_night_over_the_oldest_store_writes_nothing_where_nothing_changed_and_
     assert house.sync(1).report.outcome is Outcome.APPLIED
     assert house.manage.lines[11].quantity == 12
     assert len(stamps(house)) == len(set(stamps(house)))
+    written = [row.values["schema"] for row in house.tables.rows("Companies", "company")]
+    assert written == [STORED] * 4  # which the oldest code refuses
 
 
 def test_a_night_that_the_oldest_code_began_is_ended_by_this_one_and_nothing_is_written_twice():
@@ -125,12 +131,10 @@ def test_a_night_that_the_oldest_code_began_is_ended_by_this_one_and_nothing_is_
 
 @contextmanager
 def a_newer_build() -> Iterator[None]:
-    """Within it the code is that of a version that stores companies and their state by other schema numbers."""
-    documents = [*company_state._DOCUMENTS.values(), company_state._HISTORY_DOCUMENT, companies._DOCUMENT]
+    """Within it the code is that of a version that stores everything under the next number."""
     with pytest.MonkeyPatch.context() as build:
-        for document in documents:
-            build.setattr(document, "_upgrades", {**document._upgrades, document._schema: lambda told: told})
-            build.setattr(document, "_schema", document._schema + 1)
+        for document in documents():
+            build.setattr(document, "_schema", STORED + 1)
         yield
 
 
@@ -141,10 +145,7 @@ def work_on(house: House) -> None:
 
 @pytest.mark.parametrize("die_at", range(8, 88, 10))
 def test_a_deployment_in_mid_night_loses_nothing_and_the_old_build_writes_nothing_after_it(die_at: int):
-    house = House()
-    house.rules(b.rules())
-    for company, seats in ((1, 10), (2, 5), (3, 7)):
-        house.company(company, [b.count(seats)])
+    house = a_house()
     start_run(house.ports, NIGHT, "nightly", [1, 2, 3])
     house.fate.die_at = house.fate.steps + die_at
     with pytest.raises(Killed):
@@ -159,11 +160,94 @@ def test_a_deployment_in_mid_night_loses_nothing_and_the_old_build_writes_nothin
     assert written == [(1001, 10), (1002, 5), (1003, 7)]
 
     writes = house.manage.writes
-    with pytest.raises(Refused, match="written by a newer TrueUp"):  # a worker of the old build that is still there
+    with pytest.raises(Newer, match="written by a newer TrueUp"):  # a worker of the old build that is still there
         house.sync(left)
     with a_newer_build():
         assert house.sync(left).report.outcome is Outcome.UNCHANGED
     assert house.manage.writes == writes
+
+
+def a_house() -> House:
+    house = House()
+    house.rules(b.rules())
+    for company, seats in ((1, 10), (2, 5), (3, 7)):
+        house.company(company, [b.count(seats)])
+    return house
+
+
+def test_workers_of_the_old_build_put_back_what_the_new_one_has_begun_and_no_company_is_given_up():
+    """Both work on the queue for a while; what the old ones take is the new ones' next."""
+    house = a_house()
+    with a_newer_build():
+        start_run(house.ports, NIGHT, "nightly", [1, 2, 3])
+    for _ in range(12):  # more often than a message that kills its workers is handed out
+        with house.queue.next_message() as (message, deliveries):
+            lanes.work(house.ports, message, deliveries)
+    assert house.manage.writes == 0
+
+    with a_newer_build():
+        house.work_until_done(NIGHT)
+        assert outcomes(house, NIGHT) == dict.fromkeys((1, 2, 3), Outcome.APPLIED)
+    written = sorted((line.agreement_id, line.quantity) for line in house.manage.lines.values())
+    assert written == [(1001, 10), (1002, 5), (1003, 7)]
+    assert house.queue.poison == []
+
+
+def test_a_night_of_an_older_build_over_what_a_newer_one_stored_fails_and_changes_nothing():
+    house = a_house()
+    with a_newer_build():
+        start_run(house.ports, NIGHT, "nightly", [1, 2, 3])
+        house.work_until_done(NIGHT)
+    house.count(1, b.count(12))
+    house.clock.pass_by(days=1)
+    writes, held = house.manage.writes, company_rows(house)
+
+    start_run(house.ports, "2026-11-22-nightly", "nightly", [1, 2, 3])
+    house.work_until_done("2026-11-22-nightly")
+    reports = [row.report for row in house.ports.runs.rows("2026-11-22-nightly")]
+    assert [report.outcome for report in reports if report] == [Outcome.FAILED] * 3
+    assert all("was written by a newer TrueUp" in report.note for report in reports if report)
+    assert (house.manage.writes, company_rows(house)) == (writes, held)
+
+    with a_newer_build():  # deployed again
+        assert house.sync(1).report.outcome is Outcome.APPLIED
+
+
+def company_rows(house: House) -> list[Row]:
+    states = [row for company in (1, 2, 3) for row in house.tables.rows("CompanyState", str(company))]
+    return [*house.tables.rows("Companies", "company"), *states]
+
+
+class EmptyStore(InMemoryTables):
+    """Into which a copy is restored."""
+
+    def tables(self) -> list[str]:
+        return []
+
+    def pages(self, table: str) -> Iterator[list[Row]]:
+        raise AssertionError(f"there is no {table}")
+
+
+def test_a_copy_of_the_oldest_store_is_restored_and_one_of_a_newer_store_is_not(tmp_path: Path):
+    rows = json.loads((DATA / "store-0.1-after-a-night.json").read_text(encoding="utf-8"))["rows"]
+    file, house, newer = tmp_path / "copy.jsonl.gz", House(), EmptyStore()
+    house.tables = EmptyStore()
+    house.ports = house._new_process(house.ports.limits)
+
+    written(file, rows)
+    assert restore_copy(house.tables, file) == len(rows)
+    assert [row.name for row in house.ports.companies.all()] == [f"Company {number}" for number in (1, 2, 3, 4)]
+
+    written(file, [*rows, ["Rules", "rules", "head", {"schema": STORED + 1, "json": "{}"}]])
+    with pytest.raises(Newer, match="holds rows of Rules of a newer TrueUp") as refusal:
+        restore_copy(newer, file)
+    assert "Nothing was written" in refusal.value.remedy
+    assert newer.rows("Companies", "company") == []
+
+
+def written(file: Path, rows: list[Any]) -> None:
+    lines = [*rows, {"format": "trueup-copy-1", "rows": len(rows)}]
+    file.write_bytes(gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode()))
 
 
 def test_the_version_is_told_and_the_changelog_begins_with_it():

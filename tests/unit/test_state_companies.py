@@ -30,6 +30,7 @@ from shared.state.company_state import (
     StateChange,
     StateKind,
 )
+from shared.state.documents import STORED
 from shared.state.records import HistoryEntry, Intent, OpenFinding
 from shared.state.rows import Changed
 from tests.fakes.tables import InMemoryTables
@@ -361,7 +362,7 @@ def test_history_is_newest_first_and_its_pages_neither_overlap_nor_lose_entries(
 
 
 def test_state_of_a_newer_trueup_is_refused(tables: InMemoryTables) -> None:
-    tables.put("CompanyState", "250", "plan|", {"schema": 2, "json": "{}"})
+    tables.put("CompanyState", "250", "plan|", {"schema": STORED + 1, "json": "{}"})
     with pytest.raises(Refused, match="newer TrueUp"):
         CompanyStateStore(tables).load(250)
     tables.put("CompanyState", "251", "dream|", {"schema": 1, "json": "{}"})

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Incomplete, Refused
+from shared.errors import Incomplete, Newer, Refused
 from shared.state.documents import (
     CHUNK_BYTES,
     DOCUMENT_BYTES,
@@ -40,7 +40,7 @@ class Sheet:
     users: tuple[str, ...] = ()
 
 
-SHEET = Document("sheet", Sheet)
+SHEET = Document("sheet", Sheet, schema=1)
 
 
 @given(st.text())
@@ -140,8 +140,14 @@ def test_an_older_schema_passes_through_every_upgrade() -> None:
     assert newer.encode(Sheet("now"))["schema"] == 3
 
 
+def test_what_was_added_since_an_older_schema_needs_no_upgrade_of_its_own() -> None:
+    newer = Document("sheet", Sheet, schema=4, upgrades={2: lambda old: {"title": old["name"]}})
+    assert newer.decode({"schema": 1, "json": '{"name": "first"}'}) == Sheet("first")
+    assert newer.decode({"schema": 3, "json": '{"title": "third"}'}) == Sheet("third")
+
+
 def test_a_newer_schema_is_refused_with_what_to_do() -> None:
-    with pytest.raises(Refused, match="schema 2, this one reads up to 1") as refusal:
+    with pytest.raises(Newer, match="schema 2, this one reads up to 1") as refusal:
         SHEET.decode({"schema": 2, "json": "{}"})
     assert "newer TrueUp" in refusal.value.remedy
 

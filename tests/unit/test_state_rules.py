@@ -12,6 +12,7 @@ from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.profiles import BillingProfile, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, Schedule, SkuPolicy
 from shared.errors import Gone, Refused, Retryable
+from shared.state.documents import STORED
 from shared.state.edits import CompanyEdit, RulesEntry, Unfinished
 from shared.state.records import Signature
 from shared.state.rows import Changed
@@ -203,7 +204,7 @@ def test_a_change_of_what_somebody_else_has_changed_meanwhile_is_refused(tables:
 
 
 def test_rules_of_a_newer_trueup_are_refused(tables: InMemoryTables) -> None:
-    tables.put("Rules", "rules", "head", {"schema": 2, "json": "{}"})
+    tables.put("Rules", "rules", "head", {"schema": STORED + 1, "json": "{}"})
     with pytest.raises(Refused, match="newer TrueUp"):
         RulesStore(tables).load()
 

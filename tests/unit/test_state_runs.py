@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.errors import Gone, Refused, Retryable
+from shared.state.documents import STORED
 from shared.state.records import CompanyReport, Outcome
 from shared.state.rows import Changed
 from shared.state.runs import RunHeader, RunRow, RunStore, Stage
@@ -306,7 +307,7 @@ def test_a_run_of_5000_companies_is_filled_in_few_round_trips(store: RunStore, t
 
 def test_runs_of_a_newer_trueup_are_refused(store: RunStore, tables: InMemoryTables) -> None:
     store.create(HEADER, [1])
-    tables.put("Runs", RUN, "claimed|0000000002", {"schema": 2, "json": "{}"})
+    tables.put("Runs", RUN, "claimed|0000000002", {"schema": STORED + 1, "json": "{}"})
     with pytest.raises(Refused, match="newer TrueUp"):
         store.rows(RUN)
 
