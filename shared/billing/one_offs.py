@@ -16,6 +16,7 @@ from shared.billing.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.plan import Change
 from shared.billing.pricing import unit_price
 from shared.billing.profiles import PriceKind, ProrationRule
+from shared.billing.schedule import without_copies
 from shared.billing.seats import SeatRecord
 from shared.billing.situation import Doubt, Situation, Target
 
@@ -101,9 +102,8 @@ def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[Line
 
     known = situation.rows.get(target.item.id, ())
     found = {row.stamp: (row.key, row.values) for row in known if is_meant(row.key)}
-    for line in situation.owned[target.item.id]:
-        if is_meant(line.key):
-            found.setdefault(line.addition.serial_number.strip(), (line.key, LineValues.of(line.addition)))
+    for line in without_copies([line for line in situation.owned[target.item.id] if is_meant(line.key)])[0]:
+        found.setdefault(line.addition.serial_number.strip(), (line.key, LineValues.of(line.addition)))
     return found
 
 

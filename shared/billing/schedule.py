@@ -96,10 +96,13 @@ def planned_quantities(
 
 
 def without_copies(lines: list[OwnLine]) -> tuple[list[OwnLine], list[OwnLine]]:
-    """The lines to keep, oldest first, and our own copies: of two with one identity the unrecorded one goes."""
+    """The lines to keep, oldest first, and our own copies: of two with one identity the unrecorded one goes.
+
+    Where neither is recorded that goes which was set to nothing before.
+    """
     kept: dict[str, OwnLine] = {}
     copies: list[OwnLine] = []
-    for line in sorted(lines, key=lambda line: (line.recorded is None, line.addition.id)):
+    for line in sorted(lines, key=lambda line: (line.recorded is None, line.addition.quantity == 0, line.addition.id)):
         stamp = line.addition.serial_number.strip() or str(line.addition.id)
         if stamp in kept:
             copies.append(line)

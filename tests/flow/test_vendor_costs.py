@@ -257,6 +257,36 @@ def test_what_belongs_to_no_company_no_rule_or_nobody_is_told_apart(house: House
     assert get(house, COSTS).json()["costs"] == [{"currency": "USD", "cost": 8 * 20 + 3 * 20 * 2 + 4 * 20 * 2 - 12}]
 
 
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"quantity": QuantityRule(Basis.ASSIGNED)},
+        {"quantity": QuantityRule(without_subscriptions=("sub-3-enabled",))},
+        {"quantity": QuantityRule(included=D(1)), "split": True},
+    ],
+)
+def test_what_the_rules_make_of_other_units_than_are_charged_is_not_called_equal(
+    house: House, profile: dict[str, Any]
+) -> None:
+    house.rules(b.rules(b.profile(**profile)))
+    house.clock.pass_by(days=1)
+    run_night(house)
+    told = [charge(f"tenant-{company}", units) for company, units in ((1, 11), (2, 5), (3, 4))]
+    row = next(row for (_, company), row in rows(house, *told).items() if company == 1)
+    assert (row["verdict"], row["charged_units"], row["due_units"]) == ("unknown", 11, None)
+
+
+@pytest.mark.parametrize("currencies", [("USD", "EUR"), (None, None)])
+def test_there_is_no_margin_of_costs_whose_currency_nobody_can_tell(
+    house: House, currencies: tuple[str | None]
+) -> None:
+    number = 1001
+    house.manage.agreements_[number] = replace(house.manage.agreements_[number], currency=None)
+    run_night(house)
+    parts = [charge("tenant-1", 4, currency=currency) for currency in currencies]
+    assert rows(house, *parts)["equal", 1]["margin"] is None
+
+
 def test_there_is_no_margin_across_currencies_or_for_a_term_that_is_no_month(house: House) -> None:
     found = rows(house, charge("tenant-1", 8, currency="EUR"), charge("tenant-2", 5, end=date(2027, 11, 1)))
     assert [row["margin"] for row in found.values()] == [None, None, None]

@@ -9,7 +9,6 @@ the charges are for, in the agreement's. A margin is told only where both are fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -18,7 +17,7 @@ from shared.billing.balance import ZERO
 from shared.billing.counts import Count
 from shared.billing.feeds import item_rules
 from shared.billing.lines import canonical
-from shared.billing.profiles import Basis
+from shared.billing.profiles import Basis, QuantityRule, Rounding
 from shared.billing.quantities import quantity_of
 from shared.billing.vendors import Charge
 from shared.clock import business_date
@@ -147,7 +146,9 @@ def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shape
     due = _due(source, line, charged, billed)
     customers = sorted({charge.customer for charge in line.charges if charge.customer is not None})
     cost_currency = only({charge.currency or "" for charge in line.charges})
-    comparable = cost_currency == billed.currency and billed.is_over and are_of_a_month(line, billed)
+    comparable = (
+        bool(cost_currency) and cost_currency == billed.currency and billed.is_over and are_of_a_month(line, billed)
+    )
     return {
         "verdict": line.verdict or _verdict(line, charged, due, billed),
         "company": line.company.id if line.company is not None else None,
@@ -178,13 +179,20 @@ def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal |
         return None
     if rule.licence is not None and rule.licence.quantity is not None:
         return rule.licence.quantity
-    if rule.profile.quantity.basis is not Basis.PURCHASED or any(feed.source != source for feed in rule.feeds):
+    quantity = rule.profile.quantity
+    if quantity.basis is not Basis.PURCHASED or any(feed.source != source for feed in rule.feeds):
         return None
+    if quantity.without_subscriptions or (rule.profile.split and not _is_by_unit(quantity)):
+        return None  # Charges are not told apart by subscription here.
     if line.charges and not line.tells_units:
         return None
-    bought = Count(source, "", "", rule.name, purchased=charged)
-    due = quantity_of([bought], replace(rule.profile.quantity, without_subscriptions=()))
+    due = quantity_of([Count(source, "", "", rule.name, purchased=charged)], quantity)
     return due.quantize(_CENT, ROUND_HALF_UP) if due is not None and line.is_usage else due
+
+
+def _is_by_unit(rule: QuantityRule) -> bool:
+    """Whether parts come to as much as their whole."""
+    return not (rule.included or rule.minimum) and rule.rounding is Rounding.NONE
 
 
 def _verdict(line: Line, charged: Decimal, due: Decimal | None, billed: Billed) -> str:

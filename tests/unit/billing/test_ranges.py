@@ -148,6 +148,17 @@ def test_our_second_copy_of_a_bands_line_goes():
     assert [change.addition for change in agreement.night(date(2026, 2, 2), 5).changes] == [line.id + 10]
 
 
+def test_a_copy_that_was_set_to_nothing_hides_no_line_that_charged_the_month_when_the_store_is_lost():
+    agreement = storage(PriceKind.VOLUME, PER_UNIT)
+    closed(agreement, (date(2026, 1, 20), 51))
+    (line,) = agreement.lines
+    nothing = replace(line, id=line.id - 10, quantity=D(0), cancelled_date=line.effective_date)
+    agreement.lines = [nothing, line]
+    agreement.invoice()
+    agreement.ledger = {}
+    assert agreement.plan(date(2026, 2, 2), 5).groups == ()
+
+
 def test_a_range_whose_product_is_not_in_the_catalog_is_told_before_a_month_reaches_it():
     agreement = storage(PriceKind.PACKAGE, PACKAGES)
     agreement.night(date(2026, 1, 20), 60)
