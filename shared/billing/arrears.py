@@ -39,7 +39,8 @@ from shared.billing.seats import SeatDay, SeatRecord, Settled
 from shared.billing.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
 from shared.billing.usage_findings import odd_usage
 from shared.billing.usage_lines import UsageLine, Used, usage_lines
-from shared.billing.usage_periods import periods_over, used_by, with_what_they_came_to
+from shared.billing.usage_periods import PERIODS_BACK, periods_over, used_by, with_what_they_came_to
+from shared.billing.wording import number, spoken
 
 #: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
 _NEW_DAYS = 45
@@ -97,7 +98,7 @@ def plan_usage(
     changes = (*ends, *copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
-    found = odd_usage(target, record, charged, situation)
+    found = [*odd_usage(target, record, charged, situation), *_left_behind(target, record, charged, situation)]
     return ItemPlan(group, (*observed, *untimely, *found), (record,), usage=told)
 
 
@@ -218,6 +219,30 @@ def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: S
         )
         for period in periods_over(target, record, situation)
     )
+
+
+def _left_behind(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
+    """The period that is billed no more and never was, as where nobody approved it: a person bills it, if anybody."""
+    over = periods_over(target, record, situation)
+    if len(over) < PERIODS_BACK or situation.company.mode is Mode.OBSERVE:
+        return []
+    period = target.calendar.period_of(over[0].day_before)
+    others = lines_billed(_kept_by_others(target, situation))(period) + _standing_in(period, target, situation)
+    is_charged = any(line.start == period.start for line in charged.lines) or others > 0
+    is_elsewhere = charged.elsewhere is not None and period.start <= charged.elsewhere
+    is_of_others = record.observed is not None and period.end <= record.observed
+    used = sum((each.quantity for each in record.came_to if each.start == period.start), _ZERO)
+    if used == 0 or is_charged or is_elsewhere or is_of_others:
+        return []
+    return [
+        Finding(
+            FindingKind.CALENDAR_UNSUPPORTED,
+            f"{target.item.id}/{period.start.isoformat()}",
+            f"{target.item.name}: {number(used)} used from {spoken(period.start)} to {spoken(period.end)} were never "
+            "billed, and are not billed any more: that is too long ago.",
+            "Bill them by hand, unless you left them out on purpose.",
+        )
+    ]
 
 
 def _standing_in(period: Period, target: Target, situation: Situation) -> Decimal:

@@ -15,7 +15,7 @@ from shared.billing.seats import CameTo, SeatRecord
 from shared.billing.situation import Situation, Target
 
 #: So many periods back a late value is still billed.
-_PERIODS_BACK = 2
+PERIODS_BACK = 2
 _ZERO = Decimal(0)
 
 
@@ -28,7 +28,7 @@ def periods_over(target: Target, record: SeatRecord, situation: Situation) -> li
         begun = max(begun, record.observed + timedelta(days=1))
     periods: list[Period] = []
     period = target.current
-    for _ in range(_PERIODS_BACK):
+    for _ in range(PERIODS_BACK):
         period = target.calendar.period_of(period.day_before)
         if begun <= period.end:
             periods.insert(0, period)

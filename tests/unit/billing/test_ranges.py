@@ -18,7 +18,7 @@ from shared.billing.lines import LedgerRow, one_off_stamp
 from shared.billing.plan import GroupKind, Plan
 from shared.billing.planner import plan_company
 from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule
-from shared.billing.rules import LicenceLink
+from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b
 from tests.unit.billing.test_dated_usage import Night, azure, subscription
 from tests.unit.billing.test_invoices import COMPUTED, Agreement
@@ -100,6 +100,35 @@ def test_each_month_is_billed_as_the_package_of_its_own_highest_and_never_as_two
     )
     assert change.after.invoice_description == "BACKUP-M licence - 02/01/2026-02/28/2026, 380 used"
     assert (change.after.effective_date, change.after.cancelled_date) == (date(2026, 3, 1), date(2026, 3, 31))
+
+
+def test_a_month_that_nobody_let_be_billed_is_told_when_it_is_too_long_ago():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.night(date(2026, 1, 5), 80)
+    for month in (2, 3):
+        agreement.invoice()
+        assert agreement.night(date(2026, month, 1), 80, applies=False).findings == ()
+    agreement.invoice()
+    plan = agreement.night(date(2026, 4, 1), 80)
+    assert [finding.text for finding in plan.findings] == [
+        "Business Premium: 80 used from 1 Jan 2026 to 31 Jan 2026 were never billed, and are not billed any more: that "
+        "is too long ago."
+    ]
+    agreement.invoice()
+    assert agreement.night(date(2026, 5, 1), 80).findings == ()
+
+
+def test_months_that_were_only_observed_are_no_months_that_nobody_billed():
+    agreement = storage(PriceKind.PACKAGE, PACKAGES)
+    agreement.mode = Mode.OBSERVE
+    agreement.night(date(2026, 1, 5), 80)
+    for month in (2, 3):
+        agreement.invoice()
+        assert agreement.night(date(2026, month, 1), 80, applies=False).findings == ()
+    agreement.mode = Mode.AUTO
+    for month in (4, 5, 6):
+        agreement.invoice()
+        assert agreement.night(date(2026, month, 1), 80).findings == ()
 
 
 def test_the_band_of_a_line_stands_in_its_sentence():
