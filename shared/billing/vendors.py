@@ -47,16 +47,18 @@ class Offer:
 
 #: What vendors call a period that is charged from its beginning: Pax8 the first word, Microsoft the others.
 _WHOLE = frozenset({"subscription", "new", "renew", "cyclecharge"})
+#: The kind of a charge for what is bought once, which nobody has from period to period.
+ONCE = "one-time"
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
     """One item of a vendor's invoice to the MSP. `invoice` None: of a draft that may still change.
 
-    `kind` is the vendor's own word (a subscription, a part of a month, a credit). `customer` and `sku` are None for
-    what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day is among
-    them. `total` is what the item costs the MSP before tax, below zero for a credit. `used`: it is for usage, which is
-    counted in money. `subscription` is what it is for, where the vendor names one.
+    `kind` is the vendor's own word (a subscription, a part of a month, a credit), or `ONCE`. `customer` and `sku` are
+    None for what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day
+    is among them. `total` is what the item costs the MSP before tax, below zero for a credit. `used`: it is for usage,
+    which is counted in money. `subscription` is what it is for, where the vendor names one.
     """
 
     customer: str | None
@@ -78,16 +80,21 @@ class Charge:
         return self.kind in _WHOLE
 
     @property
+    def is_once(self) -> bool:
+        """Whether it is for what is bought once, such as a setup: it is in no count, so no rule bills it."""
+        return self.kind == ONCE
+
+    @property
     def tells_units(self) -> bool:
         """Whether it says how much the customer has, or used."""
         return self.used or self.is_of_a_whole_period
 
     @property
     def units(self) -> Decimal:
-        """What it says of how much the customer has, or used."""
+        """What it says of how much the customer has, used, or bought once."""
         if self.used:
             return self.total
-        return self.quantity if self.is_of_a_whole_period else Decimal(0)
+        return self.quantity if self.is_of_a_whole_period or self.is_once else Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,15 @@ def test_a_month_of_usage_in_a_longer_period_is_compared_by_what_the_period_used
     assert (row["charged_units"], row["due_units"], row["billed_units"], row["margin"]) == (50, 120, 120, None)
 
 
+def test_what_is_charged_once_is_told_so_and_is_no_part_of_a_line_also_where_a_rule_names_it(house: House) -> None:
+    setup = charge("tenant-1", 3, kind="one-time", name="Onboarding")
+    found = rows(house, charge("tenant-1", 8), setup, replace(setup, sku="setup"))
+    (once,) = ({**row} for key, row in found.items() if key == ("once", 1))
+    assert (once["charged_units"], once["due_units"], once["bill_item"], once["margin"]) == (3, None, "", None)
+    assert (found["equal", 1]["charged_units"], found["equal", 1]["margin"]) == (8, 40)
+    assert "charged once, for a person to bill" in get(house, "/console/reports/costs").words
+
+
 def test_what_belongs_to_no_company_no_rule_or_nobody_is_told_apart(house: House) -> None:
     for company in (4, 5):
         links = (CompanyLink(b.SOURCE, "tenant-both"),)

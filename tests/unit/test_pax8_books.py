@@ -11,7 +11,7 @@ import pytest
 
 from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import make_invoice
-from local.sandbox.pax8.world import Company, Pax8World
+from local.sandbox.pax8.world import ONBOARDING, Company, Pax8World
 from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
 from shared.errors import Incomplete
 from shared.http.wire import Answer
@@ -116,6 +116,22 @@ def test_what_is_bought_for_a_year_is_charged_for_one(wire: FakeWire, world: Pax
     charged = charges["Copperkey Passwords"]
     assert (charged.sku, charged.used) == (f"{COPPERKEY.id}:annual", False)
     assert (charged.start, charged.end) == (month, month.replace(year=2027))
+
+
+@pytest.mark.parametrize("kind", ["subscription", "one-time"])
+@pytest.mark.parametrize("term", ["One-Time", "One-time", "Activation"])
+def test_what_is_bought_once_is_charged_once_by_its_term_whatever_the_item_is_called(
+    wire: FakeWire, world: Pax8World, company: Company, term: str, kind: str
+) -> None:
+    world.buy(company, ONBOARDING, 2, date(2026, 11, 2))
+    (item,) = (each for each in make_invoice(world, NOVEMBER).items if each["term"] == "One-Time")
+    item |= {"type": kind, "term": term}
+
+    charges = {charge.name: charge for charge in source(wire).charges(NOVEMBER, TODAY)}
+    once = charges["Larkmail Onboarding"]
+    assert (once.is_once, once.units, once.total, charges["Larkmail Security"].is_once) == (True, 2, 180, False)
+    drafted = {charge.name for charge in source(wire).charges(date(2026, 12, 1), TODAY)}
+    assert "Larkmail Onboarding" not in drafted
 
 
 def test_without_an_invoice_the_draft_of_this_month_or_the_next_stands_for_it(wire: FakeWire, company: Company) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from local.sandbox.pax8.api import Ask, Pax8
-from local.sandbox.pax8.world import Company, Pax8World, Subscription, Version, changed
+from local.sandbox.pax8.world import ONBOARDING, Company, Pax8World, Subscription, Version, changed
 from shared.billing.counts import Count, FailureKind, Money, ReadFailure, Reading, SubscriptionStatus
 from shared.errors import Incomplete, Retryable
 from shared.http.wire import Answer
@@ -134,6 +135,20 @@ def test_a_trial_is_a_sku_of_its_own_and_marked(wire: FakeWire, world: Pax8World
     assert trial.subscriptions is not None
     assert [item.trial for item in trial.subscriptions] == [True]
     assert (trial.cost, trial.changed) == (None, ())
+
+
+@pytest.mark.parametrize("term", ["One-Time", "Activation"])
+def test_what_is_bought_once_is_no_count_though_it_stays_active(
+    wire: FakeWire, world: Pax8World, company: Company, term: str
+) -> None:
+    world.buy(company, replace(ONBOARDING, term=term), 3, date(2026, 11, 2))
+
+    reading = read(wire, company)
+
+    assert isinstance(reading, Reading)
+    assert [each.sku for each in reading.counts] == sorted([LARK, f"{COPPERKEY.id}:annual"])
+    assert wire.calls_to("/history") == 0
+    assert source(wire).read_fleet(DAY, {}) == {company.id: reading}
 
 
 def test_a_subscription_ends_with_its_end_date(wire: FakeWire, world: Pax8World, company: Company) -> None:

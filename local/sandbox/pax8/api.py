@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any, cast
 
 from local.sandbox.pax8.books import invoice_row, items_of, pricing_rows, product_row
-from local.sandbox.pax8.world import PRODUCTS, Json, Pax8World, Product, company_row, subscription_row
+from local.sandbox.pax8.world import SOLD, Json, Pax8World, Product, company_row, subscription_row
 
 AUDIENCE = "https://api.pax8.com"
 #: The month that drafts speak of; they do not tell it but by the days of their items.
@@ -129,7 +129,7 @@ class Pax8:
 
 
 def _sold(product: str) -> Product:
-    return cast(Product, _found({item.id: item for item in PRODUCTS}, product))
+    return cast(Product, _found({item.id: item for item in SOLD}, product))
 
 
 def _found(things: Mapping[str, Any], name: str) -> Any:

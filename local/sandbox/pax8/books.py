@@ -111,7 +111,13 @@ def _used(world: Pax8World, company: str, amount: float, month: date) -> Json:
 
 
 def _is_due(item: Subscription, month: date) -> bool:
-    return item.product.term != "Annual" or item.created.month == month.month
+    bought = item.created.date()
+    match item.product.term:
+        case "Annual":
+            return bought.month == month.month
+        case "One-Time":
+            return (bought.year, bought.month) == (month.year, month.month)
+    return True
 
 
 def _item(world: Pax8World, item: Subscription, month: date) -> Json:
@@ -121,7 +127,7 @@ def _item(world: Pax8World, item: Subscription, month: date) -> Json:
         following = month.replace(year=month.year + 1, day=1)
     return {
         "id": _id(f"{month}/{item.id}"),
-        "type": "subscription",
+        "type": "one-time" if item.product.term == "One-Time" else "subscription",
         "companyId": company.id,
         "externalId": company.external_id,
         "companyName": company.name,

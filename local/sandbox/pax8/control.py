@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from local.sandbox.pax8.world import PRODUCTS, Company, Json, Pax8World, Product, changed, company_row, subscription_row
+from local.sandbox.pax8.world import SOLD, Company, Json, Pax8World, Product, changed, company_row, subscription_row
 from shared.errors import Gone
 
 Status = Literal["Active", "Cancelled", "PendingManual", "PendingAutomated", "PendingCancel", "Trial", "Converted"]
@@ -60,8 +60,8 @@ def _change_product(world: Pax8World, company: Company, product: Product, wanted
 
 def _product(name: str) -> Product:
     wanted = name.casefold()
-    found = next((item for item in PRODUCTS if wanted in (item.id, item.name.casefold())), None)
+    found = next((item for item in SOLD if wanted in (item.id, item.name.casefold())), None)
     if found is None:
-        names = ", ".join(item.name for item in PRODUCTS)
+        names = ", ".join(item.name for item in SOLD)
         raise Gone(f"there is no Pax8 product {name!r}", system="sandbox", remedy=f"There are {names}.")
     return found

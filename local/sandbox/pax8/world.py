@@ -38,6 +38,11 @@ PRODUCTS = (
 )
 
 
+#: Bought once, and listed as active ever after.
+ONBOARDING = _product("Larkmail Onboarding", "Larkmail", "One-Time", 90.00, 150.00)
+SOLD = (*PRODUCTS, ONBOARDING)
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """A subscription as it was from `start` on."""
@@ -158,13 +163,17 @@ def sell(world: Pax8World, seed: int, customers: Iterable[tuple[int, str, str]],
             world.buy(company, PRODUCTS[0], 5, today - timedelta(days=200), "Trial")
     stranger = world.add_company("Quillfeather Books", website="quillfeather.example")
     world.buy(stranger, PRODUCTS[0], 3, today - timedelta(days=120))
+    for item in [
+        each for each in world.subscriptions.values() if each.product is PRODUCTS[0] and each.now.status == "Active"
+    ]:
+        world.buy(world.companies[item.company], ONBOARDING, 1, item.created.date())
 
 
 def paid_for(world: Pax8World, company: Company) -> dict[str, int]:
-    """What the partner pays for, by TrueUp's word for the SKU; trials cost nothing."""
+    """What the partner pays for again and again, by TrueUp's word for the SKU; trials cost nothing."""
     found: dict[str, int] = {}
     for item in world.subscriptions.values():
-        if item.company == company.id and item.now.status == "Active":
+        if item.company == company.id and item.now.status == "Active" and item.product is not ONBOARDING:
             sku = f"{item.product.id}:{item.product.term.lower()}"
             found[sku] = found.get(sku, 0) + item.now.quantity
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shared.billing.vendors import Charge
-from shared.sources.pax8.parse import id_of
+from shared.billing.vendors import ONCE, Charge
+from shared.sources.pax8.parse import ONCE_TERMS, id_of
 from shared.sources.pax8.usage import ARREARS
 from shared.sources.rows import Row
 
@@ -24,7 +24,7 @@ def charge_of(item: Row, invoice: str | None) -> Charge:
         customer=id_of(item, "companyId") if item.text_or_none("companyId") is not None else None,
         sku=sku,
         name=name,
-        kind=item.text("type").casefold(),
+        kind=_kind(item, sku),
         start=item.day_or_none("startPeriod"),
         end=item.day_or_none("endPeriod"),
         quantity=item.amount("quantity"),
@@ -33,6 +33,12 @@ def charge_of(item: Row, invoice: str | None) -> Charge:
         invoice=invoice,
         used=sku is not None and sku.endswith(ARREARS),
     )
+
+
+def _kind(item: Row, sku: str | None) -> str:
+    """Pax8's word, but for what is bought once: its term says so, whatever the item is called."""
+    is_once = sku is not None and sku.rpartition(":")[2] in ONCE_TERMS
+    return ONCE if is_once else item.text("type").casefold()
 
 
 def _sku(item: Row) -> str | None:

@@ -19,6 +19,8 @@ from shared.sources.pax8.timeline import WINDOW, Timeline, at, ended, timeline, 
 from shared.sources.rows import Row
 
 SOURCE = "pax8"
+#: The terms of what is bought once: Pax8 goes on listing it as active, and nobody has it from period to period.
+ONCE_TERMS = frozenset({"one-time", "activation"})
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 _PERIODS: dict[str, Literal["month", "year", "term"]] = {
@@ -61,6 +63,10 @@ def id_of(row: Row, name: str) -> str:
     if not UUID.fullmatch(value):
         raise row.broken(f"{name} is not an id")
     return value
+
+
+def is_bought_once(subscription: Row) -> bool:
+    return subscription.text("billingTerm").casefold() in ONCE_TERMS
 
 
 def revision_of(row: Row) -> str | None:

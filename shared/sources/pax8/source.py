@@ -25,6 +25,7 @@ from shared.sources.pax8.parse import (
     customer_of,
     history_of,
     id_of,
+    is_bought_once,
     is_deleted,
     may_have_changed,
     revision_of,
@@ -162,6 +163,8 @@ class Pax8Source:
         for row in rows:
             if id_of(row, "companyId") != company:
                 raise row.broken("it holds a subscription of another company")
+            if is_bought_once(row):
+                continue
             changed = self._changed(row, day, before, patience)
             purchase = bought(row, changed, self._billable, day)
             purchases += [purchase] if purchase is not None else []

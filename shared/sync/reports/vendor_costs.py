@@ -61,8 +61,9 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
     (the rules say so), `unmapped`, `unlinked`, `shared` (by several companies) or `other` (of no customer or product).
     Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`, and `term` is billed
-    without a charge because the vendor charges for longer than a month. `unknown` is what the charges do not say: the
-    rules bill something else than what was bought, or several items were told as one, and other units are billed.
+    without a charge because the vendor charges for longer than a month. What is charged `once` is in no count. Where
+    the charges do not say what is due (the rules bill something else than what was bought, or several items were told
+    as one) and not the same units are billed, it is `unknown`.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
     vendor = ports.sources.get(source)
@@ -127,6 +128,8 @@ def _place(
     if len(who) != 1:
         verdict = "shared" if who else "unlinked"
         return (verdict, customer, sku), Line(verdict, None, None)
+    if charge.is_once:
+        return ("once", who[0], sku), Line("once", companies[who[0]], None)
     item = feeding.get((who[0], customer, sku))
     if item is None:
         return ("unmapped", who[0], sku), Line("unmapped", companies[who[0]], None)

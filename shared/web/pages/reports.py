@@ -75,6 +75,7 @@ _COSTS = {
     "not-billed": "charged, not billed by choice",
     "unlinked": "customer not linked",
     "shared": "customer of several companies",
+    "once": "charged once, for a person to bill",
     "other": "of no customer or product",
     "unmapped": "no profile bills it",
 }

@@ -22,6 +22,8 @@ def test_only_the_charge_for_a_whole_period_tells_how_many_there_are() -> None:
     assert all(replace(whole, kind=kind).is_of_a_whole_period for kind in ("new", "renew", "cyclecharge"))
     assert not any(replace(whole, kind=kind).is_of_a_whole_period for kind in ("prorate", "service-credit"))
     assert (whole.units, replace(whole, kind="prorate").units, replace(whole, used=True).units) == (10, 0, 21)
+    once = replace(whole, kind="one-time")
+    assert (once.is_once, once.units, once.tells_units) == (True, 10, False)
 
 
 def test_a_customers_domains_are_told_once_each_the_verified_ones_first() -> None:
