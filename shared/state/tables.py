@@ -11,6 +11,7 @@ import itertools
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,7 +67,7 @@ class StorageConnection:
 
 
 class TableAccess(Protocol):
-    """What the stores need of one storage account. Tables are made at first use.
+    """What the stores need of one storage account. Tables are made at the first write.
 
     Every method raises `Retryable` when the service can not be reached or is busy and `NotPermitted` when it says no.
     """
@@ -113,13 +114,14 @@ class AzureTables:
         self._lock = threading.Lock()
         self._service: TableServiceClient | None = None
         self._tables: dict[str, TableClient] = {}
+        self._read: dict[str, TableClient] = {}
 
     def get(self, table: str, partition: str, row: str) -> Row | None:
         from azure.core.exceptions import ResourceNotFoundError
 
         with translated(table):
             try:
-                return _row(self._table(table).get_entity(partition, row))
+                return _row(self._reading(table).get_entity(partition, row))
             except ResourceNotFoundError:
                 return None
 
@@ -166,8 +168,8 @@ class AzureTables:
         terms = ["PartitionKey eq @partition"]
         terms += ["RowKey ge @first"] if first is not None else []
         terms += ["RowKey lt @before"] if before is not None else []
-        with translated(table):
-            entities = self._table(table).query_entities(
+        with translated(table), self._perhaps_not_there(table):
+            entities = self._reading(table).query_entities(
                 " and ".join(terms),
                 parameters={"partition": partition, "first": first, "before": before},
                 select=None if select is None else [*_KEYS, *select],
@@ -200,7 +202,7 @@ class AzureTables:
         Rows of one partition come together; those of them that are in one answer are as they were at one moment.
         """
         with translated(table):
-            for page in self._table(table).list_entities().by_page():
+            for page in self._reading(table).list_entities().by_page():
                 yield [_row(entity) for entity in page]
 
     def _submit(self, table: str, partition: str, operations: Sequence[Operation], attempt: str) -> None:
@@ -238,12 +240,32 @@ class AzureTables:
 
         with translated(table):
             try:
-                entity = self._table(table).get_entity(partition, row, select=[*_KEYS, _ATTEMPT])
+                entity = self._reading(table).get_entity(partition, row, select=[*_KEYS, _ATTEMPT])
             except ResourceNotFoundError:
                 return None
         return str(entity.metadata["etag"]) if entity.get(_ATTEMPT) == attempt else None
 
+    @contextmanager
+    def _perhaps_not_there(self, table: str) -> Iterator[None]:
+        """A table that nothing was ever written to has no rows. One that went away after we wrote to it is an error."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            yield
+        except ResourceNotFoundError as error:
+            if getattr(error, "error_code", None) != "TableNotFound" or table in self._tables:
+                raise
+
+    def _reading(self, name: str) -> TableClient:
+        """For reading: the table is not made for it."""
+        account = self._account()
+        with self._lock:
+            if name not in self._read:
+                self._read[name] = account.get_table_client(name)
+            return self._read[name]
+
     def _table(self, name: str) -> TableClient:
+        """For writing: the table is there, or made."""
         account = self._account()
         with self._lock:
             if name not in self._tables:

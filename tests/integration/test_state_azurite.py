@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
+from azure.data.tables import TableServiceClient
 
+from local.azurite import Azurite
 from shared.billing.plan import Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
-from shared.errors import Busy, NotPermitted, Refused, Retryable
+from shared.errors import Busy, NotPermitted, Refused, Retryable, TrueUpError
 from shared.state.companies import CompanyStore, Lease
 from shared.state.company_state import CompanyStateStore, Drop, Put, ReadingNote, StateKind
 from shared.state.documents import row_key
@@ -99,6 +101,29 @@ def test_a_row_comes_back_with_the_values_it_was_given(tables: TableAccess) -> N
     assert row == Row("p", row_key("a/b", "ü|#?"), values, etag)
     assert tables.get("Things", "p", "other") is None
     assert tables.get("Things", "other", row_key("a/b", "ü|#?")) is None
+
+
+def test_reading_makes_no_table_and_what_was_never_written_has_no_rows(azurite: Azurite) -> None:
+    tables = AzureTables(StorageConnection(azurite.connection_string))
+    name = f"t{secrets.token_hex(6)}"
+
+    assert tables.get(name, "p", "a") is None
+    assert list(tables.query(name, "p")) == []
+    assert name not in tables.tables()
+
+    tables.insert(name, "p", "a", {"n": 1})
+    assert [row.values for row in tables.query(name, "p")] == [{"n": 1}]
+
+
+def test_a_table_that_went_away_after_it_was_written_to_is_not_taken_for_empty(azurite: Azurite) -> None:
+    tables = AzureTables(StorageConnection(azurite.connection_string))
+    name = f"t{secrets.token_hex(6)}"
+    tables.insert(name, "p", "a", {"n": 1})
+    with TableServiceClient.from_connection_string(azurite.connection_string) as service:
+        service.delete_table(name)
+
+    with pytest.raises(TrueUpError):
+        list(tables.query(name, "p"))
 
 
 def test_a_row_is_inserted_once(tables: TableAccess) -> None:
