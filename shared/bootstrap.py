@@ -15,7 +15,7 @@ from shared.manage.client import ManageClient
 from shared.notices.channels.graph import GraphPost
 from shared.notices.channels.smtp import SmtpPost
 from shared.notices.channels.teams import TeamsPost
-from shared.notices.ports import NoticePorts, Post
+from shared.notices.ports import CheckedPost, NoticePorts, Post
 from shared.queues import StorageQueue
 from shared.settings import ChangedLine, Settings, load_settings
 from shared.sources.azure.source import AzureSource
@@ -111,30 +111,37 @@ def make_ports(settings: Settings) -> Ports:
         settings=settings.shown,
         consent_url=settings.microsoft.consent_url if settings.microsoft is not None else None,
         backups=_backups(settings, tables),
+        channels={name.value: post for name, post in _posts(settings, clock).items() if isinstance(post, CheckedPost)},
     )
 
 
 def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
     """Real channels for these settings, beside these ports. Nothing is called before it is used."""
     told, tables = settings.notices, AzureTables(settings.storage)
-    posts: dict[Channel, Post] = {}
-    if told.smtp is not None:
-        posts[Channel.MAIL] = SmtpPost(told.smtp, flows.clock.now)
-    elif told.mailbox is not None and settings.microsoft is not None:
-        posts[Channel.MAIL] = GraphPost(Microsoft365Mailbox(settings.microsoft, told.mailbox), flows.clock.now)
-    if told.teams:
-        posts[Channel.TEAMS] = TeamsPost(told.teams)
     return NoticePorts(
         flows=flows,
         notices=NoticeStore(tables),
         tickets=ManageClient(settings.manage).tickets,  # the timer makes one call at a time, beside the flows
         ticket_rows=TicketStore(tables),
         health=HealthStore(tables),
-        posts=posts,
+        posts=_posts(settings, flows.clock),
         console=told.console,
         alerts=told.alerts,
         secrets_end={**told.secrets_end, **_certificate_ends(settings)},
     )
+
+
+def _posts(settings: Settings, clock: Clock) -> dict[Channel, Post]:
+    """The channels that the settings make."""
+    told = settings.notices
+    posts: dict[Channel, Post] = {}
+    if told.smtp is not None:
+        posts[Channel.MAIL] = SmtpPost(told.smtp, clock.now)
+    elif told.mailbox is not None and settings.microsoft is not None:
+        posts[Channel.MAIL] = GraphPost(Microsoft365Mailbox(settings.microsoft, told.mailbox), clock.now)
+    if told.teams:
+        posts[Channel.TEAMS] = TeamsPost(told.teams)
+    return posts
 
 
 def _certificate_ends(settings: Settings) -> dict[str, date]:

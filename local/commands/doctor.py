@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local.commands.settings import read_settings, require_emulator
-from shared.bootstrap import make_notice_ports, make_ports
-from shared.notices.checkup import check_posts
+from shared.bootstrap import make_ports
 from shared.settings import load_settings
 from shared.sync.checkup import Check, check_sources, check_up
 
@@ -15,11 +14,9 @@ from shared.sync.checkup import Check, check_sources, check_up
 def doctor(file: Path) -> int:
     """Every check. Answers 1 when anything is wrong. Raises `Misconfigured` with every problem of the settings."""
     settings = read_settings(file)
-    loaded = load_settings(settings)
-    ports = make_ports(loaded)
+    ports = make_ports(load_settings(settings))
     require_emulator(settings)
-    notices = make_notice_ports(loaded, ports)
-    return _tell([Check("settings")]) | _tell(check_up(ports)) | _tell(check_posts(notices))
+    return _tell([Check("settings")]) | _tell(check_up(ports))
 
 
 def sources(file: Path) -> int:

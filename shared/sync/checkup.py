@@ -1,6 +1,6 @@
 """Whether everything stands as a night needs it: asks the store, Manage and every source something small.
 
-Nothing is written: neither to Manage nor to a vendor nor to the store, where only a table that is missing is made.
+Nothing is written: neither to Manage nor to a vendor nor to the store.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def check_up(ports: Ports) -> Iterator[Check]:
     if not store.problems:
         yield from check_stored(ports)
     yield check_alarms(ports)
+    yield from (_channel(ports, name) for name in sorted(ports.channels))
 
 
 def check_alarms(ports: Ports) -> Check:
@@ -94,16 +95,18 @@ def check_sources(ports: Ports) -> Iterator[Check]:
 
 
 def connections(ports: Ports) -> dict[str, str]:
-    """What is connected and can be checked by itself: id and name."""
+    """The systems that are connected and can be checked by themselves: id and name."""
     return {"storage": "Storage", "manage": MANAGE, **{name: _TITLES.get(name, name) for name in sorted(ports.sources)}}
 
 
 def check_connection(ports: Ports, connection: str) -> Check:
-    """The check of one connection by its id. Raises `Gone` for one that the settings do not make."""
+    """The check of one connection or channel by its id. Raises `Gone` for one that the settings do not make."""
     if connection == "storage":
         return _store(ports)
     if connection == "manage":
         return _manage(ports, in_store=not _store(ports).problems)
+    if connection in ports.channels:
+        return _channel(ports, connection)
     if connection not in ports.sources:
         raise Gone(f"{connection} is not connected", remedy="Name one of those that the first steps show.")
     return _source(ports, connection)
@@ -111,6 +114,14 @@ def check_connection(ports: Ports, connection: str) -> Check:
 
 def _source(ports: Ports, name: str) -> Check:
     return Check(name, tuple(ports.sources[name].check()))
+
+
+def _channel(ports: Ports, name: str) -> Check:
+    try:
+        ports.channels[name].check()
+    except TrueUpError as error:
+        return Check(name, (told(error),))
+    return Check(name)
 
 
 def _store(ports: Ports) -> Check:

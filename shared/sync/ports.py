@@ -103,6 +103,13 @@ class ContactDesk(Protocol):
     def change(self, contact: Contact, said: Said, rules: ContactRules, *, inactive: bool) -> Contact: ...
 
 
+class CheckedChannel(Protocol):
+    """A way to tell people something, as far as it can be asked whether it would take a message."""
+
+    def check(self) -> None:
+        """Asks without sending anything. Raises the `TrueUpError` that a message would meet, as far as it shows."""
+
+
 class CallbackReader(Protocol):
     """Tells Manage's callbacks from everything else that is sent to us."""
 
@@ -158,7 +165,7 @@ class Ports:
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
     `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`). `time_zone` is the MSP's own.
     `settings` are shown to people; `consent_url` is where the administrator of a Microsoft tenant consents. `backups`
-    is None where none are made.
+    is None where none are made. `channels` are those by which people are told, by name.
     """
 
     clock: Clock
@@ -191,6 +198,7 @@ class Ports:
     settings: tuple[ShownSetting, ...] = ()
     consent_url: Callable[[str], str] | None = None
     backups: Backups | None = None
+    channels: Mapping[str, CheckedChannel] = field(default_factory=dict)
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
     def within(self, remit: Remit) -> Ports:

@@ -43,6 +43,7 @@ KINDS = {
     ),
     "cove": _Kind("Cove", "COVE_", ("COVE_PARTNER", "COVE_USERNAME", "COVE_TOKEN"), "docs/connect-cove.md"),
     "pushed": _Kind("Pushed counts", "PUSHED_", ("PUSHED_KEYS",), "docs/pushed-counts.md"),
+    "mail": _Kind("Mail", "NOTICE_SMTP", ("NOTICE_SMTP", "NOTICE_SMTP_FROM"), "docs/notices.md"),
 }
 
 
@@ -60,7 +61,7 @@ def first_steps(ports: Ports, *, settings: bool) -> shapes.FirstSteps:
 def tested(ports: Ports, connection: str) -> shapes.Tested:
     """What one connection says to a small question that only reads. Raises `Gone` for one that is not there."""
     check = check_connection(ports, connection)
-    return {"connection": connection, "name": connections(ports)[connection], "problems": list(check.problems)}
+    return {"connection": connection, "name": _connected(ports)[connection], "problems": list(check.problems)}
 
 
 def _steps(ports: Ports) -> Iterator[shapes.Step]:
@@ -90,7 +91,7 @@ def _step(text: str, done: bool, now: str, page: str) -> shapes.Step:
 
 def _connections(ports: Ports, settings: bool) -> Iterator[shapes.Connection]:
     """What is connected, each with its settings, then what could be."""
-    there = connections(ports)
+    there = _connected(ports)
     for id_, name in there.items():
         kind = KINDS[id_ if id_ in KINDS else "pushed"]
         shown = [_setting(each) for each in _of(ports, kind)] if settings else []
@@ -107,6 +108,11 @@ def _connections(ports: Ports, settings: bool) -> Iterator[shapes.Connection]:
                 "guide": kind.guide,
                 "settings": [],
             }
+
+
+def _connected(ports: Ports) -> dict[str, str]:
+    """The systems, and what tells people: id and name."""
+    return connections(ports) | {id_: KINDS[id_].name for id_ in ports.channels}
 
 
 def _of(ports: Ports, kind: _Kind) -> list[ShownSetting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -11,7 +11,7 @@ from shared.billing.counts import FailureKind
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.bootstrap import make_ports
 from shared.environment import ShownSetting
-from shared.errors import NotPermitted
+from shared.errors import NotPermitted, TrueUpError
 from shared.settings import load_settings
 from shared.sync import checkup, setup
 from shared.sync.lanes import start_run
@@ -332,6 +332,44 @@ def test_a_connection_is_tested_by_a_program_too(browser, house):
     assert answer.json() == {"connection": "microsoft365", "name": "Microsoft 365", "problems": ["was refused"]}
     assert browser.post("/console/api/setup/manage/test", json={}).json()["problems"] == []
     assert browser.post("/console/api/setup/pax8/test", json={}).status_code == 404
+
+
+@dataclass
+class FakeChannel:
+    broken: TrueUpError | None = None
+
+    def check(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+
+
+def test_first_steps_test_mail_as_the_doctor_does(house):
+    channel = FakeChannel()
+    ports = replace(house.ports, channels={"mail": channel})
+    browser = Browser(app_for(ports, PLATFORM), READER)
+
+    assert "Mail connected Test Mail" in browser.get("/console/setup").words
+    assert "Mail: in order" in browser.send_form("/console/setup/mail/test").words
+    channel.broken = NotPermitted("the password was refused", remedy="Correct NOTICE_SMTP_PASSWORD.")
+    assert "Mail: not in order the password was refused. Correct" in browser.send_form("/console/setup/mail/test").words
+    told = browser.post("/console/api/setup/mail/test", json={}).json()
+    (check,) = [each for each in checkup.check_up(ports) if each.name == "mail"]
+    assert (told["name"], tuple(told["problems"])) == ("Mail", check.problems)
+
+
+@pytest.mark.parametrize(
+    ("settings", "channels"),
+    [
+        ({"NOTICE_TEAMS": "desk=https://prod-1.westus.logic.azure.com/workflows/1?sig=a"}, set()),
+        ({"NOTICE_SMTP": "smtp.birchline.example:587", "NOTICE_SMTP_FROM": "trueup@birchline.example"}, {"mail"}),
+        ({"NOTICE_MAILBOX": "trueup@birchline.example"}, {"mail"}),
+    ],
+)
+def test_each_channel_of_the_settings_that_can_be_asked_is_a_connection(settings, channels):
+    found = make_ports(load_settings(SETTINGS | settings)).channels
+
+    assert set(found) == channels
+    assert channels < set(setup.KINDS)
 
 
 def test_the_connections_that_are_tested_are_those_of_the_doctor(house):

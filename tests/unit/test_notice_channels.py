@@ -24,11 +24,11 @@ from shared.http.wire import Answer, NoAnswer
 from shared.notices.channels.graph import GraphPost
 from shared.notices.channels.smtp import SmtpPost
 from shared.notices.channels.teams import TeamsPost, shortened
-from shared.notices.checkup import check_posts
-from shared.notices.ports import Message
+from shared.notices.ports import CheckedPost, Message
 from shared.notices.settings import Security, SmtpSettings
 from shared.sources.microsoft365.mail import Microsoft365Mailbox
-from tests.fakes.notices import NoticeHouse
+from shared.sync.checkup import check_up
+from tests.fakes.house import House
 from tests.fakes.smtp import Inbox, Server
 from tests.unit.fake_graph import PARTNER, FakeCredential, refusal, settings
 
@@ -164,9 +164,10 @@ def test_a_mail_server_that_is_not_there_is_tried_again_later():
 
 
 def told_by_doctor(*posts: object) -> list[tuple[str, str]]:
-    house = NoticeHouse()
-    ports = replace(house.notices, posts=dict(zip((Channel.MAIL, Channel.TEAMS), posts, strict=False)))
-    return [(check.name, " ".join(check.problems)) for check in check_posts(ports)]
+    channels = dict(zip(Channel, posts, strict=False))
+    asked = {channel.value: post for channel, post in channels.items() if isinstance(post, CheckedPost)}
+    ports = replace(House().ports, channels=asked)
+    return [(check.name, " ".join(check.problems)) for check in check_up(ports) if check.name in set(Channel)]
 
 
 def test_the_doctor_asks_the_mail_server_whether_it_would_take_mail_and_sends_none(secure_server, inbox, authority):
