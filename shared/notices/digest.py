@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
 from shared.billing.findings import FindingKind
-from shared.billing.subscribers import Subscriber, Topic
+from shared.billing.subscribers import Frequency, Subscriber, Topic
 from shared.notices.languages import day_in, money_in, sentence_in
 from shared.notices.picture import Done, Effect, Failed, Open, Picture, Waits, without_request
 from shared.notices.places import place_of
@@ -64,7 +64,8 @@ class Section:
 
     `left_out` counts entries that are not shown.
 
-    `page` is where the console shows the same, "" where it is the company's own page.
+    `page` is where the console shows the same, "" where it is the company's own page. `amount` is what it comes to
+    where nothing is counted and it is still worth a message of its own.
     """
 
     title: str
@@ -74,6 +75,7 @@ class Section:
     left_out: int = 0
     page: str = ""
     new: int = 0
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,12 @@ class Digest:
 
     @property
     def says_something(self) -> bool:
-        """Whether any section but the sums of the month has something to tell."""
-        return any(section.count for section in self.sections)
+        """Whether any section has something to tell."""
+        return any(section.count or section.amount for section in self.sections)
 
 
 def digest(subscriber: Subscriber, picture: Picture, span: Span, month: date, today: date) -> Digest:
-    """The digest of what happened in a span and what is open now; `month` is the first day of the month."""
+    """The digest of what happened in a span and what is open now; `month` is the first day of the leak's."""
     told = _only_for(subscriber, picture)
     sections = [*_happened(subscriber, told, span), *_open_sections(subscriber, told, span.since)]
     if subscriber.wants(Topic.LEAK):
@@ -200,20 +202,26 @@ def _heading(each: Open) -> Heading:
 
 
 def _leak(subscriber: Subscriber, told: Picture, month: date) -> Section:
-    """What customers used and were not billed for, as far as it was found this month or is known now."""
-    raised = [each.effect for each in told.done if each.day >= month and each.effect.monthly > 0]
+    """What customers used and were not billed for, as far as it was found in the month or is known now.
+
+    A daily digest is not sent for it alone: it would be the same one every day.
+    """
+    after = (month + timedelta(days=31)).replace(day=1)
+    raised = [each.effect for each in told.done if month <= each.day < after and each.effect.monthly > 0]
     waiting = [effect for each in told.waits if _monthly(each.effects) > 0 for effect in each.effects]
     observed = [effect for each in told.observed for effect in each.raised]
     told_sums = [
-        ("Raised this month, from then on", raised),
+        ("Raised, from then on", raised),
         ("Waits for a decision that would raise it", waiting),
         ("Would be raised at companies that are only observed", observed),
     ]
     amounts = [(text, _amount(subscriber, _without_once(effects))) for text, effects in told_sums]
     entries = tuple(Entry(text, amount) for text, amount in amounts if amount)
     whole = (OfCompany(Heading(), entries),) if entries else ()
-    summary = "" if entries else "None was found this month."
-    return Section("Leak found this month", 0, summary, whole)
+    is_reason = subscriber.frequency is not Frequency.DAILY or set(subscriber.about) == {Topic.LEAK}
+    total = _amount(subscriber, _without_once([*raised, *waiting, *observed])) if is_reason else ""
+    summary = "" if entries else "None was found."
+    return Section(f"Leak found in {month:%B %Y}", 0, summary, whole, amount=total)
 
 
 def _section(title: str, entries: Sequence[tuple[Heading, Entry]], summary: str = "", page: str = "") -> Section:

@@ -18,9 +18,12 @@ _NOTHING = "nothing to tell"
 
 def subject_of(digest: Digest) -> str:
     """TrueUp, 11/21/2026: waits for you 2 (1 new), changed in ConnectWise Manage 14."""
-    counted = [section for section in digest.sections if section.count]
-    parts = [f"{section.title[0].lower()}{section.title[1:]} {_counted(section, ' ({} new)')}" for section in counted]
-    nothing_new = [] if any(section.new for section in counted) or not counted else ["nothing new"]
+    told = [section for section in digest.sections if section.count or section.amount]
+    parts = [
+        f"{section.title[0].lower()}{section.title[1:]} {section.amount or _counted(section, ' ({} new)')}"
+        for section in told
+    ]
+    nothing_new = [] if any(section.new or section.amount for section in told) or not told else ["nothing new"]
     return f"{digest.title}: {', '.join([*nothing_new, *parts]) or _NOTHING}"
 
 

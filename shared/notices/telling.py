@@ -6,7 +6,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from shared.billing.rules import Schedule
@@ -32,6 +32,7 @@ _LOOKS_BACK = {Frequency.DAILY: 1, Frequency.WEEKLY: 7, Frequency.MONTHLY: 31}
 _TIMES = {Frequency.DAILY: "0 {hour} * * *", Frequency.WEEKLY: "0 {hour} * * 1", Frequency.MONTHLY: "0 {hour} 1 * *"}
 #: A month, however long: what was written in it is asked for anew for its sums.
 _MONTH = timedelta(days=32)
+_DAY = timedelta(days=1)
 #: So long it stays known what was sent. Once a day what is older goes.
 _KEPT = timedelta(days=90)
 _DAILY = Schedule("notices-kept", "notices-kept", "30 4 * * *")
@@ -96,13 +97,23 @@ def _told_until(ports: NoticePorts, subscriber: Subscriber) -> datetime:
 def _write_digest(ports: NoticePorts, subscriber: Subscriber, since: datetime, album: _Album) -> str:
     """Writes a digest of everything since the last one. The same day gives the same one again, which is none."""
     now, today = ports.flows.clock.now(), business_date(ports.flows.clock)
-    until, picture = album.picture(min(since, now - _MONTH))
-    written = digest(subscriber, picture, Span(since, until), today.replace(day=1), today)
+    month = _month_told(subscriber.frequency, today)
+    until, picture = album.picture(min(since, now - _MONTH, now - (today - month) - _DAY))
+    written = digest(subscriber, picture, Span(since, until), month, today)
     if not written.says_something and not subscriber.even_when_empty:
         return "nothing to tell"
     if not ports.notices.add(subscriber.id, Told(until), _notices(ports, subscriber, today.isoformat(), written)):
         return "was written before"
     return subject_of(written)
+
+
+def _month_told(frequency: Frequency, today: date) -> date:
+    """The first day of the month whose leak is told: today's, or that in which the last whole week or month ended.
+
+    However late a digest is written, it tells what it would have told on its day.
+    """
+    since_then = {Frequency.WEEKLY: today.weekday() + 1, Frequency.MONTHLY: today.day}.get(frequency, 0)
+    return (today - timedelta(days=since_then)).replace(day=1)
 
 
 def _tell_at_once(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> None:

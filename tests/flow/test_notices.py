@@ -15,7 +15,7 @@ from shared.billing.counts import FailureKind
 from shared.billing.findings import FindingKind
 from shared.billing.profiles import PriceKind, PriceRule
 from shared.billing.rules import CompanyRules, Mode, SkuPolicy
-from shared.billing.subscribers import Channel, Frequency, Language, Subscriber
+from shared.billing.subscribers import Channel, Frequency, Language, Subscriber, Topic
 from shared.errors import NotPermitted, Refused, Retryable
 from shared.notices.languages import sentence_in
 from shared.notices.places import place_of
@@ -233,8 +233,88 @@ def test_the_leak_of_the_month_counts_what_was_raised_what_waits_and_what_is_onl
 
     house.pass_days(1)
 
-    leak = house.mail.last.text.partition("LEAK FOUND THIS MONTH")[2]
+    leak = house.mail.last.text.partition("LEAK FOUND IN NOVEMBER 2026")[2]
     assert leak.count("+50.00") == 3
+
+
+LEAK = (Topic.LEAK.value,)
+
+
+def leak_of(text: str) -> str:
+    return text.partition("LEAK FOUND IN ")[2].partition("\n\n--")[0]
+
+
+@pytest.mark.parametrize("late", [0, 2, 20])
+def test_a_monthly_digest_tells_the_leak_of_the_month_before_and_of_no_day_of_this_one(late):
+    house = NoticeHouse(replace(MONTHLY, hour=8))
+    house.tell()
+    raised(house, 250)
+    house.clock.time = house.clock.time.replace(month=12, day=1)
+    raised(house, 251)
+    house.clock.pass_by(hours=8, days=late)
+    house.tell()
+
+    assert leak_of(house.mail.last.text) == "NOVEMBER 2026\n- Raised, from then on [+50.00 an invoice]"
+    assert house.mail.last.subject.endswith(", leak found in November 2026 +50.00 an invoice")
+
+
+@pytest.mark.parametrize(
+    ("frequency", "day", "told", "found"),
+    [
+        (Frequency.DAILY, (11, 30), "NOVEMBER", "- Raised, from then on [+50.00 an invoice]"),
+        (Frequency.DAILY, (12, 1), "DECEMBER", "None was found."),
+        (Frequency.WEEKLY, (11, 30), "NOVEMBER", "- Raised, from then on [+50.00 an invoice]"),
+        (Frequency.WEEKLY, (12, 2), "NOVEMBER", "- Raised, from then on [+50.00 an invoice]"),
+        (Frequency.WEEKLY, (12, 7), "DECEMBER", "None was found."),
+    ],
+)
+def test_a_leak_is_told_in_the_month_in_which_it_was_found(frequency, day, told, found):
+    """The weekly digest of 30 November, a Monday, is also one that a program that was away writes on Wednesday."""
+    house = NoticeHouse(replace(CLERK, frequency=frequency, even_when_empty=True))
+    house.tell()
+    raised(house)
+    month, day_of_month = day
+    house.clock.time = house.clock.time.replace(month=month, day=day_of_month, hour=8)
+    house.tell()
+
+    assert leak_of(house.mail.last.text).splitlines() == [f"{told} 2026", found]
+
+
+@pytest.mark.parametrize("subscriber", [replace(CLERK, about=LEAK), replace(WEEKLY, about=LEAK), WEEKLY])
+def test_a_leak_at_companies_that_are_only_observed_is_sent_alone_with_its_sum(subscriber):
+    house = NoticeHouse(subscriber)
+    house.tell()
+    raised(house, 250, mode=Mode.OBSERVE)
+    raised(house, 251, mode=Mode.OBSERVE)
+
+    house.pass_days(2)
+
+    (message,) = house.mail.taken
+    assert message.subject == "TrueUp, 11/23/2026: leak found in November 2026 +100.00 an invoice"
+    assert "[+100.00 an invoice]" in message.text
+    assert "nothing to tell" not in message.text
+
+
+@pytest.mark.parametrize("subscriber", [CLERK, replace(CLERK, about=(*LEAK, "unmapped"))])
+def test_a_leak_alone_is_not_sent_every_day_to_who_is_told_of_more(subscriber):
+    house = NoticeHouse(subscriber)
+    raised(house, mode=Mode.OBSERVE)
+
+    house.pass_days(1)
+    house.pass_days(1)
+
+    assert house.mail.taken == []
+
+
+@pytest.mark.parametrize("frequency", [Frequency.DAILY, Frequency.WEEKLY, Frequency.MONTHLY])
+def test_where_no_leak_is_found_who_is_told_of_leaks_alone_is_sent_nothing(frequency):
+    house = NoticeHouse(replace(CLERK, about=LEAK, frequency=frequency))
+    house.company(250, [b.count(10)], [b.addition(8250, 10)], mode=Mode.OBSERVE)
+    house.sync(250)
+
+    house.pass_days(11)
+
+    assert house.mail.taken == []
 
 
 def test_who_is_told_of_some_companies_and_kinds_hears_of_no_others(house):
