@@ -31,7 +31,8 @@ _MANNERS = {
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SPOKEN = re.compile(rf"\b(\d{{1,2}}) ({'|'.join(_MONTHS)}) (\d{{4}})\b")
 _DECIMALS = re.compile(r"(?<![\w.,])(\d+)\.(\d+)(?!\w|\.\d)")
-_ENGLISH = frozenset({Language.EN_US, Language.EN_GB})
+#: The languages in which days of sentences read well as they are.
+ENGLISH = frozenset({Language.EN_US, Language.EN_GB})
 
 
 def day_in(language: Language, day: date) -> str:
@@ -55,7 +56,7 @@ def sentence_in(language: Language, sentence: str) -> str:
     name, colon, told = sentence.partition(": ")
     if not colon:
         name, told = "", sentence
-    if language not in _ENGLISH:
+    if language not in ENGLISH:
         told = _SPOKEN.sub(lambda day: _numeric(language, day), told)
     return f"{name}{colon}{_DECIMALS.sub(lambda amount: _number(language, amount[1], amount[2]), told)}"
 

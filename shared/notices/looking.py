@@ -46,6 +46,10 @@ class Looks:
                 found[str(row.id)] = [each for each in of if is_told(subscriber, each)]
         return found
 
+    def of(self, company: int | None) -> list[Open]:
+        """What is open at a company that was looked at, or at the MSP itself (None), whoever is told of it."""
+        return self._of_msp if company is None else self._read.get(company) or []
+
     @cached_property
     def _companies(self) -> list[CompanyRow]:
         return self.flows.companies.all()

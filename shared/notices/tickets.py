@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,6 +16,7 @@ from enum import StrEnum
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.subscribers import Subscriber, TicketRule
 from shared.errors import OutcomeUnknown, Refused, TrueUpError
+from shared.notices.languages import ENGLISH, sentence_in
 from shared.notices.looking import Looks
 from shared.notices.picture import Open
 from shared.notices.ports import NoticePorts
@@ -35,6 +36,8 @@ MOST_STEPS = 50
 #: So many refusals end a round: the rule is wrong, not the findings.
 MOST_REFUSALS = 3
 _LONGEST_SUMMARY = 100
+#: What a ticket says that ends although its finding is still open.
+_NOT_TOLD = "This subscriber is not told of it any more."
 _AFTER_REFUSAL = timedelta(hours=1)
 
 
@@ -106,11 +109,8 @@ def _write_down(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> Non
     found = [each for of_company in looked_at.values() for each in of_company]
     wanted = {row.stamp: row for row in (_row(ports, subscriber, each) for each in found)}
     changed = [_following(rows.get(stamp), row) for stamp, row in wanted.items()]
-    changed += [
-        replace(row, open=False)
-        for stamp, row in rows.items()
-        if row.open and stamp not in wanted and ("" if row.company is None else str(row.company)) in looked_at
-    ]
+    standing = [row for stamp, row in rows.items() if row.open and stamp not in wanted]
+    changed += _ended(subscriber, standing, looked_at, looks)
     changed = [row for row in changed if row != rows.get(row.stamp)]
     for row in changed:
         ports.ticket_rows.save(row)
@@ -119,7 +119,23 @@ def _write_down(ports: NoticePorts, subscriber: Subscriber, looks: Looks) -> Non
 
 
 def _following(known: TicketRow | None, row: TicketRow) -> TicketRow:
-    return row if known is None else replace(known, summary=row.summary, text=row.text, open=True)
+    return row if known is None else replace(known, summary=row.summary, text=row.text, open=True, ending=row.ending)
+
+
+def _ended(
+    subscriber: Subscriber, standing: Collection[TicketRow], looked_at: Mapping[str, object], looks: Looks
+) -> Iterator[TicketRow]:
+    """Of tickets that stand and nobody wants now: those whose finding has healed or is not this subscriber's any more.
+
+    Owners of whom Manage knows no company leave tickets as they are: more likely a name has changed than the rules.
+    """
+    has_companies = bool(subscriber.companies) or not subscriber.owners
+    for row in standing:
+        if ("" if row.company is None else str(row.company)) in looked_at:
+            still_open = {stamp_of(subscriber, each.company, each.kind, each.key) for each in looks.of(row.company)}
+            yield replace(row, open=False, ending=_NOT_TOLD if row.stamp in still_open else row.ending)
+        elif has_companies and not subscriber.is_told_of(row.company):
+            yield replace(row, open=False, ending=_NOT_TOLD)
 
 
 def _work(desk: Desk) -> None:
@@ -169,8 +185,10 @@ def _wait(desk: Desk, row: TicketRow) -> None:
 def _row(ports: NoticePorts, subscriber: Subscriber, each: Open) -> TicketRow:
     link = f"\n\n{ports.console}/companies/{each.company}" if ports.console and each.company is not None else ""
     whose = f"{each.name}: " if each.name else ""
-    summary = summary_of(f"TrueUp, {whose}{each.text}")
-    text = f"{whose}{each.text}\n\n{each.remedy}{link}"
+    # English stays as it is: an amount that is only written otherwise is no news to tickets that are open.
+    told = each.text if subscriber.language in ENGLISH else sentence_in(subscriber.language, each.text)
+    summary = summary_of(f"TrueUp, {whose}{told}")
+    text = f"{whose}{told}\n\n{each.remedy}{link}"
     stamp = stamp_of(subscriber, each.company, each.kind, each.key)
     return TicketRow(subscriber.id, stamp, each.company, summary, text)
 

@@ -14,6 +14,7 @@ from shared.billing.counts import Relationship
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
 from shared.billing.rules import Schedule
+from shared.billing.wording import spoken
 from shared.clock import business_date
 from shared.errors import TrueUpError
 from shared.notices.ports import NoticePorts
@@ -76,7 +77,7 @@ def _nights(ports: Ports) -> Iterator[Finding]:
             yield Finding(
                 FindingKind.NIGHT_MISSING,
                 schedule.id,
-                f"The night of {expected.isoformat()} has not been finished: nothing is known of what customers use "
+                f"The night of {spoken(expected)} has not been finished; nothing is known of what customers use "
                 "since the one before.",
                 "Look at /api/runs for a run that is stuck, at the log for errors, and whether the app is running.",
             )
@@ -130,7 +131,7 @@ def _secrets(ports: NoticePorts) -> Iterator[Finding]:
     for name, end in sorted(ports.secrets_end.items()):
         left = (end - today).days
         if left <= TOLD_BEFORE:
-            ends = f"ends on {end.isoformat()}" if left >= 0 else f"ended on {end.isoformat()}"
+            ends = f"ends on {spoken(end)}" if left >= 0 else f"ended on {spoken(end)}"
             yield Finding(
                 FindingKind.SECRET_ENDING,
                 name,
@@ -217,7 +218,7 @@ def _ends(
         yield Finding(
             FindingKind.RELATIONSHIP_ENDING,
             f"{source}/{customer}",
-            f"The relationship with {whose} ends on {known.ends.isoformat()}; {company.name} (company {company.id}) "
+            f"The relationship with {whose} ends on {spoken(known.ends)}; {company.name} (company {company.id}) "
             "cannot be read without it.",
             "Have the customer approve a new relationship, one that is extended by itself.",
         )

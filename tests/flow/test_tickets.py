@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from shared.billing.agreements import Company
 from shared.billing.counts import FailureKind
-from shared.billing.subscribers import TicketRule
+from shared.billing.subscribers import Language, TicketRule
 from shared.errors import OutcomeUnknown, Retryable
 from shared.state.company_state import MSP, Put, StateKind
 from shared.sync.msp import notice_customers
@@ -358,6 +359,72 @@ def test_a_board_that_does_not_exist_is_a_finding_and_is_not_asked_for_at_every_
     house.tell()
 
     assert only(house).status == "New"
+
+
+NOT_TOLD = "This subscriber is not told of it any more."
+
+
+@pytest.mark.parametrize("narrowed", [{"companies": (251,)}, {"owners": ("Jan",)}, {"about": ("unmapped",)}])
+def test_a_ticket_ends_when_its_subscriber_is_not_told_of_the_finding_any_more_and_goes_on_when_it_is_again(narrowed):
+    """Jan has company 251. That it healed is not said: it did not."""
+    house = a_house()
+    house.manage.companies_ = [Company(251, "C251", "Company 251", owners=("Jan",))]
+    house.tell()
+    house.told_by(replace(READING, **narrowed))
+
+    house.tell()
+    house.tell()
+
+    assert only(house).status == "Closed"
+    assert [note.partition("\n")[0] for note in only(house).notes] == [NOT_TOLD]
+
+    house.told_by(READING)
+    house.sync(250)
+    house.tell()
+    assert only(house).status == "New"
+    heals(house)
+    house.tell()
+    assert [note.partition("\n")[0] for note in only(house).notes[2:]] == ["This has healed."]
+
+
+def test_a_ticket_about_the_msp_ends_when_its_subscriber_is_told_of_some_companies_only(house):
+    house.told_by(replace(BOARD, about=("customer-new",)))
+    house.source.counts["unknown"] = ()
+    notice_customers(house.ports, house.ports.companies.all())
+    house.tell()
+
+    house.told_by(replace(BOARD, about=("customer-new",), companies=(250,)))
+    house.tell()
+
+    assert only(house).status == "Closed"
+    assert only(house).notes[0].startswith(NOT_TOLD)
+
+
+def test_an_owner_whom_manage_does_not_know_ends_no_ticket(house):
+    house.tell()
+    house.clock.pass_by(hours=1)
+    house.told_by(replace(READING, owners=("Jann",)))
+
+    house.tell()
+
+    assert (only(house).status, only(house).notes) == ("New", [])
+
+
+def test_an_open_ticket_in_english_is_not_told_of_an_amount_that_is_only_written_otherwise(house):
+    state = house.state(250)
+    (key,) = [key for key in state.findings if key[0] == "read-failed"]
+    opened = state.findings[key]
+    text = "Box: 1234.50 more since 1 Dec 2026."
+    house.ports.company_state.commit(
+        250, [Put(StateKind.FINDING, key, replace(opened, finding=replace(opened.finding, text=text)))]
+    )
+    house.tell()
+    house.told_by(replace(READING, language=Language.EN_GB))
+    house.sync(251)
+    house.tell()
+
+    assert text in only(house).new.text
+    assert only(house).notes == []
 
 
 def test_a_ticket_about_the_msp_itself_has_its_company(house):

@@ -12,7 +12,8 @@ from shared.billing.counts import FailureKind, Relationship
 from shared.billing.findings import FindingKind
 from shared.billing.limits import Guards
 from shared.billing.rules import Mode, Schedule
-from shared.billing.subscribers import Channel, Frequency, Subscriber
+from shared.billing.subscribers import Channel, Frequency, Language, Subscriber, TicketRule
+from shared.billing.wording import spoken
 from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.notices.alarm import Alarm
 from shared.notices.outbox import GIVEN_UP_AFTER
@@ -27,7 +28,7 @@ from shared.sync.msp import notice_customers
 from shared.sync.unfinished import finish_edit
 from tests import builders as b
 from tests.fakes.house import FakeSource
-from tests.fakes.notices import NoticeHouse
+from tests.fakes.notices import BOARD, NoticeHouse
 from tests.flow.test_backups import FakeBlobs, Whole
 
 NIGHTLY = Schedule("nightly", "nightly", "0 2 * * *")
@@ -89,7 +90,7 @@ def test_a_night_that_does_not_come_is_told_at_once_and_closes_with_the_next_one
     assert house.kinds_of_msp() == ["night-missing"]
     assert house.clock.now() - last.ended >= timedelta(hours=26)
     assert len(house.teams.taken) == 1
-    assert "The night of 2026-11-23 has not been finished" in house.teams.last.text
+    assert "The night of 23 Nov 2026 has not been finished" in house.teams.last.text
 
     house.hours(2)
     assert house.kinds_of_msp() == []
@@ -169,7 +170,7 @@ def test_a_secret_that_ends_is_told_a_month_before(end, told):
     house.round()
 
     assert house.kinds_of_msp() == (["secret-ending"] if told else [])
-    assert not told or f"pax8 {told} {end}" in house.teams.last.text
+    assert not told or f"pax8 {told} {spoken(date.fromisoformat(end))}" in house.teams.last.text
 
 
 @pytest.mark.parametrize("who", ["manage", "source"])
@@ -332,7 +333,7 @@ def test_a_relationship_with_a_linked_customer_that_ends_within_a_month_is_told_
     house, related = with_relationships(date(2026, 12, 21), date(2026, 12, 22), None)
     related.ending["of-nobody"] = date(2026, 11, 22)
     assert an_hour_later(house) == ["relationship-ending"]
-    assert "ends on 2026-12-21; Company 250" in house.teams.last.text
+    assert "ends on 21 Dec 2026; Company 250" in house.teams.last.text
 
     related.silent = Retryable("no answer", system="Microsoft 365")
     assert an_hour_later(house) == ["relationship-ending"]
@@ -504,6 +505,29 @@ def test_each_condition_is_a_finding_and_told_at_once_and_once(provoke, kind):
     assert kind in found
     told = [message.text for message in house.teams.taken]
     assert sum(text.count(f"({kind.value})") for text in told) == 1
+
+
+@pytest.mark.parametrize(
+    ("provoke", "said"),
+    [
+        (no_night_ends, "The night of 23.11.2026 has not been finished;"),
+        (a_certificate_ends, "microsoft365 ends on 21.12.2026;"),
+        (a_relationship_ends_soon, "ends on 21.12.2026;"),
+    ],
+)
+def test_days_of_the_watch_are_written_as_who_is_told_reads_them(provoke, said):
+    """In a message and in a ticket alike."""
+    house, source = with_relationships(date(2027, 12, 21))
+    german = Subscriber("kontor", Channel.MAIL, (DESK,), Frequency.AT_ONCE, language=Language.DE_DE)
+    board = replace(BOARD, language=Language.DE_DE, ticket=TicketRule(company=2))
+    house.rules(b.rules(schedules=(NIGHTLY,), subscribers=(german, board)))
+    house.round()
+
+    provoke(house, source)
+    house.round()
+
+    assert any(said in message.text for message in house.mail.taken)
+    assert any(said in ticket.new.text for ticket in house.tickets.all.values())
 
 
 def test_nothing_that_the_alerts_are_told_of_is_left_out_above():
