@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from shared.billing.agreements import Addition, Agreement, Company, Fields, Product, Recap
-from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
+from shared.billing.counts import Customer, FailureKind, Holder, ReadFailure, Reading
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules
 from shared.callbacks import Callback, CallbackEntry
 from shared.calls import count_call
@@ -222,7 +222,16 @@ class FakeSource:
         found = self.people.get(customer, Accounts(()))
         if isinstance(found, TrueUpError):
             raise found
-        return replace(found, sign_ins_told=found.sign_ins_told and sign_ins)
+        rows = tuple(replace(row, user=_asked_of(row.user, groups)) for row in found.rows)
+        return replace(found, rows=rows, sign_ins_told=found.sign_ins_told and sign_ins)
+
+
+def _asked_of(user: Holder, groups: Collection[str]) -> Holder:
+    """What is told of a user's groups: of those that were asked for, as at Microsoft, unless a test says of which."""
+    if user.groups_told is not None:
+        return user
+    asked = tuple(groups)
+    return replace(user, groups=tuple(each for each in user.groups or () if each in asked), groups_told=asked)
 
 
 class FakeManage:

@@ -35,7 +35,7 @@ PAGE = "/console/companies/1/contacts"
 def account(name: str, **values) -> Account:
     key = name.casefold().replace(" ", ".")
     given, _, surname = name.partition(" ")
-    user = Holder(key, name, department=values.pop("department", ""), groups=())
+    user = Holder(key, name, department=values.pop("department", ""), groups=values.pop("groups", ()))
     own = {"mail": f"{key}@alder.example", "given_name": given, "surname": surname, "licensed": True}
     return Account(user, f"{key}@alder.example", **own | values)
 
@@ -105,6 +105,18 @@ def test_a_run_makes_the_users_of_each_company_contacts_and_the_next_writes_noth
     writes = house.contacts.writes
     assert sync(house, 1).report.outcome is sync(house, 2).report.outcome is Outcome.UNCHANGED
     assert house.contacts.writes == writes
+
+
+def test_only_users_of_the_groups_that_the_rules_name_are_contacts(house):
+    board = account("Robin Vale", groups=("Board", "Staff"))
+    people(house, 1, board, account("Kim Low", groups=("Staff",)))
+    keep(house, users=Users(only=Traits(groups=("Board",))))
+    sync(house)
+    assert [said[0] for said in house.contacts.said(1)] == ["Robin"]
+
+    people(house, 1, board, account("Kim Low", groups=("Staff", "Board")))
+    sync(house)
+    assert [said[0] for said in house.contacts.said(1)] == ["Kim", "Robin"]
 
 
 def test_the_last_outcome_of_a_company_stays_that_of_its_last_night(house):
