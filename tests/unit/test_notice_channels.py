@@ -240,6 +240,24 @@ def test_a_card_is_posted_to_the_webhook_of_that_name():
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[Renew](https://evil.example/a_b)", r"\[Renew\](https://evil.example/a_b)"),
+        ("https://evil.example[x](https://evil.example)", r"https://evil.example\[x\](https://evil.example)"),
+        (r"\[x](y) *2* seats of M365_BP", r"\\\[x\](y) \*2\* seats of M365\_BP"),
+        ("Alder & Finch  https://trueup.test/console/a_b", "Alder & Finch  https://trueup.test/console/a_b"),
+    ],
+)
+def test_what_a_customer_calls_itself_makes_no_links_and_no_marks_in_a_card(text, shown):
+    webhook = FakeWebhook()
+
+    TeamsPost({"desk": WEBHOOK}, transport=webhook).send(Message("id", "desk", text, text, ""))
+
+    card = webhook.posts[0][1]["attachments"][0]["content"]
+    assert [block["text"] for block in card["body"]] == [shown, shown]
+
+
+@pytest.mark.parametrize(
     ("answer", "error"),
     [
         (Answer(429, {"Retry-After": "7"}), Retryable),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ _TIMEOUT = 30.0
 _LATER = "Nothing to do if it passes; otherwise look at the workflow in Teams."
 #: Older webhooks answer 200 and say in words that Teams did not take it.
 _NOT_TAKEN = "returned HTTP error"
+#: What a card reads as Markdown; addresses, which it makes links of, stay as they are.
+_MARKDOWN = re.compile(r"(https?://[^\s\[\]()*\\]+)|([\[\]*_\\])")
 
 
 class TeamsPost:
@@ -84,7 +87,8 @@ def _blocks(text: str) -> list[dict[str, Any]]:
 
 
 def _block(text: str, **more: object) -> dict[str, Any]:
-    return {"type": "TextBlock", "text": text, "wrap": True, **more}
+    plain = _MARKDOWN.sub(lambda found: found[1] or f"\\{found[2]}", text)
+    return {"type": "TextBlock", "text": plain, "wrap": True, **more}
 
 
 def _refusal(name: str, answer: Answer) -> TrueUpError:
