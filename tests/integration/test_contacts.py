@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +20,13 @@ from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.bootstrap import make_ports
 from shared.contacts.contacts import Contact
 from shared.settings import load_settings
+from shared.sheets.reading import read_tables
 from shared.state.records import Outcome
 from shared.sync import night
+from shared.sync.approvals import Person
 from shared.sync.company import Order
 from shared.sync.contacts.sync import sync_contacts
+from shared.sync.desk.accounts import export_company, users_csv, users_workbook
 from tests import builders as b
 from tests.fakes.house import House
 from tests.integration.house import a_house
@@ -104,6 +108,24 @@ def test_users_become_contacts_and_stay_so(sandbox: SandboxThread, house: House)
     assert mails(after) == expected(tenant)
     assert mails(after, active=False) == [leaving.mails[0].casefold()]
     assert sync(house, linked.company).outcome is Outcome.UNCHANGED
+
+
+def test_an_export_has_every_user_with_readable_licences_and_sign_ins_in_both_kinds_of_file(
+    sandbox: SandboxThread, house: House
+) -> None:
+    linked, tenant = a_company(sandbox, house, 2)
+    export = export_company(house.ports, linked.company, Person("pat@birchline.example"))
+    (in_csv,), (in_workbook,) = read_tables(users_csv(export)), read_tables(users_workbook(export))
+    rows = [line.cells for line in in_csv.lines]
+    assert sorted(row["sign-in name"] for row in rows) == sorted(user.upn for user in tenant.users)
+    assert any("Microsoft 365" in row["licences"] for row in rows)
+    assert any(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", row["last sign-in (utc)"]) for row in rows)
+    # A workbook does not keep the empty cells at the end of a row.
+    assert [filled(row) for row in rows] == [filled(line.cells) for line in in_workbook.lines]
+
+
+def filled(row: Mapping[str, str]) -> dict[str, str]:
+    return {column: cell for column, cell in row.items() if cell}
 
 
 def test_answers_that_get_lost_double_nobody(sandbox: SandboxThread, house: House) -> None:
