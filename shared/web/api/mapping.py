@@ -14,7 +14,7 @@ from shared.sync.mapping.links import Link
 from shared.sync.rule_edits import edit_rules, preview
 from shared.sync.shapes import mapping as shapes
 from shared.web.api.approvals import Asked, CompanyId
-from shared.web.api.reports import csv
+from shared.web.api.reports import XLSX_TYPE, csv
 from shared.web.principal import Role
 from shared.web.requests import Admin, House, allows, our_own, person, sees_all
 
@@ -22,8 +22,7 @@ router = APIRouter(dependencies=[Depends(allows(Role.READER)), Depends(sees_all)
 changes = [Depends(our_own)]
 
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "a table as CSV"}}
-_XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_XLSX: dict[int | str, dict[str, Any]] = {200: {"content": {_XLSX_TYPE: {}}, "description": "a workbook"}}
+_XLSX: dict[int | str, dict[str, Any]] = {200: {"content": {XLSX_TYPE: {}}, "description": "a workbook"}}
 Edition = Annotated[int, Field(ge=0, lt=10**10)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -193,7 +192,7 @@ def restore_sku(ports: House, who: Admin, asked: SkuHere) -> shapes.Ignored:
 def export_workbook(ports: House) -> Response:
     """Links, policies and profiles as a workbook, to be edited and imported."""
     head = {"Content-Disposition": 'attachment; filename="trueup-mapping.xlsx"'}
-    return Response(exchange.export_workbook(ports), media_type=_XLSX_TYPE, headers=head)
+    return Response(exchange.export_workbook(ports), media_type=XLSX_TYPE, headers=head)
 
 
 @router.get("/mapping/tables/{table}.csv", response_class=Response, responses=_CSV)
