@@ -11,6 +11,7 @@ from functions.answers import answer, failed
 from functions.gate import Gate, too_many
 from shared.bootstrap import access, ports
 from shared.errors import TrueUpError
+from shared.given import is_loopback
 
 blueprint = func.Blueprint()
 
@@ -20,6 +21,10 @@ LARGEST = 256 * 1024
 LARGEST_UPLOAD = 4 * 1024 * 1024
 #: A page takes a few requests, and people of one office have one address.
 GATE = Gate(per_minute=1200)
+_NOT_THIS_MACHINE = {
+    "error": "a made-up person is signed in, and this is not an address of the machine itself",
+    "remedy": "Open the console on the machine where it runs, as localhost or 127.0.0.1.",
+}
 
 
 @blueprint.route(
@@ -35,6 +40,8 @@ async def console(request: func.HttpRequest, context: func.Context) -> func.Http
         return answer({"error": f"the body has more than {largest:,} bytes", "remedy": "Send less at once."}, 413)
     try:
         middleware = _middleware()
+        if access().stand_in is not None and not _names_this_machine(request):
+            return answer(_NOT_THIS_MACHINE, 403)
     except TrueUpError as error:
         return failed(error) if urlsplit(request.url).path.startswith("/console/api/") else _page(error)
     response: func.HttpResponse = await middleware.handle_async(request, context)
@@ -47,6 +54,14 @@ def _page(error: TrueUpError) -> func.HttpResponse:
 
     body, headers = settings_page(error)
     return func.HttpResponse(body, status_code=503, mimetype="text/html", headers=headers)
+
+
+def _names_this_machine(request: func.HttpRequest) -> bool:
+    """Listening on loopback alone does not keep other sites out: their name can be made to lead to this machine."""
+    try:
+        return is_loopback(urlsplit(f"//{request.headers.get('host', '')}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _holds_a_file(request: func.HttpRequest) -> bool:

@@ -309,3 +309,32 @@ def test_while_the_settings_are_wrong_a_person_sees_a_page_and_a_program_json(mo
     assert "MANAGE_SITE: is &lt;missing&gt;" in page.get_body().decode()
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert json.loads(got("/console/api/waiting").get_body())["problems"] == ["MANAGE_SITE: is <missing>"]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:7071", 200),
+        ("127.0.0.1:7071", 200),
+        ("[::1]:7071", 200),
+        ("rebound.evil.example:7071", 403),
+        ("localhost.evil.example", 403),
+        ("[", 403),
+        ("", 403),
+    ],
+)
+def test_the_made_up_person_answers_only_on_the_machine_itself(house, monkeypatch, host, status):
+    """Another site can make its name lead here; what it then sends has an origin like our own."""
+    local = Access(stand_in=Principal("kim@birchline.example", frozenset({Role.ADMIN})))
+    monkeypatch.setattr(console, "_middleware", lambda: func.AsgiMiddleware(app_for(house.ports, local)))
+    monkeypatch.setattr(console, "access", lambda: local)
+    body = json.dumps({"company": 1, "groups": groups(house, 1)}).encode()
+    headers = {"host": host, "origin": f"http://{host}", "content-type": "application/json"}
+    request = func.HttpRequest("POST", "http://localhost:7071/console/api/approve", headers=headers, body=body)
+
+    answer = asyncio.run(console.console(request, None))
+
+    assert answer.status_code == status
+    if status == 403:
+        assert "localhost" in json.loads(answer.get_body())["remedy"]
+        assert house.state(1).decisions == {}

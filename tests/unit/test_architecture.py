@@ -91,6 +91,7 @@ ARROWS = {
         "shared.notices",
         "shared.queues",
         "shared.bootstrap",
+        "shared.given",
         "shared.web.answers",
         "shared.web.app",
         "shared.web.pages.errors",
