@@ -163,7 +163,7 @@ def _manage(ports: Ports, *, in_store: bool) -> Check:
 
 
 def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:
-    """Agreements and their lines of the first company (or of none), the catalog, and the callbacks if there are any."""
+    """The first company (or none), its agreements and their lines, the catalog, and the callbacks if there are any."""
     known = ports.companies.all() if in_store else []
     company = min((row.id for row in known), default=1)
 
@@ -171,6 +171,7 @@ def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:
         for agreement in ports.manage.agreements(company)[:1]:
             ports.manage.additions(agreement.id)
 
+    yield lambda: ports.manage.companies([company])
     yield lines
     yield lambda: ports.manage.products([_NO_PRODUCT])
     if ports.callback_url is not None:

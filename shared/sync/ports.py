@@ -48,8 +48,8 @@ class Manage(Protocol):
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """No call inside takes longer than what is left of these seconds."""
 
-    def companies(self) -> list[Company]:
-        """All companies; deleted ones are marked, not left out."""
+    def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
+        """All companies, or those of these ids that exist; deleted ones are marked, not left out."""
 
     def agreements(self, company_id: int) -> list[Agreement]: ...
 

@@ -28,7 +28,7 @@ KINDS = {
         "ConnectWise Manage",
         "MANAGE_",
         ("MANAGE_SITE", "MANAGE_COMPANY", "MANAGE_PUBLIC_KEY", "MANAGE_PRIVATE_KEY", "MANAGE_CLIENT_ID"),
-        "docs/deploy.md",
+        "docs/connect-manage.md",
     ),
     "microsoft365": _Kind(
         "Microsoft 365",

@@ -263,8 +263,8 @@ class FakeManage:
     def writes(self) -> int:
         return self.calls["create"] + self.calls["update"] + self.calls["delete"]
 
-    def companies(self) -> list[Company]:
-        return self._call("companies", lambda: list(self.companies_))
+    def companies(self, ids: Sequence[int] | None = None) -> list[Company]:
+        return self._call("companies", lambda: [each for each in self.companies_ if ids is None or each.id in ids])
 
     def agreements(self, company_id: int) -> list[Agreement]:
         return self._call("agreements", lambda: [a for a in self.agreements_.values() if a.company_id == company_id])

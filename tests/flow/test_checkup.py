@@ -63,19 +63,20 @@ def test_after_a_good_night_everything_is_in_order_and_nothing_is_changed(house:
     ]
     assert troubles(house) == {}
     assert {operation for operation, _ in house.tables.calls} == {"get", "query"}
-    assert set(house.manage.calls) == {"agreements", "additions", "callbacks"}
+    assert set(house.manage.calls) == {"companies", "agreements", "additions", "callbacks"}
     assert len(house.queue) == 0
 
 
 def test_each_missing_permission_of_manage_is_told_with_what_to_grant(house: House) -> None:
     def fault(moment: str, method: str) -> None:
-        if moment == "before" and method in ("agreements", "callbacks"):
+        if moment == "before" and method in ("companies", "agreements", "callbacks"):
             raise NotPermitted(f"no {method}", system="Manage", status=403, remedy=f"Grant {method}.")
 
     house.manage.fault = fault
 
     assert troubles(house) == {
-        "ConnectWise Manage": "Manage: no agreements. Grant agreements. Manage: no callbacks. Grant callbacks."
+        "ConnectWise Manage": "Manage: no companies. Grant companies. Manage: no agreements. Grant agreements. "
+        "Manage: no callbacks. Grant callbacks."
     }
 
 
