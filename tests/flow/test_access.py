@@ -99,6 +99,7 @@ WAYS: dict[tuple[str, str], Way] = {
     ("POST", "/console/companies/{company}/licence/drop"): Way(BILLER, form=OWN),
     ("GET", "/console/companies/{company}/rules"): Way(READER),
     ("POST", "/console/companies/{company}/rules"): Way(BILLER, form={"edition": "1"}),
+    ("POST", "/console/companies/{company}/erase"): Way(ADMIN, form={"sure": "true"}),
     ("POST", "/console/companies/{company}/guards"): Way(ADMIN, form={"edition": "1"}),
     ("GET", "/console/profiles/guards"): Way(READER),
     ("POST", "/console/profiles/guards"): Way(ADMIN, form={"edition": "1"}),

@@ -33,6 +33,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | None] = {
     ("POST", f"{COMPANY}/mode"): (f"POST {OF_COMPANY}/mode",),
     ("POST", f"{COMPANY}/guards"): (f"POST {OF_COMPANY}/guards",),
     ("POST", f"{COMPANY}/rules"): (f"POST {OF_COMPANY}/rules",),
+    ("POST", f"{COMPANY}/erase"): (f"POST {OF_COMPANY}/erase",),
     ("POST", f"{COMPANY}/licence"): (f"POST {OF_COMPANY}/licence",),
     ("POST", f"{COMPANY}/licence/drop"): (f"POST {OF_COMPANY}/licence/drop",),
     ("POST", f"{COMPANY}/links/test"): (f"POST {OF_COMPANY}/links/test",),

@@ -1,4 +1,4 @@
-"""A company's own choices in forms: one licence, what is billed already, adoption, and its guards."""
+"""A company's own choices in forms: one licence, what is billed already, adoption, its guards, and its erasure."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shared.errors import Refused, TrueUpError
 from shared.sync.approvals import Person
 from shared.sync.desk.billing import Sold
 from shared.sync.desk.own import Chosen, drop_choice, own_choice, own_rules, save_choice, save_own
+from shared.sync.erasing import Customer, erase
 from shared.sync.ports import Ports
 from shared.sync.shapes.own import OwnChoice, OwnRules
 from shared.web.api.companies import InPath
@@ -102,11 +103,23 @@ def save_guards(request: Request, ports: House, who: Admin, number: InPath, text
     return _save(request, ports, number, True, texts, {"guards": given.get("guards")}, person(who, request))
 
 
+@router.post(_PATH + "/{company}/erase", dependencies=acts)
+def erase_company(request: Request, ports: House, who: Admin, number: InPath, texts: Sent) -> Response:
+    """Erases a company that is not linked any more, for good. Its own page says what stays of it, or why it is not."""
+
+    def erased() -> str:
+        if texts.get("sure") != "true":
+            raise NotDone("Nothing was erased: tick that the company is to be erased for good, and send it again.")
+        return _without(erase(ports, number, person(who, request)))
+
+    return acted(request, _of(number), erased)
+
+
 def _save(
     request: Request,
     ports: Ports,
     number: int,
-    may_guard: bool,
+    is_admin: bool,
     texts: Mapping[str, str],
     fields: Mapping[str, Any],
     by: Person,
@@ -117,7 +130,7 @@ def _save(
         told = own_rules(ports, number)
         problems = _at_agreements(forms.problems_of(error), fields.get("billed_through") or [])
         unticked = {"adopt_marked": ""} if "adopt_marked" in fields else {}
-        return _rules(request, told, {**_standing(told), **unticked, **texts}, problems, True, may_guard)
+        return _rules(request, told, {**_standing(told), **unticked, **texts}, problems, True, is_admin)
     return _saved(request, number, done)
 
 
@@ -160,7 +173,7 @@ def _rules(
     texts: Mapping[str, str],
     problems: Mapping[str, list[str]],
     may_decide: bool,
-    may_guard: bool,
+    is_admin: bool,
 ) -> Response:
     days = Group("Billed already", tuple(_day(each) for each in told["agreements"]))
     guards = guard_groups(told["msp_guards"], told["guards"])
@@ -176,7 +189,8 @@ def _rules(
         problems=problems,
         unplaced=forms.unplaced(form, problems),
         may_decide=may_decide,
-        may_guard=may_guard,
+        may_guard=is_admin,
+        may_erase=is_admin,
     )
 
 
@@ -202,6 +216,11 @@ def _told(done: Chosen) -> str:
         return f"Saved. {words.looked_at(done.synced)}"
     except NotDone as why:
         raise NotDone(f"Saved. {why}") from None
+
+
+def _without(customers: tuple[Customer, ...]) -> str:
+    of_whom = ", ".join(f"{customer} at {source}" for source, customer in customers) or "the company"
+    return f"Erased: nothing is known any more of {of_whom}. Which lines were written stays while history is kept."
 
 
 def _sold(texts: Mapping[str, str]) -> Sold:
