@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from playwright.sync_api import Browser, Page, expect
 
 from local.sandbox.world.skus import SKUS
-from tests.browser.axe import Watched
+from tests.browser.axe import Watched, serious_issues
 from tests.browser.conftest import PERSON, chromium
 from tests.integration.house import TWO, House, a_house
 
@@ -30,9 +30,10 @@ class Afternoon(NamedTuple):
     company: int
 
     def press(self, button: str) -> None:
-        """Sends a form and waits for the page that follows."""
+        """Sends a form and waits for the page that follows, which has no serious barrier."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name=button).first.click()
+        assert serious_issues(self.page) == [], button
 
     def told(self) -> str:
         return self.page.get_by_role("main").inner_text()[:600]

@@ -13,6 +13,8 @@ from tests.browser.axe import Watched, serious_issues
 from tests.integration.house import SECOND, House
 
 SCHEMES = ("light", "dark")
+#: More presses of Tab than there are fields on a page.
+FAR = 300
 
 
 def posted(house: House, path: str, body: object) -> requests.Response:
@@ -60,6 +62,35 @@ def rejected(page: Page, house: House) -> None:
     expect(page.get_by_role("main")).to_contain_text("they are leaving")
 
 
+def rejected_by_keyboard(page: Page, house: House) -> None:
+    page.goto("/console/approvals")
+    page.locator("input[name=chosen]").first.focus()
+    page.keyboard.press("Space")
+    for _ in range(FAR):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").strip() == "Reject ticked":
+            break
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("Rejected.")
+
+
+def licence_with_mistakes(page: Page, house: House) -> None:
+    page.goto(f"/console/companies/{house.readable()[0]}")
+    page.get_by_role("link", name="How it is billed").first.click()
+    page.get_by_label("Fixed quantity", exact=True).fill("many")
+    page.get_by_role("button", name="Save, and look at the company").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_label("Fixed quantity", exact=True)).to_have_value("many")
+
+
+def import_with_errors(page: Page, house: House) -> None:
+    page.goto("/console/mapping/exchange")
+    wrong = {"name": "policies.csv", "mimeType": "text/csv", "buffer": b"source,sku,profile\nmicrosoft365,x,nowhere\n"}
+    page.get_by_label("The edited file").set_input_files(wrong)
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_role("alert")).to_contain_text("nowhere")
+
+
 def holders_of_a_licence(page: Page, house: House) -> None:
     page.goto(f"/console/companies/{house.readable()[0]}")
     page.get_by_role("link", name="Who holds it").first.click()
@@ -93,6 +124,9 @@ STATES: list[Callable[[Page, House], None]] = [
     profile_with_mistakes,
     nothing_ticked,
     rejected,
+    rejected_by_keyboard,
+    licence_with_mistakes,
+    import_with_errors,
     holders_of_a_licence,
     refused_by_a_tenant,
     nowhere,
