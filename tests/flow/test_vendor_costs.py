@@ -263,7 +263,40 @@ def test_what_belongs_to_no_company_no_rule_or_nobody_is_told_apart(house: House
         ("other", None),
     }
     assert found["unlinked", None]["customers"] == ["tenant-9"]
-    assert get(house, COSTS).json()["costs"] == [{"currency": "USD", "cost": 8 * 20 + 3 * 20 * 2 + 4 * 20 * 2 - 12}]
+    told = get(house, COSTS).json()
+    assert told["costs"] == [{"currency": "USD", "cost": 8 * 20 + 3 * 20 * 2 + 4 * 20 * 2 - 12}]
+    (nobodys,) = (each for each in told["companies"] if each["company"] is None)
+    assert (nobodys["name"], nobodys["costs"], nobodys["sums"]) == ("", [{"currency": "USD", "cost": 148}], [])
+    assert told["companies"][-1] == nobodys
+    assert "of no company" in get(house, "/console/reports/costs").words
+
+
+def test_costs_and_what_is_billed_for_them_are_summed_by_company_and_in_all(house: House) -> None:
+    house.source.charged = [
+        charge("tenant-1", 8),
+        charge("tenant-1", 3, sku="new", currency="EUR"),
+        charge("tenant-2", 5, end=date(2027, 11, 1)),
+    ]
+    told = get(house, COSTS).json()
+    first = {"costs": [{"currency": "EUR", "cost": 60}, {"currency": "USD", "cost": 160}]}
+    assert told["companies"] == [
+        {"company": 1, "name": "Company 1", **first, "sums": [{"currency": "USD", "billed": 200, "margin": 40}]},
+        {
+            "company": 2,
+            "name": "Company 2",
+            "costs": [{"currency": "USD", "cost": 100}],
+            "sums": [{"currency": "USD", "billed": 125, "margin": None}],
+        },
+        {
+            "company": 3,
+            "name": "Company 3",
+            "costs": [],
+            "sums": [{"currency": "USD", "billed": 100, "margin": None}],
+        },
+    ]
+    assert told["costs"] == [{"currency": "EUR", "cost": 60}, {"currency": "USD", "cost": 260}]
+    assert told["sums"] == [{"currency": "USD", "billed": 425, "margin": 40}]
+    assert "Company 1 60.00 EUR 160.00 USD 200.00 USD 40.00 USD" in get(house, "/console/reports/costs").words
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 from shared.sync.readable import told
 from shared.sync.reports.months import last_of
-from shared.sync.reports.tables import Kind, file_of
+from shared.sync.reports.tables import Kind, file_of, grouped
 from shared.sync.shapes import reports as shapes
 
 COLUMNS = (
@@ -143,13 +143,8 @@ def verdict_on(item: Balance) -> str:
 
 def _by_company(rows: Iterable[shapes.ReconciledItem]) -> list[shapes.ReconciledCompany]:
     """Companies with their sums, by name."""
-    found: dict[int, list[shapes.ReconciledItem]] = {}
-    for row in rows:
-        found.setdefault(row["company"], []).append(row)
-    told: list[shapes.ReconciledCompany] = [
-        {"company": company, "name": own[0]["name"], "sums": _sums(own)} for company, own in found.items()
-    ]
-    return sorted(told, key=lambda each: (each["name"], each["company"]))
+    found = grouped(rows, lambda row: (row["name"], row["company"]))
+    return [{"company": company, "name": name, "sums": _sums(own)} for (name, company), own in sorted(found.items())]
 
 
 def _sums(rows: Iterable[shapes.ReconciledItem]) -> list[shapes.ReconciledSum]:

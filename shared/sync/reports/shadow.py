@@ -19,7 +19,7 @@ from shared.state.balances import CompanyBalance, MonthOfBalances
 from shared.sync.ports import Ports
 from shared.sync.readable import Unreadable, told
 from shared.sync.reports.months import by_company, month_before, this_month
-from shared.sync.reports.tables import cells
+from shared.sync.reports.tables import cells, grouped
 from shared.sync.shapes import reports as shapes
 
 COLUMNS = ("company", "name", "bill_item", "item", "currency", "would", "billed", "leak", "arithmetic")
@@ -104,9 +104,7 @@ def _told(shadow: Shadow) -> shapes.ShadowItem:
 
 def _by_company(rows: Iterable[shapes.ShadowRow]) -> list[shapes.ShadowCompany]:
     """Companies with their sums by currency, the largest leak first."""
-    found: dict[tuple[int, str], list[shapes.ShadowRow]] = {}
-    for row in rows:
-        found.setdefault((row["company"], row["name"]), []).append(row)
+    found = grouped(rows, lambda row: (row["company"], row["name"]))
     told: list[shapes.ShadowCompany] = [
         {"company": company, "name": name, "sums": _sums(own)} for (company, name), own in found.items()
     ]

@@ -25,7 +25,7 @@ from shared.errors import Gone
 from shared.sources.protocol import ChargingSource
 from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
-from shared.sync.reports.tables import Kind, file_of
+from shared.sync.reports.tables import Kind, file_of, grouped
 from shared.sync.reports.vendor_billed import Billed, Line, Seen, are_of_a_month, billed_for, only, seen_since
 from shared.sync.shapes import reports as shapes
 
@@ -56,7 +56,7 @@ def charging(ports: Ports) -> list[str]:
 
 
 def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
-    """A row per company and bill item, and sums by currency.
+    """A row per company and bill item, and sums by currency: of each company, of what belongs to none, and in all.
 
     `verdict` is `equal`, `too-little` or `too-much` billed, `no-charge` (we bill it, the vendor does not), `not-billed`
     (the rules say so), `unmapped`, `unlinked`, `shared` (by several companies) or `other` (of no customer or product).
@@ -72,8 +72,9 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     charges = vendor.charges(month, business_date(ports.clock))
     lines = _lines(ports, source, charges)
     seen, names = seen_since(ports, month), _names(ports, source)
-    rows = [_row(source, line, seen, names) for line in lines]
-    rows = [row for row in rows if row["verdict"] != "nothing"]
+    told = [(line.charges, _row(source, line, seen, names)) for line in lines]
+    told = [(own, row) for own, row in told if row["verdict"] != "nothing"]
+    rows = [row for _, row in told]
     rows.sort(key=lambda row: (row["verdict"] == "equal", row["name"], row["company"] or 0, row["item"]))
     return {
         "source": source,
@@ -81,6 +82,7 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
         "draft": any(charge.invoice is None for charge in charges),
         "invoices": sorted({charge.invoice for charge in charges if charge.invoice is not None}),
         "rows": rows,
+        "companies": _by_company(told),
         "costs": _costs(charges),
         "sums": _sums(rows),
     }
@@ -222,6 +224,20 @@ def _verdict_by_units(line: Line, charged: Decimal, units: Decimal) -> str:
     return "equal" if units == charged and line.tells_units else "unknown"
 
 
+def _by_company(told: Iterable[tuple[Iterable[Charge], shapes.ChargedItem]]) -> list[shapes.ChargedCompany]:
+    """Companies with their sums, by name; what belongs to none is the last."""
+    found = grouped(told, lambda each: (each[1]["company"] is None, each[1]["name"], each[1]["company"] or 0))
+    return [
+        {
+            "company": own[0][1]["company"],
+            "name": name,
+            "costs": _costs(charge for charges, _ in own for charge in charges),
+            "sums": _sums(row for _, row in own),
+        }
+        for (_, name, _), own in sorted(found.items(), key=lambda each: each[0])
+    ]
+
+
 def _costs(charges: Iterable[Charge]) -> list[shapes.Cost]:
     costs: dict[str, Decimal] = {}
     for charge in charges:
@@ -231,13 +247,15 @@ def _costs(charges: Iterable[Charge]) -> list[shapes.Cost]:
 
 def _sums(rows: Iterable[shapes.ChargedItem]) -> list[shapes.BilledSum]:
     """What is billed for what the vendor charges, a month and once, and the margin where it is known, by currency."""
-    sums: dict[str, list[float]] = {}
+    sums: dict[str, shapes.BilledSum] = {}
     for row in rows:
         if row["billed_currency"] or row["billed_monthly"] or row["billed_once"]:
-            billed, margin = sums.get(row["billed_currency"], (0.0, 0.0))
-            billed += row["billed_monthly"] + row["billed_once"]
-            sums[row["billed_currency"]] = [round(billed, 2), round(margin + (row["margin"] or 0), 2)]
-    return [{"currency": each, "billed": sums[each][0], "margin": sums[each][1]} for each in sorted(sums)]
+            nothing: shapes.BilledSum = {"currency": row["billed_currency"], "billed": 0.0, "margin": None}
+            total = sums.setdefault(row["billed_currency"], nothing)
+            total["billed"] = round(total["billed"] + row["billed_monthly"] + row["billed_once"], 2)
+            if row["margin"] is not None:
+                total["margin"] = round((total["margin"] or 0.0) + row["margin"], 2)
+    return [sums[currency] for currency in sorted(sums)]
 
 
 def _cents(value: Decimal) -> float:

@@ -167,11 +167,20 @@ class ChargedItem(TypedDict):
 
 
 class BilledSum(TypedDict):
-    """What is billed for what a vendor charges, a month and once."""
+    """What is billed for what a vendor charges, a month and once; `margin` of the items that have one, None of none."""
 
     currency: str
     billed: float
-    margin: float
+    margin: float | None
+
+
+class ChargedCompany(TypedDict):
+    """What a vendor charges for one company, and what that is billed; `company` None: what belongs to none."""
+
+    company: int | None
+    name: str
+    costs: list[Cost]
+    sums: list[BilledSum]
 
 
 class VendorCosts(TypedDict):
@@ -180,5 +189,6 @@ class VendorCosts(TypedDict):
     draft: bool
     invoices: list[str]
     rows: list[ChargedItem]
+    companies: list[ChargedCompany]
     costs: list[Cost]
     sums: list[BilledSum]
