@@ -68,7 +68,8 @@ def test_the_morning_after_a_night_the_clerk_has_its_digest_and_the_second_look_
     digest = next(mail for mail in inbox.mails if mail["To"] == "clerk@birchline.example")
     text = digest.get_body(("plain",)).get_content()
     # What was written in these minutes is told in the next one; its sums stand in every digest of the month.
-    assert "LEAK FOUND IN NOVEMBER 2026\n- Raised, from then on" in text
+    assert "LEAK FOUND IN NOVEMBER 2026" in text
+    assert "Raised, from then on" in text
     assert "https://trueup.test/console/companies/" in text
     assert house.ports.company_state.load("msp").findings.keys().isdisjoint({("night-missing", "nightly")})
 
