@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 #: Beside this file in a built package: the commit it was built from.
 BUILD_FILE = "build.txt"
