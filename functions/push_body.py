@@ -12,8 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from shared.billing.counting.pushes import Push, PushedCount
 from shared.billing.lines import canonical
-from shared.billing.pushes import Push, PushedCount
 from shared.errors import Refused
 
 #: A push is no bulk store: a customer has some hundred SKUs at most.

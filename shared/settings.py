@@ -17,7 +17,7 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from shared.billing.feeds import COMBINED
+from shared.billing.counting.feeds import COMBINED
 from shared.billing.profiles import StartDay
 from shared.environment import ShownSetting, for_example, setting_names
 from shared.errors import Misconfigured

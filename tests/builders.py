@@ -9,7 +9,7 @@ from decimal import Decimal
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.counts import Count, FailureKind, Holder, ReadFailure, Reading, Subscription, SubscriptionStatus
 from shared.billing.lines import LedgerRow, LineKey, LineKind, LineValues, stamp_of
-from shared.billing.planner import Facts
+from shared.billing.planning.planner import Facts
 from shared.billing.profiles import BillingProfile
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.billing.seats import SeatRecord

@@ -25,7 +25,7 @@ from local.sandbox.world import Msp, Tenant, make_msp
 from local.sandbox.world.model import Consent
 from local.sandbox.world.rules import SOURCE
 from local.sandbox.world.skus import SKUS
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.rules import Mode
 from shared.clock import business_date
 from shared.errors import Refused

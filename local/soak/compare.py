@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.billing.lines import PREFIX
-from shared.billing.plan import ChangeKind
+from shared.billing.planning.plan import ChangeKind
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from shared.billing.plan import Change, Group
+from shared.billing.planning.plan import Change, Group
 from shared.billing.rules import Mode
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState

@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from shared.billing import limits, rules
-from shared.billing.feeds import COMBINED
+from shared.billing.counting.feeds import COMBINED
 from shared.billing.lines import PREFIX
 from shared.billing.profiles import Arrears, Basis, BillOption, CountedOn, DriftRule, PriceKind
 from shared.rules.contacts import Contacts

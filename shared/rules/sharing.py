@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from shared.billing.feeds import Fed, ItemRule, clashes, fed_items, item_id, item_rules
+from shared.billing.counting.feeds import Fed, ItemRule, clashes, fed_items, item_id, item_rules
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyRules
 from shared.rules.checks import listed

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any
 
 from shared.billing.counts import Counted
-from shared.billing.invoiced import Invoiced
 from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow
-from shared.billing.plan import Plan
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import Plan
 from shared.billing.rules import LicenceLink
 from shared.billing.seats import SeatRecord
 from shared.errors import Refused

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.counts import Money, SubscriptionStatus
-from shared.billing.plan import Billed
+from shared.billing.planning.plan import Billed
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from shared.billing.counting.pushes import Pushed
 from shared.billing.lines import canonical
-from shared.billing.pushes import Pushed
 from shared.state.documents import Document, escape, row_key
 from shared.state.rows import AlreadyThere, Changed
 from shared.state.tables import TableAccess

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from shared.billing.choices import Choice
 from shared.billing.findings import Finding
 from shared.billing.lines import canonical
-from shared.billing.plan import Change, Group
+from shared.billing.planning.choices import Choice
+from shared.billing.planning.plan import Change, Group
 
 
 class Outcome(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from shared.billing.plan import Group
+from shared.billing.planning.plan import Group
 from shared.billing.rules import EVERYTHING, Remit
 from shared.state import tallies
 from shared.state.documents import SEPARATOR, escape

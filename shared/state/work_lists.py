@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from shared.billing.plan import Group
+from shared.billing.planning.plan import Group
 from shared.errors import Gone
 from shared.state.documents import SEPARATOR, Document, escape
 from shared.state.rows import AlreadyThere, PutRow, in_transactions

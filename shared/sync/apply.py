@@ -13,7 +13,7 @@ from uuid import uuid4
 from shared.billing.agreements import Addition
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change, ChangeKind, Group
+from shared.billing.planning.plan import Change, ChangeKind, Group
 from shared.clock import business_date
 from shared.errors import Gone, NoEffect, NotPermitted, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.state.companies import Lease

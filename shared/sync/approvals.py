@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
-from shared.billing.plan import Group, GroupKind, Guard
+from shared.billing.planning.plan import Group, GroupKind, Guard
 from shared.billing.rules import EVERYTHING, Mode, Remit
 from shared.clock import business_date
 from shared.errors import Gone, Refused

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection
 
 from shared.billing.balance import remembering, settled
-from shared.billing.plan import Plan
+from shared.billing.planning.plan import Plan
 from shared.billing.rules import Mode
 from shared.clock import business_date
 from shared.errors import TrueUpError

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from shared.billing.choices import (
+from shared.billing.findings import FindingKind
+from shared.billing.lines import LineValues, canonical
+from shared.billing.planning.choices import (
     ABOUT_EDITS,
     ABOUT_OTHERS,
     Choice,
@@ -13,8 +15,6 @@ from shared.billing.choices import (
     subject_of,
     subject_of_stray,
 )
-from shared.billing.findings import FindingKind
-from shared.billing.lines import LineValues, canonical
 from shared.errors import Gone, Refused
 from shared.state.company_state import CompanyState, Put, StateKind
 from shared.state.records import ChoiceMade

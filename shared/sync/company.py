@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from shared.billing.choices import resumed
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.plan import Change, Plan
-from shared.billing.planner import Facts, plan_company, with_everything_read
+from shared.billing.planning.choices import resumed
+from shared.billing.planning.plan import Change, Plan
+from shared.billing.planning.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode
 from shared.calls import counting
 from shared.clock import business_date

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.plan import Group, Plan
+from shared.billing.planning.plan import Group, Plan
 from shared.billing.rules import Mode
 from shared.state.company_state import CompanyState
 from shared.state.records import Decision, Verdict, Waiting

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from shared.billing.guards import within_a_day
 from shared.billing.lines import canonical
-from shared.billing.plan import Change, Plan
-from shared.billing.planner import Facts
-from shared.billing.undo import Done
+from shared.billing.planning.guards import within_a_day
+from shared.billing.planning.plan import Change, Plan
+from shared.billing.planning.planner import Facts
+from shared.billing.planning.undo import Done
 from shared.errors import Gone, Refused
 from shared.state.records import HistoryEntry
 from shared.sync.ports import Ports

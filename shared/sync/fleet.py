@@ -13,8 +13,8 @@ from decimal import Decimal
 from shared.billing.counts import Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.limits import FleetLimit
-from shared.billing.plan import Change, Group
-from shared.billing.planner import Facts
+from shared.billing.planning.plan import Change, Group
+from shared.billing.planning.planner import Facts
 from shared.billing.rules import Mode
 from shared.state.company_state import MSP, Drop, Put, StateKind
 from shared.state.records import OpenFinding

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change
+from shared.billing.planning.plan import Change
 from shared.errors import Gone, Refused
 from shared.sheets.writing import Sheet
 from shared.state.records import HistoryEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.plan import Plan
+from shared.billing.planning.plan import Plan
 from shared.sync.ports import Ports
 
 

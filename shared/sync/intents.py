@@ -12,7 +12,7 @@ from math import ceil
 
 from shared.billing.agreements import Addition, FieldValue
 from shared.billing.lines import LedgerRow, LineValues, canonical
-from shared.billing.plan import Change, ChangeKind
+from shared.billing.planning.plan import Change, ChangeKind
 from shared.state.company_state import CompanyState
 from shared.state.records import Decision, HistoryEntry, Intent
 

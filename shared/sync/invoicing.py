@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from shared.billing.agreements import Agreement
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.invoiced import Invoiced
-from shared.billing.plan import Group, Plan
-from shared.billing.planner import Facts
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import Group, Plan
+from shared.billing.planning.planner import Facts
 from shared.billing.wording import spoken
 from shared.sync.ports import Ports
 

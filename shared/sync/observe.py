@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from shared.billing.agreements import Addition, Agreement, Recap
+from shared.billing.counting.groups import groups_named
 from shared.billing.counts import FailureKind, ReadFailure, Reading
-from shared.billing.groups import groups_named
 from shared.billing.limits import CompareForecast, Guards
 from shared.billing.lines import LedgerRow, canonical
-from shared.billing.planner import Facts
+from shared.billing.planning.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState, OwnRules

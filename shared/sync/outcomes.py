@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
-from shared.billing.plan import Change, ChangeKind
+from shared.billing.planning.plan import Change, ChangeKind
 from shared.state.records import CompanyReport, Outcome
 from shared.sync.apply import Applied
 from shared.sync.decisions import Judged

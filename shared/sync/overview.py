@@ -12,9 +12,9 @@ from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import BillingCalendar, calendar_of
 from shared.billing.counts import Count, Reading
 from shared.billing.lines import canonical
-from shared.billing.plan import Billed, Change, Group, Plan
-from shared.billing.planner import Facts
-from shared.billing.preview import billed_in
+from shared.billing.planning.plan import Billed, Change, Group, Plan
+from shared.billing.planning.planner import Facts
+from shared.billing.planning.preview import billed_in
 from shared.state.overview import Bought, Licence, Overview, Summary
 
 #: A write, and the addition as Manage then had it; None where it is gone.

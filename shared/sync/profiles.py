@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from shared.billing.example import Example, Invoice, Scene, worked
+from shared.billing.planning.example import Example, Invoice, Scene, worked
 from shared.billing.profiles import BillingProfile
 from shared.clock import business_date
 from shared.errors import Gone, TrueUpError

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from shared.billing.pushes import AHEAD, Contradiction, Push, Pushed, repeats, taken
+from shared.billing.counting.pushes import AHEAD, Contradiction, Push, Pushed, repeats, taken
 from shared.errors import Refused
 from shared.sync.ports import Ports
 

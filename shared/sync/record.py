@@ -11,10 +11,10 @@ from typing import Any
 from shared.billing.agreements import Addition
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.forecast import subject_of_forecast
-from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LedgerRow, canonical
-from shared.billing.plan import Group, Plan
+from shared.billing.planning.forecast import subject_of_forecast
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import Group, Plan
 from shared.clock import business_date
 from shared.state.company_state import (
     AddHistory,

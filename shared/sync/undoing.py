@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from shared.billing.guards import guarded
-from shared.billing.invoiced import Invoiced
-from shared.billing.plan import Group, Plan
-from shared.billing.planner import Facts
+from shared.billing.planning.guards import guarded
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import Group, Plan
+from shared.billing.planning.planner import Facts
+from shared.billing.planning.undo import UndoPlan, plan_undo
 from shared.billing.rules import CompanyRules, Mode
-from shared.billing.undo import UndoPlan, plan_undo
 from shared.clock import business_date
 from shared.state.companies import Lease
 from shared.state.company_state import AddHistory, CompanyState, Drop, Put, StateChange, StateKind

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date
 
-from shared.billing.invoiced import Invoiced
-from shared.billing.plan import Group
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import Group
 from shared.clock import business_date
 from shared.state.company_state import AddHistory, CompanyState, Drop, Put, StateChange, StateKind
 from shared.state.records import Decision, HistoryEntry, Signature, Verdict

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change, Group
+from shared.billing.planning.plan import Change, Group
 from shared.errors import Gone
 from shared.state.companies import CompanyRow
 from shared.state.company_state import MSP, CompanyState

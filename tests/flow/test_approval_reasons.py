@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.limits import Guards, ReductionLimit
-from shared.billing.plan import Guard
+from shared.billing.planning.plan import Guard
 from shared.billing.rules import Mode
 from shared.state.company_state import MSP, Put, StateKind
 from shared.state.rows import Row

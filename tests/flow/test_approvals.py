@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.limits import Approvals
-from shared.billing.plan import GroupKind
+from shared.billing.planning.plan import GroupKind
 from shared.billing.profiles import Proration, ProrationRule
 from shared.billing.rules import Mode, SkuPolicy
 from shared.errors import Busy, Gone, Refused, Retryable

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
+from shared.billing.planning.choices import ChoiceKind
 from shared.billing.profiles import Decrease, DriftRule, FirstSync, Proration, ProrationRule
 from shared.billing.rules import LicenceLink, Mode
 from shared.errors import Gone, Refused

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import pytest
 
-from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
+from shared.billing.planning.choices import ChoiceKind
 from shared.billing.rules import LicenceLink, Mode
 from shared.state.records import Outcome
 from shared.state.run_rows import Stage

@@ -13,7 +13,7 @@ import pytest
 
 from functions import records
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change, ChangeKind
+from shared.billing.planning.plan import Change, ChangeKind
 from shared.errors import Gone, Refused
 from shared.state.company_state import AddHistory
 from shared.state.records import HistoryEntry, Signature

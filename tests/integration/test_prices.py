@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.sandbox.world.rules import rules_document
-from shared.billing.choices import ChoiceKind
+from shared.billing.planning.choices import ChoiceKind
 from shared.sync.approvals import Person
 from shared.sync.choices import choose
 from tests.integration.house import NIGHT, House, a_house

@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
 from local.azurite import Azurite
-from shared.billing.plan import Group, Plan
+from shared.billing.planning.plan import Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.errors import Busy, NotPermitted, Refused, Retryable, TrueUpError
 from shared.state.companies import CompanyStore, Lease

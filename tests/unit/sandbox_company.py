@@ -22,8 +22,8 @@ from local.sandbox.manage.records import ManageRecords, Record, day_of, day_text
 from local.sandbox.switches import Switches
 from shared.billing.agreements import Addition
 from shared.billing.limits import Guards, ReductionLimit
-from shared.billing.plan import Change, ChangeKind, Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import Change, ChangeKind, Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import BillingProfile, PriceKind, PriceRule, Proration, ProrationRule, StartDay
 from shared.manage import readers
 from shared.manage.settings import CancelledDay

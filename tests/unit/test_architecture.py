@@ -224,6 +224,19 @@ def test_arrows_point_inwards_only(room: str) -> None:
     assert wrong == set()
 
 
+def test_in_the_core_planning_uses_what_is_counted_and_both_use_its_words() -> None:
+    words = [module for module in modules("shared/billing") if module.parent == REPOSITORY / "shared/billing"]
+    later = dict.fromkeys(words, ("shared.billing.counting", "shared.billing.planning"))
+    later |= dict.fromkeys(modules("shared/billing/counting"), ("shared.billing.planning",))
+    wrong = {
+        f"{module.relative_to(REPOSITORY)} → {name}"
+        for module, rooms in later.items()
+        for name in imports(module)
+        if is_within(name, *rooms)
+    }
+    assert wrong == set()
+
+
 @pytest.mark.parametrize("room", THIRD_PARTY)
 def test_a_room_uses_only_the_packages_it_is_known_for(room: str) -> None:
     wrong = {

@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
+from shared.billing.counting.quantities import quantity_of
 from shared.billing.counts import Count, FailureKind, ReadFailure, Reading
 from shared.billing.profiles import Basis, QuantityRule
-from shared.billing.quantities import quantity_of
 from shared.billing.users import Traits, Users
 from tests.unit.fake_graph import (
     FLOW_FREE,

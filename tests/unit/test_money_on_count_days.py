@@ -12,7 +12,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.billing.plan import Plan
+from shared.billing.planning.plan import Plan
 from shared.billing.profiles import BillingProfile, CountedOn, FirstSync, ProrationRule
 from tests.examples import examples
 from tests.unit.sandbox_company import History, SandboxCompany, profile, seats_owed

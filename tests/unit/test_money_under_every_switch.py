@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from local.sandbox.switches import Switches
 from shared.billing.findings import FindingKind
-from shared.billing.plan import ChangeKind
+from shared.billing.planning.plan import ChangeKind
 from shared.billing.profiles import BillingProfile, BillOption, Proration, ProrationRule, StartDay
 from tests.examples import examples
 from tests.unit.sandbox_company import LENGTHS, Contract, History, SandboxCompany, profile, seats_owed

@@ -12,7 +12,7 @@ from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import CLOUD, make_invoice
 from local.sandbox.pax8.world import Company, Pax8World
 from shared.billing.counts import Count, Money, ReadFailure, Reading, Usage
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import CompanyLink, SkuPolicy
 from shared.billing.seats import SeatRecord

@@ -13,7 +13,7 @@ import pytest
 
 from local.soak.compare import WRITTEN, Left, differences
 from shared.billing.lines import LineValues
-from shared.billing.plan import Change, ChangeKind
+from shared.billing.planning.plan import Change, ChangeKind
 from shared.manage.writing import create_body
 from shared.state.company_state import CompanyState
 from shared.state.records import HistoryEntry, Intent

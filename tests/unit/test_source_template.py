@@ -18,8 +18,8 @@ import httpx
 import pytest
 
 from local.sandbox.pax8 import Pax8
+from shared.billing.counting.pushes import Pushed, PushedCount
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
-from shared.billing.pushes import Pushed, PushedCount
 from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
 from shared.sources.protocol import DomainSource, Source

@@ -14,7 +14,7 @@ import pytest
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.lines import LedgerRow, LineKey, LineValues
-from shared.billing.plan import Change, ChangeKind, Group, Plan
+from shared.billing.planning.plan import Change, ChangeKind, Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Mode
 from shared.billing.seats import SeatRecord
 from shared.errors import Busy, Gone, Incomplete, Refused, Retryable

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.counting.pushes import Pushed, PushedCount
 from shared.billing.counts import Count, Money, Reading, Scope, Subscription, SubscriptionStatus
-from shared.billing.pushes import Pushed, PushedCount
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore, StoredReading
 from shared.state.rows import Changed

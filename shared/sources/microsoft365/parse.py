@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from shared.billing.counting.quantities import holders_difference
 from shared.billing.counts import Count, Holder, Relationship, Scope, Subscription, SubscriptionStatus
-from shared.billing.quantities import holders_difference
 from shared.errors import Incomplete
 from shared.sources.microsoft365.failures import SYSTEM
 from shared.sources.microsoft365.settings import GUID

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from shared.billing.counting.pushes import Pushed, reading_of
 from shared.billing.counts import Customer, ReadFailure, Reading
-from shared.billing.pushes import Pushed, reading_of
 from shared.errors import TrueUpError
 from shared.sources.customers import by_name
 from shared.sources.failures import failed, problems_of

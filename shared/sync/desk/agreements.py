@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.calendar import BillingCalendar, Period, Unsupported, calendar_of
-from shared.billing.plan import Change
-from shared.billing.preview import billed_in, in_cents, with_changes
+from shared.billing.planning.plan import Change
+from shared.billing.planning.preview import billed_in, in_cents, with_changes
 from shared.state.company_state import CompanyState
 from shared.sync.shapes import desk as shapes
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.billing.agreements import Addition
-from shared.billing.choices import ABOUT_OTHERS, subject_of_stray
-from shared.billing.feeds import item_rules
+from shared.billing.counting.feeds import item_rules
 from shared.billing.findings import FindingKind
 from shared.billing.lines import LineValues, canonical, has_our_prefix
-from shared.billing.plan import Group
+from shared.billing.planning.choices import ABOUT_OTHERS, subject_of_stray
+from shared.billing.planning.plan import Group
 from shared.billing.rules import CompanyLink, Rules
 from shared.clock import business_date
 from shared.errors import Gone

@@ -7,10 +7,10 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition
+from shared.billing.counting.feeds import item_id, subscription_id
 from shared.billing.counts import Money
-from shared.billing.feeds import item_id, subscription_id
 from shared.billing.lines import canonical
-from shared.billing.plan import Billed
+from shared.billing.planning.plan import Billed
 from shared.billing.rules import LicenceLink, Rules
 from shared.state.company_state import CompanyState
 from shared.state.overview import Bought, Licence, Overview

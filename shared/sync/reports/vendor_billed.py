@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.balance import ZERO, Balance, BilledOnce
-from shared.billing.feeds import ItemRule, subscription_id
+from shared.billing.counting.feeds import ItemRule, subscription_id
 from shared.billing.lines import canonical
 from shared.billing.vendors import Charge
 from shared.clock import business_date

@@ -14,11 +14,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from shared.billing.balance import ZERO
+from shared.billing.counting.feeds import item_rules
+from shared.billing.counting.quantities import quantity_of
 from shared.billing.counts import Count
-from shared.billing.feeds import item_rules
 from shared.billing.lines import canonical
 from shared.billing.profiles import Basis, QuantityRule, Rounding
-from shared.billing.quantities import quantity_of
 from shared.billing.vendors import Charge
 from shared.clock import business_date
 from shared.errors import Gone

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.billing.choices import ChoiceKind
-from shared.billing.plan import GroupKind, Guard
+from shared.billing.planning.choices import ChoiceKind
+from shared.billing.planning.plan import GroupKind, Guard
 from shared.sync import inbox, views
 from shared.sync.approvals import approve, approve_all, approve_several, reject
 from shared.sync.choices import choose

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from shared.billing.example import Scene
+from shared.billing.planning.example import Scene
 from shared.sync.profiles import MOST_UNITS, example, profile_fields, profile_of, profiles
 from shared.sync.shapes import mapping as shapes
 from shared.web.api.approvals import Asked

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BeforeValidator, Field
 
-from shared.billing.plan import GroupKind, Guard
+from shared.billing.planning.plan import GroupKind, Guard
 from shared.sync import inbox
 from shared.sync.approvals import Person, approve_all, approve_several, reject, seen_as
 from shared.sync.ports import Ports

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import Response
 
-from shared.billing.choices import ChoiceKind
+from shared.billing.planning.choices import ChoiceKind
 from shared.billing.rules import Mode
 from shared.sync import demand, history, inbox
 from shared.sync.approvals import Person, approve, reject

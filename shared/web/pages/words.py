@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shared.billing.choices import ChoiceKind
 from shared.billing.findings import FindingKind
-from shared.billing.plan import Guard
+from shared.billing.planning.choices import ChoiceKind
+from shared.billing.planning.plan import Guard
 from shared.sync.company import Synced
 from shared.web import formats
 from shared.web.pages.acting import NotDone

@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.balance import Balance, remembering, settled
-from shared.billing.plan import Plan
-from shared.billing.planner import plan_company
+from shared.billing.planning.plan import Plan
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import (
     Band,
     FirstSync,

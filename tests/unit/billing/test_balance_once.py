@@ -13,8 +13,8 @@ from shared.billing.agreements import Addition
 from shared.billing.balance import Balance, BilledOnce, settled
 from shared.billing.counts import Count, FailureKind, Holder, Money
 from shared.billing.lines import LedgerRow, LineValues
-from shared.billing.plan import Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import (
     Arrears,
     Band,

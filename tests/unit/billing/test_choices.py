@@ -8,10 +8,10 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition
-from shared.billing.choices import Choice, ChoiceKind, resumed
 from shared.billing.lines import LedgerRow, LineKey, LineValues, one_off_stamp, stamp_of
-from shared.billing.plan import ChangeKind
-from shared.billing.planner import plan_company
+from shared.billing.planning.choices import Choice, ChoiceKind, resumed
+from shared.billing.planning.plan import ChangeKind
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Band, PriceKind, PriceRule
 from shared.billing.rules import LicenceLink
 from tests import builders as b

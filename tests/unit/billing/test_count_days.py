@@ -12,8 +12,8 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import calendar_of
 from shared.billing.counts import Count, Counted, ReadFailure, Reading
 from shared.billing.lines import LedgerRow
-from shared.billing.plan import Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import (
     Arrears,
     Band,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from shared.billing.agreements import Addition
 from shared.billing.counts import Count, Money, Subscription, SubscriptionStatus, Usage
 from shared.billing.lines import LedgerRow, stamped_date
-from shared.billing.plan import Plan
-from shared.billing.planner import plan_company
+from shared.billing.planning.plan import Plan
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Arrears, BillOption, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import LicenceLink
 from shared.billing.seats import SeatRecord

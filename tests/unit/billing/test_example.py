@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.example import Example, Scene, takes_price, worked
+from shared.billing.planning.example import Example, Scene, takes_price, worked
 from shared.billing.profiles import (
     Arrears,
     Band,

@@ -10,8 +10,8 @@ import pytest
 
 from shared.billing.agreements import Recap
 from shared.billing.limits import CompareForecast, Guards
-from shared.billing.plan import Plan
-from shared.billing.planner import plan_company
+from shared.billing.planning.plan import Plan
+from shared.billing.planning.planner import plan_company
 from tests import builders as b
 
 D = Decimal

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.billing.counting.groups import groups_named
 from shared.billing.counts import Holder
-from shared.billing.groups import groups_named
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule
 from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from shared.billing.users import Traits, Users

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from shared.billing.guards import REMEMBERED_DAYS, within_a_day
 from shared.billing.limits import Guards, ReductionLimit
-from shared.billing.plan import Guard
-from shared.billing.planner import plan_company
+from shared.billing.planning.guards import REMEMBERED_DAYS, within_a_day
+from shared.billing.planning.plan import Guard
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Arrears, BillOption, Decrease, Proration, ProrationRule
 from shared.billing.rules import SkuPolicy
 from shared.billing.seats import SeatDay, SeatRecord, Settled

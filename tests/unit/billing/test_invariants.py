@@ -10,12 +10,12 @@ import pytest
 
 from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, calendar_of
-from shared.billing.guards import guarded
-from shared.billing.invariants import Standing, sound
 from shared.billing.limits import Guards
 from shared.billing.lines import LineKind, LineValues, one_off_stamp
-from shared.billing.matching import OwnLine
-from shared.billing.plan import Change, ChangeKind, Group, Guard, Plan
+from shared.billing.planning.guards import guarded
+from shared.billing.planning.invariants import Standing, sound
+from shared.billing.planning.matching import OwnLine
+from shared.billing.planning.plan import Change, ChangeKind, Group, Guard, Plan
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 

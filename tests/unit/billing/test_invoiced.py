@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pytest
 
-from shared.billing.choices import Choice, ChoiceKind
-from shared.billing.invoiced import Invoiced
 from shared.billing.limits import Guards
-from shared.billing.planner import plan_company
+from shared.billing.planning.choices import Choice, ChoiceKind
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.planner import plan_company
 from shared.billing.rules import Mode
 from tests import builders as b
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.billing.counting.feeds import item_id, subscription_id
+from shared.billing.counting.items import bill_items
 from shared.billing.counts import Count, Holder, Reading
-from shared.billing.feeds import item_id, subscription_id
-from shared.billing.items import bill_items
 from shared.billing.lines import LineKey, stamp_of
-from shared.billing.plan import ChangeKind, Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import ChangeKind, Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import Arrears, Basis, PriceKind, PriceRule, Proration, ProrationRule, QuantityRule
 from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from shared.billing.seats import SeatRecord

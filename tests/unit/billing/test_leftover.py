@@ -6,7 +6,7 @@ import pytest
 
 from shared.billing.counts import Holder
 from shared.billing.findings import Finding
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule
 from shared.billing.rules import CompanyLink, LicenceLink
 from shared.billing.users import EVERYBODY, Traits, Users

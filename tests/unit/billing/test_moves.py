@@ -12,8 +12,8 @@ from shared.billing.agreements import Addition, Agreement
 from shared.billing.counts import Count, Subscription, SubscriptionStatus, Usage
 from shared.billing.findings import FindingKind
 from shared.billing.lines import LedgerRow, LineKey, one_off_stamp, stamp_of
-from shared.billing.plan import ChangeKind, Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import ChangeKind, Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import Arrears, Band, Decrease, FirstSync, PriceKind, PriceRule, Proration, ProrationRule
 from shared.billing.rules import CompanyLink, LicenceLink
 from shared.billing.seats import SeatDay, SeatRecord, Settled

@@ -10,8 +10,8 @@ import pytest
 
 from shared.billing.counts import Scope
 from shared.billing.lines import LineKind, is_line_of, stamp_of
-from shared.billing.plan import ChangeKind, Plan
-from shared.billing.planner import plan_company, with_everything_read
+from shared.billing.planning.plan import ChangeKind, Plan
+from shared.billing.planning.planner import plan_company, with_everything_read
 from shared.billing.profiles import Basis, BillOption, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import CompanyLink, LicenceLink, SkuPolicy
 from tests import builders as b

@@ -10,8 +10,8 @@ import pytest
 
 from shared.billing.calendar import Period
 from shared.billing.lines import LineKind
-from shared.billing.planner import plan_company
-from shared.billing.preview import billed_in, in_cents, with_changes
+from shared.billing.planning.planner import plan_company
+from shared.billing.planning.preview import billed_in, in_cents, with_changes
 from shared.billing.profiles import QuantityRule
 from shared.billing.rules import LicenceLink
 from tests import builders as b

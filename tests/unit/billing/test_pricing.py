@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.counts import Count, Money
-from shared.billing.plan import ChangeKind, Plan
-from shared.billing.planner import plan_company
+from shared.billing.planning.plan import ChangeKind, Plan
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Band, BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
 from shared.billing.rules import LicenceLink
 from tests import builders as b

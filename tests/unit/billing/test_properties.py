@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from shared.billing.agreements import Addition
 from shared.billing.counts import Reading
 from shared.billing.limits import Guards, ReductionLimit
-from shared.billing.plan import Change, ChangeKind, Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.plan import Change, ChangeKind, Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import PriceKind, PriceRule
 from shared.billing.rules import SkuPolicy
 from tests import builders as b

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.billing.counting.pushes import Contradiction, Push, Pushed, PushedCount, reading_of, repeats, taken
 from shared.billing.counts import ReadFailure, Reading, Scope
-from shared.billing.pushes import Contradiction, Push, Pushed, PushedCount, reading_of, repeats, taken
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = date(2026, 11, 21)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.billing.counting.quantities import dated_quantities, quantity_of
 from shared.billing.counts import Count, Holder, SubscriptionStatus
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule, Rounding
-from shared.billing.quantities import dated_quantities, quantity_of
 from shared.billing.users import Traits, Users, are_disjoint
 from tests import builders as b
 

@@ -9,14 +9,14 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.calendar import calendar_of
-from shared.billing.choices import Choice, ChoiceKind
 from shared.billing.counts import Count
-from shared.billing.guards import guarded
-from shared.billing.invariants import Standing, sound
 from shared.billing.limits import Guards, IncreaseLimit
 from shared.billing.lines import LedgerRow, one_off_stamp
-from shared.billing.plan import GroupKind, Plan
-from shared.billing.planner import plan_company
+from shared.billing.planning.choices import Choice, ChoiceKind
+from shared.billing.planning.guards import guarded
+from shared.billing.planning.invariants import Standing, sound
+from shared.billing.planning.plan import GroupKind, Plan
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule
 from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b

@@ -8,7 +8,13 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.calendar import BillingCalendar, Period
-from shared.billing.owed import lines_billed, settled_at_first_sync, settled_since, still_owed, still_owed_or_credited
+from shared.billing.planning.owed import (
+    lines_billed,
+    settled_at_first_sync,
+    settled_since,
+    still_owed,
+    still_owed_or_credited,
+)
 from shared.billing.profiles import FirstSync, Proration, ProrationRule, StartDay
 from shared.billing.proration import Share, share_of
 from shared.billing.seats import KEPT_DAYS, SeatDay, SeatRecord, Settled

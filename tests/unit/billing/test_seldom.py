@@ -9,13 +9,13 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.calendar import Period
-from shared.billing.changes import ending
+from shared.billing.counting.items import bill_items
 from shared.billing.counts import Moment, Money, Reading, Scope
-from shared.billing.items import bill_items
 from shared.billing.lines import LedgerRow, LineKind, one_off_stamp
-from shared.billing.matching import OwnLine
-from shared.billing.plan import ChangeKind, GroupKind, Plan
-from shared.billing.planner import Facts, plan_company
+from shared.billing.planning.changes import ending
+from shared.billing.planning.matching import OwnLine
+from shared.billing.planning.plan import ChangeKind, GroupKind, Plan
+from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import Arrears, PriceKind, PriceRule, Proration, ProrationRule
 from shared.billing.rules import CompanyLink, LicenceLink
 from shared.billing.seats import SeatRecord

@@ -9,10 +9,10 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.agreements import Addition
-from shared.billing.invoiced import Invoiced
 from shared.billing.lines import LineValues
-from shared.billing.plan import OWN_COPY, Change, ChangeKind
-from shared.billing.undo import Done, UndoPlan, plan_undo
+from shared.billing.planning.invoiced import Invoiced
+from shared.billing.planning.plan import OWN_COPY, Change, ChangeKind
+from shared.billing.planning.undo import Done, UndoPlan, plan_undo
 from tests import builders as b
 
 D = Decimal

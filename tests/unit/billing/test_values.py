@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from shared.billing.calendar import month_of
 from shared.billing.lines import LineKey, LineKind, canonical, stamp_of, stamped_date
+from shared.billing.planning.sentences import LONGEST_TEXT, invoice_text
 from shared.billing.rules import Mode
 from shared.billing.seats import KEPT_DAYS, SeatRecord
-from shared.billing.sentences import LONGEST_TEXT, invoice_text
 from shared.billing.wording import money, number, signed, spoken
 from tests import builders as b
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.counts import Customer
-from shared.billing.planner import plan_company
+from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import CountedOn
 from shared.billing.vendors import Charge
 from tests import builders as b

@@ -1,0 +1,84 @@
+"""Users whom the rules leave over where they divide those of a customer between several lines or companies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from shared.billing.counting.feeds import ItemRule, item_rules
+from shared.billing.counts import Count, Holder
+from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import canonical
+from shared.billing.profiles import Basis
+from shared.billing.rules import CompanyRules, Rules
+from shared.billing.users import Users
+
+#: The filters of users with which one bill item takes a count, and whether it bills active users only.
+_Taker = tuple[int, tuple[Users, ...], bool]
+
+
+def left_over(
+    rules: Rules,
+    company: CompanyRules,
+    own: Iterable[ItemRule],
+    sharing: Iterable[CompanyRules],
+    counts: Mapping[tuple[str, str, str], Count],
+) -> list[Finding]:
+    """A finding for every count some of whose users nobody takes; of companies that share it the first one tells.
+
+    What no part of it can tell, because its source does not, has findings of its own.
+    """
+    takers: dict[tuple[str, str, str], list[_Taker]] = {}
+    _add(takers, company.company, own)
+    if not any(filters for each in takers.values() for _, filters, _ in each):
+        return []
+    for other in sharing:
+        _add(takers, other.company, item_rules(rules, other))
+    found: list[Finding] = []
+    for key, count in counts.items():
+        left = _nobodys(count, takers.get(key, []), company)
+        if left:
+            found.append(
+                Finding(
+                    FindingKind.UNMAPPED,
+                    "/".join((*key, "users")),
+                    f"{count.name}: {left} of {len(count.holders or ())} users who hold it are counted by no line, "
+                    "because the rules divide the users and no part takes these.",
+                    "Give a link or licence link with a filter of users to them as well, or one that says that they "
+                    "are not billed.",
+                )
+            )
+    return found
+
+
+def _add(takers: dict[tuple[str, str, str], list[_Taker]], company: int, rules: Iterable[ItemRule]) -> None:
+    for rule in rules:
+        active = rule.profile is not None and rule.profile.quantity.basis is Basis.ASSIGNED_ACTIVE
+        for feed in rule.feeds:
+            takers.setdefault(feed.count, []).append((company, feed.users, active))
+
+
+def _nobodys(count: Count, takers: list[_Taker], company: CompanyRules) -> int:
+    """How many users nobody takes of those that are divided here; 0 where it cannot be told, or another tells it."""
+    companies = {number for number, _, _ in takers}
+    if min(companies, default=None) != company.company or not all(filters for _, filters, _ in takers):
+        return 0
+    divided = count.holders
+    if len(companies) == 1:  # whom its link leaves out the company does not take at all
+        divided = _taken(divided, _of_link(count, company))
+    parts = [_taken(divided, filters) for _, filters, _ in takers]
+    if divided is None or any(part is None for part in parts):
+        return 0
+    if all(active for _, _, active in takers):
+        divided = tuple(holder for holder in divided if holder.enabled and not holder.guest)
+    return len({holder.id for holder in divided} - {holder.id for part in parts for holder in part or ()})
+
+
+def _taken(holders: tuple[Holder, ...] | None, filters: Iterable[Users]) -> tuple[Holder, ...] | None:
+    for users in filters:
+        holders = users.among(holders) if holders is not None else None
+    return holders
+
+
+def _of_link(count: Count, company: CompanyRules) -> list[Users]:
+    named = (count.source, canonical(count.customer))
+    return [link.users for link in company.linked if (link.source, canonical(link.customer)) == named]

@@ -1,0 +1,84 @@
+"""Usage in arrears by period: which periods are over and billed, and what each of them used."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import fields
+from datetime import date, timedelta
+from decimal import Decimal
+
+from shared.billing.calendar import Period
+from shared.billing.planning.dated import is_of_days, used_in
+from shared.billing.planning.situation import Situation, Target
+from shared.billing.profiles import Arrears
+from shared.billing.rules import Mode
+from shared.billing.seats import CameTo, SeatRecord
+
+#: So many periods back a late value is still billed.
+PERIODS_BACK = 2
+_ZERO = Decimal(0)
+
+
+def periods_over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
+    """The last periods that ended before today, since the first reading; none in which a company that is billed now was
+    only observed, as others billed those, nor any for which the profile charged nothing.
+    """
+    begun = record.days[0].day
+    if record.observed is not None and situation.company.mode is not Mode.OBSERVE:
+        begun = max(begun, record.observed + timedelta(days=1))
+    periods: list[Period] = []
+    period = target.current
+    for _ in range(PERIODS_BACK):
+        period = target.calendar.period_of(period.day_before)
+        if begun <= period.end:
+            periods.insert(0, period)
+    return periods
+
+
+def used_by(target: Target, record: SeatRecord, period: Period, elsewhere: date | None = None) -> Decimal | None:
+    """What a period used; None where nobody knows. What was charged `elsewhere` up to a day is left out.
+
+    Rules that were changed since the period was over make no more of it than it came to before.
+    """
+    used, before = _by_the_rules(target, record, period, elsewhere), _came_to(record, period)
+    changed = before is not None and before.rules != _rules_of(target)
+    return min(used, before.quantity) if used is not None and before is not None and changed else used
+
+
+def with_what_they_came_to(
+    target: Target, record: SeatRecord, situation: Situation, elsewhere: date | None
+) -> SeatRecord:
+    """The record that remembers what the periods that are over came to, and by which rules."""
+    found: list[CameTo] = []
+    for period in periods_over(target, record, situation):
+        used, before = used_by(target, record, period, elsewhere), _came_to(record, period)
+        if used is not None:
+            found.append(CameTo(period.start, used, before.rules if before is not None else _rules_of(target)))
+    return record.with_came_to(found, target.as_of)
+
+
+def _came_to(record: SeatRecord, period: Period) -> CameTo | None:
+    return next((each for each in record.came_to if each.start == period.start), None)
+
+
+def _rules_of(target: Target) -> str:
+    """Names what makes a quantity of what is used: changes with the rules for it and with what feeds it."""
+    rule, licence = target.profile.quantity, target.item.licence
+    said = [
+        f"{each.name}={getattr(rule, each.name)}" for each in fields(rule) if getattr(rule, each.name) != each.default
+    ]
+    fixed = licence.quantity if licence is not None else None
+    feeds = sorted(f"{feed.source}/{feed.customer}/{feed.sku}" for feed in target.item.feeds)
+    return hashlib.sha256(repr((target.profile.arrears, fixed, said, feeds)).encode()).hexdigest()[:12]
+
+
+def _by_the_rules(target: Target, record: SeatRecord, period: Period, elsewhere: date | None) -> Decimal | None:
+    """Of a level nobody knows which part of it is left elsewhere: its period is none that is billed here."""
+    if is_of_days(target.item, record):
+        return used_in(target.item, target.profile, record, period, elsewhere)
+    if elsewhere is not None and period.start <= elsewhere:
+        return _ZERO
+    if not record.was_read_in(period):
+        return None
+    within = [entry.quantity for entry in record.in_force(period)]
+    return max(within) if target.profile.arrears is Arrears.HIGHEST else within[-1]
