@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Literal
 
 import httpx
@@ -22,7 +23,8 @@ from shared.billing.counting.pushes import Pushed, PushedCount
 from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
-from shared.sources.protocol import DomainSource, Source
+from shared.rules.document import SOURCES
+from shared.sources.protocol import DomainSource, FleetSource, Source
 from shared.sources.pushed import PushedSource
 from tests.unit import fake_pax8
 from tests.unit.fake_azure import Azure, FakeBilling, row
@@ -42,6 +44,7 @@ from tests.unit.fake_vendors import Call, FakeCove, Hours, cove_source, huntress
 from tests.unit.fake_vendors import huntress as fake_huntress
 
 DAY = date(2026, 11, 21)
+Fleet = Mapping[str, Reading | ReadFailure]
 
 
 @dataclass(frozen=True)
@@ -324,6 +327,22 @@ BROKEN = {
 REFUSALS = {status: refusal(status, "Refused").content for status in (400, 401, 403, 404, 429, 500, 502, 503, 504)}
 
 
+#: Those that tell of all customers at once.
+FLEETS = [case for case in CASES if isinstance(case.make(Vendor()), FleetSource)]
+#: What may be wrong with every answer.
+TROUBLES = {
+    "down": Vendor(down=True),
+    "slow": Vendor(slow=True),
+    "sign-in": Vendor(refuses_sign_in=True),
+    **{name: Vendor(status=200, body=body) for name, body in BROKEN.items()},
+    **{str(status): Vendor(status=status, body=body) for status, body in REFUSALS.items()},
+}
+
+
+def test_every_source_that_rules_may_name_has_a_case() -> None:
+    assert {case.name.partition(":")[0] for case in CASES} == {*SOURCES, "pushed"}
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.name)
 def case(request: pytest.FixtureRequest) -> SourceCase:
     found: SourceCase = request.param
@@ -429,6 +448,76 @@ def test_lists_in_several_pages_are_read_whole(case: SourceCase) -> None:
     assert {customer.id for customer in one.customers()} <= customers
 
 
+# A fleet: the same of all customers at once
+
+
+def fleet_of(case: SourceCase, vendor: Vendor, known: Mapping[str, Reading] = MappingProxyType({})) -> Fleet:
+    reader = case.make(vendor)
+    assert isinstance(reader, FleetSource)
+    return reader.read_fleet(DAY, known)
+
+
+def tried(case: SourceCase, vendor: Vendor) -> tuple[Fleet, TrueUpError | None]:
+    """What is told of a fleet; or of nobody, and why."""
+    try:
+        return fleet_of(case, vendor), None
+    except TrueUpError as error:
+        return {}, error
+
+
+@pytest.mark.parametrize("case", FLEETS, ids=lambda case: case.name)
+def test_a_fleet_tells_of_each_customer_what_a_reading_of_it_alone_tells(case: SourceCase) -> None:
+    alone = case.make(Vendor()).read(case.customer, DAY)
+
+    found = fleet_of(case, Vendor())
+
+    assert isinstance(alone, Reading)
+    assert found[case.customer] == alone
+    assert set(found) == {customer.id for customer in case.make(Vendor()).customers()}
+    assert fleet_of(case, Vendor(), {case.customer: alone}) == found
+
+
+@pytest.mark.parametrize("case", FLEETS, ids=lambda case: case.name)
+def test_a_fleet_in_several_pages_is_read_whole(case: SourceCase) -> None:
+    found = fleet_of(case, Vendor(paged=True))
+
+    paged = case.make(Vendor(paged=True))
+    assert found[case.customer] == case.make(Vendor()).read(case.customer, DAY)
+    assert set(found) == {customer.id for customer in paged.customers()}
+    assert all(paged.read(customer, DAY) == found[customer] for customer in sorted(found)[:5])
+
+
+@pytest.mark.parametrize("vendor", TROUBLES.values(), ids=TROUBLES.keys())
+@pytest.mark.parametrize("case", FLEETS, ids=lambda case: case.name)
+def test_a_fleet_of_a_vendor_in_trouble_tells_no_number(case: SourceCase, vendor: Vendor) -> None:
+    found, error = tried(case, vendor)
+
+    if error is None:
+        assert set(found) == {case.customer}
+        told(found[case.customer], case)
+    else:
+        assert error.system
+        assert error.remedy
+
+
+@pytest.mark.parametrize("answers", range(6))
+@pytest.mark.parametrize("case", FLEETS, ids=lambda case: case.name)
+def test_a_fleet_that_is_cut_off_tells_of_nobody_less_than_there_is(case: SourceCase, answers: int) -> None:
+    whole = fleet_of(case, Vendor(paged=True))
+    found, error = tried(case, Vendor(paged=True, answers=answers))
+
+    assert answers or error is not None
+    assert {customer: each for customer, each in found.items() if isinstance(each, Reading)}.items() <= whole.items()
+
+
+@pytest.mark.parametrize("case", FLEETS, ids=lambda case: case.name)
+def test_a_fleet_of_a_busy_vendor_is_waited_for(case: SourceCase) -> None:
+    vendor = Vendor(busy=2)
+
+    assert fleet_of(case, vendor) == fleet_of(case, Vendor())
+    assert vendor.waits.count(WAIT) == 2
+
+
 def test_a_sign_in_that_is_refused_is_a_failure(case: SourceCase) -> None:
     told(case.make(Vendor(refuses_sign_in=True)).read(case.customer, DAY), case)
 
@@ -494,17 +583,7 @@ def test_a_connection_in_order_has_no_problems(case: SourceCase) -> None:
     assert case.make(Vendor()).check() == []
 
 
-@pytest.mark.parametrize(
-    "vendor",
-    [
-        Vendor(down=True),
-        Vendor(slow=True),
-        Vendor(refuses_sign_in=True),
-        *(Vendor(status=200, body=body) for body in BROKEN.values()),
-        *(Vendor(status=status, body=body) for status, body in REFUSALS.items()),
-    ],
-    ids=["down", "slow", "sign-in", *BROKEN, *map(str, REFUSALS)],
-)
+@pytest.mark.parametrize("vendor", TROUBLES.values(), ids=TROUBLES.keys())
 def test_a_check_says_what_is_wrong_and_never_raises(case: SourceCase, vendor: Vendor) -> None:
     problems = case.make(vendor).check()
 
@@ -514,9 +593,7 @@ def test_a_check_says_what_is_wrong_and_never_raises(case: SourceCase, vendor: V
 
 def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    vendors = [Vendor(), Vendor(down=True), Vendor(slow=True), Vendor(refuses_sign_in=True)]
-    vendors += [Vendor(status=200, body=body) for body in BROKEN.values()]
-    vendors += [Vendor(status=status, body=body) for status, body in REFUSALS.items()]
+    vendors = [Vendor(), *TROUBLES.values()]
     said: list[str] = []
     for vendor in vendors:
         reader = case.make(vendor)
@@ -527,6 +604,10 @@ def test_secrets_and_people_are_neither_logged_nor_told(case: SourceCase, caplog
             reader.customers()
         except TrueUpError as error:
             said += [str(error), error.remedy]
+        if isinstance(reader, FleetSource):
+            found, error = tried(case, vendor)
+            said += [repr(each) for each in found.values() if isinstance(each, ReadFailure)]
+            said += [str(error), error.remedy] if error is not None else []
 
     everything = caplog.text + "\n".join(said)
 
