@@ -271,6 +271,17 @@ def test_msgraph_is_imported_by_its_source_only_and_local_by_nobody() -> None:
     assert wrong == set()
 
 
+def test_names_are_compared_only_where_people_map() -> None:
+    """Links hold ids: no night takes a customer for a company because their names are alike."""
+    comparing = {
+        module
+        for module in deployed()
+        if any(is_within(name, "rapidfuzz", "shared.sync.mapping.matching") for name in imports(module))
+    }
+    assert comparing
+    assert [module for module in comparing if not is_in(module, "shared/sync/mapping")] == []
+
+
 def test_only_these_modules_open_connections_and_no_answer_sends_them_elsewhere() -> None:
     opened = {module: list(openings(module)) for module in deployed()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
@@ -70,6 +71,27 @@ def test_the_whole_fleet_is_read_and_counted_by_route(sandbox: SandboxThread, so
     assert calls["total"]["pax8"] == 3
     routes = {(call["method"], call["route"]) for call in calls["calls"] if call["system"] == "pax8"}
     assert routes == {("POST", "/token"), ("GET", "/companies"), ("GET", "/subscriptions")}
+
+
+def test_dates_come_in_each_of_the_three_styles_of_pax8(sandbox: SandboxThread) -> None:
+    told = sandbox.settings()
+    asked = {"client_id": told["PAX8_CLIENT_ID"], "client_secret": told["PAX8_CLIENT_SECRET"]}
+    asked |= {"audience": "https://api.pax8.com", "grant_type": "client_credentials"}
+    token = requests.post(told["PAX8_TOKEN_URL"], json=asked, timeout=10).json()["access_token"]
+
+    def get(path: str) -> list[dict]:
+        headers = {"Authorization": f"Bearer {token}"}
+        content = requests.get(f"{told['PAX8_URL']}{path}", headers=headers, timeout=10).json()["content"]
+        return list(content)
+
+    change(sandbox, company="Quillfeather Books", product="Larkmail Security", quantity=9, day="2026-11-11")
+    subscriptions = get("/subscriptions?size=200")
+    rows = subscriptions + [row for each in subscriptions for row in get(f"/subscriptions/{each['id']}/history")]
+    dates = [row[name] for row in rows for name in ("startDate", "createdDate", "updatedDate")]
+    styles = {"plain": r"\d{4}-\d\d-\d\d", "utc": r".*T[\d:.]+Z", "offset": r".*T[\d:.]+[+-]\d{4}"}
+    told_in = {date: [name for name, style in styles.items() if re.fullmatch(style, date)] for date in dates}
+    assert all(len(names) == 1 for names in told_in.values())
+    assert {name for names in told_in.values() for name in names} == set(styles)
 
 
 def test_a_quantity_that_is_changed_by_the_control_is_read_with_its_day(
