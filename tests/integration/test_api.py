@@ -34,7 +34,7 @@ OUTCOME = {
     "plan",
 }
 RUN = {"id", "kind", "mode", "started", "ended", "seconds", "companies", "outcomes", "written", "calls", "note"}
-GROUP = {"hash", "bill_item", "kind", "held", "monthly", "one_off", "changes"}
+GROUP = {"hash", "bill_item", "kind", "held", "guard", "monthly", "one_off", "changes"}
 WHAT = {"kind", "agreement", "addition", "product", "before", "after", "text_changes"}
 CHANGE = {*WHAT, "reason", "sentence", "monthly", "one_off"}
 
