@@ -37,8 +37,9 @@ class Prices:
 class Figures:
     """One look at a company in a quiet night, and the app around it.
 
-    `calls`, `trips` (to the tables) and `own_seconds` are the bench's `calls-quiet`, `tables` and `cpu`, before what it
-    takes off; the seconds of a call and of a trip are what its nights assume of systems, and a guess of the tables.
+    `calls`, `trips` (to the tables) and `own_seconds` are the bench's `graph-quiet` with `manage-quiet`, `tables` and
+    `cpu`, before what it takes off; the seconds of a call and of a trip are what its nights assume of systems, and a
+    guess of the tables.
     """
 
     calls: Decimal = Decimal("3.54")
