@@ -98,6 +98,22 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageSoFar:
+    """What a vendor says was used up to now of what it charges afterwards: it goes on changing until it is invoiced.
+
+    `cost` is what it would charge the MSP, `retail` its price for the customer; None where it does not tell. `currency`
+    likewise.
+    """
+
+    customer: str
+    sku: str
+    name: str
+    cost: Decimal | None
+    retail: Decimal | None
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class MonthlyCharges:
     """What a vendor charges for one customer in one billing month; of no customer where it is empty."""
 

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Protocol, runtime_checkable
 
 from shared.billing.counts import Customer, ReadFailure, Reading, Relationship, VendorInvoice
-from shared.billing.vendors import Charge, Offer
+from shared.billing.vendors import Charge, Offer, UsageSoFar
 from shared.contacts.accounts import Accounts
 from shared.health import ServiceIssue
 
@@ -108,6 +108,17 @@ class ChargingSource(Source, Protocol):
 
         Complete or a `TrueUpError`.
         """
+
+
+@runtime_checkable
+class UsageSource(ChargingSource, Protocol):
+    """A source whose vendor tells what is used of what it charges afterwards, while that is still growing.
+
+    For people to look at: nothing is billed by it, and it is compared with nothing.
+    """
+
+    def used_so_far(self, today: date, /) -> Sequence[UsageSoFar]:
+        """What each customer has used since the last invoice. Complete or a `TrueUpError`."""
 
 
 @runtime_checkable

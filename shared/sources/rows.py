@@ -66,6 +66,16 @@ class Row:
             raise self.broken(f"{name} is not a number")
         return Decimal(value)
 
+    def amount_or_none(self, name: str) -> Decimal | None:
+        return None if self.values.get(name) is None else self.amount(name)
+
+    def flag(self, name: str) -> bool:
+        """Whether it is said to be so; not where it is absent."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.broken(f"{name} is neither true nor false")
+        return value is True
+
     def moment_or_none(self, name: str) -> datetime | None:
         """A date or a time in any ISO 8601 form, with or without an offset; None where it is absent."""
         text = self.text_or_none(name)

@@ -15,10 +15,11 @@ import pytest
 
 from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import CLOUD, make_invoice
+from local.sandbox.pax8.world import CONTAINER
 from shared.billing.counts import Customer, Money
 from shared.billing.profiles import Arrears, Basis, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, SkuPolicy
-from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep
+from shared.billing.vendors import Charge, Offer, OfferKind, PriceStep, UsageSoFar
 from shared.errors import Retryable, TrueUpError
 from shared.rules.document import Profile
 from shared.sync import night
@@ -486,3 +487,119 @@ def test_a_month_of_pax8_usage_goes_from_its_invoice_to_ours_and_meets_it() -> N
     assert (row["charged_units"], row["billed_units"], row["cost"]) == (123.45, 123.45, 123.45)
     assert (row["billed_once"], row["margin"]) == (141.97, 18.52)
     assert ("not-at-all", 1) in charged_by_pax8(house, "2026-11")
+
+
+# ---- what was used so far
+
+
+@dataclass
+class FakeMeter(FakeVendor):
+    """A vendor that also tells what is used while the month runs; `unmetered` is why it does not."""
+
+    used: list[UsageSoFar] = field(default_factory=list)
+    unmetered: TrueUpError | None = None
+
+    def used_so_far(self, today: date, /) -> list[UsageSoFar]:
+        if self.unmetered is not None:
+            raise self.unmetered
+        return self.used
+
+
+def so_far(customer: str, cost: str | None, sku: str = b.PREMIUM, currency: str | None = "USD") -> UsageSoFar:
+    amount = None if cost is None else D(cost)
+    return UsageSoFar(customer, sku, "Driftwood Cloud", amount, amount, currency)
+
+
+@pytest.fixture
+def running() -> House:
+    house = House()
+    house.source = FakeMeter(charged=[charge("tenant-1", 8)])
+    house.ports = house._new_process(house.ports.limits)
+    house.rules(b.rules(policies=[SkuPolicy(b.SOURCE, b.PREMIUM, "premium"), SkuPolicy(b.SOURCE, "free", None)]))
+    house.company(1, [b.count(8)], [b.addition(11, 8)])
+    run_night(house)
+    return house
+
+
+def lines(house: House) -> list[dict[str, str]]:
+    """The rows of the file."""
+    return list(csv.DictReader(io.StringIO(get(house, COSTS + ".csv").text.removeprefix("\ufeff"))))
+
+
+def test_usage_of_the_running_month_is_told_apart_and_is_in_no_sum_and_no_leak(running: House) -> None:
+    before = get(running, COSTS).json()
+    running.source.used = [
+        so_far("TENANT-1", "52.505"),
+        so_far("tenant-1", None, "free"),
+        so_far("tenant-9", "7", "s", None),
+    ]
+    told = get(running, COSTS).json()
+
+    assert {key: value for key, value in told.items() if key != "so_far"} == {
+        key: value for key, value in before.items() if key != "so_far"
+    }
+    stranger, own, free = told["so_far"]
+    assert (own["company"], own["name"], own["billed_by"]) == (1, "Company 1", b.profile().name)
+    assert (own["cost"], own["retail"], own["currency"]) == (52.51, 52.51, "USD")
+    assert (free["cost"], free["billed_by"], free["bill_item"] != "") == (None, "", True)
+    assert (stranger["company"], stranger["customer_name"], stranger["bill_item"]) == (None, "tenant-9", "")
+
+
+def test_a_page_and_files_show_usage_so_far_as_what_it_is(running: House) -> None:
+    running.source.used = [so_far("tenant-1", "52.50"), so_far("tenant-1", None, "free"), so_far("tenant-9", "7", "s")]
+    words = get(running, "/console/reports/costs").words
+    for told in (
+        "not final",
+        "in no sum above",
+        "52.50 USD",
+        "not told",
+        "not billed, by choice",
+        "no profile bills it",
+    ):
+        assert told in words, words
+
+    first, *rest = lines(running)
+    assert (first["verdict"], first["cost_so_far"]) != ("so-far", "")
+    assert [(row["verdict"], row["cost"], row["cost_so_far"]) for row in rest] == [
+        ("so-far", "", "7.0"),
+        ("so-far", "", "52.5"),
+        ("so-far", "", ""),
+    ]
+    assert get(running, COSTS + ".xlsx").status_code == 200
+
+
+def test_costs_are_told_where_usage_so_far_is_not_and_say_why(running: House) -> None:
+    running.source.unmetered = Retryable("the meter is down.", system="vendor", remedy="Wait.")
+    told = get(running, COSTS).json()
+    assert (told["so_far"], told["so_far_problem"]) == ([], "vendor: the meter is down. Wait.")
+    assert [row["verdict"] for row in told["rows"]] == ["equal"]
+    assert "used so far. vendor: the meter is down. Wait." in get(running, "/console/reports/costs").words
+    *_, last = lines(running)
+    assert (last["verdict"], last["item"]) == ("so-far-not-told", "vendor: the meter is down. Wait.")
+
+
+def test_only_this_month_has_usage_so_far(running: House) -> None:
+    running.source.used = [so_far("tenant-1", "52.50")]
+    assert get(running, COSTS + "?month=2026-10").json()["so_far"] == []
+    assert get(running, COSTS + "?month=2026-11").json()["so_far"] != []
+
+
+def test_what_pax8_says_was_used_stands_beside_its_invoice_and_is_never_billed() -> None:
+    world = fake_pax8.world()
+    buyer = fake_pax8.alder(world)
+    house = House()
+    house.company(1)
+    house.source = fake_pax8.source(fake_pax8.FakeWire(Pax8(world)), usage=True)  # type: ignore[assignment]
+    house.ports = house._new_process(house.ports.limits)
+    cloud = b.profile(arrears=Arrears.LAST, price=PriceRule(PriceKind.COST), quantity=QuantityRule())
+    house.rules(b.rules(cloud, policies=[SkuPolicy("pax8", f"{CLOUD}:arrears", "premium")]))
+    house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.AUTO, (CompanyLink("pax8", buyer.id),)))
+    world.post_usage(world.buy(buyer, CONTAINER, 1, NOVEMBER), "production", 41.2, NOVEMBER)
+    make_invoice(world, NOVEMBER)
+    house.sync(1)
+
+    told = get(house, "/console/api/sources/pax8/costs").json()
+    (used,) = told["so_far"]
+    assert (used["company"], used["billed_by"], used["cost"]) == (1, cloud.name, 41.2)
+    assert "too-little" not in {row["verdict"] for row in told["rows"]}
+    assert house.manage.lines == {}

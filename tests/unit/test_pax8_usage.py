@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from local.sandbox.pax8.api import Pax8
 from local.sandbox.pax8.books import CLOUD, make_invoice
-from local.sandbox.pax8.world import Company, Pax8World
+from local.sandbox.pax8.world import CONTAINER, Company, Pax8World, Subscription, changed
 from shared.billing.counts import Count, Money, ReadFailure, Reading, Usage
 from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Arrears, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import CompanyLink, SkuPolicy
 from shared.billing.seats import SeatRecord
+from shared.billing.vendors import UsageSoFar
+from shared.errors import Incomplete, NotPermitted
 from shared.http.wire import Answer
 from tests import builders as b
 from tests.unit import fake_pax8
-from tests.unit.fake_pax8 import FakeWire, alder, source
+from tests.unit.fake_pax8 import LARKMAIL, VAULTLINE, FakeWire, alder, source
 
 D = Decimal
 SKU = f"{CLOUD}:arrears"
@@ -179,3 +181,127 @@ def test_a_month_is_billed_at_cost_and_margin_once_its_invoice_is_there(
     assert billed(date(2026, 12, 3)) == []
     use(world, company, december=123.45)
     assert billed(date(2026, 12, 6)) == [(D("123.45"), D("1.20"))]
+
+
+# ---- what was used so far
+
+
+def container(world: Pax8World, company: Company, status: str = "Active") -> Subscription:
+    return world.buy(company, CONTAINER, 1, date(2026, 5, 1), status)
+
+
+def so_far(wire: FakeWire) -> list[UsageSoFar]:
+    return source(wire).used_so_far(DAY)
+
+
+def test_what_was_used_so_far_is_the_sum_of_resource_groups_and_subscriptions_without_trials(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    one, other, tried = (container(world, company) for _ in range(3))
+    world.post_usage(one, "production", 40.0, NOVEMBER)
+    world.post_usage(one, "test", 2.5, NOVEMBER)
+    world.post_usage(one, "workshop", 900.0, NOVEMBER, trial=True)
+    world.post_usage(other, "production", 10.0, NOVEMBER)
+    world.post_usage(container(world, company, "Trial"), "production", 77.0, NOVEMBER)
+    world.post_usage(tried, "production", 5.0, NOVEMBER, trial=True)
+    assert so_far(wire) == [UsageSoFar(company.id, SKU, "Driftwood Cloud", D("52.5"), D("63.0"), "USD")]
+
+
+def test_what_a_vendor_posts_again_takes_the_place_of_what_it_posted_before(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    cloud = container(world, company)
+    world.post_usage(cloud, "production", 400.0, OCTOBER)
+    world.post_usage(cloud, "production", 40.0, NOVEMBER)
+    world.post_usage(cloud, "production", 30.0, NOVEMBER)
+    assert [each.cost for each in so_far(wire)] == [D("30.0")]
+
+
+def test_more_resource_groups_than_a_page_holds_are_all_added_up(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    cloud = container(world, company)
+    for number in range(201):
+        world.post_usage(cloud, f"group {number}", 1.0, NOVEMBER)
+    assert [each.cost for each in so_far(wire)] == [D(201)]
+
+
+def test_only_subscriptions_that_may_sell_usage_are_asked_what_was_used(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    """Those that cost nothing by themselves, and those whose product an invoice charged for usage."""
+    container(world, company)
+    over = container(world, company)
+    changed(over, 1, "Cancelled", date(2026, 10, 30), datetime(2026, 10, 30, 9, tzinfo=UTC))
+    assert so_far(wire) == []
+    assert wire.calls_to("/usage-summaries") == 1
+
+    (larkmail,) = (item for item in world.subscriptions.values() if item.product == LARKMAIL)
+    make_invoice(world, NOVEMBER).items[0] |= {"productId": LARKMAIL.id, "term": "Arrears"}
+    world.post_usage(larkmail, "production", 3.0, NOVEMBER)
+    assert [(each.sku, each.cost) for each in so_far(wire)] == [(f"{LARKMAIL.id}:arrears", D("3.0"))]
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_a_subscription_of_which_pax8_knows_no_usage_has_none(
+    wire: FakeWire, world: Pax8World, company: Company, status: int
+) -> None:
+    cloud, other = container(world, company), container(world, company)
+    world.post_usage(other, "production", 9.0, NOVEMBER)
+    wire.interfere = lambda _, path: Answer(status, {}, "{}") if f"{cloud.id}/usage" in path else None
+    assert [each.cost for each in so_far(wire)] == [D("9.0")]
+
+
+def summaries(wire: FakeWire, *rows: dict[str, object]) -> None:
+    """Other rows than Pax8's own, as the answer for every subscription."""
+    page = {"size": 200, "totalElements": len(rows), "totalPages": 1, "number": 0}
+    told = [{"id": str(number), "currencyCode": "USD", **row} for number, row in enumerate(rows)]
+    body = json.dumps({"content": told, "page": page})
+    wire.interfere = lambda _, path: Answer(200, {}, body) if path.endswith("/usage-summaries") else None
+
+
+def test_a_summary_tells_whose_usage_it_is_and_of_which_product_and_what_it_leaves_out_the_subscription_does(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    container(world, company)
+    other = world.add_company("Mill Road Joinery")
+    part = {"companyId": other.id, "productId": VAULTLINE.id, "partnerTotal": 4, "currentCharges": 5}
+    summaries(wire, {"partnerTotal": 1, "currentCharges": None}, part)
+    assert [(each.customer, each.sku, each.cost, each.retail) for each in so_far(wire)] == [
+        (company.id, SKU, D(1), None),
+        (other.id, f"{VAULTLINE.id}:arrears", D(4), D(5)),
+    ]
+    make_invoice(world, NOVEMBER).items[0] |= {"productId": CLOUD, "term": "Arrears"}
+    assert {each.sku for each in so_far(wire)} == {SKU}
+
+
+def test_currencies_are_never_added_up_and_a_sum_with_an_untold_part_is_untold(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    container(world, company)
+    summaries(wire, {"partnerTotal": 1}, {"partnerTotal": 2, "currencyCode": "EUR"}, {"currentCharges": 3})
+    assert [(each.cost, each.retail, each.currency) for each in so_far(wire)] == [
+        (None, None, "USD"),
+        (D(2), None, "EUR"),
+    ]
+
+
+@pytest.mark.parametrize("row", [{"partnerTotal": "1"}, {"isTrial": "no"}, {"companyId": "Alder"}])
+def test_a_summary_that_cannot_be_understood_is_an_error(
+    wire: FakeWire, world: Pax8World, company: Company, row: dict[str, object]
+) -> None:
+    container(world, company)
+    summaries(wire, row)
+    with pytest.raises(Incomplete):
+        so_far(wire)
+
+
+def test_usage_that_we_may_not_read_is_an_error_and_a_night_never_asks_for_it(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    container(world, company)
+    wire.interfere = lambda _, path: Answer(403, {}, "{}") if path.endswith("/usage-summaries") else None
+    assert isinstance(source(wire, usage=True).read_fleet(DAY, {})[company.id], Reading)
+    assert wire.calls_to("/usage-summaries") == 0
+    with pytest.raises(NotPermitted):
+        so_far(wire)

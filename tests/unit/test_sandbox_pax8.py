@@ -147,3 +147,21 @@ def test_products_prices_invoices_and_drafts_are_there_for_the_real_source(
     charges = source.charges(november, DAY)
     assert {charge.invoice for charge in charges} == {made["id"]}
     assert float(sum(charge.total for charge in charges)) == pytest.approx(made["total"])
+
+
+def test_usage_is_posted_by_the_control_read_as_totals_and_charged_by_the_next_months_invoice(
+    sandbox: SandboxThread, source: Pax8Source
+) -> None:
+    cloud = {"company": "Quillfeather Books", "product": "Driftwood Cloud"}
+    for amount in (90, 40.5):
+        change(sandbox, **cloud, usage=amount)
+    bought = change(sandbox, **cloud, usage=2, resource_group="test")
+    (told,) = source.used_so_far(DAY)
+    assert (told.customer, float(told.cost or 0), told.currency) == (bought["companyId"], 42.5, "USD")
+    assert not any(charge.used for charge in source.charges(date(2026, 12, 1), DAY))
+
+    path = f"{sandbox.url}/pax8/v1/subscriptions/{bought['id']}/usage_summaries"
+    assert requests.get(path, timeout=10).status_code == 404
+    requests.post(f"{sandbox.url}/_sandbox/pax8/invoices", json={"through": "2026-12-04"}, timeout=10)
+    (charged,) = (charge for charge in source.charges(date(2026, 12, 1), DAY) if charge.used)
+    assert (charged.sku, float(charged.total)) == (told.sku, 42.5)

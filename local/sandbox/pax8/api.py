@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any, cast
 
 from local.sandbox.pax8.books import invoice_row, items_of, pricing_rows, product_row
-from local.sandbox.pax8.world import SOLD, Json, Pax8World, Product, company_row, subscription_row
+from local.sandbox.pax8.world import SOLD, Json, Pax8World, Product, company_row, subscription_row, summary_row
 
 AUDIENCE = "https://api.pax8.com"
 #: The month that drafts speak of; they do not tell it but by the days of their items.
@@ -97,6 +97,8 @@ class Pax8:
                 item = _found(self.world.subscriptions, subscription)
                 newest_first = list(reversed(item.versions))
                 return {"content": [subscription_row(item, each, place) for place, each in enumerate(newest_first)]}
+            case ["subscriptions", subscription, "usage-summaries"]:
+                return _page(ask, self._summaries(_found(self.world.subscriptions, subscription).id))
             case ["products", product]:
                 return product_row(_sold(product))
             case ["products", product, "pricing"]:
@@ -104,7 +106,8 @@ class Pax8:
             case ["invoices"]:
                 return _page(ask, self._invoices(ask))
             case ["invoices", "draftItems"]:
-                return _page(ask, items_of(self.world, DRAFT))
+                drafted = items_of(self.world, DRAFT)
+                return _page(ask, [item for item in drafted if item["term"] != "Arrears"])
             case ["invoices", invoice, "items"]:
                 return _page(ask, _found(self.world.invoices, invoice).items)
             case _:
@@ -121,6 +124,9 @@ class Pax8:
         if ask.fault == "wrong-counts":
             rows = [row | {"quantity": row["quantity"] + 1} for row in rows]
         return rows
+
+    def _summaries(self, subscription: str) -> list[Json]:
+        return [summary_row(self.world, summary) for summary in self.world.told_of(subscription)]
 
     def _invoices(self, ask: Ask) -> list[Json]:
         first, last = ask.query.get("invoiceDateRangeStart", ""), ask.query.get("invoiceDateRangeEnd", "9999")

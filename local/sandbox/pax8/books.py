@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from datetime import date, timedelta
 
-from local.sandbox.pax8.world import Invoice, Json, Pax8World, Product, Subscription
+from local.sandbox.pax8.world import CONTAINER, Invoice, Json, Pax8World, Product, Subscription
 
 #: A product that costs less from this quantity on.
 _STEPPED, _STEP = "Vaultline Backup", 50
 #: A product that is charged by what is used.
-CLOUD = str(uuid.uuid5(uuid.NAMESPACE_DNS, "Driftwood Cloud"))
+CLOUD = CONTAINER.id
 
 
 def product_row(product: Product) -> Json:
@@ -81,16 +81,29 @@ def invoice_row(invoice: Invoice) -> Json:
 def items_of(world: Pax8World, month: date) -> list[Json]:
     """What is running, for the month or from its anniversary for a year; and a rebate that belongs to nobody."""
     running = [item for item in world.subscriptions.values() if item.now.status == "Active" and _is_due(item, month)]
-    amounts = world.used.get(month.replace(day=1), {})
-    used = [_used(world, company, amount, month) for company, amount in amounts.items()]
+    used = [_used(world, company, amount, month) for company, amount in _amounts(world, month).items()]
     rebate = {"id": _id(f"{month}/rebate"), "type": "rebate", "description": "Partner rebate", "quantity": 1}
     rebate |= {"price": 0, "cost": -12.5, "costTotal": -12.5, "currencyCode": "USD", "term": "Rebate"}
     return [*(_item(world, item, month) for item in running), *used, rebate]
 
 
+def _amounts(world: Pax8World, month: date) -> dict[str, float]:
+    """What is charged for usage, by company: what was told to be, and what vendors posted of the month before."""
+    amounts = dict(world.used.get(month.replace(day=1), {}))
+    for summary in world.summaries.values():
+        if summary.month == _month_before(month) and not summary.trial:
+            company = world.subscriptions[summary.subscription].company
+            amounts[company] = round(amounts.get(company, 0.0) + summary.cost, 2)
+    return amounts
+
+
+def _month_before(month: date) -> date:
+    return (month.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
 def _used(world: Pax8World, company: str, amount: float, month: date) -> Json:
     """What a customer used in the month before, at one unit."""
-    before = (month.replace(day=1) - timedelta(days=1)).replace(day=1)
+    before = _month_before(month)
     return {
         "id": _id(f"{month}/{company}/usage"),
         "type": "subscription",

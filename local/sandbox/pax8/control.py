@@ -16,8 +16,8 @@ Status = Literal["Active", "Cancelled", "PendingManual", "PendingAutomated", "Pe
 class Pax8Change(BaseModel):
     """`company` is an id or a name, `product` an id or a name; what is left out stays as it is.
 
-    `day` is the day from which Pax8 says that the change holds, today when left out. Without a product the company
-    itself is changed: `deleted`.
+    `day` is the day from which Pax8 says that the change holds, today when left out. `usage` is what the vendor posts
+    of `resource_group` for the month of that day. Without a product the company itself is changed: `deleted`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,6 +28,8 @@ class Pax8Change(BaseModel):
     status: Status | None = None
     day: date | None = None
     deleted: bool | None = None
+    usage: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    resource_group: str = "production"
 
 
 def change(world: Pax8World, wanted: Pax8Change, now: datetime) -> Json:
@@ -55,6 +57,8 @@ def _change_product(world: Pax8World, company: Company, product: Product, wanted
         item = standing[0]
         quantity = item.now.quantity if wanted.quantity is None else wanted.quantity
         changed(item, quantity, wanted.status or item.now.status, day, now)
+    if wanted.usage is not None:
+        world.post_usage(item, wanted.resource_group, wanted.usage, day.replace(day=1))
     return subscription_row(item, item.now)
 
 

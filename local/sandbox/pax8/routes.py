@@ -16,6 +16,7 @@ _READS = (
     "/subscriptions",
     "/subscriptions/{subscription}",
     "/subscriptions/{subscription}/history",
+    "/subscriptions/{subscription}/usage-summaries",
     "/products/{product}",
     "/products/{product}/pricing",
     "/invoices",

@@ -40,7 +40,9 @@ PRODUCTS = (
 
 #: Bought once, and listed as active ever after.
 ONBOARDING = _product("Larkmail Onboarding", "Larkmail", "One-Time", 90.00, 150.00)
-SOLD = (*PRODUCTS, ONBOARDING)
+#: Costs nothing by itself: what is used of it is charged afterwards.
+CONTAINER = _product("Driftwood Cloud", "Driftwood", "Monthly", 0.00, 0.00)
+SOLD = (*PRODUCTS, ONBOARDING, CONTAINER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,18 @@ class Invoice:
 
 
 @dataclass(slots=True)
+class Summary:
+    """What a vendor posted last of the usage of one resource group in a month (its first day): totals, not sums."""
+
+    id: str
+    subscription: str
+    group: str
+    month: date
+    cost: float
+    trial: bool = False
+
+
+@dataclass(slots=True)
 class Company:
     id: str
     name: str
@@ -100,6 +114,7 @@ class Pax8World:
     invoices: dict[str, Invoice] = field(default_factory=dict)
     #: By the month whose invoice charges it, and by company.
     used: dict[date, dict[str, float]] = field(default_factory=dict)
+    summaries: dict[str, Summary] = field(default_factory=dict)
 
     def company_named(self, name: str) -> Company | None:
         """By id or name, in any case."""
@@ -140,6 +155,20 @@ class Pax8World:
             for item in self.subscriptions.values()
             if item.company == company and item.product.id == product and item.now.status != "Cancelled"
         ]
+
+    def post_usage(
+        self, subscription: Subscription, group: str, cost: float, month: date, *, trial: bool = False
+    ) -> Summary:
+        """A vendor's total for a month: it takes the place of what was posted before."""
+        number = self._id(f"usage/{subscription.id}/{group}/{month}")
+        self.summaries[number] = Summary(number, subscription.id, group, month, cost, trial)
+        return self.summaries[number]
+
+    def told_of(self, subscription: str) -> list[Summary]:
+        """What there is of the newest month of which anything was posted."""
+        posted = [each for each in self.summaries.values() if each.subscription == subscription]
+        newest = max((each.month for each in posted), default=None)
+        return [each for each in posted if each.month == newest]
 
     def _id(self, name: str) -> str:
         """The same for the same history, so that a demo can be repeated."""
@@ -227,3 +256,20 @@ def changed(item: Subscription, quantity: int, status: str, start: date, now: da
     at = datetime.combine(start, time(9, 5), UTC)
     item.versions.append(replace(item.now, quantity=quantity, status=status, start=at, updated=now))
     item.end = at if status in ("Cancelled", "PendingCancel") else None
+
+
+def summary_row(world: Pax8World, summary: Summary) -> Json:
+    """It names no month."""
+    item = world.subscriptions[summary.subscription]
+    return {
+        "id": summary.id,
+        "companyId": item.company,
+        "productId": item.product.id,
+        "subscriptionId": item.id,
+        "resourceGroup": summary.group,
+        "vendorName": item.product.vendor,
+        "currentCharges": round(summary.cost * 1.2, 2),
+        "partnerTotal": summary.cost,
+        "currencyCode": "USD",
+        "isTrial": summary.trial,
+    }

@@ -35,11 +35,21 @@ class Pax8Books:
 
     def usage(self, day: date, patience: Patience) -> InvoicedUsage | None:
         """What the newest invoices say of usage; None before there is one."""
-        newest = first = day.replace(day=1)
+        found = self._newest(day, patience)
+        charges = (charge for charges in found.values() for charge in charges)
+        return invoiced_usage(charges, found.keys(), day.replace(day=1))
+
+    def charged_for_usage(self, day: date, patience: Patience) -> set[str]:
+        """The SKUs whose usage the newest invoices charged."""
+        charges = (charge for charges in self._newest(day, patience).values() for charge in charges)
+        return {charge.sku for charge in charges if charge.used and charge.sku is not None}
+
+    def _newest(self, day: date, patience: Patience) -> dict[date, list[Charge]]:
+        """The items of the invoices of this month and of those that still tell what was used, by month."""
+        first = day.replace(day=1)
         for _ in range(MONTHS):
             first = month_before(first)
-        found = self._invoiced(first, newest, patience)
-        return invoiced_usage((charge for charges in found.values() for charge in charges), found.keys(), newest)
+        return self._invoiced(first, day.replace(day=1), patience)
 
     def _invoiced(self, first: date, last: date, patience: Patience) -> dict[date, list[Charge]]:
         """The items of the invoices in force that are dated from one month to another, by month."""

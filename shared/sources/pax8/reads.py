@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+from shared.errors import Gone, Refused
 from shared.sources.http import Ask, VendorHttp
 from shared.sources.patience import Patience
 from shared.sources.pax8.token import SYSTEM
@@ -57,6 +58,18 @@ class Pax8Reader:
         what = "the history of a subscription"
         body = self._http.read(Ask(what, f"/subscriptions/{subscription}/history"), patience)
         return rows_under(body, "content", what, SYSTEM)
+
+    def usage_summaries(self, subscription: str, patience: Patience) -> list[Row]:
+        """What was used of a subscription by resource group; empty for one that Pax8 knows no usage of."""
+        what = "the usage of a subscription"
+        try:
+            return self._list(what, f"/subscriptions/{subscription}/usage-summaries", {}, patience)
+        except Gone:
+            return []
+        except Refused as refused:
+            if refused.status != 422:
+                raise
+            return []
 
     def product(self, product: str, patience: Patience) -> Row:
         what = "the product"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 
 from shared.billing.counts import Customer, ReadFailure, Reading, Subscription
-from shared.billing.vendors import Charge, Offer
+from shared.billing.vendors import Charge, Offer, UsageSoFar
 from shared.errors import Gone, Retryable, TrueUpError
 from shared.http.wire import RequestsTransport, Transport
 from shared.sources.customers import by_name
@@ -33,6 +33,7 @@ from shared.sources.pax8.parse import (
 )
 from shared.sources.pax8.reads import Pax8Reader
 from shared.sources.pax8.settings import Pax8Settings
+from shared.sources.pax8.summaries import may_sell_usage, used_so_far
 from shared.sources.pax8.timeline import Timeline
 from shared.sources.pax8.token import PERMISSION, SYSTEM, Pax8Token
 from shared.sources.pax8.usage import InvoicedUsage, used_by
@@ -42,6 +43,8 @@ from shared.sources.rows import Row
 LIST_SECONDS = 100.0
 #: What does not fit is read company by company: the night waits for the fleets of all sources.
 FLEET_SECONDS = 150.0
+#: Asked for beside what was charged, by one request of a person.
+USAGE_SECONDS = 60.0
 
 
 class Pax8Source:
@@ -138,6 +141,14 @@ class Pax8Source:
             return made
         ahead = (month.year - today.year) * 12 + month.month - today.month
         return self._books.drafted(ahead, patience) if ahead in (0, 1) else []
+
+    def used_so_far(self, today: date) -> list[UsageSoFar]:
+        """By the summaries of every subscription that may sell usage: a call for each."""
+        patience = self._http.patience(USAGE_SECONDS)
+        charged = self._books.charged_for_usage(today, patience)
+        asked = [row for row in self._reader.subscriptions(patience) if may_sell_usage(row, charged, today)]
+        told = [(row, self._reader.usage_summaries(id_of(row, "id"), patience)) for row in asked]
+        return used_so_far(told, charged)
 
     def _read(self, company: str, day: date) -> Reading:
         patience = self._http.patience(READ_SECONDS)

@@ -8,13 +8,12 @@ the charges are for, in the agreement's. A margin is told only where both are fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from shared.billing.balance import ZERO
-from shared.billing.counting.feeds import item_rules
 from shared.billing.counting.quantities import quantity_of
 from shared.billing.counts import Count
 from shared.billing.lines import canonical
@@ -23,10 +22,11 @@ from shared.billing.vendors import Charge
 from shared.clock import business_date
 from shared.errors import Gone
 from shared.sources.protocol import ChargingSource
-from shared.state.companies import CompanyRow
 from shared.sync.ports import Ports
 from shared.sync.reports.tables import Kind, file_of, grouped
+from shared.sync.reports.used_so_far import used_so_far
 from shared.sync.reports.vendor_billed import Billed, Line, Seen, are_of_a_month, billed_for, only, seen_since
+from shared.sync.reports.vendor_places import Places, customer_names
 from shared.sync.shapes import reports as shapes
 
 COLUMNS = (
@@ -46,6 +46,8 @@ COLUMNS = (
     "billed_once",
     "billed_currency",
     "margin",
+    "cost_so_far",
+    "retail_so_far",
 )
 _CENT = Decimal("0.01")
 
@@ -64,18 +66,21 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     without a charge because the vendor charges for longer than a month. What is charged `once` is in no count. Where
     the charges do not say what is due (the rules bill something else than what was bought, or several items were told
     as one) and not the same units are billed, it is `unknown`.
+    `so_far` is what this month's usage has come to by now, in no sum; `so_far_problem` says why it was not told.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
     vendor = ports.sources.get(source)
     if not isinstance(vendor, ChargingSource):
         raise Gone(f"{source} is not connected or does not tell what it charges", remedy="Ask for pax8, for example.")
     charges = vendor.charges(month, business_date(ports.clock))
-    lines = _lines(ports, source, charges)
-    seen, names = seen_since(ports, month), _names(ports, source)
+    places = Places.of(ports, source)
+    lines = _lines(places, charges)
+    seen, names = seen_since(ports, month), customer_names(ports, source)
     told = [(line.charges, _row(source, line, seen, names)) for line in lines]
     told = [(own, row) for own, row in told if row["verdict"] != "nothing"]
     rows = [row for _, row in told]
     rows.sort(key=lambda row: (row["verdict"] == "equal", row["name"], row["company"] or 0, row["item"]))
+    so_far, problem = used_so_far(ports, vendor, places, month)
     return {
         "source": source,
         "month": month.isoformat()[:7],
@@ -85,63 +90,64 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
         "companies": _by_company(told),
         "costs": _costs(charges),
         "sums": _sums(rows),
+        "so_far": so_far,
+        "so_far_problem": problem,
     }
 
 
 def vendor_costs_file(ports: Ports, source: str, month: date, kind: Kind) -> bytes:
-    """The same rows for a spreadsheet."""
-    rows = vendor_costs(ports, source, month)["rows"]
+    """The same rows for a spreadsheet; what was used so far has columns of its own, so that no sum takes it in."""
+    told = vendor_costs(ports, source, month)
+    empty = dict.fromkeys(COLUMNS)
+    rows: list[dict[str, object]] = [{**empty, **row} for row in told["rows"]]
+    rows += [{**empty, **_as_so_far(used)} for used in told["so_far"]]
+    if told["so_far_problem"]:
+        rows.append({**empty, "verdict": "so-far-not-told", "item": told["so_far_problem"]})
     return file_of("vendor-costs", COLUMNS, rows, kind)
 
 
-def _lines(ports: Ports, source: str, charges: Iterable[Charge]) -> list[Line]:
+def _as_so_far(used: shapes.UsedSoFar) -> dict[str, object]:
+    return {
+        "verdict": "so-far",
+        "company": used["company"],
+        "name": used["name"],
+        "bill_item": used["bill_item"],
+        "item": used["item"],
+        "customers": [used["customer"]],
+        "skus": [used["sku"]],
+        "cost_currency": used["currency"],
+        "cost_so_far": used["cost"],
+        "retail_so_far": used["retail"],
+    }
+
+
+def _lines(places: Places, charges: Iterable[Charge]) -> list[Line]:
     """Every charge under the bill item that it feeds; and every bill item of the source, charged or not."""
-    companies = {row.id: row for row in ports.companies.all() if any(link.source == source for link in row.links)}
-    owners: dict[str, list[int]] = {}
-    feeding: dict[tuple[int, str, str], str] = {}
-    found: dict[tuple[Any, ...], Line] = {}
-    rules = ports.rules.load()
-    for number, company in companies.items():
-        own = ports.companies.company_rules(number)
-        for link in own.linked:
-            if link.source == source:
-                owners.setdefault(canonical(link.customer), []).append(number)
-        for rule in item_rules(rules, own):
-            if any(feed.source == source for feed in rule.feeds):
-                found[number, rule.id] = Line("", company, rule)
-                feeding |= {(number, feed.customer, feed.sku): rule.id for feed in rule.feeds if feed.source == source}
+    found: dict[tuple[Any, ...], Line] = {
+        (number, item): Line("", places.companies[number], rule) for (number, item), rule in places.items.items()
+    }
     for charge in charges:
-        key, line = _place(charge, owners, feeding, companies)
+        key, line = _place(charge, places)
         found.setdefault(key, line).charges.append(charge)
     return list(found.values())
 
 
-def _place(
-    charge: Charge,
-    owners: Mapping[str, Sequence[int]],
-    feeding: Mapping[tuple[int, str, str], str],
-    companies: Mapping[int, CompanyRow],
-) -> tuple[tuple[Any, ...], Line]:
+def _place(charge: Charge, places: Places) -> tuple[tuple[Any, ...], Line]:
     """Where a charge belongs: a bill item, or why to none."""
     if charge.customer is None or charge.sku is None:
         return ("other", charge.customer, charge.name), Line("other", None, None)
     customer, sku = canonical(charge.customer), canonical(charge.sku)
-    who = owners.get(customer, ())
+    who = places.companies_of(customer)
     if len(who) != 1:
         verdict = "shared" if who else "unlinked"
         return (verdict, customer, sku), Line(verdict, None, None)
+    company = places.companies[who[0]]
     if charge.is_once:
-        return ("once", who[0], sku), Line("once", companies[who[0]], None)
-    item = feeding.get((who[0], customer, sku))
-    if item is None:
-        return ("unmapped", who[0], sku), Line("unmapped", companies[who[0]], None)
-    return (who[0], item), Line("", companies[who[0]], None)
-
-
-def _names(ports: Ports, source: str) -> dict[str, str]:
-    """What the source calls its customers, by their ids, as they were last listed."""
-    listed = ports.directory.customers().get(source)
-    return {canonical(each.id): each.name for each in listed.customers} if listed is not None else {}
+        return ("once", company.id, sku), Line("once", company, None)
+    rule = places.item_of(company.id, customer, sku)
+    if rule is None:
+        return ("unmapped", company.id, sku), Line("unmapped", company, None)
+    return (company.id, rule.id), Line("", company, rule)
 
 
 def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shapes.ChargedItem:

@@ -183,6 +183,25 @@ class ChargedCompany(TypedDict):
     sums: list[BilledSum]
 
 
+class UsedSoFar(TypedDict):
+    """What a vendor says was used up to now of what it charges afterwards: not final. None: it does not tell.
+
+    `billed_by` is the profile's name; empty where none bills it, with a `bill_item` by choice.
+    """
+
+    company: int | None
+    name: str
+    bill_item: str
+    billed_by: str
+    item: str
+    customer: str
+    customer_name: str
+    sku: str
+    cost: float | None
+    retail: float | None
+    currency: str
+
+
 class VendorCosts(TypedDict):
     source: str
     month: str
@@ -192,3 +211,5 @@ class VendorCosts(TypedDict):
     companies: list[ChargedCompany]
     costs: list[Cost]
     sums: list[BilledSum]
+    so_far: list[UsedSoFar]
+    so_far_problem: str
