@@ -13,6 +13,9 @@ from typing import Any
 
 from shared.errors import Incomplete
 
+#: No id and no count of things is as large.
+_TOO_MANY = 10**18
+
 
 def broken(system: str, what: str, why: str, request_id: str | None = None) -> Incomplete:
     """The error for an answer that cannot be understood. `why` must not quote it."""
@@ -58,6 +61,13 @@ class Row:
 
     def number_or_none(self, name: str) -> Decimal | None:
         return None if self.values.get(name) is None else self.number(name)
+
+    def whole(self, name: str) -> int:
+        """A whole number of zero or more, as ids and counts of things are."""
+        number = self.number(name)
+        if number >= _TOO_MANY or number != int(number):
+            raise self.broken(f"{name} is not a whole number")
+        return int(number)
 
     def amount(self, name: str) -> Decimal:
         """A number, also below zero."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.errors import Incomplete, NotPermitted, TrueUpError
 from shared.sources.cove.columns import COLUMNS, column
 from shared.sources.cove.session import VISA_SECONDS
-from tests.unit.fake_vendors import SECRET, FakeCove, Hours, cove_source, device, partner, server
+from tests.unit.fake_vendors import SECRET, Call, FakeCove, Hours, cove_source, device, partner, server
 
 DAY = date(2026, 11, 21)
 TB = 1024**4
@@ -100,7 +101,9 @@ def test_a_customer_that_does_not_say_whether_it_is_in_trial_is_a_failure_of_its
 
 
 @pytest.mark.parametrize(
-    "columns", [{"I59": 7}, {"I59": ""}, {"I14": "12 GB"}, {"I14": -1}, {"D09F03": "1e9"}], ids=str
+    "columns",
+    [{"I59": 7}, {"I59": ""}, {"I32": "Server"}, {"I80": 3}, {"I14": "12 GB"}, {"I14": -1}, {"D09F03": "1e9"}],
+    ids=str,
 )
 def test_a_device_that_cannot_be_understood_is_a_failure_of_its_customer_alone(columns: dict[str, object]) -> None:
     found = fleet(alder(server(1, 2001, **columns), server(2, 2002)))
@@ -157,7 +160,78 @@ def test_pages_are_read_until_an_empty_one_whatever_the_server_gives_at_once() -
     cove = alder(*(server(number, 2001) for number in range(1, 8)))
     cove.most_rows = 3
     assert counted(fleet(cove)["2001"])["physical-server"] == 7
-    assert cove.methods == ["Login", "EnumeratePartners", *["EnumerateAccountStatistics"] * 4]
+    assert cove.methods == ["Login", "EnumeratePartners", *["EnumerateAccountStatistics"] * 5]
+
+
+class Restless(FakeCove):
+    """Says something else than it would when devices are listed; `pages` counts how often they were."""
+
+    pages = 0
+
+    def __init__(self, change: Callable[[Restless], list[dict[str, Any]] | None]) -> None:
+        owners = [2001] * 5 + [2002] * 5
+        super().__init__(
+            [partner(2001), partner(2002)], [server(number, owner) for number, owner in enumerate(owners, 1)]
+        )
+        self.most_rows = 5
+        self._change = change
+
+    def __call__(self, call: Call) -> object:
+        if call.body["method"] == "EnumerateAccountStatistics":
+            self.pages += 1
+            rows = self._change(self)
+            if rows is not None:
+                return self.answered({"result": rows})
+        return super().__call__(call)
+
+
+def servers(cove: FakeCove) -> list[Decimal]:
+    return [counted(reading)["physical-server"] for reading in fleet(cove).values()]
+
+
+def test_a_device_that_goes_while_pages_are_read_takes_no_other_with_it() -> None:
+    def one_goes(cove: Restless) -> None:
+        if cove.pages == 2:
+            del cove.devices[0]
+
+    assert servers(Restless(one_goes)) == [4, 5]
+
+
+def test_a_device_that_comes_while_pages_are_read_is_counted() -> None:
+    def one_comes(cove: Restless) -> None:
+        if cove.pages == 2:
+            cove.devices.append(server(11, 2002))
+
+    assert servers(Restless(one_comes)) == [5, 6]
+
+
+def test_an_empty_page_before_the_end_is_not_the_end() -> None:
+    assert servers(Restless(lambda cove: [] if cove.pages == 2 else None)) == [5, 5]
+
+
+def test_a_list_that_never_stands_still_is_no_list() -> None:
+    with pytest.raises(Incomplete, match="changed each time"):
+        fleet(Restless(lambda cove: [] if cove.pages % 2 == 0 else None))
+
+
+class Deaf(FakeCove):
+    """Tells the devices of everybody, whoever was asked for."""
+
+    def _below(self, _: int) -> list[dict[str, Any]]:
+        return self.devices
+
+
+def test_devices_of_others_are_not_a_customers_although_the_vendor_lists_them() -> None:
+    deaf = Deaf([partner(2001), partner(2002)], [server(1, 2001), server(2, 2002)])
+    failure = cove_source(deaf)[0].read("2001", DAY)
+    assert isinstance(failure, ReadFailure)
+    assert "devices of others" in failure.reason
+
+
+@pytest.mark.parametrize("number", [3.5, 1e30, -1, "2001", True])
+def test_an_id_that_is_no_whole_number_makes_the_list_incomplete(number: object) -> None:
+    with pytest.raises(Incomplete, match="number"):
+        fleet(FakeCove([partner(2001) | {"Id": number}], []))
 
 
 def test_rows_that_come_twice_and_devices_of_nobody_make_the_list_incomplete() -> None:

@@ -46,7 +46,7 @@ def test_identities_are_read_under_their_older_name_only_where_the_present_one_i
     assert counted(read(huntress_row(billable_identity_count=0, microsoft_365_users_count=7))) == {}
 
 
-@pytest.mark.parametrize("value", [-1, "12", True, [], {}], ids=str)
+@pytest.mark.parametrize("value", [-1, 3.5, 1e30, "12", True, [], {}], ids=str)
 def test_a_count_that_is_no_count_is_a_failure_of_its_organization_alone(value: object) -> None:
     source, _ = huntress_source(huntress(huntress_row(agents_count=value), huntress_row(4102, agents_count=3)))
     fleet = source.read_fleet(DAY, {})

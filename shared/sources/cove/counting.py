@@ -30,6 +30,13 @@ NOT_INSTALLED, BACKUP_MANAGER, MICROSOFT_365 = "0", "1", "2"
 _WORKSTATION, _SERVER = "1", "2"
 _TESTING, _STANDBY = "1", "2"
 
+#: What the columns say that tell what a device is; empty where they may be left out.
+_KNOWN_VALUES = {
+    ACCOUNT_TYPE: frozenset({NOT_INSTALLED, BACKUP_MANAGER, MICROSOFT_365}),
+    OS_TYPE: frozenset({"", "0", _WORKSTATION, _SERVER}),
+    RECOVERY_TESTING: frozenset({"", "0", _TESTING, _STANDBY}),
+}
+
 #: The columns that some device told, by account type.
 Told = Mapping[str, frozenset[str]]
 
@@ -57,8 +64,9 @@ def counted(customer: Partner, devices: Sequence[Device], told: Told, day: date)
     if customer.trial is None:
         raise broken(SYSTEM, PARTNERS, "the customer's State is neither InProduction nor InTrial")
     billed = [] if customer.trial else devices
-    if any(device.text(ACCOUNT_TYPE) not in {NOT_INSTALLED, BACKUP_MANAGER, MICROSOFT_365} for device in billed):
-        raise broken(SYSTEM, DEVICES, f"column {ACCOUNT_TYPE} of a device, what it is, has no value that we know")
+    for column, values in _KNOWN_VALUES.items():
+        if any(device.text(column) not in values for device in billed):
+            raise broken(SYSTEM, DEVICES, f"column {column} of a device has no value that we know")
     measures = [measure for measure in MEASURES if _is_told(measure, told)]
     counts = tuple(
         Count(SOURCE, customer.id, measure.sku, measure.name, units, level=measure.level)

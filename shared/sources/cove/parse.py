@@ -126,4 +126,4 @@ def _columns(row: Row) -> dict[str, str]:
 
 
 def _id(row: Row, name: str) -> str:
-    return str(row.number(name))
+    return str(row.whole(name))

@@ -11,6 +11,8 @@ from shared.sources.rows import broken
 PAGE_SIZE = 1000
 #: No MSP has more devices; a list that is longer has no end.
 MOST_PAGES = 1000
+#: How often a list is begun that changed while it was read.
+_TRIES = 3
 
 #: What the vendor's own scripts ask of a partner; the meaning of single numbers is not published.
 _PARTNER_FIELDS = list(range(23))
@@ -24,19 +26,34 @@ def partners(session: CoveSession, patience: Patience) -> dict[str, Partner]:
 
 
 def devices(session: CoveSession, partner: str, patience: Patience) -> list[Device]:
-    """The devices of a partner and of everybody below it.
+    """The devices of a partner and of everybody below it. A list that changed while it was read is begun again."""
+    for _ in range(_TRIES):
+        found = _pages(session, partner, patience)
+        if found is not None:
+            return found
+    raise broken(SYSTEM, DEVICES, "it changed each time while it was read")
 
-    Pages are read until an empty one: Cove may give fewer rows than it was asked for although there are more.
+
+def _pages(session: CoveSession, partner: str, patience: Patience) -> list[Device] | None:
+    """Every page until an empty one: Cove may give fewer rows than it was asked for although there are more.
+
+    Pages are no snapshot, so each begins with the last device of the one before. Where it does not, a device has gone
+    meanwhile, and another would have slipped through between two pages: None.
     """
     found: dict[str, Device] = {}
+    last: Device | None = None
     for _ in range(MOST_PAGES):
-        page = devices_page(session, partner, len(found), PAGE_SIZE, patience)
-        if not page:
-            return list(found.values())
+        page = devices_page(session, partner, max(len(found) - 1, 0), PAGE_SIZE, patience)
+        if last is not None:
+            if not page or page[0].id != last.id:
+                return None
+            page = page[1:] or devices_page(session, partner, len(found), PAGE_SIZE, patience)
         for device in page:
             if device.id in found:
                 raise broken(SYSTEM, DEVICES, "it lists one device twice")
-            found[device.id] = device
+            found[device.id] = last = device
+        if not page:
+            return list(found.values())
     raise broken(SYSTEM, DEVICES, "its pages do not end")
 
 

@@ -82,7 +82,7 @@ class CoveSession:
             inner = self._ask(LOGIN, "Login", who, patience).inner("result")
             if inner is None:
                 raise broken(SYSTEM, LOGIN, "it holds no result")
-            self._own = str(inner.number("PartnerId"))
+            self._own = str(inner.whole("PartnerId"))
 
     def _ask(self, what: str, method: str, params: object, patience: Patience) -> Row:
         """The outer result. The visa of the answer is kept before anything else is looked at."""
@@ -107,7 +107,7 @@ class _VisaExpired(Retryable):
 def _refusal(what: str, error: Row) -> TrueUpError:
     """By its number; Cove's own text stays where it is."""
     try:
-        code = int(error.number("code"))
+        code = error.whole("code")
     except Incomplete:
         code = 0
     said = f"Cove refused {what} (error {code})."

@@ -12,12 +12,13 @@ from shared.errors import Gone
 from shared.http.wire import Transport
 from shared.sources.cove import reads
 from shared.sources.cove.counting import counted, told_by
-from shared.sources.cove.parse import SOURCE, SYSTEM, by_customer
+from shared.sources.cove.parse import DEVICES, SOURCE, SYSTEM, by_customer
 from shared.sources.cove.session import CoveSession
 from shared.sources.cove.settings import CoveSettings
 from shared.sources.customers import by_name
 from shared.sources.failures import is_number, no_customer, problems_of, reading_or_failure
 from shared.sources.patience import LIST_SECONDS, READ_SECONDS
+from shared.sources.rows import broken
 
 
 class CoveSource:
@@ -74,10 +75,14 @@ class CoveSource:
 
     def _read(self, number: str, day: date) -> Reading:
         patience = self._session.patience(READ_SECONDS)
-        partner = reads.partners(self._session, patience).get(number)
+        partners = reads.partners(self._session, patience)
+        partner = partners.get(number)
         if partner is None or not partner.is_customer:
             raise _gone()
         devices = reads.devices(self._session, number, patience)
+        own = self._session.own_partner(patience)
+        if len(by_customer(devices, partners, own)[number]) < len(devices):
+            raise broken(SYSTEM, DEVICES, "it lists devices of others than the customer that was asked for")
         return counted(partner, devices, told_by(devices), day)
 
 

@@ -63,7 +63,7 @@ def account_name(body: object) -> str:
 
 def id_of(row: Row) -> str:
     """An organization's number, as text."""
-    return str(row.number("id"))
+    return str(row.whole("id"))
 
 
 def customer_of(row: Row) -> Customer:
@@ -79,7 +79,7 @@ def newest_invoice_of(body: object) -> VendorInvoice | None:
     it: the key `has_usage` is missing in older answers.
     """
     found = [
-        VendorInvoice(str(row.number("id")), day)
+        VendorInvoice(id_of(row), day)
         for row in rows_under(body, "invoices", INVOICES, SYSTEM)
         if row.text("status").casefold() not in _NO_INVOICE
         and row.values.get("has_usage") is not False
@@ -100,8 +100,8 @@ def counted(row: Row, day: date) -> Reading:
 
 def _told(row: Row, product: Product) -> Decimal | None:
     """The count of a product; None where the organization does not tell it."""
-    known = (row.number_or_none(field) for field in product.fields)
-    return next((units for units in known if units is not None), None)
+    known = (field for field in product.fields if row.values.get(field) is not None)
+    return next((Decimal(row.whole(field)) for field in known), None)
 
 
 def _following(pagination: Row) -> tuple[str, str] | None:

@@ -108,12 +108,12 @@ class Pax8Reader:
             body = self._http.read(ask, patience)
             rows += rows_under(body, "content", what, SYSTEM)
             page = _page_of(body, what)
-            if _whole(page, "number") != number:
+            if page.whole("number") != number:
                 raise page.broken("it is not the page that was asked for")
-            if total is not None and total != _whole(page, "totalElements"):
+            if total is not None and total != page.whole("totalElements"):
                 return None
-            total = _whole(page, "totalElements")
-            if number >= _whole(page, "totalPages") - 1:
+            total = page.whole("totalElements")
+            if number >= page.whole("totalPages") - 1:
                 return _all(rows, total, page)
         raise broken(SYSTEM, what, "its pages do not end")
 
@@ -123,10 +123,6 @@ def _page_of(body: object, what: str) -> Row:
     if page is None:
         raise broken(SYSTEM, what, "it does not say which page it is")
     return page
-
-
-def _whole(page: Row, name: str) -> int:
-    return int(page.number(name))
 
 
 def _all(rows: list[Row], total: int, page: Row) -> list[Row]:
