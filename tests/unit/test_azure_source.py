@@ -114,6 +114,29 @@ def test_what_is_settled_is_not_exported_for_the_rest_of_the_month() -> None:
     assert [body["billingPeriod"] for body in made.billing.bodies].count("last") == 2
 
 
+def test_usage_never_counts_twice_while_microsoft_has_not_gone_on_to_the_new_month() -> None:
+    september = (date(2026, 9, 1), date(2026, 9, 30))
+    made = azure(last=[row("2026-09-15", "50")], current=[row("2026-10-02", "70")])
+    told = []
+    for day in (date(2026, 10, 5), date(2026, 10, 31), date(2026, 11, 1)):
+        made.night(day)
+        told.append(made.used(*september))
+    assert told == [50, 50, 50]
+
+    made.billing.rows = {"last": [row("2026-10-02", "70"), row("2026-10-31", "1")], "current": []}
+    made.night(date(2026, 11, 4))
+    assert (made.used(*september), made.used(*OCTOBER)) == (50, 71)
+
+
+def test_usage_of_a_month_that_has_not_begun_is_not_the_months() -> None:
+    made = azure(last=[row("2026-10-02", "70")], current=[row("2026-11-02", "1")])
+    made.night(date(2026, 11, 4))
+    made.billing.rows["last"] = [row("2026-11-01", "1")]
+    made.night(date(2026, 11, 5))
+
+    assert (made.used(*OCTOBER), made.used(date(2026, 11, 1), date(2026, 11, 2))) == (70, 1)
+
+
 def test_late_usage_of_a_month_that_comes_with_the_next_one_is_the_earlier_months() -> None:
     made = azure(last=[row("2026-10-31", "20")], current=[row("2026-10-31", "5"), row("2026-11-02", "1")])
     made.night(date(2026, 11, 4))
@@ -276,7 +299,7 @@ WHOLE = packed(row("2026-11-02", "1"), row("2026-11-03", "2.5"))
 
 def sums(content: bytes, size: int = 7) -> list[tuple[object, ...]]:
     pieces = (content[at : at + size] for at in range(0, len(content), size))
-    return [amount for usage in usages_of(lines_in(USAGE, pieces)) for amount in usage.amounts]
+    return [amount for usage in usages_of(lines_in(USAGE, pieces), date(2026, 11, 1)) for amount in usage.amounts]
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])

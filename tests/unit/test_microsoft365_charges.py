@@ -62,7 +62,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def parsed(*rows: dict[str, Any]) -> list[Charge]:
-    found = charges_of(lines_in(LICENCES, [packed(*rows)]))
+    found = charges_of(lines_in(LICENCES, [packed(*rows)]), date(2026, 11, 1))
     return [charge for each in found for charge in each.charges]
 
 

@@ -8,11 +8,19 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.usage import MonthlyUsage
+from shared.sources.partner_billing.exporting import last_day
+from shared.sources.partner_billing.kinds import USAGE
 from shared.sources.partner_billing.lines import Line
+from shared.sources.rows import broken
 
 
-def usages_of(lines: Iterable[Line]) -> list[MonthlyUsage]:
-    """The sums by customer, subscription and day, added up row by row."""
+def usages_of(lines: Iterable[Line], month: date) -> list[MonthlyUsage]:
+    """The sums by customer, subscription and day, added up row by row.
+
+    Usage of earlier months comes late with a month's own. Raises `Incomplete` where the newest is not of the month that
+    begins on a day: Microsoft has not gone on to it yet, or has left it, and what is stored of the other month would
+    count twice.
+    """
     sums: dict[str, defaultdict[tuple[str, date], Decimal]] = {}
     names: dict[str, tuple[str, str]] = {}
     for line in lines:
@@ -24,6 +32,9 @@ def usages_of(lines: Iterable[Line]) -> list[MonthlyUsage]:
             raise line.broken("a customer is billed in two currencies")
         used = sums.setdefault(customer, defaultdict(Decimal))
         used[subscription, line.day("usagedate")] += line.amount("billingpretaxtotal")
+    newest = max((day for used in sums.values() for _, day in used), default=month)
+    if not month <= newest <= last_day(month):
+        raise broken(USAGE.system, USAGE.what, "it is of another month than the one that was asked for")
     return [
         MonthlyUsage(customer, *names[customer], tuple((*key, amount) for key, amount in sorted(used.items())))
         for customer, used in sorted(sums.items())

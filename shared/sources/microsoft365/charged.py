@@ -100,7 +100,7 @@ class ChargedMicrosoft365(Microsoft365Source):
         return with_costs(counts, [charge for each in stored if each is not None for charge in each.charges])
 
 
-def charges_of(lines: Iterable[Line]) -> list[MonthlyCharges]:
+def charges_of(lines: Iterable[Line], _: date) -> list[MonthlyCharges]:
     """The charges of each customer. Usage that is metered is left out: the source `azure` reads it."""
     found: dict[str, list[Charge]] = {}
     for line in lines:

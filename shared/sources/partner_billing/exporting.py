@@ -64,7 +64,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Exported(Generic[T]):
-    """What is exported for whom: `read` makes of all rows of a month what is stored of it.
+    """What is exported for whom: `read` makes of all rows of a month (its first day) what is stored of it.
 
     `currency` is the one in which Microsoft bills us (ISO 4217). What a day brought is complete `settled_days` later.
     """
@@ -73,7 +73,7 @@ class Exported(Generic[T]):
     source: str
     settings: MicrosoftSettings
     currency: str
-    read: Callable[[Iterable[Line]], list[T]]
+    read: Callable[[Iterable[Line], date], list[T]]
     settled_days: int = 3
 
 
@@ -202,7 +202,7 @@ class Exporting(Generic[T]):
 
         found = self._exports().look(operation)
         if not isinstance(found, Waiting):
-            return self._stored(export, self._exported.read(self._lines(found)))
+            return self._stored(export, self._exported.read(self._lines(found), export.month))
         is_lost = export.begun is None or self._now() - export.begun > _GIVEN_UP_AFTER
         again = self._now() + timedelta(seconds=found.seconds)
         return replace(export, operation=None if is_lost else operation, again=again)
