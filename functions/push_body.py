@@ -101,7 +101,7 @@ def pushes_from_csv(body: bytes, query: dict[str, str]) -> dict[str, Push]:
 
 
 def _push(head: Head, counts: Sequence[CountBody], customer_name: str = "") -> Push:
-    at = head.at.astimezone(UTC)
+    at = _in_utc(head.at)
     seen: set[str] = set()
     for count in counts:
         if canonical(count.sku) in seen:
@@ -113,6 +113,13 @@ def _push(head: Head, counts: Sequence[CountBody], customer_name: str = "") -> P
         raise _refused([f"there are more than {_MOST_COUNTS} counts for one customer"])
     pushed = tuple(PushedCount(each.sku, each.quantity, at, each.name, each.assigned) for each in counts)
     return Push(head.key, _digest(at, head.complete, pushed), at, pushed, head.complete, customer_name)
+
+
+def _in_utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise _refused(["at: the first and the last day that there are cannot be told in UTC"]) from None
 
 
 def _digest(at: datetime, complete: bool, counts: tuple[PushedCount, ...]) -> str:
@@ -158,6 +165,7 @@ def _check_columns(given: list[str], model: type[BaseModel]) -> None:
     ]
     unknown = [name[:40] for name in given if name not in columns]
     problems += [f"there is a column {name!r}; the columns are {', '.join(columns)}" for name in unknown]
+    problems += [f"the column {name} comes twice" for name in columns if given.count(name) > 1]
     if problems:
         raise _refused(problems)
 

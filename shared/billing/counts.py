@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from shared.billing.lines import canonical
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -136,14 +138,15 @@ class Count:
 class Scope:
     """The SKUs a reading is authoritative for: absent inside the scope means zero, outside means unknown.
 
-    `skus` None means every SKU of that customer at that source, but those of `without`.
+    `skus` None means every SKU of that customer at that source, but those of `without`; ids in canonical form.
     """
 
     skus: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
 
     def covers(self, sku: str) -> bool:
-        return (self.skus is None or sku in self.skus) and sku not in self.without
+        wanted = canonical(sku)
+        return (self.skus is None or wanted in self.skus) and wanted not in self.without
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,12 +100,24 @@ def test_all_that_are_sure_enough_are_accepted_if_they_are_those_that_were_shown
     assert client(house).post(f"{API}/sure", json=body).json()["changed"] == []
     house.source.names["t-quillby"] = "Harbour Lane Dental Inc"
     look_again(house.ports)
-    stale = client(house).post(f"{API}/sure", json={**body, "confidence": 50})
+    stale = client(house).post(f"{API}/sure", json={**body, "confidence": 80})
     assert (stale.status_code, linked(house, 2)) == (400, [])
     house.source.names["t-quillby"] = "Quillby Freight"
     look_again(house.ports)
     assert client(house).post(f"{API}/sure", json={**body, "confidence": 80}).status_code == 200
     assert linked(house, 2) == ["t-harbour"]
+
+
+def test_what_is_doubtful_is_never_accepted_with_many_others(house):
+    house.source.names["t-quillby"] = "Harbour Lane Dental Inc"
+    look_again(house.ports)
+    shown = client(house).get(API).json()
+    assert [each["confidence"] for each in shown["proposals"]] == [50, 50]
+
+    refused = client(house).post(f"{API}/sure", json={"confidence": 50, "seen": shown["seen"]})
+    assert (refused.status_code, "one by one" in refused.text) == (400, True)
+    assert client(house).post(f"{API}/sure", json={"confidence": 51, "seen": shown["seen"]}).json()["changed"] == []
+    assert linked(house, 2) == []
 
 
 def test_an_ignored_customer_is_neither_proposed_nor_found_until_it_is_restored(house):

@@ -129,6 +129,13 @@ def test_a_sku_that_a_partial_push_does_not_speak_of_keeps_its_line(house: House
     assert billed(house) == [42]
 
 
+def test_a_partial_push_is_billed_whatever_the_case_of_its_sku(house: House, put: Callable[..., tuple]) -> None:
+    put(push(WorkStation=42))
+
+    assert house.sync(250).report.outcome is Outcome.APPLIED
+    assert billed(house) == [42]
+
+
 def test_a_complete_push_without_a_sku_ends_its_line(house: House, put: Callable[..., tuple]) -> None:
     put(push(workstation=2))
     house.sync(250)
@@ -198,6 +205,7 @@ def test_a_push_that_arrives_late_does_not_replace_a_newer_one(house: House, put
         (push(workstation=1, Workstation=2), "comes twice"),
         (push(at="2026-11-21T02:00:00", workstation=1), "at:"),
         (push(at="yesterday", workstation=1), "at:"),
+        (push(at="0001-01-01T00:00:00+14:00", workstation=1), "at:"),
         (push(at="2026-11-21T02:11:00Z", workstation=1), "lies in the future"),
         (push(at="2026-11-19T23:59:00Z", workstation=1), "more than 26 hours old"),
         ({**push(workstation=1), "extra": 1}, "extra"),
@@ -295,6 +303,7 @@ def test_a_file_for_several_customers_is_taken_for_each(house: House, put: Calla
         ('sku,quantity\n"workstation,4\n', "this is no CSV"),
         ("sku,quantity\na,1\nA,2\n", "comes twice"),
         ("sku,quantity\n", "the push says nothing"),
+        ("sku,quantity,Quantity\na,1,2\n", "the column quantity comes twice"),
     ],
 )
 def test_a_file_with_a_mistake_is_refused_whole_with_its_line(

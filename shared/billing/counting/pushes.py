@@ -127,18 +127,19 @@ def reading_of(
 ) -> Reading | ReadFailure:
     """What stands and is not older than `age`; a `ReadFailure` when that is nothing.
 
-    After a fresh complete push everything is known, else only the SKUs that were pushed lately.
+    After a fresh complete push everything is known but what is told for a time that is still to come, else only the
+    SKUs that were pushed lately.
     """
     if pushed is None:
         return _unknown(source, customer, "Nothing was ever pushed for this customer.")
     is_complete = pushed.complete_at is not None and _is_fresh(pushed.complete_at, now, age)
-    fresh = [count for count in pushed.counts.values() if _is_fresh(count.at, now, age)]
+    fresh = {sku: count for sku, count in pushed.counts.items() if _is_fresh(count.at, now, age)}
     if not (is_complete or fresh):
         hours = int(age.total_seconds() // 3600)
         newest = f"{pushed.newest:%Y-%m-%d %H:%M %Z}" if pushed.newest is not None else "unknown"
         return _unknown(source, customer, f"The newest push is of {newest}: more than {hours} hours old.")
-    scope = Scope() if is_complete else Scope(frozenset(count.sku for count in fresh))
-    return Reading(source, customer, day, tuple(_counts(source, customer, fresh)), scope)
+    scope = Scope(without=frozenset(pushed.counts.keys() - fresh)) if is_complete else Scope(frozenset(fresh))
+    return Reading(source, customer, day, tuple(_counts(source, customer, fresh.values())), scope)
 
 
 def _counts(source: str, customer: str, pushed: Iterable[PushedCount]) -> Iterable[Count]:

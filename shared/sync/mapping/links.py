@@ -16,7 +16,7 @@ from shared.state.companies import CompanyRow
 from shared.state.directory import Customers, Ignorable
 from shared.state.records import Signature
 from shared.sync.approvals import Person, sign
-from shared.sync.mapping.matching import Candidate, Proposal, plain_domain, propose, with_tenants_domains
+from shared.sync.mapping.matching import DOUBTFUL, Candidate, Proposal, plain_domain, propose, with_tenants_domains
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 
@@ -102,7 +102,16 @@ def accept(ports: Ports, wanted: Sequence[Link], person: Person) -> Edited:
 
 
 def accept_sure(ports: Ports, confidence: int, seen: str, person: Person) -> Edited:
-    """Accepts every proposal that is at least so sure. Raises `Refused` unless they are those that were shown."""
+    """Accepts every proposal that is at least so sure.
+
+    Raises `Refused` unless they are those that were shown, and where that would be doubtful ones too.
+    """
+    if confidence <= DOUBTFUL:
+        raise Refused(
+            f"proposals of {DOUBTFUL} % and less are doubtful, and are accepted one by one",
+            system="rules",
+            remedy=f"Nothing was linked. Accept those above {DOUBTFUL} % together, and tick the others.",
+        )
     now = links(ports)
     if now.seen != seen:
         raise Refused(

@@ -122,6 +122,22 @@ def test_a_partial_push_is_authoritative_for_its_skus_only() -> None:
     assert reading.scope == Scope(frozenset({"workstation", "server"}))
 
 
+def test_a_push_speaks_of_its_skus_whatever_their_case() -> None:
+    reading = read(after(push(0, **{"Backup GB": 5})))
+
+    assert isinstance(reading, Reading)
+    assert [reading.scope.covers(sku) for sku in ("backup gb", "Backup GB ", "backup")] == [True, True, False]
+
+
+def test_what_is_told_for_a_time_to_come_is_unknown_and_not_zero() -> None:
+    standing = after(push(0, complete=True, workstation=5, server=2), push(15, workstation=7))
+    reading = read(standing, NOON)
+
+    assert isinstance(reading, Reading)
+    assert {count.sku: count.purchased for count in reading.counts} == {"server": 2}
+    assert [reading.scope.covers(sku) for sku in ("workstation", "server", "anything")] == [False, True, True]
+
+
 @pytest.mark.parametrize(("hours", "believed"), [(0, True), (26, True), (26.01, False), (-0.1, True), (-0.2, False)])
 def test_a_push_is_believed_for_its_hours_and_not_before_its_time(hours: float, believed: bool) -> None:
     for standing in (after(push(0, workstation=5)), after(push(0, complete=True, workstation=5))):
