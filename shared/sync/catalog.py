@@ -18,8 +18,8 @@ from shared.state.directory import ProductAsked
 from shared.state.rows import AlreadyThere, Changed
 from shared.sync.approvals import Person, sign
 from shared.sync.currency import house_currency
+from shared.sync.editions import new_entry, put_in_force
 from shared.sync.ports import Ports
-from shared.sync.rule_edits import new_entry, put_in_force
 from shared.sync.shapes import setup as shapes
 from shared.sync.unfinished import finish_edit
 

@@ -1,35 +1,30 @@
 """Changing parts of the rules: checked like a whole document, in force whole or not at all, told in the rules' history.
 
-What an edit makes of companies is stored before its one decisive write, which also puts the MSP-wide part in force.
-Whoever finds it not in force for every company finishes it first (`shared.sync.unfinished`).
+`shared.sync.editions` puts in force what comes of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from uuid import uuid4
 
 from shared.billing.lines import canonical
-from shared.billing.rules import CompanyLink, CompanyRules, Rules
-from shared.errors import Refused, Retryable
+from shared.billing.rules import CompanyRules
+from shared.errors import Refused
 from shared.rules.differences import Difference, differences
 from shared.rules.document import Company, RulesDocument
 from shared.rules.editing import SINGLE, Edit, EditProblem, Section, edited
 from shared.rules.values import from_values, to_values
 from shared.state.companies import CompanyRow
-from shared.state.edits import CompanyEdit, RulesEntry
 from shared.state.rules import Head
-from shared.sync.approvals import Person, sign
+from shared.sync.approvals import Person
+from shared.sync.editions import companies_by_customer, customer_of, new_entry, put_in_force
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
 from shared.sync.unfinished import finish_edit
 
 _MSP_WIDE = (*SINGLE, Section.PROFILES, Section.POLICIES)
-
-#: A vendor's customer: source and id in canonical form.
-Customer = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,58 +105,6 @@ def edit_rules(
     return Edited(edition, worked.what)
 
 
-def new_entry(
-    ports: Ports, head: Head, rows: Iterable[CompanyRow], what: Iterable[Difference | str], person: Person, way: str
-) -> RulesEntry:
-    """What the history will tell of a change that comes after `head`, `rows` being all companies as they stand.
-
-    Its edition is above that of every company, also where the store was put together from copies.
-    """
-    edition = max([head.edition, *(row.rules_edition for row in rows)]) + 1
-    return RulesEntry(uuid4().hex[:8], sign(ports, person), way, edition, head.version, tuple(map(str, what)))
-
-
-def put_in_force(
-    ports: Ports,
-    head: Head,
-    rules: Rules | None,
-    companies: Sequence[CompanyRules],
-    rows: Sequence[CompanyRow],
-    entry: RulesEntry,
-    *,
-    keep_modes: Collection[int] = (),
-) -> int:
-    """Puts rules and companies' own in force, `rows` being all companies as they stood, and gives the new edition.
-
-    A company that is given a customer knows of those that had it until now. What it is told holds beside these rules,
-    also in a run that began before. Raises `Refused` or `Retryable` also where the edit is decided, but not in force
-    for every company yet; they say so.
-    """
-    version = head.version if rules is None else head.version + 1
-    linked = _companies_by_customer((row.id, row.links) for row in rows)
-    for customer, found in _companies_by_customer((each.company, each.links) for each in companies).items():
-        linked[customer] = linked.get(customer, set()) | found
-    edits = []
-    for company in companies:
-        sharing = {other for link in company.linked for other in linked[_customer(link)]} - {company.company}
-        keep_mode = company.company in keep_modes
-        edits.append(CompanyEdit(company, tuple(sorted(sharing)), keep_mode, version, entry.edition))
-    if rules is None:
-        ports.rules.note(entry, edition=head.edition, companies=edits)
-    else:
-        ports.rules.save(rules, expected=head.version, edition=head.edition, entry=entry, companies=edits)
-    try:
-        finish_edit(ports).checked()
-    except Retryable as error:
-        raise Retryable(
-            f"the change is stored, but not in force for every company yet: {error.message}",
-            system=error.system,
-            request_id=error.request_id,
-            remedy="Nothing to do: it is put in force by itself within minutes, and until then nothing is written.",
-        ) from error
-    return entry.edition
-
-
 def _worked(ports: Ports, edits: Sequence[Edit], expected: int | None) -> _Worked:
     head = finish_edit(ports).checked()
     if expected not in (None, head.edition):
@@ -183,13 +126,13 @@ def _wanted(edits: Sequence[Edit], rows: Sequence[CompanyRow]) -> set[int]:
     if any(edit.section in _MSP_WIDE for edit in edits):
         return {row.id for row in rows}
     own = {_company_of(edit) for edit in edits}
-    customers = {_customer(link) for row in rows if row.id in own for link in row.links}
+    customers = {customer_of(link) for row in rows if row.id in own for link in row.links}
     customers |= {
         (str(edit.fields.get("source")), canonical(str(edit.fields.get("customer"))))
         for edit in edits
         if edit.section is Section.LINKS
     }
-    return {row.id for row in rows if row.id in own or any(_customer(link) in customers for link in row.links)}
+    return {row.id for row in rows if row.id in own or any(customer_of(link) in customers for link in row.links)}
 
 
 def _company_of(edit: Edit) -> int | None:
@@ -201,24 +144,11 @@ def _company_of(edit: Edit) -> int | None:
 
 def _concerned(changed: Collection[int], companies: Sequence[CompanyRules], worked: _Worked) -> set[int]:
     """The changed companies, and those that share a customer with one of them, before or after."""
-    before = _companies_by_customer((row.id, row.links) for row in worked.rows)
-    after = _companies_by_customer((company.company, company.links) for company in companies)
+    before = companies_by_customer((row.id, row.links) for row in worked.rows)
+    after = companies_by_customer((company.company, company.links) for company in companies)
     together = [found for linked in (before, after) for found in linked.values() if not found.isdisjoint(changed)]
     return set(changed).union(*together)
 
 
 def _sets_mode(company: Company, standing: Mapping[int, Company]) -> bool:
     return company.company not in standing or standing[company.company].mode is not company.mode
-
-
-def _companies_by_customer(links: Iterable[tuple[int, Sequence[CompanyLink]]]) -> dict[Customer, set[int]]:
-    found: dict[Customer, set[int]] = {}
-    for company, own in links:
-        for link in own:
-            if not link.removed:
-                found.setdefault(_customer(link), set()).add(company)
-    return found
-
-
-def _customer(link: CompanyLink) -> Customer:
-    return (link.source, canonical(link.customer))

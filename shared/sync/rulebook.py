@@ -13,9 +13,9 @@ from shared.rules.values import from_values, to_values
 from shared.rules.writing import write_rules
 from shared.state.companies import CompanyRow
 from shared.sync.approvals import Person
+from shared.sync.editions import new_entry, put_in_force
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
-from shared.sync.rule_edits import new_entry, put_in_force
 from shared.sync.unfinished import finish_edit
 
 #: Who imports a document from a command line: nobody has signed in there.
