@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from shared.billing.rules import EVERYTHING, CompanyLink, CompanyRules, Mode, Re
 from shared.errors import Busy, Gone
 from shared.state.company_state import CompanyStateStore, OwnRules
 from shared.state.documents import Document
+from shared.state.ignored import IgnoredSku, holds_ignored, ignored_before
 from shared.state.overview import Summary
 from shared.state.rows import AlreadyThere, Changed, Row
 from shared.state.tables import TableAccess
@@ -32,6 +33,7 @@ class CompanyRow:
     wait for a person, `decided` those that one decided about and that are not done with. `before_undo` is the mode from
     which an undo took the company to a more careful one, until a person changes the mode on purpose. `summary` is as of
     the last look. `rules_edition` is that of the edit that made its rules: `OwnRules` of another one do not go with it.
+    `ignored` are SKUs that are no finding here.
     """
 
     id: int
@@ -51,6 +53,7 @@ class CompanyRow:
     summary: Summary = field(default_factory=Summary)
     before_undo: Mode | None = None
     rules_edition: int = 0
+    ignored: tuple[IgnoredSku, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,14 @@ class CompanyStore:
 
     def all(self) -> list[CompanyRow]:
         """Every company, by id."""
-        rows = [_DOCUMENT.decode(row.values) for row in self._tables.query(TABLE, _PARTITION)]
+        rows = self._read(self._tables.query(TABLE, _PARTITION))
         return [row for row in rows if self._remit.covers(row.id)]
 
     def get(self, company: int) -> CompanyRow | None:
         if not self._remit.covers(company):
             return None
         row = self._tables.get(TABLE, _PARTITION, _row_key(company))
-        return None if row is None else _DOCUMENT.decode(row.values)
+        return None if row is None else self._read([row])[0]
 
     def put_rules(
         self,
@@ -165,6 +168,22 @@ class CompanyStore:
 
         self._update(company, careful)
 
+    def change_ignored(
+        self, company: int, add: Iterable[IgnoredSku] = (), drop: Collection[tuple[str, str]] = ()
+    ) -> None:
+        """Says which SKUs, by source and canonical form, are no finding at a company from its next look on.
+
+        Raises `Gone` when the company is not known.
+        """
+
+        def changed(standing: CompanyRow | None) -> CompanyRow:
+            if standing is None:
+                raise _unknown(company)
+            ignored = {each.key: each for each in (*standing.ignored, *add) if each.key not in drop}
+            return replace(standing, ignored=tuple(ignored.values()))
+
+        self._update(company, changed)
+
     def take_lease(self, company: int, owner: str, seconds: float, now: datetime, *, run: str | None = None) -> Lease:
         """Takes the company for so many seconds, on behalf of a run if there is one.
 
@@ -238,7 +257,7 @@ class CompanyStore:
         key = _row_key(company)
         for _ in range(_TRIES):
             row = self._tables.get(TABLE, _PARTITION, key)
-            new = change(None if row is None else _DOCUMENT.decode(row.values))
+            new = change(None if row is None else self._read([row])[0])
             values = _DOCUMENT.encode(new)
             try:
                 if row is None:
@@ -247,6 +266,17 @@ class CompanyStore:
             except (AlreadyThere, Changed):
                 continue
         raise Changed(f"company {company} changes faster than it can be written", system=_SYSTEM)
+
+    def _read(self, rows: Iterable[Row]) -> list[CompanyRow]:
+        """The companies of rows; with those that an older version wrote goes what is ignored there."""
+        stored = [(row, _DOCUMENT.decode(row.values)) for row in rows]
+        if all(holds_ignored(row) for row, _ in stored):
+            return [company for _, company in stored]
+        before = ignored_before(self._tables)
+        return [
+            company if holds_ignored(row) else replace(company, ignored=before.get(company.id, ()))
+            for row, company in stored
+        ]
 
 
 def _row_key(company: int) -> str:

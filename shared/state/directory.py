@@ -1,4 +1,4 @@
-"""What there is to map: customers and companies as last listed, what is ignored, and products about to be created."""
+"""What there is to map: lists of customers and companies, customers ignored, products about to be created."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE = "Directory"
 _CUSTOMERS, _COMPANIES, _IGNORED, _UPLOADS = "customers", "companies", "ignored", "uploads"
 _PRODUCTS = "products"
 
-#: What is ignored: a customer (source, id), or a SKU at one company (company, source, sku).
+#: What is ignored: a customer (source, id). Older versions kept a SKU at one company here too: (company, source, sku).
 Ignorable = tuple[str, ...]
 
 

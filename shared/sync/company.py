@@ -247,7 +247,7 @@ def _sync(
     plan = plan_company(facts)
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
-    plan = without_ignored(ports, plan_within_a_day(ports, facts, plan))
+    plan = without_ignored(plan_within_a_day(ports, facts, plan), lease.company.ignored)
     if _ran_out(ports, lease):
         raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.planning.plan import Plan
-from shared.sync.ports import Ports
+from shared.state.ignored import IgnoredSku
 
 
-def without_ignored(ports: Ports, plan: Plan) -> Plan:
-    """The plan without findings about SKUs that somebody ignores at its company. Asked only where one is unmapped."""
-    if not any(finding.kind is FindingKind.UNMAPPED for finding in plan.findings):
-        return plan
-    here = [each[1:] for each in ports.directory.ignored() if len(each) == 3 and each[0] == str(plan.company)]
-    hidden = {finding for finding in plan.findings for source, sku in here if _is_about(finding, source, sku)}
+def without_ignored(plan: Plan, ignored: Iterable[IgnoredSku]) -> Plan:
+    """The plan without findings about SKUs that somebody ignores at its company."""
+    hidden = {finding for finding in plan.findings for each in ignored if _is_about(finding, each)}
     return replace(plan, findings=tuple(finding for finding in plan.findings if finding not in hidden))
 
 
-def _is_about(finding: Finding, source: str, sku: str) -> bool:
+def _is_about(finding: Finding, ignored: IgnoredSku) -> bool:
     """An unmapped count is known by source, customer and SKU."""
     key = finding.key
-    return finding.kind is FindingKind.UNMAPPED and key.startswith(f"{source}/") and key.endswith(f"/{sku}")
+    return (
+        finding.kind is FindingKind.UNMAPPED
+        and key.startswith(f"{ignored.source}/")
+        and key.endswith(f"/{ignored.sku}")
+    )

@@ -33,7 +33,6 @@ from shared.sync.fleet import close_healed, released_sources
 from shared.sync.measures import measure_run
 from shared.sync.outcomes import MOST_DEATHS, never_ended
 from shared.sync.ports import Ports
-from shared.sync.retention import prune_history
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +115,6 @@ def _work(ports: Ports, message: SyncMessage, deliveries: int) -> None:
     if synced.again_in is not None and message.tries < MOST_TRIES:
         _put_back(ports, message.tried_again(), row, synced.again_in)
         return
-    prune_history(ports, message.company, message.rules)
     _finish(ports, message, row, synced.report)
 
 

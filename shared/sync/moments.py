@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from shared.billing.counts import Moment, ReadFailure, Reading
 from shared.billing.lines import canonical, is_usage
-from shared.billing.rules import CompanyRules, Rules, Schedule
+from shared.billing.rules import CompanyLink, CompanyRules, Rules, Schedule
 from shared.billing.seats import SeatRecord
 from shared.errors import TrueUpError
 from shared.queues import ReadMessage
@@ -127,12 +127,11 @@ def moments_since(
     return tuple(Moment(at, found[0].day, tuple(found)) for at, found in sorted(by_moment.items()))
 
 
-def forget_moments(ports: Ports, company: int, rules: Rules) -> None:
-    """Lets go of what was read of a company's customers so long ago that nobody takes it any more."""
+def forget_moments(ports: Ports, links: Iterable[CompanyLink], rules: Rules) -> None:
+    """Lets go of what was read of linked customers so long ago that nobody takes it any more."""
     sources = _read_between(rules)
-    row = ports.companies.get(company) if sources else None
     before = ports.clock.business_now() - KEPT - timedelta(days=1)
-    for link in row.links if row is not None else ():
+    for link in links:
         if link.source in sources:
             ports.readings.forget(link.source, link.customer, before)
 

@@ -21,7 +21,7 @@ from shared.sync.msp import notice_customers
 from shared.sync.observe import night_of
 from shared.sync.ports import Ports
 from shared.sync.registration import keep_registered
-from shared.sync.retention import prune_runs
+from shared.sync.retention import prune
 from shared.sync.unfinished import finish_edit
 from shared.sync.vendor_invoices import take_counts
 
@@ -53,7 +53,7 @@ def nightly(ports: Ports) -> str:
     poison.close_old(ports)
     settle_products(ports)
     callbacks.forget_old(ports)
-    prune_runs(ports)
+    prune(ports)
     prepare(ports)
     return f"{run}: {'started' if started else 'was there already'}, {len(wanted)} companies, {len(findings)} findings"
 

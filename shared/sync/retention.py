@@ -29,27 +29,14 @@ _MOST_ROWS = 20_000
 _MONTHS_BACK = 2
 
 
-def prune_history(ports: Ports, company: int, version: int | None = None) -> None:
-    """Lets go of a company's oldest history and readings; each company has its day of the week for it.
-
-    `version` of the rules says how long they are kept, None the one in force.
-    """
-    if company % 7 == ports.clock.now().weekday():
-        _prune_history(ports, company, version)
-        with _harmless(f"old readings of company {company}"):
-            forget_moments(ports, company, ports.rules.load(version))
-
-
-def prune_runs(ports: Ports) -> None:
-    """Lets go of the oldest runs, of balances and changes of the rules as old as history, and of the MSP's own."""
+def prune(ports: Ports) -> None:
+    """Lets go of the oldest runs and history, and of balances and changes of the rules that are as old."""
     with _harmless("old runs"):
         before = ports.clock.now() - _days(ports.rules.load().retention.runs_days)
         runs = ports.runs.prune(before, _MOST_ROWS)
         log.info("%s runs from before %s are not kept any more", runs, before.date())
-    with _harmless("the history of companies that no night looks at"):
-        for company in ports.companies.all():
-            if not company.links and company.last_run is None:
-                _prune_history(ports, company.id)
+    with _harmless("old history"):
+        _prune_history(ports)
     with _harmless("old balances"):
         month = history_kept_since(ports).date()
         for _ in range(_MONTHS_BACK):
@@ -57,21 +44,23 @@ def prune_runs(ports: Ports) -> None:
             ports.balances.forget(month)
     with _harmless("old changes of the rules"):
         ports.rules.prune_history(history_kept_since(ports), _MOST_ENTRIES)
-    _prune_history(ports, MSP)
 
 
-def _prune_history(ports: Ports, company: int | str, version: int | None = None) -> None:
-    with _harmless(f"the history of company {company}"):
-        before = history_kept_since(ports, version)
-        ports.company_state.prune_history(company, before, _MOST_ENTRIES)
+def _prune_history(ports: Ports) -> None:
+    """The MSP's own, and that of companies with their readings; each company has its day of the week for it."""
+    rules, now = ports.rules.load(), ports.clock.now()
+    before = now - _days(rules.retention.history_days)
+    ports.company_state.prune_history(MSP, before, _MOST_ENTRIES)
+    for company in ports.companies.all():
+        if company.id % 7 == now.weekday():
+            with _harmless(f"the history of company {company.id}"):
+                ports.company_state.prune_history(company.id, before, _MOST_ENTRIES)
+                forget_moments(ports, company.links, rules)
 
 
-def history_kept_since(ports: Ports, version: int | None = None) -> datetime:
-    """All that was done since then (UTC) is kept; of what is older some may be gone already.
-
-    `version` of the rules says so, None the one in force.
-    """
-    return ports.clock.now() - _days(ports.rules.load(version).retention.history_days)
+def history_kept_since(ports: Ports) -> datetime:
+    """All that was done since then (UTC) is kept; of what is older some may be gone already."""
+    return ports.clock.now() - _days(ports.rules.load().retention.history_days)
 
 
 def is_outlived(record: SeatRecord, as_of: date) -> bool:

@@ -23,7 +23,8 @@ from shared.state.tickets import TicketRow, TicketStore
 from shared.state.usage import UsageStore
 from shared.sync.approvals import Person
 from shared.sync.erasing import erase
-from shared.sync.retention import prune_runs
+from shared.sync.mapping.skus import ignore
+from shared.sync.retention import prune
 from shared.sync.rulebook import export_rules, import_rules
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -58,7 +59,7 @@ def keep_everything(house: House, company: int) -> None:
     ports.contact_rows.put(company, [Kept("account-1", b.SOURCE, tenant)])
     ports.due.add(company, at)
     ports.directory.ignore((b.SOURCE, tenant), Signature("clerk", at))
-    ports.directory.ignore((str(company), b.SOURCE, "a-sku"), Signature("clerk", at))
+    ignore(ports, [(company, b.SOURCE, "a-sku")], BOSS)
     UsageStore(house.tables).put(b.SOURCE, DAY, [MonthlyUsage(tenant, f"Company {company}", "USD", ())])
     HealthStore(house.tables).keep([KnownHealth(b.SOURCE, tenant, at)], [])
     TicketStore(house.tables).save(TicketRow("board", f"stamp-{company}", company, "A finding", "A text"))
@@ -111,7 +112,8 @@ def test_nothing_of_an_erased_company_is_left_but_which_lines_were_written(house
     assert house.ports.contact_rows.of(1) == {}
     assert [due.company for due in house.ports.due.all()] == [2]
     assert [row.company for row in TicketStore(house.tables).of("board").values()] == [2]
-    assert set(house.ports.directory.ignored()) == {(b.SOURCE, "tenant-2"), ("2", b.SOURCE, "a-sku")}
+    assert set(house.ports.directory.ignored()) == {(b.SOURCE, "tenant-2")}
+    assert [len(row.ignored) for row in house.ports.companies.all()] == [0, 1]
     assert rows_about(house, "tenant-2", "Ada of 2", "Company 2") == others
 
 
@@ -155,7 +157,9 @@ def test_no_night_looks_at_an_erased_company_and_its_history_goes_with_the_reten
     row = house.ports.companies.get(1)
     assert (row.name, row.links, row.last_run, row.mode) == ("erased", (), None, Mode.OBSERVE)
     house.clock.pass_by(days=4_000)
-    prune_runs(house.ports)
+    for _ in range(7):
+        house.clock.pass_by(days=1)
+        prune(house.ports)
     assert house.ports.company_state.history(1, 100) == []
 
 

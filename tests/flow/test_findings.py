@@ -17,8 +17,7 @@ from shared.state.company_state import MSP
 from shared.state.run_headers import RunHeader
 from shared.sync import night, poison
 from shared.sync.approvals import Person
-from shared.sync.mapping.links import ignore, restore
-from shared.sync.mapping.skus import sku_at
+from shared.sync.mapping.skus import ignore, restore
 from tests import builders as b
 from tests.fakes.house import House
 
@@ -165,19 +164,20 @@ def test_a_finding_about_an_ignored_sku_closes_and_opens_again_when_it_is_restor
     about = ("unmapped", f"{b.SOURCE}/{TENANT}/zzz")
     house.sync(1)
     assert about in opened(house)
-    ignore(house.ports, [sku_at(1, b.SOURCE, "ZZZ")], Person("kim@birchline.example"))
+    ignore(house.ports, [(1, b.SOURCE, "ZZZ")], Person("kim@birchline.example"))
     house.sync(1)
     house.sync(2)
     assert about not in opened(house)
     assert ("unmapped", f"{b.SOURCE}/tenant-2/zzz") in house.state(2).findings
-    restore(house.ports, [sku_at(1, b.SOURCE, "zzz")])
+    restore(house.ports, [(1, b.SOURCE, "zzz")])
     house.sync(1)
     assert about in opened(house)
 
 
-def test_a_company_without_anything_unmapped_does_not_ask_what_is_ignored(house):
-    house.count(1, b.count(5, customer=TENANT))
+def test_what_is_ignored_costs_a_look_at_its_company_nothing(house):
+    ignore(house.ports, [(1, b.SOURCE, "zzz")], Person("kim@birchline.example"))
     house.sync(1)
+    assert "unmapped" not in house.kinds(1)
     house.tables.calls.clear()
     house.sync(1)
     assert "Directory" not in {table for _, table in house.tables.calls}

@@ -15,7 +15,7 @@ from shared.errors import Retryable
 from shared.queues import ReadMessage, message_in
 from shared.sync import moments, night, poison
 from shared.sync.moments import moments_since
-from shared.sync.retention import prune_history
+from shared.sync.retention import prune
 from tests import builders as b
 from tests.fakes.house import FakeSource, House, Killed
 from tests.flow.test_fleets import FakeFleet
@@ -277,7 +277,7 @@ def test_old_readings_go_on_the_companys_day_of_the_week(house: House) -> None:
     hour(house, 120, hours=1)
     for _ in range(60):
         house.clock.pass_by(days=1)
-        prune_history(house.ports, COMPANY)
+        prune(house.ports)
 
     long_ago = datetime(2026, 1, 1, tzinfo=UTC)
     assert house.ports.readings.since(b.SOURCE, CUSTOMER, long_ago) == []

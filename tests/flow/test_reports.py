@@ -17,7 +17,7 @@ from shared.billing.rules import Mode
 from shared.errors import Incomplete, Retryable
 from shared.sync.lanes import start_run
 from shared.sync.reports.months import last_of
-from shared.sync.retention import prune_runs
+from shared.sync.retention import prune
 from shared.web.charts import bars
 from shared.web.principal import Access, Principal, Role
 from tests import builders as b
@@ -162,7 +162,7 @@ def test_balances_are_kept_as_long_as_history(house):
     house.sync(1)
     day = house.clock.business_now().date()
     house.clock.pass_by(days=760)
-    prune_runs(house.ports)
+    prune(house.ports)
     assert house.ports.balances.of_month(day).balances == ()
 
 

@@ -25,10 +25,12 @@ from shared.errors import Newer
 from shared.queues import SyncMessage
 from shared.state.copies import restore_copy
 from shared.state.documents import STORED
-from shared.state.records import Outcome
+from shared.state.records import Outcome, Signature
 from shared.state.rows import InsertRow, Row, Value, in_transactions
 from shared.sync import lanes, views
+from shared.sync.approvals import Person
 from shared.sync.lanes import start_run
+from shared.sync.mapping.skus import ignore, restore
 from shared.version import VERSION
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -113,6 +115,31 @@ def test_a_night_over_the_oldest_store_writes_nothing_where_nothing_changed_and_
     assert len(stamps(house)) == len(set(stamps(house)))
     written = [row.values["schema"] for row in house.tables.rows("Companies", "company")]
     assert written == [STORED] * 4  # which the oldest code refuses
+
+
+def test_what_was_ignored_while_the_directory_said_so_stays_ignored_until_it_is_restored():
+    house = house_of("store-0.1-after-a-night.json")
+    for company, sku in (("1", "zzz"), ("2", "yyy")):
+        house.ports.directory.ignore((company, b.SOURCE, sku), Signature("kim@birchline.example", house.clock.now()))
+    ignore(house.ports, [(2, b.SOURCE, "zzz")], Person("pat@birchline.example"))
+    for company, seats in ((1, 10), (2, 5)):
+        house.count(company, b.count(seats), b.count(4, sku="zzz"), b.count(4, sku="yyy"))
+        for _ in range(2):
+            house.sync(company)
+    assert unmapped(house) == {1: ["yyy"], 2: []}
+    restore(house.ports, [(1, b.SOURCE, "zzz"), (2, b.SOURCE, "yyy")])
+    house.sync(1)
+    house.sync(2)
+    assert unmapped(house) == {1: ["yyy", "zzz"], 2: ["yyy"]}
+
+
+def unmapped(house: House) -> dict[int, list[str]]:
+    """The SKUs that are findings, by company."""
+    states = {company: house.state(company) for company in (1, 2)}
+    return {
+        company: sorted(key.rpartition("/")[2] for kind, key in state.findings if kind == "unmapped")
+        for company, state in states.items()
+    }
 
 
 def test_a_night_that_the_oldest_code_began_is_ended_by_this_one_and_nothing_is_written_twice():

@@ -31,7 +31,8 @@ from shared.state.company_state import (
     StateKind,
 )
 from shared.state.documents import STORED
-from shared.state.records import HistoryEntry, Intent, OpenFinding
+from shared.state.ignored import IgnoredSku
+from shared.state.records import HistoryEntry, Intent, OpenFinding, Signature
 from shared.state.rows import Changed
 from tests.fakes.tables import InMemoryTables
 
@@ -159,6 +160,16 @@ def test_rules_saved_during_a_sync_survive_the_release_and_keep_the_lease(compan
     row = companies.get(250)
     assert row is not None
     assert (row.mode, row.last_outcome, row.lease_until) == (Mode.OBSERVE, "planned", None)
+
+
+def test_a_sku_that_is_ignored_during_a_sync_is_so_from_the_next_one_on(companies: CompanyStore) -> None:
+    lease = companies.take_lease(250, "me", 300, NOW)
+    companies.change_ignored(250, add=[IgnoredSku("microsoft365", "sku", Signature("pat", NOW))])
+    assert lease.company.ignored == ()
+    companies.release(lease, outcome="unchanged", run="run", now=NOW)
+    assert [each.key for each in companies.take_lease(250, "me", 300, NOW).company.ignored] == [("microsoft365", "sku")]
+    with pytest.raises(Gone):
+        companies.change_ignored(9, drop=[("microsoft365", "sku")])
 
 
 def test_a_release_without_an_outcome_leaves_the_last_one(companies: CompanyStore) -> None:

@@ -124,14 +124,14 @@ def accept_sure(ports: Ports, confidence: int, seen: str, person: Person) -> Edi
 
 
 def ignore(ports: Ports, what: Iterable[Ignorable], person: Person) -> None:
-    """Hides these. Nothing is billed or ended because of it."""
+    """Hides these customers. Nothing is billed or ended because of it."""
     signed = sign(ports, person)
     for each in what:
         ports.directory.ignore(each, signed)
 
 
 def restore(ports: Ports, what: Iterable[Ignorable]) -> None:
-    """Shows these again."""
+    """Shows these customers again."""
     for each in what:
         ports.directory.restore(each)
 

@@ -11,10 +11,10 @@ from shared.billing.lines import canonical
 from shared.billing.rules import LicenceLink, Rules
 from shared.rules.editing import Edit, Section, policy
 from shared.state.companies import CompanyRow
-from shared.state.directory import Ignorable
+from shared.state.ignored import IgnoredSku
 from shared.state.overview import Licence
 from shared.state.records import Signature
-from shared.sync.approvals import Person
+from shared.sync.approvals import Person, sign
 from shared.sync.ports import Ports
 from shared.sync.rule_edits import Edited, edit_rules
 
@@ -23,6 +23,8 @@ _AT_ONCE = 8
 
 #: A SKU at a source: (source, sku in canonical form).
 SkuKey = tuple[str, str]
+#: A SKU at one company: (company, source, sku).
+SkuHere = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +96,13 @@ def skus(ports: Ports) -> Skus:
     rules, rows = ports.rules.load(head.version), ports.companies.all()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         seen = list(pool.map(lambda row: _seen(ports, row), (row for row in rows if row.links)))
-    ignored = ports.directory.ignored()
-    open_, hidden = [], []
-    for each in (each for one in seen for each in _unmapped(one, rules)):
-        signed = ignored.get(sku_at(each.company, each.licence.source, each.licence.sku))
-        if signed is None:
-            open_.append(each)
-        else:
-            hidden.append(Unmapped(each.company, each.company_name, each.licence, signed))
+    unmapped = [each for one in seen for each in _unmapped(one, rules)]
     profiles = sorted((profile.name, profile.id) for profile in rules.profiles.values())
     return Skus(
         head.edition,
         tuple(_totals(seen, rules)),
-        tuple(sorted(open_, key=_by_company)),
-        tuple(sorted(hidden, key=_by_company)),
+        tuple(sorted((each for each in unmapped if each.ignored is None), key=_by_company)),
+        tuple(sorted((each for each in unmapped if each.ignored is not None), key=_by_company)),
         tuple((id_, name) for name, id_ in profiles),
     )
 
@@ -141,8 +136,27 @@ def here(company: int, source: str, sku: str, profile: str | None) -> Edit:
     return Edit(Section.LICENCES, fields, company)
 
 
-def sku_at(company: int, source: str, sku: str) -> Ignorable:
-    return str(company), source, canonical(sku)
+def ignore(ports: Ports, what: Iterable[SkuHere], person: Person) -> None:
+    """Hides these; the next look at their companies finds them no more. Nothing is billed or ended because of it.
+
+    Raises `Gone` for a company that is not known.
+    """
+    signed = sign(ports, person)
+    for company, keys in _by_companies(what).items():
+        ports.companies.change_ignored(company, add=[IgnoredSku(*key, signed) for key in sorted(keys)])
+
+
+def restore(ports: Ports, what: Iterable[SkuHere]) -> None:
+    """Shows these again. Raises `Gone` for a company that is not known."""
+    for company, keys in _by_companies(what).items():
+        ports.companies.change_ignored(company, drop=keys)
+
+
+def _by_companies(what: Iterable[SkuHere]) -> dict[int, set[SkuKey]]:
+    found: dict[int, set[SkuKey]] = {}
+    for company, source, sku in what:
+        found.setdefault(company, set()).add((source, canonical(sku)))
+    return found
 
 
 def _seen(ports: Ports, row: CompanyRow) -> _Seen:
@@ -191,9 +205,11 @@ def _sku(key: SkuKey, total: _Total, rules: Rules) -> Sku:
 
 
 def _unmapped(one: _Seen, rules: Rules) -> Iterable[Unmapped]:
+    ignored = {each.key: each.signed for each in one.row.ignored}
     for licence in one.licences:
         if not licence.free and _is_bought(licence) and not _is_mapped(licence, one.own, rules):
-            yield Unmapped(one.row.id, one.row.name, licence)
+            signed = ignored.get((licence.source, canonical(licence.sku)))
+            yield Unmapped(one.row.id, one.row.name, licence, signed)
 
 
 def _is_mapped(licence: Licence, own: Iterable[LicenceLink], rules: Rules) -> bool:

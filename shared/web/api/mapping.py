@@ -177,14 +177,14 @@ def bill_here(request: Request, ports: House, who: Admin, asked: BillHere) -> sh
 @router.post("/mapping/unmapped/ignore", dependencies=changes)
 def ignore_sku(request: Request, ports: House, who: Admin, asked: SkuHere) -> shapes.Ignored:
     """Hides a SKU at one company. Nothing is billed or ended because of it."""
-    links.ignore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)], person(who, request))
+    skus.ignore(ports, [(asked.company, asked.source, asked.sku)], person(who, request))
     return {"ignored": True}
 
 
 @router.post("/mapping/unmapped/restore", dependencies=changes)
 def restore_sku(ports: House, who: Admin, asked: SkuHere) -> shapes.Ignored:
     """Shows it again."""
-    links.restore(ports, [skus.sku_at(asked.company, asked.source, asked.sku)])
+    skus.restore(ports, [(asked.company, asked.source, asked.sku)])
     return {"ignored": False}
 
 

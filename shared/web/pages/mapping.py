@@ -227,16 +227,16 @@ def bill_everywhere(
 @router.post(f"{_UNMAPPED}/ignore", dependencies=acts)
 def ignore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
     """Hides what is ticked."""
-    what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
-    links.ignore(ports, what, person(who, request))
+    what = [(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
+    skus.ignore(ports, what, person(who, request))
     return next_page(request, _UNMAPPED, _told(what, "SKU", "ignored"))
 
 
 @router.post(f"{_UNMAPPED}/restore", dependencies=acts)
 def restore_sku(request: Request, ports: House, who: Admin, pick: Picked) -> Response:
     """Shows again what is ticked."""
-    what = [skus.sku_at(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
-    links.restore(ports, what)
+    what = [(_number(company), source, sku) for company, source, sku in _picked(pick, 3)]
+    skus.restore(ports, what)
     return next_page(request, _UNMAPPED, _told(what, "SKU", "shown again"))
 
 
