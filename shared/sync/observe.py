@@ -87,6 +87,7 @@ def observe(
         last_counted=_last_counted(state),
         invoiced=state.invoiced,
         last_subscriptions=_last_subscriptions(state),
+        last_read=_last_read(state),
         sharing=sharing,
         recaps=_recaps(ports, company.guards or rules.guards, night),
         choices={subject: made.choice for subject, made in state.choices.items()},
@@ -189,6 +190,13 @@ def _last_subscriptions(state: CompanyState) -> dict[tuple[str, str], frozenset[
         (note.source, canonical(note.customer)): frozenset(note.subscriptions)
         for note in state.readings.values()
         if note.subscriptions is not None
+    }
+
+
+def _last_read(state: CompanyState) -> dict[tuple[str, str], date]:
+    """The days of the last complete readings."""
+    return {
+        (note.source, canonical(note.customer)): note.day for note in state.readings.values() if note.day > date.min
     }
 
 

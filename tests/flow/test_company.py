@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -158,6 +159,17 @@ def test_what_was_written_stands_in_ledger_and_history_with_manages_request_id(h
     assert "5 instead of 4" in entry.change.sentence
     assert state(house, 1).plan.groups == ()
     assert state(house, 1).intents == {}
+
+
+def test_what_is_bought_for_the_first_time_after_a_night_is_charged_from_the_vendors_own_day(house):
+    house.company(3)
+    sync(house, 3)
+    house.clock.pass_by(days=1)
+    house.count(3, replace(b.count(2, customer="tenant-3"), changed=((date(2026, 11, 21), D(2)),)))
+    sync(house, 3)
+
+    (once,) = [line for line in house.manage.lines.values() if line.agreement_id == 1003 and line.cancelled_date]
+    assert (once.quantity, once.unit_price) == (D(2), D("7.50"))  # nine of November's thirty days
 
 
 def test_a_company_without_links_is_skipped(house):

@@ -36,11 +36,14 @@ def with_tonight(
     situation: Situation,
     dated: Iterable[tuple[date, Decimal]] = (),
     count_day: CountDay | None = None,
+    none_on: date | None = None,
 ) -> SeatRecord:
     """The record with tonight's reading, written whatever is planned. No calendar: it could not be read.
 
-    `dated` are the vendor's own days and the quantity from each on; those since the last reading count. On a count day
-    those since the last such day do, but for what came and went again in between.
+    `dated` are the vendor's own days and the quantity from each on; those since the last reading count, and that of its
+    own day, on which more may have come after it. On a count day those since the last such day do, but for what came
+    and went again in between. `none_on` is the day of the last reading of an item without a record, if that told of
+    none.
     """
     first = calendar.first_uninvoiced.start if calendar is not None else None
     record = situation.seats.get(str(key), SeatRecord(str(key)))
@@ -50,9 +53,11 @@ def with_tonight(
             record = record.with_reading(count_day.since, _ZERO, None)
         most = max([quantity, *(entry.quantity for entry in record.days[-1:])])
         dated = [(day, min(then, most)) for day, then in dated]
+    elif none_on is not None and not record.days and none_on >= situation.as_of - timedelta(days=LONGEST_GAP):
+        record = record.with_reading(none_on, _ZERO, None)
     seen = record.seen
     for day, then in dated:
-        if seen is not None and seen < day < situation.as_of:
+        if seen is not None and seen <= day < situation.as_of:
             record = record.with_reading(day, then, first)
     return record.with_reading(situation.as_of, quantity, first)
 

@@ -189,8 +189,9 @@ class _ItemPlanner:
         if not (begun and has_begun(self.item, self.situation.as_of)):
             return with_tonight(self._key(tier), calendar, Decimal(0), self.situation)
         dated = [(day, part_of(tier, then)) for day, then in dated_by_vendor(self.item, self.profile)]
+        none_on = self.situation.none_on(self.item) if dated else None
         quantity = part_of(tier, self.quantity)
-        return with_tonight(self._key(tier), calendar, quantity, self.situation, dated, self.item.count_day)
+        return with_tonight(self._key(tier), calendar, quantity, self.situation, dated, self.item.count_day, none_on)
 
     def carried(self) -> tuple[SeatRecord, ...]:
         """The records as if what they said last had been counted tonight, with what was invoiced meanwhile."""

@@ -45,8 +45,8 @@ class Facts:
     `additions` holds the agreements whose additions were read; an active agreement that is missing there was not read.
     `in_doubt` are bill items with a write whose outcome is not known yet: they are left alone. `last_counted` are the
     SKUs (case-folded) that the last complete reading before tonight told of, by source and customer (case-folded),
-    `last_subscriptions` likewise its subscriptions, nothing where that was not remembered. `sharing` are the rules of
-    other companies that are linked to one of the same customers.
+    `last_subscriptions` likewise its subscriptions, nothing where that was not remembered, `last_read` its day.
+    `sharing` are the rules of other companies that are linked to one of the same customers.
     `invoiced` is how far each agreement was invoiced at the last look, `recaps` Manage's forecasts of next invoices.
     `retroactive`: a line that is changed after it was invoiced is billed so for its last invoiced period as well, with
     the next invoice. No invoiced line is then changed in what it bills: a new one goes on from the first uninvoiced
@@ -78,6 +78,7 @@ class Facts:
     moments: tuple[Moment, ...] = ()
     at_invoices: tuple[Reading, ...] = ()
     counted: Mapping[str, Counted] = field(default_factory=dict)
+    last_read: Mapping[tuple[str, str], date] = field(default_factory=dict)
 
     @property
     def guards(self) -> Guards:
@@ -193,6 +194,7 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         retroactive=facts.retroactive,
         prorate_start_day=facts.prorate_start_day,
         moments=facts.moments,
+        last_read=facts.last_read,
     )
 
 

@@ -34,7 +34,7 @@ class Situation:
     case-folded product. `billed_agreements` are those that lines of ours stand on, or stood on. `contested` are
     products (case-folded) that several bill items want to find a line for, `counted` those that something is counted
     for. `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
-    `last_subscriptions` likewise their subscriptions, nothing where that was not remembered.
+    `last_subscriptions` likewise their subscriptions, nothing where that was not remembered; `last_read` their days.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
     `recaps` are Manage's forecasts, as far as they were read. `retroactive`, `prorate_start_day` and `moments` mean
     what they mean in `Facts`.
@@ -65,6 +65,13 @@ class Situation:
     retroactive: bool
     prorate_start_day: StartDay
     moments: tuple[Moment, ...]
+    last_read: Mapping[tuple[str, str], date]
+
+    def none_on(self, item: BillItem) -> date | None:
+        """The day of the last readings before tonight, if every customer that feeds the item had none; else None."""
+        customers = ((feed.source, feed.customer) for feed in item.feeds)
+        days = [self.last_read[customer] for customer in customers if customer in self.last_read]
+        return max(days, default=None) if self.was_zero(item) else None
 
     def was_zero(self, item: BillItem) -> bool:
         """Whether the last complete reading before tonight of every customer that feeds the item told of none.
