@@ -13,15 +13,13 @@ from shared.billing.counting.items import BillItem, CountDay
 from shared.billing.findings import FindingKind
 from shared.billing.lines import LineKey, names_standing_line, names_usage
 from shared.billing.planning.matching import OwnLine
+from shared.billing.planning.moves import LONGEST_GAP, comes_back, goes_on_from
 from shared.billing.planning.one_offs import charged_once
 from shared.billing.planning.owed import Billed, lines_billed, settled_at_first_sync, settled_since
 from shared.billing.planning.situation import Doubt, Situation, Target
 from shared.billing.profiles import FirstSync
 from shared.billing.rules import Mode
 from shared.billing.seats import SeatDay, SeatRecord, Settled
-
-#: Days without a reading after which nobody can say what was there meanwhile: nothing is owed for them.
-LONGEST_GAP = 45
 
 #: Stands for the agreement in the record of an item that has not been billed anywhere yet.
 NOWHERE_YET = 0
@@ -75,24 +73,43 @@ def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
     return tuple(SeatRecord(line, (nothing,), situation.as_of) for line in sorted(lines))
 
 
-def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) -> SeatRecord:
+def of_standing_lines(
+    record: SeatRecord,
+    target: Target,
+    situation: Situation,
+    continues: date | None = None,
+    before: Decimal = _ZERO,
+) -> SeatRecord:
     """The record of a line of ours; as it is where there is none. Lines without one are the baseline: nothing is owed
     for the time before. Where all of them have ended and there was none last, it is charged from its rise.
 
-    Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the next
-    invoice will take.
+    An item that comes back from another line, on the day `continues`, owes nothing here for the time that the other one
+    billed; `before` seats of it stood there.
     """
     own = [line for line in situation.standing_lines(target.item) if line.key == target.key]
     if not own:
         return record
     lines = [line.addition for line in own]
     billed = lines_billed(lines)
-    if not _goes_on(record, target.calendar, situation):
-        have_ended = all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines)
-        if have_ended and _rose_from_zero(record, target.item, situation):
-            return _priced(_risen(record, target, billed), lines)
-        begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
-        return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
+    if comes_back(record, lines, continues, situation):
+        since = goes_on_from(target, continues, situation)
+        if since is not None:
+            return _priced(_gone_on(record, target, billed, since, before), lines)
+    elif _goes_on(record, target.calendar, situation):
+        _refuse_undone(record, target)
+        settled = record.with_periods(_settled_since(record, target, billed))
+        return _priced(_not_charged_again(settled, record, own), lines)
+    have_ended = all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines)
+    if have_ended and _rose_from_zero(record, target.item, situation):
+        return _priced(_risen(record, target, billed), lines)
+    begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
+    return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
+
+
+def _refuse_undone(record: SeatRecord, target: Target) -> None:
+    """Raises `Doubt` where invoices were undone: their lines may have been changed since, and nobody knows what the
+    next invoice will take.
+    """
     first = target.first_uninvoiced.start
     undone = any(period.standing is not None and period.start >= first for period in record.periods)
     if undone and not target.profile.proration.always_split:
@@ -102,8 +119,6 @@ def of_standing_lines(record: SeatRecord, target: Target, situation: Situation) 
             f"{target.item.name}: invoices of agreement {target.agreement.id} were undone; its lines are left alone.",
             "Invoice the agreement again, or name the last invoiced day under billed_through.",
         )
-    settled = record.with_periods(_settled_since(record, target, billed))
-    return _priced(_not_charged_again(settled, record, own), lines)
 
 
 def of_first_sync(
@@ -127,12 +142,7 @@ def of_first_sync(
     billed = lines_billed(lines)
     if continues is not None:
         there = [line for line in lines if line.agreement_id == target.agreement.id]
-        begun = _begun(record, target, FirstSync.PRORATE, lines_billed(there), since=continues)
-        if continues < target.as_of:
-            carried = min(before, begun.days[-1].quantity)
-            began = replace(begun.days[-1], day=continues, quantity=carried)
-            begun = replace(begun, days=(began, replace(begun.days[-1], day=target.as_of)))
-        return replace(begun, from_zero=True), FirstSync.PRORATE
+        return _gone_on(record, target, lines_billed(there), continues, before), FirstSync.PRORATE
     if adopted is None and record.from_zero and _goes_on(record, target.calendar, situation):
         return record.with_periods(_settled_since(record, target, billed)), FirstSync.PRORATE
     if adopted is None and (_rose_from_zero(record, target.item, situation) or _has_just_begun(target)):
@@ -141,21 +151,14 @@ def of_first_sync(
     return _begun(record, target, first_sync, billed), first_sync
 
 
-def goes_on_from(target: Target, continues: date | None, situation: Situation) -> date | None:
-    """The day on which the item goes on here after its line elsewhere ended; None where it was not billed meanwhile.
-
-    It is known to go on where it was counted up to the end of that line, or waited here for that end.
-    """
-    if continues is None or (target.as_of - continues).days > LONGEST_GAP:
-        return None
-    for line, record in situation.seats.items():
-        if record.seen is None or not names_standing_line(line, target.item.id):
-            continue
-        counted = record.days[-1].quantity > 0 and record.seen >= min(continues, target.as_of) - timedelta(days=1)
-        waited = line == str(target.key) and record.days[-1].quantity == 0 and record.seen < continues
-        if counted or waited:
-            return continues
-    return None
+def _gone_on(record: SeatRecord, target: Target, billed: Billed, continues: date, before: Decimal) -> SeatRecord:
+    """The record of an item that goes on here since the day `continues`; `before` seats stood elsewhere."""
+    begun = _begun(record, target, FirstSync.PRORATE, billed, since=continues)
+    if continues < target.as_of:
+        carried = min(before, begun.days[-1].quantity)
+        began = replace(begun.days[-1], day=continues, quantity=carried)
+        begun = replace(begun, days=(began, replace(begun.days[-1], day=target.as_of)))
+    return replace(begun, from_zero=True)
 
 
 def kept(record: SeatRecord, mode: Mode) -> SeatRecord:

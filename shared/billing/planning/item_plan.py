@@ -124,7 +124,8 @@ class _ItemPlanner:
             targets = [self._target(tier) for tier in tiers]
             # What was invoiced meanwhile is remembered also on a night that ends in a doubt.
             for number, target in enumerate(targets):
-                record = of_standing_lines(records[number], target, self.situation)
+                before = part_of(target.tier, leaving.quantity)
+                record = of_standing_lines(records[number], target, self.situation, leaving.continues_on, before)
                 records[number] = record.without_credits() if waits else record
             if self.quantity > 0:
                 refuse_paused(self.item, self.situation)

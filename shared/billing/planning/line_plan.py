@@ -15,9 +15,10 @@ from shared.billing.lines import LedgerRow, LineValues, is_adopted
 from shared.billing.planning.changes import adoption, creation, ending_of_another, removal
 from shared.billing.planning.choices import ABOUT_OTHERS, ChoiceKind, chosen_about_others
 from shared.billing.planning.doubts import calendar_for
-from shared.billing.planning.history import at_price, goes_on_from, of_first_sync
+from shared.billing.planning.history import at_price, of_first_sync
 from shared.billing.planning.leaving import Leaving
 from shared.billing.planning.matching import OwnLine, why_not_adoptable, why_not_even_chosen
+from shared.billing.planning.moves import goes_on_from
 from shared.billing.planning.one_offs import charged_once, one_offs
 from shared.billing.planning.plan import Change, ChangeKind
 from shared.billing.planning.pricing import refuse_below_cost

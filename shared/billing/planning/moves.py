@@ -1,0 +1,41 @@
+"""An item that goes on in another line: from which day on, and whether it comes back to lines that had ended."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from shared.billing.agreements import Addition
+from shared.billing.lines import names_standing_line
+from shared.billing.planning.situation import Situation, Target
+from shared.billing.seats import SeatRecord
+
+#: Days without a reading after which nobody can say what was there meanwhile: nothing is owed for them.
+LONGEST_GAP = 45
+
+
+def goes_on_from(target: Target, continues: date | None, situation: Situation) -> date | None:
+    """The day on which the item goes on here after its line elsewhere ended; None where it was not billed meanwhile.
+
+    It is known to go on where it was counted up to the end of that line, or waited here for that end.
+    """
+    if continues is None or (target.as_of - continues).days > LONGEST_GAP:
+        return None
+    for line, record in situation.seats.items():
+        if record.seen is None or not names_standing_line(line, target.item.id):
+            continue
+        counted = record.days[-1].quantity > 0 and record.seen >= min(continues, target.as_of) - timedelta(days=1)
+        waited = line == str(target.key) and record.days[-1].quantity == 0 and record.seen < continues
+        if counted or waited:
+            return continues
+    return None
+
+
+def comes_back(record: SeatRecord, lines: list[Addition], continues: date | None, situation: Situation) -> bool:
+    """Whether another line of the item has billed since all of these ended, and nothing was read for these since."""
+    if continues is None or any(line.cancelled_date is None for line in lines):
+        return False
+    before = situation.seats.get(record.line)
+    if before is not None and before.seen is not None and before.seen >= continues:
+        return False
+    ended = max((line.cancelled_date or date.min for line in lines if line.quantity > 0), default=date.min)
+    return ended < continues - timedelta(days=1)
