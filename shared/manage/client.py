@@ -116,6 +116,17 @@ class ManageClient:
         call = Call("GET", ADDITIONS, {"agreement": agreement_id}, params={"conditions": condition})
         return [item for item in self._additions(call, agreement_id) if item.serial_number.strip() == stamp]
 
+    def addition(self, agreement_id: int, addition_id: int) -> Addition:
+        """One line as it stands now. `Gone` when the agreement has it not (any more)."""
+        condition = conditions.equals("id", addition_id)
+        # Out of the list, as `additions` gives it: what was read before can then be compared with it.
+        call = Call("GET", ADDITIONS, {"agreement": agreement_id}, params={"conditions": condition})
+        found = [item for item in self._additions(call, agreement_id) if item.id == addition_id]
+        if not found:
+            remedy = "Somebody deleted it in ConnectWise Manage: read it again."
+            raise Gone(f"addition {addition_id} is not on agreement {agreement_id}", system=SYSTEM, remedy=remedy)
+        return found[0]
+
     def recaps(self, night: str) -> Mapping[int, Recap]:
         """Manage's forecasts for active agreements, by agreement; asked for once a night, whatever comes of it.
 

@@ -160,18 +160,32 @@ class _Writer:
             raise _Stop from error
 
     def _send(self, change: Change) -> _Sent:
-        """The one write to Manage. A line is looked for before it is made and after."""
+        """The one write to Manage. A line is looked for before it is made and after; one that stands is looked at."""
+        if change.kind is ChangeKind.CREATE:
+            return self._create(change)
+        manage = self.ports.manage
+        agreement, addition = change.key.agreement, change.addition
+        assert addition is not None
+        if change.kind is ChangeKind.DELETE:
+            with suppress(Gone):  # a delete that took effect before its answer got lost, or somebody else's
+                self._refuse_edited(change, addition)
+                manage.delete_addition(agreement, addition)
+            return _Sent(None, manage.last_request_id)
+        self._refuse_edited(change, addition)
+        return _Sent(manage.update_addition(agreement, addition, change.fields()), manage.last_request_id)
+
+    def _refuse_edited(self, change: Change, addition: int) -> None:
+        """What a person did to a line since it was planned is neither overwritten nor taken for ours."""
+        if LineValues.of(self.ports.manage.addition(change.key.agreement, addition)) != change.before:
+            raise Retryable(
+                f"addition {addition} does not say any more what it said when it was planned; it was left as it is",
+                system="Manage",
+                remedy="Nothing to do: the company is looked at again and planned anew.",
+            )
+
+    def _create(self, change: Change) -> _Sent:
         manage = self.ports.manage
         agreement = change.key.agreement
-        if change.kind is ChangeKind.DELETE:
-            assert change.addition is not None
-            with suppress(Gone):  # a delete that took effect before its answer got lost, or somebody else's
-                manage.delete_addition(agreement, change.addition)
-            return _Sent(None, manage.last_request_id)
-        if change.kind is not ChangeKind.CREATE:
-            assert change.addition is not None
-            updated = manage.update_addition(agreement, change.addition, change.fields())
-            return _Sent(updated, manage.last_request_id)
         assert change.after is not None
         standing = manage.additions_stamped(agreement, change.after.serial_number)
         if standing:

@@ -57,6 +57,9 @@ class Manage(Protocol):
 
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]: ...
 
+    def addition(self, agreement_id: int, addition_id: int) -> Addition:
+        """One line as it stands now. Raises `Gone` when the agreement has it not (any more)."""
+
     def recaps(self, night: str) -> Mapping[int, Recap]:
         """Manage's forecasts by agreement, asked for once a night; empty where they cannot be read, never an error."""
 

@@ -275,6 +275,14 @@ class FakeManage:
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
         return self._call("look", lambda: [a for a in self.lines.values() if a.serial_number == stamp])
 
+    def addition(self, agreement_id: int, addition_id: int) -> Addition:
+        def line() -> Addition:
+            if addition_id not in self.lines:
+                raise Gone("the addition is not there")
+            return self.lines[addition_id]
+
+        return self._call("line", line)
+
     def recaps(self, night: str) -> dict[int, Recap]:
         """As they are when a night first asks."""
         if night not in self._nights:

@@ -224,6 +224,58 @@ def test_a_delete_of_what_is_gone_is_done(house):
     assert len(house.ports.company_state.history(2, 10)) == 2
 
 
+# ---- a person at work on the same line
+
+
+def before_the_look(house: House, act) -> None:
+    """Does something once when a line that is to be changed is looked at: the plan is made by then."""
+
+    def fault(moment: str, method: str) -> None:
+        if (moment, method) == ("before", "line"):
+            house.manage.fault = lambda *_: None
+            act()
+
+    house.manage.fault = fault
+
+
+def edits(house: House, number: int, **values: object) -> None:
+    house.manage.lines[number] = replace(house.manage.lines[number], **values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"cancelled_date": date(2026, 11, 30)}, "paused"),
+        ({"quantity": D(50)}, "drift"),
+        ({"serial_number": "PO-7711"}, "blocked-create"),
+    ],
+)
+def test_what_a_person_did_to_a_line_after_it_was_planned_is_not_overwritten_and_is_told(house, edit, told):
+    house.sync(1)
+    recount(house, 1, 6)
+    before_the_look(house, lambda: edits(house, 11, **edit))
+    synced = house.sync(1)
+    assert (synced.report.outcome, synced.report.written.get("updated"), synced.again_in) == (Outcome.FAILED, None, 600)
+    assert "addition 11 does not say any more" in synced.report.note
+    as_the_person_left_it = house.manage.lines[11]
+
+    house.clock.pass_by(days=1)
+    house.sync(1)
+    assert house.manage.lines[11] == as_the_person_left_it
+    assert not [line for line in house.manage.lines.values() if line.id != 11 and line.cancelled_date is None]
+    assert (house.kinds(1), house.state(1).intents) == ([told], {})
+
+
+def test_a_copy_of_ours_that_a_person_makes_another_line_after_it_was_planned_is_not_deleted(house):
+    house.sync(2)
+    (line,) = (line for line in house.manage.lines.values() if line.agreement_id == 1002)
+    house.manage.lines[99999] = replace(line, id=99999)
+    before_the_look(house, lambda: edits(house, 99999, serial_number="PO-7711", product="OTHER", product_id=77))
+    assert house.sync(2).report.written == {}
+    assert house.manage.lines.keys() == {11, line.id, 99999}
+    assert (house.sync(2).report.outcome, house.kinds(2)) == (Outcome.UNCHANGED, [])
+
+
 # ---- one addition, one ledger row
 
 

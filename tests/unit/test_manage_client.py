@@ -132,6 +132,14 @@ def test_stamped_additions_are_filtered_again_here() -> None:
     assert transport.requests[0].query["conditions"] == 'serialNumber = "TU1-S-a"'
 
 
+def test_one_addition_is_taken_out_of_the_list_of_its_agreement_or_is_gone() -> None:
+    client, transport = client_of(manage(additions=[addition_row(9001), addition_row(9002)]))
+    assert client.addition(501, 9002) == client.additions(501)[1]
+    assert transport.requests[0].query["conditions"] == "id = 9002"
+    with pytest.raises(Gone, match="9003"):
+        client.addition(501, 9003)
+
+
 def test_a_stamp_that_could_become_syntax_is_not_sent() -> None:
     client, transport = client_of(manage())
     with pytest.raises(Refused):
