@@ -22,7 +22,7 @@ from shared.sync.approvals import Person
 from shared.sync.editions import companies_by_customer, customer_of, new_entry, put_in_force
 from shared.sync.observe import company_rules
 from shared.sync.ports import Ports
-from shared.sync.unfinished import finish_edit
+from shared.sync.unfinished import InForceInPart, finish_edit
 
 _MSP_WIDE = (*SINGLE, Section.PROFILES, Section.POLICIES)
 
@@ -77,12 +77,19 @@ def edit_rules(
     """Makes all edits or none. `expected` is the edition that the person saw, `previewed` the hash of what they saw.
 
     Raises `EditProblem` with everything wrong with the edits, and `Refused` when somebody else changed the rules since,
-    or where an edit cannot be put in force for every company.
+    or where an edit cannot be put in force for every company. Of other companies they say nothing to whom the rules
+    limit to some.
     """
     try:
-        worked = _worked(ports, edits, expected)
-    except EditProblem as problem:
+        return _edited(ports, edits, person, way, expected, previewed)
+    except (EditProblem, InForceInPart) as problem:
         raise problem.told_to(person.remit) from None
+
+
+def _edited(
+    ports: Ports, edits: Sequence[Edit], person: Person, way: str, expected: int | None, previewed: str | None
+) -> Edited:
+    worked = _worked(ports, edits, expected)
     if previewed is not None and Preview(worked.head.edition, worked.what).hash != previewed:
         raise Refused("these are not the changes that were shown", system="rules", remedy="Look at them once more.")
     if not worked.what:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.rules import Remit
 from shared.errors import Refused, Retryable, TrueUpError
 from shared.state.company_state import MSP
 from shared.state.edits import Unfinished
@@ -29,6 +30,20 @@ _TRIES = 3
 ONLY_PLANNED = "only planned: a change of the rules is not in force for every company"
 
 
+class InForceInPart(Refused):
+    """An edit is in force for part of the companies only: for those `left` it cannot be."""
+
+    def __init__(self, edition: int, left: Sequence[str]) -> None:
+        super().__init__(_told(edition, left), system="rules", remedy=_REMEDY)
+        self.edition = edition
+
+    def told_to(self, remit: Remit) -> Refused:
+        """The same for somebody who is told of some companies only: which ones it waits for is not said."""
+        if not remit.is_limited:
+            return self
+        return Refused(_told_of_none(self.edition), system="rules", remedy="Ask an administrator what it waits for.")
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """The rules in force. `left` says for which companies an edit cannot be put in force, and why; mostly none."""
@@ -37,9 +52,9 @@ class InForce:
     left: tuple[str, ...] = ()
 
     def checked(self) -> Head:
-        """The head. Raises `Refused` while an edit is in force for part of the companies only."""
+        """The head. Raises `InForceInPart` while an edit is in force for part of the companies only."""
         if self.left:
-            raise Refused(_told(self.head.edition, self.left), system="rules", remedy=_REMEDY)
+            raise InForceInPart(self.head.edition, self.left)
         return self.head
 
 
@@ -89,7 +104,7 @@ def why_nothing_is_written(ports: Ports) -> str | None:
     if open_ is None:
         return f"Edition {edit.edition} of the rules is just being put in force. Nothing is written until it is."
     if not ports.runs.sees_all:
-        return f"Edition {edit.edition} of the rules is not in force for every company. Nothing is written until it is."
+        return f"{_told_of_none(edit.edition)} Nothing is written until it is."
     return f"{open_.finding.text} {open_.finding.remedy}"
 
 
@@ -123,6 +138,10 @@ _REMEDY = "Correct what it says. It is tried again by itself at every look and e
 
 def _finding(edition: int, left: Sequence[str]) -> Finding:
     return Finding(FindingKind.RULES_UNFINISHED, _KEY, f"{_told(edition, left)} Nothing is written.", _REMEDY)
+
+
+def _told_of_none(edition: int) -> str:
+    return f"Edition {edition} of the rules is not in force for every company."
 
 
 def _told(edition: int, left: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.findings import FindingKind
-from shared.billing.rules import LicenceLink
+from shared.billing.rules import LicenceLink, Remit
 from shared.errors import Incomplete, Refused, Retryable
 from shared.rules.editing import Edit, Section
 from shared.state.company_state import MSP
@@ -362,6 +362,14 @@ def test_while_an_edit_cannot_be_in_force_for_every_company_all_of_them_are_only
         3: [(Decimal(4), Decimal(26))],
     }
     assert (house.state(MSP).findings, whole(house)) == ({}, [True, True, True])
+
+
+def test_who_is_told_of_some_companies_does_not_read_which_others_an_edit_waits_for():
+    house, _ = stuck_house()
+    sam = Person("sam@birchline.example", remit=Remit("sam@birchline.example", only=(2,)))
+    with pytest.raises(Refused, match="Edition 4 of the rules is not in force for every company") as told:
+        edit_rules(house.ports, [licence(2, do_not_bill=True)], sam)
+    assert "company 3" not in f"{told.value} {told.value.remedy}"
 
 
 def test_what_a_night_wrote_can_be_undone_while_an_edit_is_unfinished():
