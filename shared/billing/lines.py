@@ -218,3 +218,7 @@ class LedgerRow:
     values: LineValues
     keeps_price: bool = False
     text_written: date | None = None
+
+    def was_made_another(self, line: Addition) -> bool:
+        """Whether a person has made the line another one, as it stands now: of another product, without our stamp."""
+        return line.serial_number.strip() != self.stamp.strip() and line.product_id != self.values.product_id

@@ -130,13 +130,13 @@ def resumed(
 
 
 def _as_it_is(row: LedgerRow, additions: Mapping[int, tuple[Addition, ...]], as_of: date) -> LedgerRow | None:
-    """The row of a line that a person ended, with that end; None for a line that is gone."""
+    """The row of a line that a person ended, with that end; None for a line that is gone, or another one by now."""
     lines = additions.get(row.key.agreement)
     over = row.values.cancelled_date is not None and row.values.cancelled_date < as_of
     if lines is None or over or not row.key.is_standing:
         return row
     line = next((line for line in lines if line.id == row.addition_id), None)
-    if line is None:
+    if line is None or row.was_made_another(line):
         return None
     return row if line.cancelled_date == row.values.cancelled_date else replace(row, values=LineValues.of(line))
 

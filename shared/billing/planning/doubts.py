@@ -146,7 +146,7 @@ def product_for(identifier: str, situation: Situation) -> Product:
 
 
 def refuse_paused(item: BillItem, situation: Situation) -> None:
-    """A line of ours that a person deleted or ended is never re-created by itself. Raises `Doubt`."""
+    """A line of ours that a person deleted, ended or made another is never re-created by itself. Raises `Doubt`."""
     for row in situation.standing_rows(item):
         told = is_paused(row, situation)
         if told is not None:
@@ -176,6 +176,8 @@ def is_paused(row: LedgerRow, situation: Situation) -> str | None:
     line = situation.additions.get(row.key.agreement, row.addition_id)
     if line is None:
         return "was deleted by somebody"
+    if row.was_made_another(line):
+        return f"was made a line of {line.product} by somebody"
     if line.cancelled_date is not None and line.cancelled_date != row.values.cancelled_date:
         return f"was ended by somebody on {spoken(line.cancelled_date)}"
     return None

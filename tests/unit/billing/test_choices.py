@@ -118,6 +118,8 @@ def test_resuming_forgets_the_deleted_line_and_not_what_was_charged_once_or_ende
     assert (rows, left) == ((over, once, other), {})
     unread, _ = resumed([deleted], seats, {}, chose(ChoiceKind.RESUME), b.TODAY)
     assert unread == (deleted,)
+    rewritten = {501: (b.addition(9, 5, product_id=77, product="BUNDLE", serial_number="PO-7711"),)}
+    assert resumed([deleted], seats, rewritten, chose(ChoiceKind.RESUME), b.TODAY) == ((), {})
 
 
 # ---- lines in the way of ours

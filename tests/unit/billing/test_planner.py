@@ -557,9 +557,11 @@ def test_an_edited_line_is_not_ended_either():
         [],
         [b.our_addition(9, 10, cancelled_date=date(2026, 11, 30))],
         [b.our_addition(9, 10, cancelled_date=date(2026, 12, 31))],
+        [b.addition(9, 10, product_id=77, product="BUNDLE", serial_number="PO-7711")],
+        [b.addition(9, 10, product_id=77, product="BUNDLE")],
     ],
 )
-def test_a_line_deleted_or_ended_by_a_person_is_paused(lines):
+def test_a_line_deleted_ended_or_made_another_by_a_person_is_paused(lines):
     plan = plan_company(b.facts(b.reading(b.count(10)), additions=lines, ledger=[b.recorded(b.our_addition(9, 10))]))
 
     assert plan.groups == ()
