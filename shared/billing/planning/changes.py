@@ -9,7 +9,7 @@ from shared.billing.agreements import Addition, FieldValue
 from shared.billing.calendar import Period
 from shared.billing.counting.items import BillItem
 from shared.billing.counting.quantities import holders_counted
-from shared.billing.lines import LineKey, LineKind, LineValues, is_adopted, one_off_stamp, stamp_of
+from shared.billing.lines import LineKey, LineKind, LineValues, one_off_stamp, stamp_of
 from shared.billing.planning.doubts import refuse_edited
 from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.owed import Owed
@@ -39,7 +39,7 @@ _CHARGED = ("quantity", "unit_price", "bill_customer", "taxable_flag")
 
 def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
     """A new standing line from the first day of a period on; it goes on with the price of ours that has ended."""
-    keeps = ended is not None and _keeps_price(ended)
+    keeps = ended is not None and ended.is_as_adopted
     price = unit_price(target, ended.addition if ended is not None else None, keeps=keeps)
     after = _new_line(target, quantity, start, price, LineKind.ADOPTED if keeps else LineKind.STANDING)
     return _create(target.key, target, after, created(target.item, after), keeps_price=keeps)
@@ -65,7 +65,7 @@ def update(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> l
     if after == before:
         return []
     sentence = updated(target.item, before, after, start.start)
-    keeps = _keeps_price(line)
+    keeps = line.is_as_adopted
     return [_on_line(ChangeKind.UPDATE, line.key, addition, (before, after), "counted", sentence, keeps_price=keeps)]
 
 
@@ -79,11 +79,12 @@ def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> li
     """A new line says the new quantity from a period on, the old one ends the day before and stays true until then."""
     before = LineValues.of(line.addition)
     current = _brought_up_to_date(target, line, quantity)
-    keeps = _keeps_price(line)
+    keeps = line.is_as_adopted
     kind = LineKind.ADOPTED if keeps else LineKind.STANDING
     new = _new_line(target, quantity, start, current.unit_price, kind)
     if keeps:
-        new = new.changed(taxable_flag=before.taxable_flag, invoice_description=before.invoice_description)
+        kept = ("bill_customer", "taxable_flag", "invoice_description")
+        new = new.changed(**{name: getattr(before, name) for name in kept})
     after = before.changed(cancelled_date=start.day_before)
     told = updated(target.item, before, before.changed(quantity=quantity, unit_price=new.unit_price), start.start)
     return [
@@ -124,7 +125,7 @@ def ending(item: BillItem, line: OwnLine, start: Period, reason: str) -> list[Ch
     if after == before:
         return []
     sentence = ended(item, before, reason, last_day)
-    keeps = _keeps_price(line)
+    keeps = line.is_as_adopted
     return [_on_line(kind, line.key, addition, (before, after), reason, sentence, keeps_price=keeps)]
 
 
@@ -218,7 +219,7 @@ def removal(target: Target, copy: OwnLine) -> list[Change]:
 def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> LineValues:
     """What our line should say but for its text. Raises `Doubt` where a person has edited it."""
     addition = line.addition
-    keeps = _keeps_price(line)
+    keeps = line.is_as_adopted
     price = unit_price(target, addition, keeps=keeps)
     cost = unit_cost(target)
     says: dict[str, FieldValue] = {"quantity": quantity, "unit_price": price}
@@ -235,6 +236,9 @@ def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> Lin
         return after
     written = line.recorded.values
     wanted = after.changed(effective_date=written.effective_date, cancelled_date=written.cancelled_date)
+    if keeps:
+        # That it is not billed any more is a person's to say, and holds for what would be charged beside it.
+        wanted = wanted.changed(bill_customer=written.bill_customer)
     refuse_edited(target.item, line, wanted)
     return after
 
@@ -298,10 +302,6 @@ def _on_line(
         keeps_price=keeps_price,
         unit_cost=line.unit_cost,
     )
-
-
-def _keeps_price(line: OwnLine) -> bool:
-    return line.recorded.keeps_price if line.recorded is not None else is_adopted(line.addition)
 
 
 def _text(target: Target, quantity: Decimal) -> str:

@@ -11,7 +11,7 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import Period
 from shared.billing.counting.items import BillItem
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import LedgerRow, LineValues, is_adopted
+from shared.billing.lines import LedgerRow, LineValues
 from shared.billing.planning.changes import adoption, creation, ending_of_another, removal
 from shared.billing.planning.choices import ABOUT_OTHERS, ChoiceKind, chosen_about_others
 from shared.billing.planning.doubts import calendar_for
@@ -31,7 +31,7 @@ from shared.billing.planning.schedule import (
 )
 from shared.billing.planning.situation import Doubt, Situation, Target
 from shared.billing.planning.tiers import part_of
-from shared.billing.profiles import FirstSync
+from shared.billing.profiles import BillOption, FirstSync
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import number, spoken
 
@@ -97,11 +97,18 @@ def _up_to_date(
     copies += without_copies(once)[1]
     charged = charged_once(target, situation)
     standing = standing_from(target, stands, quantity, reason, charged.seats, billed_until=leaving.last_day)
-    owed = one_offs(target, record, standing.planned, standing.prices, charged)
+    owed = one_offs(_as_billed(target, stands[-1]), record, standing.planned, standing.prices, charged)
     removals = [change for copy in copies for change in removal(target, copy)]
     ends = [end for start in _created(standing.changes, target) for end in ends_others(target, start, situation)]
     changes = (*owed.changes, *removals, *ends, *standing.changes)
     return LinePlan(owed.record, changes, owed.untimely, _remembered(stands, situation))
+
+
+def _as_billed(target: Target, line: OwnLine) -> Target:
+    """Beside an adopted line that is not billed, as a person wants it, nothing is charged either."""
+    if not line.is_as_adopted or line.addition.bill_customer == BillOption.BILLABLE:
+        return target
+    return replace(target, profile=replace(target.profile, bill_option=BillOption.DO_NOT_BILL))
 
 
 def _created(changes: Iterable[Change], target: Target) -> list[Period]:
@@ -303,7 +310,7 @@ def _remembered(lines: list[OwnLine], situation: Situation) -> tuple[LedgerRow, 
             continue
         if line.recorded is not None and line.recorded.values.cancelled_date != values.cancelled_date:
             continue
-        keeps = line.recorded.keeps_price if line.recorded is not None else is_adopted(line.addition)
+        keeps = line.is_as_adopted
         written = line.recorded.text_written if line.recorded is not None else situation.as_of
         stamp = line.addition.serial_number.strip() or (line.recorded.stamp if line.recorded is not None else "")
         rows.append(LedgerRow(stamp, line.key, line.addition.id, line.addition.product, values, keeps, written))

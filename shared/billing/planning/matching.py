@@ -11,7 +11,7 @@ from datetime import date
 
 from shared.billing.agreements import Addition
 from shared.billing.counting.items import BillItem
-from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_line_of
+from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_adopted, is_line_of
 from shared.billing.planning.tiers import tiers_of
 from shared.billing.profiles import BillOption
 
@@ -38,6 +38,11 @@ class OwnLine:
     addition: Addition
     key: LineKey
     recorded: LedgerRow | None
+
+    @property
+    def is_as_adopted(self) -> bool:
+        """Whether its price, and whether it is billed at all, are a person's: it was taken over as it stood."""
+        return self.recorded.keeps_price if self.recorded is not None else is_adopted(self.addition)
 
 
 def own_lines(

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+import pytest
+
 from shared.billing.agreements import Addition
-from shared.billing.lines import LedgerRow, LineKey, LineValues, one_off_stamp, stamp_of
+from shared.billing.lines import LedgerRow, LineKey, LineKind, LineValues, one_off_stamp, stamp_of
 from shared.billing.planning.choices import Choice, ChoiceKind, resumed
 from shared.billing.planning.plan import ChangeKind
 from shared.billing.planning.planner import plan_company
-from shared.billing.profiles import Band, PriceKind, PriceRule
+from shared.billing.profiles import Band, PriceKind, PriceRule, Proration, ProrationRule
 from shared.billing.rules import LicenceLink
 from tests import builders as b
 
@@ -86,6 +88,42 @@ def test_an_accepted_edit_of_a_line_that_was_about_to_move_lets_it_stay():
     plan = plan_company(replace(facts, choices=chose(ChoiceKind.ACCEPT, seen=[edited])))
     assert (plan.groups, plan.findings, plan.frozen) == ((), (), frozenset())
     assert [choice.kind for choice in plan.choices] == [ChoiceKind.ACCEPT]
+
+
+def adopted(**values: object) -> Addition:
+    return b.our_addition(9, 10, kind=LineKind.ADOPTED, **values)
+
+
+def test_that_an_adopted_line_is_not_billed_any_more_is_told_before_anything_is_charged_beside_it():
+    edited = adopted(bill_customer="DoNotBill")
+    ledger = [b.recorded(adopted(), keeps_price=True)]
+    plan = plan_company(b.facts(b.reading(b.count(12)), additions=[edited], ledger=ledger))
+
+    assert plan.groups == ()
+    assert ["bill_customer is DoNotBill" in finding.text for finding in plan.findings] == [True]
+
+
+@pytest.mark.parametrize(
+    ("option", "always_split", "billed"),
+    [
+        ("Billable", False, ["Billable", "Billable"]),
+        ("DoNotBill", False, ["DoNotBill"]),
+        ("NoCharge", True, ["NoCharge", "NoCharge"]),
+    ],
+)
+def test_beside_an_adopted_line_that_a_person_does_not_bill_nothing_is_charged(option, always_split, billed):
+    line = adopted(bill_customer=option)
+    facts = b.facts(
+        b.reading(b.count(10)),
+        additions=[line],
+        ledger=[b.recorded(line, keeps_price=True)],
+        rules=b.rules(b.profile(proration=Proration(ProrationRule.COMPUTED, always_split=always_split))),
+    )
+    seats = {record.line: record for record in plan_company(facts).seats}
+    tomorrow = date(2026, 11, 22)
+    raised = b.reading(b.count(12), day=tomorrow)
+    plan = plan_company(replace(facts, readings=(raised,), seats=seats, as_of=tomorrow))
+    assert [change.after.bill_customer for change in plan.changes] == billed
 
 
 # ---- billing that a person stopped or resumes
