@@ -28,7 +28,7 @@ from shared.sync.ignored import without_ignored
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.measures import measure_company, measure_write
-from shared.sync.observe import company_rules, night_of, observe, unread_active, warn_of_unread
+from shared.sync.observe import company_rules, night_of, observe, unread_active, warn_of_unread, with_those_begun
 from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, never_ended, report_of
 from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
@@ -239,8 +239,9 @@ def _sync(
     rules = ports.rules.load(_version(order, state, in_force))
     observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     warn_of_unread(order.run, order.company, observation.facts.readings)
-    resolution = resolve_intents(state, observation.facts.additions, ports.clock.now(), ports.limits.settling, as_of)
     seen = observation.facts
+    additions = with_those_begun(ports, state, seen.additions)
+    resolution = resolve_intents(state, additions, ports.clock.now(), ports.limits.settling, as_of)
     ledger, seats = resumed(resolution.ledger, seen.seats, seen.additions, seen.choices, as_of)
     resolution = replace(resolution, ledger=ledger)
     facts = replace(seen, ledger=ledger, seats=seats, in_doubt=resolution.in_doubt)

@@ -14,6 +14,7 @@ from shared.billing.limits import CompareForecast, Guards
 from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planning.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
+from shared.errors import Gone
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState, OwnRules
 from shared.sync.fleets import read_customer
@@ -122,6 +123,24 @@ def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]
     return {
         agreement: tuple(ports.manage.additions(agreement)) for agreement in missing if agreement not in facts.additions
     }
+
+
+def with_those_begun(
+    ports: Ports, state: CompanyState, additions: Mapping[int, tuple[Addition, ...]]
+) -> Mapping[int, tuple[Addition, ...]]:
+    """The additions with those of agreements on which a write was begun and which are another company's since then.
+
+    Only there it shows what became of the write. An agreement that is gone has none.
+    """
+    begun = {intent.change.key.agreement for intent in state.intents.values()} - additions.keys()
+    return {**additions, **{agreement: _additions_left(ports, agreement) for agreement in sorted(begun)}}
+
+
+def _additions_left(ports: Ports, agreement: int) -> tuple[Addition, ...]:
+    try:
+        return tuple(ports.manage.additions(agreement))
+    except Gone:
+        return ()
 
 
 def _recaps(ports: Ports, guards: Guards, night: str | None) -> Mapping[int, Recap]:

@@ -270,7 +270,12 @@ class FakeManage:
         return self._call("agreements", lambda: [a for a in self.agreements_.values() if a.company_id == company_id])
 
     def additions(self, agreement_id: int) -> list[Addition]:
-        return self._call("additions", lambda: [a for a in self.lines.values() if a.agreement_id == agreement_id])
+        def additions() -> list[Addition]:
+            if agreement_id not in self.agreements_:
+                raise Gone("the agreement is not there")
+            return [line for line in self.lines.values() if line.agreement_id == agreement_id]
+
+        return self._call("additions", additions)
 
     def additions_stamped(self, agreement_id: int, stamp: str) -> list[Addition]:
         return self._call("look", lambda: [a for a in self.lines.values() if a.serial_number == stamp])

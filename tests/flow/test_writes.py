@@ -139,6 +139,29 @@ def test_a_write_that_arrives_after_it_was_taken_for_never_having_happened_is_in
     assert len(told(house, 2)) == 1, "it is told once"
 
 
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_write_is_looked_for_on_an_agreement_that_is_another_companys_by_now(house, is_gone):
+    def nobody_knows(moment: str, method: str) -> None:
+        if (moment, method) == ("after", "create"):
+            house.manage.fault = lambda *_: None
+            raise OutcomeUnknown("no answer", system="Manage")
+
+    house.manage.fault = nobody_knows
+    house.sync(2)
+    moved = house.manage.agreements_.pop(1002)
+    house.manage.agreements_[1003] = b.agreement(1003, company_id=2)
+    if not is_gone:
+        house.manage.agreements_[1002] = replace(moved, company_id=9)
+    house.clock.pass_by(seconds=house.ports.limits.settling)
+    synced = house.sync(2)
+    if is_gone:
+        assert (house.state(2).intents, synced.report.written) == ({}, {"created": 1})
+        return
+    assert [row.key.agreement for row in house.state(2).ledger.values()] == [1002]
+    assert (house.state(2).intents, house.kinds(2)) == ({}, ["agreement-not-active"])
+    assert [line.agreement_id for line in house.manage.lines.values() if line.id != 11] == [1002]
+
+
 # ---- a success that did something else
 
 

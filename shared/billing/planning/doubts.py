@@ -62,7 +62,14 @@ def _where_it_last_stood(item: BillItem, situation: Situation) -> int | None:
     if newest is not None:
         return newest.key.agreement
     rows = [row for row in situation.standing_rows(item) if is_paused(row, situation) is not None]
+    rows += [row for row in situation.standing_rows(item) if _stands_elsewhere(row, situation)]
     return rows[0].key.agreement if rows else None
+
+
+def _stands_elsewhere(row: LedgerRow, situation: Situation) -> bool:
+    """Whether a line of ours bills on an agreement that is another company's by now, or deleted."""
+    bills = _is_open(row.values.cancelled_date, situation.as_of) and row.values.quantity != 0
+    return bills and row.key.agreement not in situation.agreements
 
 
 def _is_active(agreement: Agreement | None) -> bool:

@@ -568,6 +568,22 @@ def test_a_line_deleted_ended_or_made_another_by_a_person_is_paused(lines):
     assert kinds(plan) == ["paused"]
 
 
+@pytest.mark.parametrize(
+    ("line", "kinds_told", "created"),
+    [
+        (b.our_addition(9, 10), ["agreement-not-active"], 0),
+        (b.our_addition(9, 0), [], 1),
+        (b.our_addition(9, 10, cancelled_date=date(2026, 11, 20)), [], 1),
+    ],
+)
+def test_what_a_line_bills_on_an_agreement_that_is_another_companys_by_now_is_not_billed_beside_it(
+    line, kinds_told, created
+):
+    plan = plan_company(b.facts(b.reading(b.count(10)), agreements=[b.agreement(502)], ledger=[b.recorded(line)]))
+
+    assert (kinds(plan), len(plan.changes)) == (kinds_told, created)
+
+
 def test_a_removed_company_link_freezes_the_lines_and_says_so():
     line = b.our_addition(9, 10)
     unlinked = b.company(links=(CompanyLink("pax8", "x"),), licences=(LicenceLink(b.SOURCE, b.PREMIUM),))
