@@ -70,8 +70,8 @@ def choose(
             state = ports.company_state.load(company)
             choice = _choice(ports, company, state, kind, bill_item, tuple(sorted(set(additions))))
             signed = sign(ports, person)
-            ports.company_state.commit(company, [Put(StateKind.CHOICE, choice.subject, ChoiceMade(choice, signed))])
-            record_note(ports, company, run, signed, _told(choice))
+            made = Put(StateKind.CHOICE, choice.subject, ChoiceMade(choice, signed))
+            record_note(ports, company, run, signed, _told(choice), [made])
     finally:
         ports.companies.release(lease, outcome=None, run=run, now=ports.clock.now())
     return sync_company(ports, Order(company, run, run, actor=person.name, live=True))

@@ -6,23 +6,21 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import date
 
-from shared.billing.planning.invoiced import Invoiced
 from shared.billing.planning.plan import Group
 from shared.clock import business_date
 from shared.state.company_state import AddHistory, CompanyState, Drop, Put, StateChange, StateKind
 from shared.state.records import Decision, HistoryEntry, Signature, Verdict
 from shared.sync.decisions import decision_about, is_expired
 from shared.sync.ports import Ports
-from shared.sync.record import note_of
 
 
 def record_note(
-    ports: Ports, company: int, run: str, signed: Signature, note: str, writing: Iterable[Invoiced] = ()
+    ports: Ports, company: int, run: str, signed: Signature, note: str, decided: Iterable[StateChange] = ()
 ) -> None:
-    """What a person decided, in the history; `writing` are agreements on which lines are about to be written."""
+    """What a person decided, in the history, and in one with it what is stored of the decision."""
     day = business_date(ports.clock)
     entry = HistoryEntry(f"{run}/note", signed.at, run, signed.by, None, None, note=note, day=day, signed=signed)
-    ports.company_state.commit(company, [AddHistory(entry), *(note_of(note) for note in writing)])
+    ports.company_state.commit(company, [AddHistory(entry), *decided])
 
 
 def record_verdicts(

@@ -488,3 +488,30 @@ def test_only_an_agreements_currency_can_be_confirmed_and_only_while_the_agreeme
     del house.manage.agreements_[1001]
     with pytest.raises(Refused, match="the agreement is not there any more"):
         chosen(house, ChoiceKind.CONFIRM, item="agreement/1001")
+
+
+def test_killed_anywhere_a_choice_is_carried_out_with_the_name_of_who_chose_or_was_never_made():
+    def edited() -> House:
+        house = a_house()
+        next_day(house)
+        edit(house, quantity=D(3))
+        house.sync(1)
+        return house
+
+    house = edited()
+    before = house.fate.steps
+    chosen(house, ChoiceKind.RESTORE)
+    for step in range(1, house.fate.steps - before + 1):
+        house = edited()
+        house.fate.die_at = house.fate.steps + step
+        try:
+            chosen(house, ChoiceKind.RESTORE)
+        except Killed:
+            house.revive()
+        for _ in range(2):
+            next_day(house)
+            house.sync(1, run="later")
+        notes = [entry.note for entry in house.ports.company_state.history(1, 10) if entry.actor == PAT.name]
+        was_made = any(f"chose restore for {ITEM}" in note for note in notes)
+        found = (open_lines(house), house.kinds(1), house.state(1).intents)
+        assert found == (([(11, D(5))], [], {}) if was_made else ([(11, D(3))], ["drift"], {})), house.fate.log[-1]
