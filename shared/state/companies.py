@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from shared.billing.rules import EVERYTHING, CompanyLink, CompanyRules, Mode, Remit
 from shared.errors import Busy, Gone
-from shared.state.company_state import CompanyStateStore, OwnRules
+from shared.state.company_state import OwnRules
+from shared.state.company_state_store import CompanyStateStore
 from shared.state.documents import Document
 from shared.state.ignored import IgnoredSku, holds_ignored, ignored_before
 from shared.state.overview import Summary

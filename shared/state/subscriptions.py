@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from shared.state.companies import CompanyStore
-from shared.state.company_state import CompanyStateStore
+from shared.state.company_state_store import CompanyStateStore
 
 #: So many companies' rows are read at once.
 _AT_ONCE = 8

@@ -24,7 +24,7 @@ from shared.state.backups import Backups
 from shared.state.balances import BalanceStore
 from shared.state.callbacks import CallbackStore
 from shared.state.companies import CompanyStore
-from shared.state.company_state import CompanyStateStore
+from shared.state.company_state_store import CompanyStateStore
 from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore

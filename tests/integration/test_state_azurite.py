@@ -18,7 +18,8 @@ from shared.billing.planning.plan import Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.errors import Busy, NotPermitted, Refused, Retryable, TrueUpError
 from shared.state.companies import CompanyStore, Lease
-from shared.state.company_state import CompanyStateStore, Drop, Put, ReadingNote, StateKind
+from shared.state.company_state import Drop, Put, ReadingNote, StateKind
+from shared.state.company_state_store import CompanyStateStore
 from shared.state.documents import row_key
 from shared.state.edits import CompanyEdit, RulesEntry
 from shared.state.records import CompanyReport, Outcome, Signature

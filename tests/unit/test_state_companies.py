@@ -23,13 +23,13 @@ from shared.state.company_state import (
     MSP,
     AddHistory,
     CompanyState,
-    CompanyStateStore,
     Drop,
     Put,
     ReadingNote,
     StateChange,
     StateKind,
 )
+from shared.state.company_state_store import CompanyStateStore
 from shared.state.documents import STORED
 from shared.state.ignored import IgnoredSku
 from shared.state.records import HistoryEntry, Intent, OpenFinding, Signature
