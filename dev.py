@@ -87,7 +87,8 @@ def prepare_python(root: Path) -> None:
             shutil.rmtree(environment, ignore_errors=True)
             raise
     say("installing the Python packages of requirements-dev.txt (a minute or two)")
-    install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    # What is imported is compiled then: most of Microsoft's Graph library, 17,000 modules, never is.
+    install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     run([*install, "-r", "requirements-dev.txt"], root, "is the package index reachable?")
     stamp(environment, wanted)
 

@@ -86,7 +86,7 @@ def _environment(python: Path, directory: Path) -> Path:
     interpreter = directory / "bin" / "python"
     if not (stamp.exists() and stamp.read_text() == wanted):
         _prepare([str(python), "-m", "venv", "--clear", str(directory)])
-        install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
         _prepare([*install, "-r", str(requirements), RUNTIME])
         stamp.write_text(wanted)
     return interpreter
