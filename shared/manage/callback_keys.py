@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 from shared.errors import Refused, Retryable
 from shared.http.wire import NoAnswer, RequestsTransport, Transport
 from shared.manage.failures import SYSTEM
-from shared.manage.readers import Unreadable, parsed
+from shared.manage.rows import Unreadable, parsed
 from shared.manage.session import USER_AGENT
 from shared.manage.settings import ManageSettings
 

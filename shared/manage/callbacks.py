@@ -14,7 +14,7 @@ from shared.callbacks import Callback
 from shared.errors import Refused
 from shared.manage.callback_keys import SigningKeys
 from shared.manage.failures import SYSTEM
-from shared.manage.readers import Id, Text, Unreadable, parsed
+from shared.manage.rows import Id, Text, Unreadable, parsed
 
 _SIGNATURE_BYTES = hashlib.sha256().digest_size
 #: Manage's record ids have at most so many digits.

@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationError
 
 from shared.billing.agreements import Product
 from shared.billing.lines import canonical
@@ -16,7 +15,7 @@ from shared.manage import conditions, readers
 from shared.manage.call import Call
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all
-from shared.manage.readers import Flag, Id, Text, Unreadable
+from shared.manage.rows import Flag, Id, Row, Text, Unreadable
 from shared.manage.session import Session
 from shared.manage.writing import json_number
 
@@ -63,15 +62,11 @@ def create(session: Session, new: NewProduct) -> Product:
     return made
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
-
-
-class _Category(_Row):
+class _Category(Row):
     name: Text = ""
 
 
-class _ChoiceRow(_Row):
+class _ChoiceRow(Row):
     id: Id
     name: Text = ""
     inactive_flag: Flag = False

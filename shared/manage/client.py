@@ -26,6 +26,7 @@ from shared.manage.catalog import CATALOG
 from shared.manage.contacts import ManageContacts
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all, room_for_condition
+from shared.manage.rows import Unreadable
 from shared.manage.session import Session
 from shared.manage.settings import ManageSettings
 from shared.manage.tickets import ManageTickets
@@ -253,7 +254,7 @@ class ManageClient:
     def _addition_of(self, call: Call, agreement_id: int, row: Any) -> Addition:
         addition = self._addition(agreement_id, row)
         if addition.id != call.ids.get("addition", addition.id):
-            raise readers.Unreadable(f"the answer is about addition {addition.id}")
+            raise Unreadable(f"the answer is about addition {addition.id}")
         return addition
 
     def _addition(self, agreement_id: int, row: Any) -> Addition:
@@ -264,7 +265,7 @@ def _agreement_of(company_id: int, row: Any, options: Mapping[int, str | None]) 
     agreement = readers.agreement(row, options)
     if agreement.company_id != company_id:
         # A filter that was lost on the way would bill one company for another.
-        raise readers.Unreadable(f"agreement {agreement.id} in the answer is not of company {company_id}")
+        raise Unreadable(f"agreement {agreement.id} in the answer is not of company {company_id}")
     return agreement
 
 

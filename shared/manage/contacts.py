@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, ValidationError
 
 from shared.billing.contact_rules import ContactRules
 from shared.contacts.contacts import MAIL_KIND, PHONE_KIND, Contact, Field, Item, Said, plain, same, type_of
@@ -17,7 +16,7 @@ from shared.manage.cache import Cache
 from shared.manage.call import Call
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all
-from shared.manage.readers import Flag, Id, Reference, Text, Unreadable
+from shared.manage.rows import Flag, Id, Reference, Row, Text, Unreadable
 from shared.manage.session import Session
 
 CONTACTS = "/company/contacts"
@@ -140,16 +139,12 @@ class ManageContacts:
         return answered
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
-
-
-class _Named(_Row):
+class _Named(Row):
     id: Id
     name: Text = ""
 
 
-class _ItemRow(_Row):
+class _ItemRow(Row):
     type: Reference = None
     value: Text = ""
     default_flag: Flag = False
@@ -160,7 +155,7 @@ def _list(value: Any) -> Any:
     return [] if value in (None, "") else value
 
 
-class _ContactRow(_Row):
+class _ContactRow(Row):
     id: Id
     first_name: Text = ""
     last_name: Text = ""

@@ -10,7 +10,7 @@ from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.conditions import beyond
 from shared.manage.failures import unreadable
-from shared.manage.readers import Unreadable
+from shared.manage.rows import Unreadable
 from shared.manage.session import Session, understood
 
 #: Manage's hard limit; its default is 25.

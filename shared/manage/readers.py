@@ -1,29 +1,35 @@
-"""From Manage's JSON to the core's values.
+"""From rows of Manage's answers to the core's values.
 
-Manage leaves unset fields out, and some releases send null, "" or {} for them: all of these read as unset. Unknown
-fields are ignored. What does not fit is an `Unreadable` that names the field and never quotes the value.
+What does not fit is an `Unreadable` that names the field and never quotes the value.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import BeforeValidator, Field, ValidationError
 
 from shared.billing.agreements import Addition, Agreement, Company, Product, Recap
 from shared.callbacks import CallbackEntry
-from shared.http.wire import is_html
+from shared.manage.rows import (
+    Day,
+    Flag,
+    Id,
+    Number,
+    NumberOrNone,
+    NumberOrZero,
+    Reference,
+    Referred,
+    Row,
+    Text,
+    Unreadable,
+    unset_reference,
+)
 from shared.manage.settings import CancelledDay
-
-
-class Unreadable(ValueError):
-    """An answer that says nothing certain; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,78 +40,7 @@ class BillingCycle:
     billing_options: str | None
 
 
-def parsed(text: str) -> Any:
-    """JSON with decimals kept as `Decimal`."""
-    try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
-    except (ValueError, RecursionError):
-        kind = "an HTML page" if is_html(text) else "text that is not JSON, or only its beginning"
-        raise Unreadable(f"the answer is {kind}") from None
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-def _text(value: Any) -> Any:
-    return "" if value is None else value
-
-
-def _flag(value: Any) -> Any:
-    return False if value is None or value == "" else value
-
-
-def _number(value: Any) -> Any:
-    # True would pass as 1.
-    if value is None or value == "" or isinstance(value, bool):
-        raise ValueError("a number is expected")
-    return value
-
-
-def _number_or_zero(value: Any) -> Any:
-    return Decimal(0) if value is None or value == "" else _number(value)
-
-
-def _number_or_none(value: Any) -> Any:
-    return None if value is None or value == "" else _number(value)
-
-
-def _day(value: Any) -> date | None:
-    """The first ten characters, never converted between zones."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise ValueError("a date is expected")
-    try:
-        return date.fromisoformat(value[:10])
-    except ValueError:
-        raise ValueError("a date is expected") from None
-
-
-def _reference(value: Any) -> Any:
-    return None if value in (None, "", {}) else value
-
-
-Text = Annotated[str, BeforeValidator(_text)]
-Flag = Annotated[bool, BeforeValidator(_flag)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-NumberOrZero = Annotated[Decimal, BeforeValidator(_number_or_zero)]
-NumberOrNone = Annotated[Decimal | None, BeforeValidator(_number_or_none)]
-Id = Annotated[int, BeforeValidator(_number)]
-Day = Annotated[date | None, BeforeValidator(_day)]
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
-
-
-class _Reference(_Row):
-    id: Id
-    identifier: Text = ""
-    name: Text = ""
-
-
-class _Currency(_Row):
+class _Currency(Row):
     currency_code: Text = ""
     currency_identifier: Text = ""
     identifier: Text = ""
@@ -116,14 +51,13 @@ class _Currency(_Row):
         return self.currency_code or self.currency_identifier or self.identifier or self.name or None
 
 
-Reference = Annotated[_Reference | None, BeforeValidator(_reference)]
-Currency = Annotated[_Currency | None, BeforeValidator(_reference)]
+Currency = Annotated[_Currency | None, BeforeValidator(unset_reference)]
 
 
-class _AgreementRow(_Row):
+class _AgreementRow(Row):
     id: Id
     name: Text = ""
-    company: _Reference
+    company: Referred
     type: Reference = None
     agreement_status: Text = ""
     billing_cycle: Reference = None
@@ -144,7 +78,7 @@ class _AgreementRow(_Row):
     billable_product_invoice: Flag = False
 
 
-class _RecapRow(_Row):
+class _RecapRow(Row):
     id: Id
     name: Text = ""
     next_invoice_date: Day = None
@@ -152,9 +86,9 @@ class _RecapRow(_Row):
     unbilled_periods: NumberOrZero = Decimal(0)
 
 
-class _AdditionRow(_Row):
+class _AdditionRow(Row):
     id: Id
-    product: _Reference
+    product: Referred
     # The one number without which a line means nothing; an unset price bills nothing.
     quantity: Number
     unit_price: NumberOrZero = Decimal(0)
@@ -168,7 +102,7 @@ class _AdditionRow(_Row):
     invoice_description: Text = ""
 
 
-class _ProductRow(_Row):
+class _ProductRow(Row):
     id: Id
     identifier: str = Field(min_length=1)
     description: Text = ""
@@ -180,7 +114,7 @@ class _ProductRow(_Row):
     customer_description: Text = ""
 
 
-class _CompanyRow(_Row):
+class _CompanyRow(Row):
     id: Id
     identifier: Text = ""
     name: Text = ""
@@ -190,17 +124,17 @@ class _CompanyRow(_Row):
     territory: Any = None
 
 
-class _BillingCycleRow(_Row):
+class _BillingCycleRow(Row):
     id: Id
     billing_options: Text = ""
 
 
-class _Info(_Row):
+class _Info(Row):
     entered_by: Text = ""
     updated_by: Text = ""
 
 
-class _CallbackRow(_Row):
+class _CallbackRow(Row):
     id: Id
     url: Text = ""
     type: Text = ""
@@ -209,11 +143,11 @@ class _CallbackRow(_Row):
     info: _Info = Field(alias="_info", default=_Info())
 
 
-class _OfCompany(_Row):
-    company: _Reference
+class _OfCompany(Row):
+    company: Referred
 
 
-RowT = TypeVar("RowT", bound=_Row)
+RowT = TypeVar("RowT", bound=Row)
 
 
 def agreement(row: Any, billing_options: Mapping[int, str | None]) -> Agreement:

@@ -19,8 +19,8 @@ from shared.http.wire import Answer, NoAnswer, RequestsTransport, Transport
 from shared.manage.call import Call
 from shared.manage.discovery import base_from, company_info_url
 from shared.manage.failures import SYSTEM, failure, is_missing_endpoint, unreadable
-from shared.manage.readers import Unreadable, parsed
 from shared.manage.retry import LONGEST_WAIT, MOST_ATTEMPTS, leaves_doubt, may_repeat
+from shared.manage.rows import Unreadable, parsed
 from shared.manage.settings import ManageSettings
 
 log = logging.getLogger(__name__)

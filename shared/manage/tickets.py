@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from shared.errors import NoEffect
 from shared.manage import conditions
 from shared.manage.call import Call
 from shared.manage.failures import SYSTEM
 from shared.manage.paging import read_all
-from shared.manage.readers import Flag, Id, Text, Unreadable
+from shared.manage.rows import Flag, Id, Row, Text, Unreadable
 from shared.manage.session import Session
 from shared.tickets import NewTicket, Ticket
 
@@ -71,17 +70,13 @@ class ManageTickets:
             )
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, frozen=True)
-
-
-class _TicketRow(_Row):
+class _TicketRow(Row):
     id: Id
     external_x_ref: Text = ""
     closed_flag: Flag = False
 
 
-class _NoteRow(_Row):
+class _NoteRow(Row):
     id: Id
     text: Text = ""
 

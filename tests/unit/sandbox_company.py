@@ -26,6 +26,7 @@ from shared.billing.planning.plan import Change, ChangeKind, Plan
 from shared.billing.planning.planner import Facts, plan_company
 from shared.billing.profiles import BillingProfile, PriceKind, PriceRule, Proration, ProrationRule, StartDay
 from shared.manage import readers
+from shared.manage.rows import parsed
 from shared.manage.settings import CancelledDay
 from shared.manage.writing import create_body, patch_body
 from tests import builders as b
@@ -256,4 +257,4 @@ def profile(proration: Proration, price: Decimal, **values: object) -> BillingPr
 
 def _sent(view: Record) -> Record:
     """A record as it arrives."""
-    return readers.parsed(json.dumps(view))
+    return parsed(json.dumps(view))

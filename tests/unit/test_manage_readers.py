@@ -8,7 +8,7 @@ import pytest
 
 from shared.billing.agreements import Addition, Agreement, Company, Product
 from shared.manage import readers
-from shared.manage.readers import Unreadable, parsed
+from shared.manage.rows import Unreadable, parsed
 from shared.manage.settings import CancelledDay
 from tests.unit.fakes_manage import addition_row, agreement_row, product_row
 
