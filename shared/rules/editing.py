@@ -11,15 +11,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pydantic import ValidationError
-
 from shared.billing.lines import canonical
 from shared.billing.rules import CompanyRules, Remit, Rules
 from shared.errors import Refused
-from shared.rules.checks import check_between
 from shared.rules.document import RulesDocument
-from shared.rules.problems import sentence_of
-from shared.rules.sharing import check_counted_once
+from shared.rules.reading import checked
 from shared.rules.tree import Outline, Path, Problem, written
 from shared.rules.values import document_fields
 
@@ -146,26 +142,14 @@ def edited(msp: Rules, companies: Iterable[CompanyRules], edits: Sequence[Edit])
     for edit, entry in touched:
         if edit.row and entry is not None:
             _remember_row(found, edit, entry)
-    return before, _checked(found)
+    document = checked(found)
+    if document is None:
+        raise _problem(found)
+    return before, document
 
 
 def _companies_in(problem: str) -> list[int]:
     return [int(number) for number in _COMPANY.findall(problem)]
-
-
-def _checked(found: _Entries) -> RulesDocument:
-    document: RulesDocument | None = None
-    try:
-        document = RulesDocument.model_validate(found.tree)
-    except ValidationError as error:
-        for details in error.errors(include_url=False):
-            found.add(details["loc"], sentence_of(details))
-    check_between(found)
-    if document is not None and not found.problems:
-        check_counted_once(found, document)
-    if found.problems or document is None:
-        raise _problem(found)
-    return document
 
 
 def _problem(found: _Entries) -> EditProblem:
