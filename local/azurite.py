@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from shared.errors import Misconfigured
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-#: The emulator's one account. Its key is public: every installation of the emulator has the same.
+#: The emulator's account where no others are named. Its key is public: every installation of the emulator has the same.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -35,10 +36,12 @@ class Azurite:
         log: Path | None = None,
         within: float = 60,
         repository: Path = REPOSITORY,
+        accounts: Sequence[str] = (ACCOUNT,),
     ) -> None:
         """Returns once every service answers; raises `Refused` when they do not `within` seconds.
 
-        `ports` are those of the services, 0 picks a free one. `repository` is where `npm ci` put the emulator; without
+        `ports` are those of the services, 0 picks a free one. Each of the `accounts` has tables, queues and containers
+        of its own, and all have the one key. `repository` is where `npm ci` put the emulator; without
         it, or without Node, `Misconfigured` says what to do.
         """
         program = _program(repository)
@@ -49,11 +52,17 @@ class Azurite:
             cwd=self._scratch,
             log=log or self._scratch / "azurite.log",
             announcements=[rf"Azurite {service} service is successfully listening at (\S+)" for service in SERVICES],
+            environment={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{account}:{KEY}" for account in accounts)},
         )
-        blob, queue, table = (match[1] for match in self._child.wait_until_ready(within))
-        self.connection_string = (
-            f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};"
-            f"BlobEndpoint={blob}/{ACCOUNT};QueueEndpoint={queue}/{ACCOUNT};TableEndpoint={table}/{ACCOUNT};"
+        self._urls = [match[1] for match in self._child.wait_until_ready(within)]
+        self.connection_string = self.connection_to(accounts[0])
+
+    def connection_to(self, account: str) -> str:
+        """The connection string of one of the accounts; `connection_string` is that of the first."""
+        blob, queue, table = (f"{url}/{account}" for url in self._urls)
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={KEY};"
+            f"BlobEndpoint={blob};QueueEndpoint={queue};TableEndpoint={table};"
         )
 
     @property

@@ -9,15 +9,14 @@ from pathlib import Path
 import hypothesis  # noqa: F401
 import pytest
 
-from local.azurite import Azurite, running_azurite
-from tests.integration.house import House, a_house
+from local.azurite import Azurite
+from tests.integration.house import House, a_house, emulator
 
 
 @pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """One storage emulator for all tests, in memory. Tests keep apart by the names of their tables and queues."""
-    with running_azurite() as emulator:
-        yield emulator
+def azurite() -> Azurite:
+    """The storage emulator, with one account that tests share, who keep apart by the names of tables and queues."""
+    return emulator()
 
 
 @pytest.fixture

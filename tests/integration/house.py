@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueServiceClient
 from ruamel.yaml import YAML
 
-from local.azurite import running_azurite
+from local.azurite import Azurite
 from local.host.process import REPOSITORY, HostProcess
 from local.sandbox.running import SandboxThread
 from local.sandbox.server import Options
@@ -216,12 +217,30 @@ class House:
         self._queues.close()
 
 
+#: More than one run of all tests takes, whatever is added; the first is for those that keep apart by names.
+_ACCOUNTS = tuple(f"tests{number}" for number in range(1000))
+_unused = iter(_ACCOUNTS[1:])
+
+
+@cache
+def emulator() -> Azurite:
+    """One storage emulator for all tests of this process, in memory: its start takes longer than that of a host."""
+    started = Azurite(accounts=_ACCOUNTS)
+    atexit.register(started.stop)
+    return started
+
+
+def an_account() -> str:
+    """The connection string of a storage account that nobody has used."""
+    return emulator().connection_to(next(_unused))
+
+
 @contextmanager
 def a_house(directory: Path, *, companies: int = 12, seed: int = 7, **settings: str) -> Iterator[House]:
-    """A house with an emulator of its own: runs, rules and queues have fixed names. `settings` are for its hosts."""
+    """A house with an account of its own: runs, rules and queues have fixed names. `settings` are for its hosts."""
     options = Options(companies=companies, seed=seed, now=BEFORE_TWO)
-    with running_azurite() as azurite, SandboxThread(options) as sandbox:
-        house = House(directory, sandbox, azurite.connection_string, settings)
+    with SandboxThread(options) as sandbox:
+        house = House(directory, sandbox, an_account(), settings)
         try:
             yield house
         finally:

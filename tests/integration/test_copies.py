@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from local.azurite import Azurite, running_azurite
 from local.commands import store as command
 from shared.errors import Gone, Incomplete, Refused, Retryable
 from shared.state.backups import AzureBackups
@@ -22,20 +21,19 @@ from shared.sync.company import Order, Synced, sync_company
 from shared.sync.ports import Limits
 from tests import builders as b
 from tests.fakes.house import House
-from tests.integration.house import NIGHT, TWO, a_house
+from tests.integration.house import NIGHT, TWO, a_house, an_account
 
 DAY = date(2026, 12, 1)
 
 
 @pytest.fixture(scope="module")
-def emulators() -> Iterator[tuple[Azurite, Azurite]]:
-    """Two storage accounts."""
-    with running_azurite() as one, running_azurite() as other:
-        yield one, other
+def accounts() -> tuple[str, str]:
+    """The connection strings of two storage accounts."""
+    return an_account(), an_account()
 
 
-def tables_of(emulator: Azurite) -> AzureTables:
-    return AzureTables(StorageConnection(emulator.connection_string))
+def tables_of(account: str) -> AzureTables:
+    return AzureTables(StorageConnection(account))
 
 
 def house_on(tables: AzureTables) -> House:
@@ -50,9 +48,9 @@ def sync(house: House, company: int) -> Synced:
 
 
 def test_a_copy_is_restored_into_an_empty_store_only_and_then_a_night_writes_nothing(
-    emulators, tmp_path: Path, monkeypatch, capsys
+    accounts, tmp_path: Path, monkeypatch, capsys
 ):
-    one, other = emulators
+    one, other = accounts
     source, empty, file = tables_of(one), tables_of(other), tmp_path / "copy.jsonl.gz"
     house = house_on(source)
     house.rules(b.rules())
@@ -83,7 +81,7 @@ def test_a_copy_is_restored_into_an_empty_store_only_and_then_a_night_writes_not
 
 
 def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_writes_nothing(tmp_path: Path):
-    with a_house(tmp_path, companies=3) as house, running_azurite() as empty:
+    with a_house(tmp_path, companies=3) as house:
         house.import_rules("auto")
         house.host()
         house.start_night()
@@ -97,7 +95,7 @@ def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_wri
         assert house.ports.backups is not None
         (backup,) = house.ports.backups.blobs.all()
         assert command.fetch(backup.day, file, settings) == 0
-        house.move_to(empty.connection_string)
+        house.move_to(an_account())
         settings.write_text(json.dumps({"Values": house.settings}), encoding="utf-8")
         assert command.restore(file, settings) == 0
         with pytest.raises(Refused, match="still link it"):
@@ -115,12 +113,12 @@ def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_wri
         assert second.outcomes["unchanged"] > 0
 
 
-def a_backup_fetched_by_hand(emulator: Azurite, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def a_backup_fetched_by_hand(account: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The store backed up and the backup fetched, as `dev.py store` does it."""
-    AzureBackups(StorageConnection(emulator.connection_string)).write(DAY, Copy(tables_of(emulator)))
+    AzureBackups(StorageConnection(account)).write(DAY, Copy(tables_of(account)))
     settings, file = folder / "local.settings.json", folder / "fetched.jsonl.gz"
     settings.write_text("{}")
-    given = {"AzureWebJobsStorage": emulator.connection_string, "MANAGE_SITE": "na.myconnectwise.net"}
+    given = {"AzureWebJobsStorage": account, "MANAGE_SITE": "na.myconnectwise.net"}
     keys = dict.fromkeys(("MANAGE_COMPANY", "MANAGE_PUBLIC_KEY", "MANAGE_PRIVATE_KEY", "MANAGE_CLIENT_ID"), "-")
     for name, value in (given | keys).items():
         monkeypatch.setenv(name, value)
@@ -145,8 +143,8 @@ def everything(tables: AzureTables) -> dict[tuple[str, str, str], object]:
 
 
 @pytest.fixture(scope="module")
-def backups(emulators) -> AzureBackups:
-    return AzureBackups(StorageConnection(emulators[1].connection_string))
+def backups(accounts) -> AzureBackups:
+    return AzureBackups(StorageConnection(accounts[1]))
 
 
 def test_a_backup_of_several_blocks_is_read_as_it_was_written_and_gone_when_it_is_deleted(backups):
@@ -185,8 +183,8 @@ def test_a_backup_that_breaks_off_is_none_and_leaves_the_one_before_as_it_is(bac
 class Busy(AzureTables):
     """A store in which a company is worked on between two answers: its last row and its first belong together."""
 
-    def __init__(self, emulator: Azurite, *, writes: int) -> None:
-        super().__init__(StorageConnection(emulator.connection_string))
+    def __init__(self, account: str, *, writes: int) -> None:
+        super().__init__(StorageConnection(account))
         self.left = writes
         self.mark = 0
 
@@ -206,8 +204,8 @@ class Busy(AzureTables):
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2])
-def test_a_partition_of_several_answers_is_copied_as_it_was_at_one_moment(emulators, writes, tmp_path):
-    store = a_large_partition(emulators[1], writes)
+def test_a_partition_of_several_answers_is_copied_as_it_was_at_one_moment(accounts, writes, tmp_path):
+    store = a_large_partition(accounts[1], writes)
 
     write_copy(store, tmp_path / "copy.jsonl.gz")
 
@@ -218,14 +216,14 @@ def test_a_partition_of_several_answers_is_copied_as_it_was_at_one_moment(emulat
     assert [f'{{"mark": {writes}}}' in line for line in (large[0], large[-1])] == [True, True]
 
 
-def test_a_partition_that_never_holds_still_is_no_copy(emulators):
+def test_a_partition_that_never_holds_still_is_no_copy(accounts):
     with pytest.raises(Changed, match="changes faster than it can be copied"):
-        list(Copy(a_large_partition(emulators[1], 1000)))
+        list(Copy(a_large_partition(accounts[1], 1000)))
 
 
-def a_large_partition(emulator: Azurite, writes: int) -> Busy:
+def a_large_partition(account: str, writes: int) -> Busy:
     """1,501 rows, more than one answer holds."""
-    store = Busy(emulator, writes=writes)
+    store = Busy(account, writes=writes)
     rows = [PutRow(f"{number:04d}", {"mark": 0}) for number in range(1501)]
     # Those between the first and the last are the same in every test.
     there = "Large" in store.tables()
