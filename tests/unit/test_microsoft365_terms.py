@@ -131,6 +131,7 @@ def test_one_call_a_customer_with_a_token_of_the_partner_tenant_for_partner_cent
         ({"termDuration": "PT5M"}, None),
         ({"termDuration": None}, None),
         ({"commitmentEndDate": None}, None),
+        ({"commitmentEndDate": "0001-01-01T00:00:00", "productType": None}, None),
         ({"status": "suspended"}, None),
         ({"billingType": "usage"}, None),
     ],

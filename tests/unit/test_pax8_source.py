@@ -137,7 +137,7 @@ def test_a_trial_is_a_sku_of_its_own_and_marked(wire: FakeWire, world: Pax8World
     assert (trial.cost, trial.changed) == (None, ())
 
 
-@pytest.mark.parametrize("term", ["One-Time", "Activation"])
+@pytest.mark.parametrize("term", ["One-Time", "One time", "Activation"])
 def test_what_is_bought_once_is_no_count_though_it_stays_active(
     wire: FakeWire, world: Pax8World, company: Company, term: str
 ) -> None:
@@ -149,6 +149,15 @@ def test_what_is_bought_once_is_no_count_though_it_stays_active(
     assert [each.sku for each in reading.counts] == sorted([LARK, f"{COPPERKEY.id}:annual"])
     assert wire.calls_to("/history") == 0
     assert source(wire).read_fleet(DAY, {}) == {company.id: reading}
+
+
+def test_a_term_is_the_same_in_every_spelling(wire: FakeWire, world: Pax8World, company: Company) -> None:
+    for term in ("2-Year", "2 Year"):
+        world.buy(company, replace(VAULTLINE, term=term), 5, date(2026, 10, 1))
+
+    told = count(read(wire, company), f"{VAULTLINE.id}:2-year")
+
+    assert (told.purchased, told.cost is not None and told.cost.period) == (10, "term")
 
 
 def test_a_subscription_ends_with_its_end_date(wire: FakeWire, world: Pax8World, company: Company) -> None:
@@ -229,6 +238,18 @@ def test_what_was_cancelled_ends_the_day_after(wire: FakeWire, world: Pax8World,
     assert found.changed == ((date(2026, 11, 10), Decimal(0)),)
 
 
+def test_what_was_cancelled_for_the_last_day_that_there_is_is_told_without_days(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    item = lark(world, company)
+    changed(item, 10, "Cancelled", date(2026, 11, 9), on(date(2026, 11, 9)))
+    item.end = on(date.max)
+
+    found = count(read(wire, company))
+
+    assert (found.purchased, found.changed) == (0, ())
+
+
 def test_what_was_cancelled_long_ago_is_not_told_any_more(wire: FakeWire, world: Pax8World, company: Company) -> None:
     changed(lark(world, company), 10, "Cancelled", date(2026, 8, 9), on(date(2026, 8, 9)))
 
@@ -276,6 +297,17 @@ def test_a_history_that_contradicts_the_subscription_tells_no_days(
     item = lark(world, company)
     changed(item, 12, "Active", date(2026, 11, 2), on(date(2026, 11, 2)))
     item.versions.insert(1, Version(30, "Active", on(date(2026, 11, 12)), on(date(2026, 11, 12))))
+
+    found = count(read(wire, company))
+
+    assert (found.purchased, found.changed) == (12, ())
+
+
+def test_the_history_of_another_subscription_tells_no_days(world: Pax8World, company: Company) -> None:
+    changed(lark(world, company), 12, "Active", date(2026, 11, 2), NOW)
+    row = {"id": "00000000-0000-4000-8000-000000000001", "quantity": 12, "startDate": "2026-11-05", "status": "Active"}
+    history = Answer(200, {}, json.dumps({"content": [row]}))
+    wire = FakeWire(Pax8(world), lambda method, path: history if path.endswith("/history") else None)
 
     found = count(read(wire, company))
 

@@ -95,9 +95,10 @@ def _term(row: Row) -> Term:
     is_licence = (row.text_or_none("billingType") or "license").casefold() == "license"
     is_active = row.text("status").casefold() == "active"
     end = row.day_or_none("commitmentEndDate")
+    ends = end is not None and end > date.min  # Microsoft's programs write the first day that there is for none.
     return Term(
         duration=(row.text_or_none("termDuration") or "").upper() or None,
-        until=_last_day(row, end) if end is not None and is_licence and is_active else None,
+        until=_last_day(row, end) if end is not None and ends and is_licence and is_active else None,
         undone_until=row.day_or_none("cancellationAllowedUntilDate"),
         renews=row.values.get("autoRenewEnabled") is True,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.billing.vendors import ONCE, Charge
-from shared.sources.pax8.parse import ONCE_TERMS, id_of
+from shared.sources.pax8.parse import ONCE_TERMS, currency_of, id_of, plain_term
 from shared.sources.pax8.usage import ARREARS
 from shared.sources.rows import Row
 
@@ -29,7 +29,7 @@ def charge_of(item: Row, invoice: str | None) -> Charge:
         end=item.day_or_none("endPeriod"),
         quantity=item.amount("quantity"),
         total=item.amount("costTotal"),
-        currency=item.text_or_none("currencyCode"),
+        currency=currency_of(item),
         invoice=invoice,
         used=sku is not None and sku.endswith(ARREARS),
     )
@@ -46,4 +46,4 @@ def _sku(item: Row) -> str | None:
     product, term = item.text_or_none("productId"), item.text_or_none("term")
     if product is None or term is None:
         return None
-    return f"{id_of(item, 'productId')}:{'-'.join(term.casefold().split())}"
+    return f"{id_of(item, 'productId')}:{plain_term(term)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shared.billing.vendors import Offer, OfferKind, PriceStep
+from shared.sources.pax8.parse import plain_term
 from shared.sources.rows import Row
 
 
@@ -16,7 +17,7 @@ def offers_of(product_id: str, product: Row, pricing: Iterable[Row]) -> list[Off
 def _offer(product_id: str, product: Row, row: Row) -> Offer:
     term = row.text("billingTerm")
     return Offer(
-        sku=f"{product_id}:{term.casefold()}",
+        sku=f"{product_id}:{plain_term(term)}",
         name=product.text("name"),
         vendor=product.text_or_none("vendorName") or "",
         vendor_sku=product.text_or_none("vendorSku") or "",

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Literal
 
 from shared.billing.counts import Count, Customer, Money, Subscription, SubscriptionStatus
 from shared.sources.pax8.settings import STATUSES
-from shared.sources.pax8.timeline import WINDOW, Timeline, at, ended, timeline, together
+from shared.sources.pax8.timeline import WINDOW, Timeline, at, day_after, ended, timeline, together
 from shared.sources.rows import Row
 
 SOURCE = "pax8"
@@ -65,8 +65,13 @@ def id_of(row: Row, name: str) -> str:
     return value
 
 
+def plain_term(text: str) -> str:
+    """A term in one spelling: `2-Year` of a subscription is `2 Year` on an invoice."""
+    return "-".join(text.casefold().split())
+
+
 def is_bought_once(subscription: Row) -> bool:
-    return subscription.text("billingTerm").casefold() in ONCE_TERMS
+    return plain_term(subscription.text("billingTerm")) in ONCE_TERMS
 
 
 def revision_of(row: Row) -> str | None:
@@ -80,11 +85,15 @@ def may_have_changed(row: Row, day: date) -> bool:
 
 
 def history_of(row: Row, history: Iterable[Row], billable: Set[str], day: date) -> Timeline:
-    """The subscription's own days of change; empty where its history does not end with what it says now.
+    """The subscription's own days of change; empty where its history does not end with what it says now, or is that of
+    another.
 
     Every row holds the whole quantity from its start date on, and Pax8 lists the newest first.
     """
-    points = [_point(entry, billable) for entry in reversed(list(history))]
+    entries = list(history)
+    if any(id_of(entry, "id") != id_of(row, "id") for entry in entries):
+        return ()
+    points = [_point(entry, billable) for entry in reversed(entries)]
     known = timeline((point for point in points if point is not None), day)
     now = row.number("quantity") if _is_billable(row, billable) else None
     return known if now is None or at(known, day) == now else ()
@@ -95,7 +104,7 @@ def _point(entry: Row, billable: Set[str]) -> tuple[date, Decimal] | None:
     started = entry.day_or_none("startDate")
     if _status(entry) == "cancelled":
         last_day = entry.day_or_none("endDate") or started
-        return None if last_day is None else (last_day + timedelta(days=1), Decimal(0))
+        return None if last_day is None else (day_after(last_day), Decimal(0))
     if started is None:
         return None
     return started, entry.number("quantity") if _is_billable(entry, billable) else Decimal(0)
@@ -119,7 +128,7 @@ def bought(row: Row, changed: Timeline, billable: Set[str], day: date) -> Bought
     committed_until = commitment.day_or_none("endDate") if commitment is not None else None
     product = id_of(row, "productId")
     return Bought(
-        sku=f"{product}:{term.casefold()}",
+        sku=f"{product}:{plain_term(term)}",
         name=f"{row.text_or_none('productName') or f'Product {product}'}, {term}",
         subscription=Subscription(
             id=id_of(row, "id"),
@@ -204,8 +213,12 @@ def _is_billable(row: Row, billable: Set[str]) -> bool:
     return _status(row) in billable
 
 
+def currency_of(row: Row) -> str | None:
+    return (row.text_or_none("currencyCode") or "").upper() or None
+
+
 def _money(row: Row, name: str, term: str) -> Money | None:
     amount = row.number_or_none(name)
     if amount is None:
         return None
-    return Money(amount, _PERIODS.get(term.casefold(), "unknown"), row.text_or_none("currencyCode"))
+    return Money(amount, _PERIODS.get(plain_term(term), "unknown"), currency_of(row))

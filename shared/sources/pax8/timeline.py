@@ -29,10 +29,15 @@ def timeline(points: Iterable[tuple[date, Decimal]], day: date) -> Timeline:
     return tuple(kept)
 
 
+def day_after(day: date) -> date:
+    """The next day; what ends on the last day that there is ends never."""
+    return min(day, date.max - timedelta(days=1)) + timedelta(days=1)
+
+
 def ended(known: Timeline, last_day: date) -> Timeline:
     """The same with nothing left after `last_day`."""
     until = [point for point in known if point[0] <= last_day]
-    return (*until, (last_day + timedelta(days=1), Decimal(0)))
+    return (*until, (day_after(last_day), Decimal(0)))
 
 
 def together(timelines: Sequence[Timeline], day: date) -> Timeline:
