@@ -204,6 +204,21 @@ def test_reconciliation_tells_what_is_counted_beside_what_is_billed_with_sums(ho
     )  # fmt: skip
 
 
+def test_sums_of_companies_come_to_the_sum_of_all_to_the_cent_also_of_yearly_agreements(house):
+    house.source.failing.clear()
+    for company in (3, 4, 5):
+        house.company(company, [b.count(5)], [b.addition(company * 10 + 1, 4)], mode=Mode.OBSERVE)
+        yearly = replace(house.manage.agreements_[company + 1000], billing_cycle="Yearly")
+        house.manage.agreements_[company + 1000] = yearly
+        house.sync(company)
+    told = browser(house).get("/console/api/reconciliation").json()
+    (whole,) = told["sums"]
+    for name in ("billed", "too_little", "cost", "margin"):
+        parts = [Decimal(str(each["sums"][0][name])) for each in told["companies"]]
+        assert (len(parts), sum(parts)) == (3, Decimal(str(whole[name])))
+    assert (whole["billed"], whole["too_little"]) == (24.99, 6.24)
+
+
 def test_what_is_gone_and_what_is_not_billed_at_all_are_told_apart(house):
     house.source.failing.clear()
     house.company(3, [], [b.addition(31, 5)], mode=Mode.OBSERVE)

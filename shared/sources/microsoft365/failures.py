@@ -22,8 +22,9 @@ PARTNER_ROLES = "DelegatedAdminRelationship.Read.All"
 #: AADSTS codes that pass by themselves: too many requests, or a part of Entra that is away for a moment.
 _BUSY = frozenset({"90006", "90024", "90033", "90055"})
 
-#: HTTP statuses that pass by themselves; Graph sends them for the whole call or for one item of a batch.
-PASSING = frozenset({429, 503, 504})
+#: HTTP statuses that pass by themselves; Graph, or a gateway before it, sends them for a whole call or for one item of
+#: a batch.
+PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,7 @@ def graph_error(
             request_id=request_id,
             status=status,
             retry_after=retry_after,
-            remedy="Nothing to do: Microsoft was busy, the next run reads again; otherwise look at its service health.",
+            remedy="Nothing to do if the next run succeeds: Microsoft was busy; otherwise look at its service health.",
         )
     return Refused(
         said,

@@ -159,7 +159,7 @@ def _sums(rows: Iterable[shapes.ReconciledItem]) -> list[shapes.ReconciledSum]:
         total = sums.setdefault(row["currency"], dict.fromkeys(_SUMMED, ZERO))
         lacking = counted.setdefault(row["currency"], {"unpriced": 0, "uncosted": 0})
         for name, amount in _parts(row).items():
-            total[name] += amount / (row["months"] or 1)
+            total[name] += amount
         lacking["unpriced"] += row["amount"] is None
         lacking["uncosted"] += row["cost"] is None
     return [_sum(currency, sums[currency], **counted[currency]) for currency in sorted(sums)]
@@ -180,21 +180,22 @@ def _sum(currency: str, total: Mapping[str, Decimal], *, unpriced: int, uncosted
 
 
 def _parts(row: shapes.ReconciledItem) -> dict[str, Decimal]:
-    """What a row adds to the sums."""
-    amount, billed = _decimal(row["amount"]), _decimal(row["amount_billed"])
+    """What a row adds to the sums, per month and to the cent: sums of companies come to the sum of all."""
+    months = row["months"] or 1
+    amount, billed, cost = (_a_month(row[name], months) for name in ("amount", "amount_billed", "cost"))
     gone = billed if row["verdict"] == "gone" else ZERO
     return {
         "billed": billed,
-        "cost": _decimal(row["cost"]),
-        "margin": _decimal(row["margin"]),
+        "cost": cost,
+        "margin": billed - cost if row["cost"] is not None else ZERO,
         "too_little": max(amount, ZERO),
         "too_much": gone or max(-amount, ZERO),
         "gone": gone,
     }
 
 
-def _decimal(value: float | None) -> Decimal:
-    return Decimal(str(value)) if value is not None else ZERO
+def _a_month(value: float | None, months: int) -> Decimal:
+    return (Decimal(str(value or 0)) / months).quantize(_CENT, ROUND_HALF_UP)
 
 
 def _float(value: Decimal | None) -> float | None:
