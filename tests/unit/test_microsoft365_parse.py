@@ -115,6 +115,36 @@ def test_a_sku_of_the_whole_company_has_no_assigned_number() -> None:
     assert count.holders is None
 
 
+@pytest.mark.parametrize("status", ["Suspended", "LockedOut", "Deleted"])
+def test_what_was_cancelled_is_assigned_to_nobody_although_graph_still_says_to_whom(status: str) -> None:
+    cancelled = sku_row(enabled=0, consumed=2, capabilityStatus=status)
+    told = counts_of(
+        TENANT,
+        DAY,
+        [cancelled, sku_row(E3, "SPE_E3", enabled=5, consumed=1)],
+        [subscription_row(quantity=25, status=status), subscription_row(2, E3, "SPE_E3", quantity=5)],
+        [user_row(1), user_row(2, SPB, E3)],
+        partners=frozenset({PARTNER}),
+        name_of=lambda _, part_number: part_number,
+        free=frozenset(),
+        members={},
+    )
+
+    assert {count.name: (count.assigned, len(count.holders or ())) for count in told} == {
+        "SPE_E3": (1, 1),
+        "SPB": (0, 0),
+        "Licensed users": (1, 1),
+    }
+
+
+@pytest.mark.parametrize("still", [{"enabled": 10}, {"enabled": 0, "warning": 10}, {"capabilityStatus": "Enabled"}])
+def test_what_can_still_be_used_is_assigned(still: Json) -> None:
+    row = sku_row(**{"enabled": 0, "consumed": 2, "capabilityStatus": "Suspended"} | still)
+    (found,) = counts([row], [], [user_row(1), user_row(2)])
+
+    assert (found.assigned, len(found.holders or ())) == (2, 2)
+
+
 def test_a_sku_that_nobody_holds_has_no_holders_which_is_not_the_same_as_not_told() -> None:
     (count,) = counts([sku_row(consumed=0)])
 

@@ -6,7 +6,7 @@ name the list and the field, never a value: rows hold people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -30,6 +30,8 @@ _NOT_EXTENDED = frozenset({None, "", "P0D", "PT0S"})
 #: What lets us into a customer, and what did: one that is about to be ended is as good as ended.
 _IN_FORCE = frozenset({"active"})
 _OVER = frozenset({"expiring", "expired", "terminationrequested", "terminating", "terminated"})
+#: What Graph says of a SKU whose subscriptions were all cancelled.
+_CANCELLED = frozenset({"suspended", "lockedout", "deleted"})
 _ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions", "the list of licensed users"
 
@@ -37,7 +39,7 @@ _SKUS, _SUBSCRIPTIONS, _USERS = "the list of SKUs", "the list of subscriptions",
 def counts_of(
     tenant: str,
     day: date,
-    skus: Iterable[Row],
+    skus: Collection[Row],
     subscriptions: Iterable[Row],
     users: Iterable[Row],
     *,
@@ -51,10 +53,11 @@ def counts_of(
     `partners` are our own partner tenants; None takes every seller for us (a tenant no partner relationship lists).
     `name_of` names a SKU by id and part number. `members` are the ids of everybody in each group that was read. A
     living subscription of a SKU that the tenant does not list gives a count that purchased nothing, so that the control
-    total shows the difference. The last count is that of everybody who holds a licence of any SKU that is not `free`.
+    total shows the difference; what was cancelled is assigned to nobody. The last count is that of everybody who holds
+    a licence of any SKU that is not `free`.
     """
     bought = _subscriptions_by_sku(subscriptions, partners, day)
-    holders = _holders_by_sku(users, members)
+    holders = _holders_by_sku(users, members, {guid(row, "skuId", _SKUS) for row in skus if _is_over(row)})
 
     def count(sku: str, part_number: str, purchased: Decimal, grace: Decimal, assigned: Decimal | None) -> Count:
         return Count(
@@ -145,12 +148,22 @@ def broken(what: str, why: str) -> Incomplete:
 
 def _units(row: Row) -> tuple[Decimal, Decimal, Decimal | None]:
     """Purchased, in grace, assigned. SKUs of the whole company cannot be assigned to anybody."""
+    consumed = _number(row, "consumedUnits", _SKUS)
+    is_assignable = text(row, "appliesTo", _SKUS).casefold() == "user"
+    return *_alive(row), (Decimal(0) if _is_over(row) else consumed) if is_assignable else None
+
+
+def _alive(row: Row) -> tuple[Decimal, Decimal]:
+    """Purchased, and in grace."""
     units = row.get("prepaidUnits")
     if not isinstance(units, dict):
         raise broken(_SKUS, "prepaidUnits is missing")
-    consumed = _number(row, "consumedUnits", _SKUS)
-    is_assignable = text(row, "appliesTo", _SKUS).casefold() == "user"
-    return _number(units, "enabled", _SKUS), _number(units, "warning", _SKUS), consumed if is_assignable else None
+    return _number(units, "enabled", _SKUS), _number(units, "warning", _SKUS)
+
+
+def _is_over(row: Row) -> bool:
+    """Whether nobody has the use of a SKU: Graph goes on telling to whom one is assigned that was cancelled."""
+    return (optional_text(row, "capabilityStatus", _SKUS) or "").casefold() in _CANCELLED and not any(_alive(row))
 
 
 def _subscriptions_by_sku(
@@ -204,12 +217,14 @@ def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:
     return partners is None or owner.casefold() in partners
 
 
-def _holders_by_sku(rows: Iterable[Row], members: Mapping[str, Set[str]]) -> dict[str, tuple[Holder, ...]]:
-    """Who holds a licence of each SKU, every person once, in the order of names."""
+def _holders_by_sku(
+    rows: Iterable[Row], members: Mapping[str, Set[str]], over: Set[str]
+) -> dict[str, tuple[Holder, ...]]:
+    """Who holds a licence of each SKU but those that are `over`, every person once, in the order of names."""
     found: dict[str, set[Holder]] = {}
     for row in rows:
         holder = in_groups(holder_of(row, _USERS), members)
-        for sku in skus_held(row, _USERS):
+        for sku in set(skus_held(row, _USERS)) - over:
             found.setdefault(sku, set()).add(holder)
     return {sku: _each_once(holders) for sku, holders in found.items()}
 
