@@ -11,10 +11,10 @@ from shared.billing.findings import Finding, FindingKind
 from shared.billing.planning.choices import resumed
 from shared.billing.planning.plan import Change, Plan
 from shared.billing.planning.planner import Facts, plan_company, with_everything_read
-from shared.billing.rules import CompanyRules, Mode
+from shared.billing.rules import CompanyRules, Mode, Rules
 from shared.calls import counting
 from shared.clock import business_date
-from shared.errors import Busy, Retryable, TrueUpError
+from shared.errors import Busy, Gone, Retryable, TrueUpError
 from shared.state.companies import Lease, just_changed
 from shared.state.company_state import CompanyState
 from shared.state.overview import Summary
@@ -236,7 +236,7 @@ def _sync(
     """`before` are the run's writes of earlier looks, `too_late` approvals of what does not wait any more."""
     as_of = business_date(ports.clock)
     night = order.run if order.run == night_of(as_of) and not (order.again or before or state.intents) else None
-    rules = ports.rules.load(_version(order, state, in_force))
+    rules = _rules(ports, order, state, in_force)
     observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     warn_of_unread(order.run, order.company, observation.facts.readings)
     seen = observation.facts
@@ -278,12 +278,17 @@ def _sync(
     return Synced(report, judged, max(waits, default=None), summary=_summary(state, facts, judged, applied))
 
 
-def _version(order: Order, state: CompanyState, in_force: InForce) -> int:
+def _rules(ports: Ports, order: Order, state: CompanyState, in_force: InForce) -> Rules:
     """The rules that the run pinned, or newer ones beside which the company's own were changed since: part of what was
-    changed together would bill what neither of them bills.
+    changed together would bill what neither of them bills. Those in force, where so many edits came that the pinned
+    ones are not kept any more.
     """
     pinned = in_force.head.version if order.rules is None else order.rules
-    return max(pinned, state.rules_version)
+    try:
+        return ports.rules.load(max(pinned, state.rules_version))
+    except Gone as error:
+        log.info("company %s in run %s: %s", order.company, order.run, error)
+        return ports.rules.load(in_force.head.version)
 
 
 def _noting(report: CompanyReport, note: str) -> CompanyReport:

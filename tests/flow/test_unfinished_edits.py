@@ -15,6 +15,7 @@ from shared.state.company_state import MSP
 from shared.state.copies import restore_copy, write_copy
 from shared.state.records import Outcome
 from shared.state.rows import Changed, Row
+from shared.state.rules import KEPT_VERSIONS
 from shared.sync import approvals, rule_history, rulebook, undo
 from shared.sync.approvals import Person
 from shared.sync.night import nightly
@@ -137,6 +138,17 @@ def _house_with_a_run_begun() -> House:
     house = priced_house()
     nightly(house.ports)
     return house
+
+
+def test_a_run_that_goes_on_while_so_many_edits_come_that_its_rules_are_not_kept_bills_by_those_in_force():
+    house = _house_with_a_run_begun()
+    for dollars in range(21, 21 + KEPT_VERSIONS):
+        edit_rules(house.ports, [price(str(dollars))], PAT)
+    house.revive()  # what a process has loaded before it keeps
+    house.work_until_done("2026-11-21-nightly")
+    last = Decimal(20 + KEPT_VERSIONS)
+    assert billed(house) == {1: [], 2: [(Decimal(10), last)], 3: [(Decimal(4), last)]}
+    assert [house.kinds(company) for company in COMPANIES] == [[], [], []]
 
 
 def test_whoever_finishes_an_edit_may_die_too_and_the_next_one_finishes_it():
