@@ -87,10 +87,10 @@ class Row:
         return value is True
 
     def moment_or_none(self, name: str) -> datetime | None:
-        """A date or a time in any ISO 8601 form, with or without an offset; None where it is absent."""
+        """A date or a time in any ISO 8601 form, with or without an offset or ` UTC`; None where it is absent."""
         text = self.text_or_none(name)
         try:
-            return None if text is None else datetime.fromisoformat(text)
+            return None if text is None else datetime.fromisoformat(text.removesuffix(" UTC"))
         except ValueError:
             raise self.broken(f"{name} is not a time") from None
 

@@ -341,6 +341,7 @@ def test_a_long_file_of_like_rows_is_read_to_its_end() -> None:
                 {"billingPreTaxTotal": None},
                 {"billingPreTaxTotal": "much"},
                 {"billingPreTaxTotal": "NaN"},
+                {"billingPreTaxTotal": "1e400"},
                 {"billingPreTaxTotal": True},
                 {"usageDate": "soon"},
                 {"customerId": ""},

@@ -45,7 +45,7 @@ def only(*customers: Customer, among: tuple[Candidate, ...] = (BIRCHLINE, HARBOU
         (customer("HARBOUR  LANE, dental"), 261, 88, "same name"),
         (customer("Birchline Accountants"), 250, 80, "name differs by Ltd only"),
         (customer("Birchline", domains=("www.birchline.example",)), 250, 90, "same domain birchline.example"),
-        (customer("Somebody", reference="250"), 250, 96, "its reference there is 250, the company's number"),
+        (customer("Birchline", reference="250"), 250, 96, "its reference there is 250, the company's number"),
         (customer("Somebody", reference=" BirchLine "), 250, 96, "the company's identifier"),
         (customer("Somebody", "harbourlane"), 261, 96, "its id there is harbourlane, the company's identifier"),
         (
@@ -67,6 +67,17 @@ def test_what_speaks_for_a_company_is_said(found, company, at_least, evidence):
     assert proposal.company == company
     assert proposal.confidence >= at_least
     assert evidence in "; ".join(proposal.evidence)
+
+
+def test_a_number_alone_may_be_that_of_another_system():
+    found = only(customer("Quillby Freight", reference="261"))
+    assert (found.company, found.confidence) == (261, DOUBTFUL)
+    assert "other systems number too" in found.evidence[-1]
+    assert only(customer("Harbour Lane Dental", reference="261")).confidence > 96
+
+
+def test_a_number_that_contradicts_a_name_is_doubtful():
+    assert only(customer("Harbour Lane Dental", reference="250")).confidence <= DOUBTFUL
 
 
 def test_evidence_of_several_kinds_makes_surer_than_each_alone():

@@ -21,6 +21,8 @@ from shared.sources.rows import broken
 _LONGEST_LINE = 1_000_000
 _MOST_BYTES = 8_000_000_000
 _PIECE = 1_000_000
+#: No amount of money or units is as large.
+_TOO_MUCH = 10**18
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Line:
             amount = Decimal(value) if isinstance(value, str | int | Decimal) and not isinstance(value, bool) else None
         except InvalidOperation:
             amount = None
-        if amount is None or not amount.is_finite():
+        if amount is None or not amount.is_finite() or abs(amount) >= _TOO_MUCH:
             raise self.broken(f"{name} is not an amount")
         return amount
 

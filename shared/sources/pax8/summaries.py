@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.vendors import UsageSoFar
-from shared.sources.pax8.parse import id_of, is_bought_once
+from shared.sources.pax8.parse import currency_of, id_of, is_bought_once
 from shared.sources.pax8.usage import ARREARS
 from shared.sources.rows import Row
 
@@ -55,7 +55,7 @@ def _key(subscription: Row, summary: Row, charged: Set[str]) -> _Key:
     own = _sku(summary) if summary.text_or_none("productId") is not None else None
     sku = own if own is not None and (own in charged or _sku(subscription) not in charged) else _sku(subscription)
     name = subscription.text_or_none("productName") or summary.text_or_none("vendorName") or sku
-    return id_of(owner, "companyId"), sku, name, summary.text_or_none("currencyCode")
+    return id_of(owner, "companyId"), sku, name, currency_of(summary)
 
 
 def _sku(row: Row) -> str:

@@ -104,7 +104,7 @@ def propose(customers: Iterable[Customer], candidates: Iterable[Candidate]) -> l
     """The best company for each customer for which anything speaks; the surest first, then by name.
 
     Where two companies fit about equally well, or two customers of one source fit one company, all of them are
-    doubtful: confidence is at most `DOUBTFUL`.
+    doubtful: confidence is at most `DOUBTFUL`. So is whom nothing but a number speaks for.
     """
     index = _Index(_with_own_mails(list(candidates)))
     found = [proposal for customer in customers if (proposal := _best(customer, index)) is not None]
@@ -212,6 +212,8 @@ def _best(customer: Customer, index: _Index) -> Proposal | None:
     if rivals:
         also = ", ".join(f"{rival.name} (company {rival.id})" for rival in rivals[:3])
         evidence, confidence = [*evidence, f"it fits {also} about as well"], min(confidence, DOUBTFUL)
+    elif len(evidence) == 1 and _is_only_numbered(customer, best):
+        evidence, confidence = [*evidence, "nothing else speaks for it, and other systems number too"], DOUBTFUL
     return Proposal(customer, best.id, best.name, confidence, tuple(evidence))
 
 
@@ -239,7 +241,7 @@ def _by_tenant(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, 
 
 def _by_reference(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:
     for text, what in ((customer.reference, "its reference there"), (customer.id, "its id there")):
-        if text and canonical(text) == str(candidate.id) and what == "its reference there":
+        if text is customer.reference and _is_its_number(text, candidate):
             yield REFERENCE, f"{what} is {candidate.id}, the company's number"
             return
         if text and candidate.identifier and canonical(text) == canonical(candidate.identifier):
@@ -249,6 +251,15 @@ def _by_reference(customer: Customer, candidate: Candidate) -> Iterable[tuple[in
         if customer.reference and canonical(reference) == canonical(customer.reference):
             yield REFERENCE, f"the same reference as its customer at {source}"
             return
+
+
+def _is_its_number(reference: str | None, candidate: Candidate) -> bool:
+    return reference is not None and canonical(reference) == str(candidate.id)
+
+
+def _is_only_numbered(customer: Customer, candidate: Candidate) -> bool:
+    """Whether the number is the company's, and no word of the names."""
+    return _is_its_number(customer.reference, candidate) and not {*_words(customer.name)} & {*_words(candidate.name)}
 
 
 def _by_domain(customer: Customer, candidate: Candidate) -> Iterable[tuple[int, str]]:
