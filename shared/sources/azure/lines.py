@@ -17,9 +17,8 @@ from shared.sources.rows import broken
 def usages_of(lines: Iterable[Line], month: date) -> list[MonthlyUsage]:
     """The sums by customer, subscription and day, added up row by row.
 
-    Usage of earlier months comes late with a month's own. Raises `Incomplete` where the newest is not of the month that
-    begins on a day: Microsoft has not gone on to it yet, or has left it, and what is stored of the other month would
-    count twice.
+    Usage of other months may come with a month's own. Raises `Incomplete` where none is of the month that begins on a
+    day: Microsoft has not gone on to it yet, or has left it, and what is stored of the other month would count twice.
     """
     sums: dict[str, defaultdict[tuple[str, date], Decimal]] = {}
     names: dict[str, tuple[str, str]] = {}
@@ -32,8 +31,8 @@ def usages_of(lines: Iterable[Line], month: date) -> list[MonthlyUsage]:
             raise line.broken("a customer is billed in two currencies")
         used = sums.setdefault(customer, defaultdict(Decimal))
         used[subscription, line.day("usagedate")] += line.amount("billingpretaxtotal")
-    newest = max((day for used in sums.values() for _, day in used), default=month)
-    if not month <= newest <= last_day(month):
+    days = {day for used in sums.values() for _, day in used}
+    if days and not any(month <= day <= last_day(month) for day in days):
         raise broken(USAGE.system, USAGE.what, "it is of another month than the one that was asked for")
     return [
         MonthlyUsage(customer, *names[customer], tuple((*key, amount) for key, amount in sorted(used.items())))
