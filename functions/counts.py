@@ -54,8 +54,8 @@ def push_file(request: func.HttpRequest) -> func.HttpResponse:
             remedy="Send it with Content-Type: text/csv, or each customer alone to /api/counts/{source}/{customer}.",
         )
     found = pushes_from_csv(request.get_body(), dict(request.params))
-    told = {customer: _told(pushes.accept(ports(), source, customer, push)) for customer, push in found.items()}
-    return answer({"source": source, "customers": told})
+    taken = pushes.accept_all(ports(), source, found)
+    return answer({"source": source, "customers": {customer: _told(each) for customer, each in taken.items()}})
 
 
 def _may_push(request: func.HttpRequest, source: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.billing.counting.pushes import AHEAD, Contradiction, Push, Pushed, repeats, taken
@@ -41,21 +42,38 @@ def accept(ports: Ports, source: str, customer: str, push: Push) -> Accepted:
 
     def change(standing: Pushed) -> Pushed:
         nonlocal result
-        try:
-            if repeats(standing, push):
-                result = Accepted(repeated=True)
-                return standing
-            stands, older = taken(standing, push)
-        except Contradiction as contradiction:
-            raise Refused(
-                f"the push for {customer!r} was not taken: {contradiction}",
-                remedy="Send it with a key of its own and the time at which the counts were taken.",
-            ) from None
-        result = Accepted(len(push.counts) - older, older)
+        stands, result = _after(standing, customer, push)
         return stands
 
-    ports.pushes.update(f"pushed:{source}", customer, change)
+    ports.pushes.update(_name(source), customer, change)
     return result
+
+
+def accept_all(ports: Ports, source: str, pushes: Mapping[str, Push]) -> dict[str, Accepted]:
+    """Stores the pushes of several customers. Raises as `accept` does, before anything is stored."""
+    for customer, push in pushes.items():
+        _check_time(ports, push)
+        _after(ports.pushes.get(_name(source), customer) or Pushed(customer), customer, push)
+    return {customer: accept(ports, source, customer, push) for customer, push in pushes.items()}
+
+
+def _name(source: str) -> str:
+    """The source as rules name it."""
+    return f"pushed:{source}"
+
+
+def _after(standing: Pushed, customer: str, push: Push) -> tuple[Pushed, Accepted]:
+    """What stands after a push, and what it did."""
+    try:
+        if repeats(standing, push):
+            return standing, Accepted(repeated=True)
+        stands, older = taken(standing, push)
+    except Contradiction as contradiction:
+        raise Refused(
+            f"the push for {customer!r} was not taken: {contradiction}",
+            remedy="Send it with a key of its own and the time at which the counts were taken.",
+        ) from None
+    return stands, Accepted(len(push.counts) - older, older)
 
 
 def _check_time(ports: Ports, push: Push) -> None:

@@ -291,6 +291,17 @@ def test_a_file_for_several_customers_is_taken_for_each(house: House, put: Calla
     assert {each.id for each in house.ports.sources[SOURCE].customers()} == {"Alder-Dental", "birch"}
 
 
+def test_a_file_in_which_one_customer_contradicts_what_stands_is_taken_for_none(
+    house: House, put: Callable[..., tuple]
+) -> None:
+    assert put(push(workstation=5), customer="birch")[0] == 200
+    rows = "customer,sku,quantity\nalder-dental,workstation,42\nbirch,workstation,6\n"
+
+    status, answered = put(rows, customer=None, kind="text/csv", **HEAD)
+
+    assert (status, "'birch' was not taken" in answered["error"], stands(house)) == (400, True, {})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
