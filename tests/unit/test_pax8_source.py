@@ -411,6 +411,23 @@ def test_a_list_that_grows_while_it_is_read_is_read_again(world: Pax8World, comp
     assert wire.calls["/subscriptions"] == 4
 
 
+def test_a_row_that_comes_twice_in_place_of_another_is_not_counted_for_it(world: Pax8World, company: Company) -> None:
+    for _ in range(250):
+        world.buy(company, VAULTLINE, 1, date(2025, 1, 1))
+    wire = FakeWire(Pax8(world))
+
+    def swap(method: str, path: str) -> Answer | None:
+        if path == "/subscriptions" and wire.calls[path] == 2:
+            one = next(key for key, item in world.subscriptions.items() if item.product == VAULTLINE)
+            world.subscriptions[one] = world.subscriptions.pop(one)
+        return None
+
+    wire.interfere = swap
+
+    assert count(read(wire, company), f"{VAULTLINE.id}:monthly").purchased == 250
+    assert wire.calls["/subscriptions"] == 4
+
+
 @pytest.mark.parametrize(
     "page",
     [

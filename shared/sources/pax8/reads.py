@@ -97,10 +97,10 @@ class Pax8Reader:
             rows = self._pages(what, path, params, patience)
             if rows is not None:
                 return rows
-        raise broken(SYSTEM, what, "it changed each time while it was read")
+        raise broken(SYSTEM, what, "each time its pages did not add up to the number of rows that it says it has")
 
     def _pages(self, what: str, path: str, params: Mapping[str, str], patience: Patience) -> list[Row] | None:
-        """Every page; None when the list changed meanwhile."""
+        """Every page; None when the list changed meanwhile, or rows of one rank changed places between two pages."""
         rows: list[Row] = []
         total: int | None = None
         for number in range(MOST_PAGES):
@@ -114,7 +114,7 @@ class Pax8Reader:
                 return None
             total = page.whole("totalElements")
             if number >= page.whole("totalPages") - 1:
-                return _all(rows, total, page)
+                return rows if len(rows) == len({row.text("id") for row in rows}) == total else None
         raise broken(SYSTEM, what, "its pages do not end")
 
 
@@ -123,9 +123,3 @@ def _page_of(body: object, what: str) -> Row:
     if page is None:
         raise broken(SYSTEM, what, "it does not say which page it is")
     return page
-
-
-def _all(rows: list[Row], total: int, page: Row) -> list[Row]:
-    if len(rows) != total or len({row.text("id") for row in rows}) != total:
-        raise page.broken("its pages do not add up to the number of rows that it says it has")
-    return rows
