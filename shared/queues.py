@@ -197,9 +197,12 @@ class StorageQueue:
 def _service(connection: StorageConnection) -> QueueServiceClient:
     from azure.storage.queue import QueueServiceClient
 
+    from shared.state.azure_transport import AccountTransport
+
+    options = {"transport": AccountTransport(), **_RETRIES}
     if connection.connection_string is not None:
-        return QueueServiceClient.from_connection_string(connection.connection_string, **_RETRIES)
-    return QueueServiceClient(connection.queue_url or "", connection.credential(), **_RETRIES)
+        return QueueServiceClient.from_connection_string(connection.connection_string, **options)
+    return QueueServiceClient(connection.queue_url or "", connection.credential(), **options)
 
 
 def _our_error(name: str, error: AzureError) -> TrueUpError:

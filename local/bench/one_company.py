@@ -18,7 +18,7 @@ from local.azurite import ACCOUNT
 from local.bench.budgets import Measured
 from local.bench.by_hand import worked
 from local.bench.nights import FLEETS, SEED
-from local.demo.director import SCHEDULE, Director
+from local.demo.director import Director
 from local.demo.performance import FOLDER, OPENING
 from local.demo.stage import Stage, set_up
 from local.sandbox.world import Msp, Tenant, make_msp
@@ -115,7 +115,7 @@ def _cpu(ports: Ports, company: int) -> Measured:
     assert read is not None
     with requests.Session() as session:
         bare = _cpu_of(lambda: session.send(read, timeout=30).content, _BARE_CALLS)
-    table = _cpu_of(lambda: ports.schedules.get(SCHEDULE), _BARE_CALLS)
+    table = _cpu_of(ports.rules.head, _BARE_CALLS)
     remark = (
         f"{whole * 1000:.1f} ms with {others} calls of {bare * 1000:.2f} ms with the bare HTTP client and "
         f"{sent.tables} of {table * 1000:.2f} ms with the bare storage SDK; the least of {_SYNCS}"

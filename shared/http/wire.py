@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import requests
@@ -40,8 +41,11 @@ class Answer:
 
     def header(self, name: str) -> str | None:
         """A header's value, whatever the case of its name; None when absent or empty."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers.items() if key.lower() == wanted and value), None)
+        return self._by_name.get(name.lower())
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items() if value}
 
 
 def is_html(text: str) -> bool:

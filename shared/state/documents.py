@@ -58,6 +58,8 @@ def escape(text: str) -> str:
 
 def unescape(escaped: str) -> str:
     """What `escape` was given; text that it can not have made is `Incomplete`."""
+    if not _UNSAFE.search(escaped):
+        return escaped
     try:
         text = unquote_to_bytes(escaped.replace("=", "%")).decode()
     except UnicodeDecodeError:

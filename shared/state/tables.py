@@ -37,12 +37,8 @@ if TYPE_CHECKING:
 
 _ATTEMPT = "attempt"
 _KEYS = ("PartitionKey", "RowKey")
-_CLIENT_OPTIONS: dict[str, Any] = {
-    "connection_timeout": 5,
-    "read_timeout": 30,
-    "retry_total": 5,
-    "retry_backoff_max": 10,
-}
+_TIMEOUTS = {"connection_timeout": 5, "read_timeout": 30}
+_RETRIES: dict[str, Any] = {"retry_total": 5, "retry_backoff_max": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +278,14 @@ class AzureTables:
 def _service(connection: StorageConnection) -> TableServiceClient:
     from azure.data.tables import TableServiceClient
 
+    from shared.state.azure_transport import AccountTransport
+
+    options = {"transport": AccountTransport(**_TIMEOUTS), **_RETRIES}
     if connection.connection_string:
-        return TableServiceClient.from_connection_string(connection.connection_string, **_CLIENT_OPTIONS)
+        return TableServiceClient.from_connection_string(connection.connection_string, **options)
     if not connection.table_url:
         raise Misconfigured(["the storage account has neither a connection string nor a table URL"])
-    return TableServiceClient(connection.table_url, credential=connection.credential(), **_CLIENT_OPTIONS)
+    return TableServiceClient(connection.table_url, credential=connection.credential(), **options)
 
 
 def _entity(partition: str, row: str, values: Values, attempt: str | None = None) -> dict[str, Any]:

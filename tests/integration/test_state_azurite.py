@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.core.pipeline.transport import RequestsTransport
 from azure.data.tables import TableServiceClient
 
 from local.azurite import Azurite
 from shared.billing.planning.plan import Group, Plan
 from shared.billing.rules import CompanyLink, CompanyRules, Mode, Rules, SkuPolicy
 from shared.errors import Busy, NotPermitted, Refused, Retryable, TrueUpError
+from shared.state.azure_transport import AccountTransport
 from shared.state.companies import CompanyStore, Lease
 from shared.state.company_state import Drop, Put, ReadingNote, StateKind
 from shared.state.company_state_store import CompanyStateStore
@@ -387,7 +387,7 @@ def test_a_storage_account_out_of_reach_is_worth_another_try(unreachable: TableA
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> TableAccess:
-    monkeypatch.setattr("shared.state.tables._CLIENT_OPTIONS", {"retry_total": 0})
+    monkeypatch.setattr("shared.state.tables._RETRIES", {"retry_total": 0})
     return AzureTables(
         StorageConnection(
             "DefaultEndpointsProtocol=http;AccountName=nobody;AccountKey=bm9ib2R5;"
@@ -410,7 +410,7 @@ def test_a_write_whose_answer_got_lost_recognises_its_own_success(
     write: Callable[[TableAccess, Row], object], azurite: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     transport = ForgetfulTransport()
-    monkeypatch.setattr("shared.state.tables._CLIENT_OPTIONS", {"transport": transport})
+    monkeypatch.setattr("shared.state.azure_transport.AccountTransport", lambda **_: transport)
     tables = OwnTables(AzureTables(StorageConnection(str(getattr(azurite, "connection_string")))))  # noqa: B009
     tables.insert("Things", "p", "a", {"n": 1})
     row = tables.get("Things", "p", "a")
@@ -421,7 +421,7 @@ def test_a_write_whose_answer_got_lost_recognises_its_own_success(
     assert {"n": 2} in [row.values for row in tables.query("Things", "p")]
 
 
-class ForgetfulTransport(RequestsTransport):
+class ForgetfulTransport(AccountTransport):
     """Sends the next `forgets` writes, and answers 503 whatever the service said."""
 
     forgets = 0

@@ -220,13 +220,16 @@ def _owned(owner: str | None, partners: Set[str] | None) -> bool | None:
 def _holders_by_sku(
     rows: Iterable[Row], members: Mapping[str, Set[str]], over: Set[str]
 ) -> dict[str, tuple[Holder, ...]]:
-    """Who holds a licence of each SKU but those that are `over`, every person once, in the order of names."""
-    found: dict[str, set[Holder]] = {}
-    for row in rows:
-        holder = in_groups(holder_of(row, _USERS), members)
-        for sku in set(skus_held(row, _USERS)) - over:
-            found.setdefault(sku, set()).add(holder)
-    return {sku: _each_once(holders) for sku, holders in found.items()}
+    """Who holds a licence of each SKU but those that are `over`, every person once, in the order of names.
+
+    Pages are read one after the other, so a person changed in between may come twice.
+    """
+    told = [(in_groups(holder_of(row, _USERS), members), set(skus_held(row, _USERS)) - over) for row in rows]
+    found: dict[str, dict[str, Holder]] = {}
+    for holder, skus in sorted(told, key=lambda each: _by_name(each[0])):
+        for sku in skus:
+            found.setdefault(sku, {})[holder.id] = holder
+    return {sku: tuple(holders.values()) for sku, holders in found.items()}
 
 
 def skus_held(row: Row, what: str) -> list[str]:
@@ -247,8 +250,8 @@ def in_groups(holder: Holder, members: Mapping[str, Set[str]]) -> Holder:
     return replace(holder, groups=tuple(group for group in told if holder.id in members[group]), groups_told=told)
 
 
-def _each_once(holders: set[Holder]) -> tuple[Holder, ...]:
-    """Pages are read one after the other, so a person changed in between may come twice."""
+def _each_once(holders: Set[Holder]) -> tuple[Holder, ...]:
+    """Everybody once, in the order of names."""
     return tuple({holder.id: holder for holder in sorted(holders, key=_by_name)}.values())
 
 
@@ -273,16 +276,19 @@ def holder_of(row: Row, what: str) -> Holder:
 
 
 def text(row: Row, field: str, what: str) -> str:
-    value = row.get(field)
-    if not isinstance(value, str) or not value.strip():
+    value = optional_text(row, field, what)
+    if value is None:
         raise broken(what, f"{field} is missing")
-    return value.strip()
+    return value
 
 
 def optional_text(row: Row, field: str, what: str) -> str | None:
     value = row.get(field)
-    is_empty = value is None or (isinstance(value, str) and not value.strip())
-    return None if is_empty else text(row, field, what)
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is not None:
+        raise broken(what, f"{field} is missing")
+    return None
 
 
 def guid(row: Row, field: str, what: str) -> str:
