@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
 from shared.billing.counts import ReadFailure, Reading
@@ -17,28 +18,25 @@ log = logging.getLogger(__name__)
 #: So long, within its day, a stored reading is taken for what the customer has; then the customer is read alone.
 FRESH = timedelta(hours=2)
 
-#: After so long no further fleet is begun: the platform ends the job after ten minutes, and the night must start.
-ENOUGH = timedelta(minutes=4)
-
 
 def read_fleets(ports: Ports) -> None:
-    """Reads every fleet and stores its readings, as far as there is time.
+    """Reads every fleet and stores its readings. All at once: no company is looked at before the last has answered.
 
     A fleet that was not read is no trouble yet: each of its customers is then read alone, and tells why not.
     """
     day = business_date(ports.clock)
-    begun = ports.clock.now()
-    for source in ports.sources.values():
-        if not isinstance(source, FleetSource):
-            continue
-        if ports.clock.now() - begun > ENOUGH:
-            log.warning("there was no time left for the fleet of %s", source.name)
-            continue
-        try:
-            found = read_fleet(ports, source, day)
-        except TrueUpError as error:
-            log.warning("the fleet of %s could not be read: %s", source.name, error)
-            continue
+    fleets = [source for source in ports.sources.values() if isinstance(source, FleetSource)]
+    if fleets:
+        with ThreadPoolExecutor(len(fleets)) as threads:
+            list(threads.map(lambda source: _read_if_it_answers(ports, source, day), fleets))
+
+
+def _read_if_it_answers(ports: Ports, source: FleetSource, day: date) -> None:
+    try:
+        found = read_fleet(ports, source, day)
+    except TrueUpError as error:
+        log.warning("the fleet of %s could not be read: %s", source.name, error)
+    else:
         log.info("the fleet of %s: %s customers", source.name, len(found))
 
 

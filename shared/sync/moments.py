@@ -17,11 +17,13 @@ from shared.billing.seats import SeatRecord
 from shared.errors import TrueUpError
 from shared.queues import ReadMessage
 from shared.sources.protocol import FleetSource, Source
-from shared.sync.fleets import ENOUGH, read_fleet
+from shared.sync.fleets import read_fleet
 from shared.sync.ports import Ports
 
 log = logging.getLogger(__name__)
 
+#: After so long a worker leaves the next customers to another: the platform ends it after ten minutes.
+ENOUGH = timedelta(minutes=4)
 #: So long readings are kept for a company that cannot be synced meanwhile.
 KEPT = timedelta(days=45)
 #: No local day begins earlier than this before its UTC one.

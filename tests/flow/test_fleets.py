@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from threading import Barrier
 
 import pytest
 
@@ -144,15 +145,21 @@ def test_a_failed_reading_is_not_stored(house: House) -> None:
     assert house.source.reads == {"tenant-250": 1}
 
 
-def test_a_fleet_that_takes_too_long_is_the_last_one_begun(house: House) -> None:
-    slow, late = FakeFleet("slow"), FakeFleet("late")
-    read = slow.read_fleet
-    slow.read_fleet = lambda day, known, /: (house.clock.pass_by(minutes=5), read(day, known))[1]  # type: ignore[method-assign]
-    house.ports = replace(house.ports, sources={"slow": slow, "late": late})
+def test_all_fleets_are_read_at_once_so_that_the_night_waits_for_the_slowest_alone(house: House) -> None:
+    met = Barrier(2, timeout=30)
+
+    @dataclass
+    class WaitingFleet(FakeFleet):
+        def read_fleet(self, day: date, known: Mapping[str, Reading], /) -> dict[str, Reading | ReadFailure]:
+            met.wait()  # for the other vendor to be asked too
+            return super().read_fleet(day, known)
+
+    one, other = WaitingFleet("one"), WaitingFleet("other", broken=Retryable("busy", system="other"))
+    house.ports = replace(house.ports, sources={"one": one, "other": other})
 
     read_fleets(house.ports)
 
-    assert (slow.fleets, late.fleets) == (1, 0)
+    assert (one.fleets, other.fleets) == (1, 1)
 
 
 def test_a_vendor_that_never_answers_the_list_of_customers_does_not_keep_the_run_from_starting(house: House) -> None:
