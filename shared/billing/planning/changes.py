@@ -101,10 +101,16 @@ def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> li
     ]
 
 
-def replacement(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
-    """A line of the product that the profile now names goes on from a period on, the old one ends the day before."""
+def replacement(
+    target: Target, line: OwnLine, quantity: Decimal, start: Period, again: OwnLine | None = None
+) -> list[Change]:
+    """A line of the product that the profile now names goes on from a period on, the old one ends the day before.
+
+    `again` is a line of that product that was set to 0 and begins with that period.
+    """
     reason = f"{target.product.identifier} takes over"
-    return [creation(target, quantity, start), *ending(target.item, line, start, reason)]
+    new = update(target, again, quantity, start) if again is not None else [creation(target, quantity, start)]
+    return [*new, *ending(target.item, line, start, reason)]
 
 
 def ending(item: BillItem, line: OwnLine, start: Period, reason: str) -> list[Change]:

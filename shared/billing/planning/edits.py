@@ -18,7 +18,7 @@ from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.one_offs import charged_once
 from shared.billing.planning.owed import still_owed
 from shared.billing.planning.plan import Change, ChangeKind, Group
-from shared.billing.planning.schedule import planned_quantities, without_copies
+from shared.billing.planning.schedule import planned_quantities, without_copies, without_unused
 from shared.billing.planning.sentences import monthly_effect
 from shared.billing.planning.situation import ItemPlan, Situation, Target
 from shared.billing.profiles import Decrease, DriftRule
@@ -66,7 +66,7 @@ def settled_as_it_stands(target: Target, record: SeatRecord, situation: Situatio
     lines = [line for line in situation.standing_lines(target.item) if line.key == target.key]
     if not lines:
         return record
-    stands, _ = without_copies(lines)
+    stands, _ = without_unused(target, without_copies(lines)[0])
     last = stands[-1].addition
     quantity = last.quantity if last.cancelled_date is None else Decimal(0)
     planned = planned_quantities(target, stands, quantity, target.first_uninvoiced)

@@ -246,7 +246,8 @@ def at_price(record: SeatRecord, price: Decimal) -> SeatRecord:
 
 def _priced(record: SeatRecord, lines: list[Addition]) -> SeatRecord:
     """The record with the price at which each period was invoiced, looked at before a new price is written tonight."""
-    oldest_first = sorted(lines, key=lambda line: (line.effective_date or date.min, line.id))
+    charging = [line for line in lines if line.quantity != 0] or lines
+    oldest_first = sorted(charging, key=lambda line: (line.effective_date or date.min, line.id))
     periods: list[Settled] = []
     for settled in record.periods:
         if settled.standing is None:

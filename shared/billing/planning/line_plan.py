@@ -28,6 +28,7 @@ from shared.billing.planning.schedule import (
     standing_from,
     takes_effect,
     without_copies,
+    without_unused,
 )
 from shared.billing.planning.situation import Doubt, Situation, Target
 from shared.billing.planning.tiers import part_of
@@ -88,6 +89,7 @@ def _up_to_date(
     if _waits(target):
         quantity, reason = _ZERO, f"billing starts on {spoken(item.not_before or target.as_of)}"
     stands, copies = without_copies(lines)
+    stands, unused = without_unused(target, stands)
     refuse_rivals(item, stands)
     if quantity > 0 and stands[-1].addition.cancelled_date is not None:
         if situation.additions.unread:
@@ -96,12 +98,12 @@ def _up_to_date(
     once = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
     copies += without_copies(once)[1]
     charged = charged_once(target, situation)
-    standing = standing_from(target, stands, quantity, reason, charged.seats, billed_until=leaving.last_day)
+    standing = standing_from(target, stands, quantity, reason, charged.seats, leaving.last_day, unused)
     owed = one_offs(_as_billed(target, stands[-1]), record, standing.planned, standing.prices, charged)
     removals = [change for copy in copies for change in removal(target, copy)]
     ends = [end for start in _created(standing.changes, target) for end in ends_others(target, start, situation)]
     changes = (*owed.changes, *removals, *ends, *standing.changes)
-    return LinePlan(owed.record, changes, owed.untimely, _remembered(stands, situation))
+    return LinePlan(owed.record, changes, owed.untimely, _remembered([*stands, *unused], situation))
 
 
 def _as_billed(target: Target, line: OwnLine) -> Target:

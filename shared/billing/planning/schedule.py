@@ -54,9 +54,11 @@ def standing_from(
     reason: str,
     charged_once: Mapping[date, Decimal],
     billed_until: date | None = None,
+    unused: Iterable[OwnLine] = (),
 ) -> Standing:
     """Brings our lines (oldest first, at least one) to say `quantity` from when on it takes effect.
 
+    `unused` are lines of ours that others took the place of: they end, but for one of the product billed again.
     `charged_once` are seats that one-off lines charge, by the first day of the period: the standing line of such a
     period is not raised over them. `billed_until` is the last day that a line which the item leaves bills: none that
     has ended here goes on before.
@@ -74,13 +76,20 @@ def standing_from(
             start = target.calendar.after(start)
     elif last.addition.effective_date is not None:
         start = max(start, target.calendar.period_of(last.addition.effective_date))
-    changes = _last_line(target, last, quantity, start, reason)
+    changes = _last_line(target, last, quantity, start, reason, unused)
     after = next((change.after.unit_price for change in changes if change.after is not None), last.addition.unit_price)
     # With volume prices what is prorated has the price of the band reached, also for a period invoiced already.
     by_volume = target.item.price_rule.kind is PriceKind.VOLUME
     before = after if by_volume else last.addition.unit_price
     planned = planned_quantities(target, lines, quantity, start)
-    return Standing((*changes, *overlapping), planned, (before, after))
+    used = {change.addition for change in changes}
+    ends = [
+        end
+        for line in unused
+        if line.addition.id not in used
+        for end in ending(target.item, line, target.first_uninvoiced, TAKEN_OVER_ALREADY)
+    ]
+    return Standing((*changes, *overlapping, *ends), planned, (before, after))
 
 
 def planned_quantities(
@@ -112,6 +121,31 @@ def without_copies(lines: list[OwnLine]) -> tuple[list[OwnLine], list[OwnLine]]:
     return oldest_first, copies
 
 
+def without_unused(target: Target, lines: list[OwnLine]) -> tuple[list[OwnLine], list[OwnLine]]:
+    """The lines to go by, and those of which another that begins on the same day took the place before they began.
+
+    They are of another product than the profile names now, and set to 0, unless a worker died before it did that.
+    """
+    same_day: dict[date | None, list[OwnLine]] = {}
+    for line in lines:
+        same_day.setdefault(line.addition.effective_date, []).append(line)
+    unused: list[OwnLine] = []
+    for same in same_day.values():
+        stays = max(
+            same, key=lambda line: (line.addition.quantity != 0, _is_of_product(target, line), line.addition.id)
+        )
+        others = [line for line in same if line is not stays]
+        goes_on = _is_of_product(target, stays)
+        unused += [
+            line for line in others if line.addition.quantity == 0 or (goes_on and not _is_of_product(target, line))
+        ]
+    return [line for line in lines if line not in unused], unused
+
+
+def _is_of_product(target: Target, line: OwnLine) -> bool:
+    return line.addition.product_id == target.product.id
+
+
 def refuse_rivals(item: BillItem, lines: list[OwnLine]) -> None:
     """Two standing lines of ours that begin on the same day bill twice. Raises `Doubt`."""
     for older, newer in pairwise(lines):
@@ -125,15 +159,20 @@ def refuse_rivals(item: BillItem, lines: list[OwnLine]) -> None:
             )
 
 
-def _last_line(target: Target, last: OwnLine, quantity: Decimal, start: Period, reason: str) -> list[Change]:
+def _last_line(
+    target: Target, last: OwnLine, quantity: Decimal, start: Period, reason: str, unused: Iterable[OwnLine]
+) -> list[Change]:
     addition = last.addition
-    same_product = addition.product_id == target.product.id
+    same_product = _is_of_product(target, last)
     if addition.cancelled_date is not None:
         return [creation(target, quantity, start, ended=last if same_product else None)] if quantity > 0 else []
     if quantity == 0:
         return ending(target.item, last, start, reason)
     if not same_product:
-        return replacement(target, last, quantity, start)
+        again = [
+            line for line in unused if _is_of_product(target, line) and line.addition.effective_date == start.start
+        ]
+        return replacement(target, last, quantity, start, again[0] if again else None)
     if addition.quantity == quantity:
         return _as_many(target, last, quantity, start)
     begins_there = (addition.effective_date or date.min) >= start.start

@@ -18,6 +18,7 @@ from shared.billing.profiles import Arrears, Band, Decrease, FirstSync, PriceKin
 from shared.billing.rules import CompanyLink, LicenceLink
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
+from tests.unit.billing.test_properties import applied
 
 D = Decimal
 NOVEMBER_ENDS = date(2026, 11, 30)
@@ -162,6 +163,65 @@ def test_a_profile_that_names_another_product_goes_on_with_a_line_of_that_produc
     new = plan.changes[0].after
     assert (new.product_id, new.unit_price) == (99, D("27.50"))
     assert new.serial_number != line.serial_number
+
+
+def of_product(facts: Facts, product: str) -> Facts:
+    return replace(facts, rules=b.rules(b.profile(product=product)))
+
+
+def renamed() -> Facts:
+    """Ten from December on, of a product that the profile named for a day before it named another one."""
+    catalog = [b.product(), b.product("M365-NEW", 99, "27.50")]
+    facts = b.facts(b.reading(b.count(10)), products=catalog)
+    facts = of_product(applied(facts, plan_company(facts)), "M365-NEW")
+    return applied(facts, plan_company(facts))
+
+
+def said(facts: Facts) -> list[tuple[str, int, date | None]]:
+    """Product, quantity and last day of every standing line, oldest first."""
+    standing = [line for line in facts.additions[501] if line.serial_number.startswith("TU1-S")]
+    lines = sorted(standing, key=lambda line: line.id)
+    return [(line.product, int(line.quantity), line.cancelled_date) for line in lines]
+
+
+def test_a_product_that_is_named_anew_before_its_line_begins_is_kept_right_from_then_on():
+    facts = renamed()
+    assert said(facts) == [("M365-BP", 0, None), ("M365-NEW", 10, None)]
+
+    facts = replace(facts, readings=(b.reading(b.count(12)),))
+    facts = applied(facts, plan_company(facts))
+    assert said(facts) == [("M365-BP", 0, None), ("M365-NEW", 12, None)]
+
+    december = date(2026, 12, 5)
+    facts = replace(
+        facts,
+        as_of=december,
+        readings=(b.reading(b.count(12), day=december),),
+        agreements=(b.agreement(next_invoice_date=date(2027, 1, 1)),),
+    )
+    plan = plan_company(facts)
+    assert plan.findings == ()
+    assert said(applied(facts, plan)) == [("M365-BP", 0, date(2026, 12, 31)), ("M365-NEW", 12, None)]
+
+
+def test_a_product_that_is_named_again_before_its_line_begins_is_billed_by_that_line():
+    facts = of_product(renamed(), "M365-BP")
+    facts = applied(facts, plan_company(facts))
+
+    assert said(facts) == [("M365-BP", 10, None), ("M365-NEW", 0, None)]
+    assert plan_company(facts).groups == ()
+
+
+@pytest.mark.parametrize("product", ["M365-NEW", "M365-BP"])
+def test_a_worker_that_died_between_the_two_products_of_a_line_leaves_one_of_them(product):
+    facts = renamed()
+    both = tuple(replace(line, quantity=D(10)) for line in facts.additions[501])
+    rows = tuple(replace(b.recorded(line), key=row.key) for line, row in zip(both, facts.ledger, strict=True))
+    facts = of_product(replace(facts, additions={501: both}, ledger=rows), product)
+    facts = applied(facts, plan_company(facts))
+
+    assert [line for line in said(facts) if line[1]] == [(product, 10, None)]
+    assert plan_company(facts).groups == ()
 
 
 def test_a_move_gives_nothing_back_of_the_period_that_the_old_line_still_bills():
