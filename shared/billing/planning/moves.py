@@ -16,18 +16,22 @@ LONGEST_GAP = 45
 def goes_on_from(target: Target, continues: date | None, situation: Situation) -> date | None:
     """The day on which the item goes on here after its line elsewhere ended; None where it was not billed meanwhile.
 
-    It is known to go on where it was counted up to the end of that line, or waited here for that end.
+    It is known to go on where there was some of it when it was read last, or where it waited here for that end; and
+    not where it was read here since.
     """
     if continues is None or (target.as_of - continues).days > LONGEST_GAP:
         return None
-    for line, record in situation.seats.items():
-        if record.seen is None or not names_standing_line(line, target.item.id):
-            continue
-        counted = record.days[-1].quantity > 0 and record.seen >= min(continues, target.as_of) - timedelta(days=1)
-        waited = line == str(target.key) and record.days[-1].quantity == 0 and record.seen < continues
-        if counted or waited:
-            return continues
-    return None
+    own = str(target.key)
+    read = {
+        line: (record.seen, record.days[-1].quantity)
+        for line, record in situation.seats.items()
+        if record.seen is not None and names_standing_line(line, target.item.id)
+    }
+    last = max((seen for seen, _ in read.values()), default=date.min)
+    if last < target.as_of - timedelta(days=LONGEST_GAP) or (own in read and read[own][0] >= continues):
+        return None
+    newest = {line: quantity for line, (seen, quantity) in read.items() if seen == last}
+    return continues if any(newest.values()) or (own in newest and last < continues) else None
 
 
 def comes_back(record: SeatRecord, lines: list[Addition], continues: date | None, situation: Situation) -> bool:

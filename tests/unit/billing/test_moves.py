@@ -22,6 +22,7 @@ from tests.unit.billing.test_properties import applied
 
 D = Decimal
 NOVEMBER_ENDS = date(2026, 11, 30)
+NEXT = date(2026, 12, 1)
 ELSEWHERE = LicenceLink(b.SOURCE, b.PREMIUM, agreement=502)
 COMPUTED = Proration(ProrationRule.COMPUTED)
 CREDITED = replace(COMPUTED, decrease=Decrease.CREDIT)
@@ -58,13 +59,15 @@ def test_a_link_that_names_another_agreement_moves_the_line_there_without_a_gap_
     assert [group.held for group in plan.groups] == [None]
 
 
-def test_where_the_other_agreements_periods_begin_on_other_days_the_new_line_waits_for_the_old_one_to_end():
+@pytest.mark.parametrize("last_night", [20, 15])
+def test_where_the_other_agreements_periods_begin_on_other_days_the_new_line_waits_for_the_old_one_to_end(last_night):
     there = b.agreement(
         502, invoicing_cycle="ContractYear", bill_start_date=date(2024, 1, 15), next_invoice_date=date(2026, 12, 15)
     )
     line = b.our_addition(9, 10)
     rules = b.rules(b.profile(proration=COMPUTED))
-    first = plan_company(moved(line, to=there, rules=rules))
+    facts = moved(line, to=there, rules=rules)
+    first = plan_company(replace(facts, seats=b.seats_with(10, date(2026, 11, last_night))))
     assert dates(first) == [("end", 501, D(10), date(2025, 1, 1), NOVEMBER_ENDS)]
 
     ended = replace(line, cancelled_date=NOVEMBER_ENDS)
@@ -288,7 +291,8 @@ def back_from(there: Agreement, line: Addition, counted_there: date) -> Plan:
     """Ten seats come back to the agreement that billed them to the end of October, from the line on another one."""
     old = b.our_addition(9, 10, cancelled_date=date(2026, 10, 31))
     october = Settled(date(2026, 10, 1), date(2026, 10, 31), D(10))
-    here = replace(b.seats_with(10, date(2026, 10, 1))[str(b.key())], seen=date(2026, 10, 31), periods=(october,))
+    seen = min(counted_there, date(2026, 10, 31))
+    here = replace(b.seats_with(10, date(2026, 10, 1))[str(b.key())], seen=seen, periods=(october,))
     return plan_company(
         b.facts(
             b.reading(b.count(10)),
@@ -311,12 +315,12 @@ def test_a_month_that_another_agreement_bills_is_not_charged_again_where_the_ite
     ]
 
 
-@pytest.mark.parametrize(("counted_there", "once"), [(date(2026, 11, 20), ["11.67"]), (date(2026, 11, 5), [])])
+@pytest.mark.parametrize(("counted_there", "once"), [(date(2026, 11, 5), ["11.67"]), (date(2026, 10, 5), [])])
 def test_an_item_that_comes_back_late_owes_from_the_day_after_the_last_one_billed_elsewhere(counted_there, once):
     line = b.our_addition(10, 10, on=502, effective_date=date(2026, 11, 1), cancelled_date=date(2026, 11, 15))
     plan = back_from(b.agreement(502, agreement_status="Cancelled"), line, counted_there)
 
-    *owed, standing = plan.changes  # 14 of November's 30 days, if it is known that they were there up to that day
+    *owed, standing = plan.changes  # 14 of November's 30 days, unless nobody has read for long
     assert [(change.after.quantity, change.after.unit_price) for change in owed] == [(D(10), D(each)) for each in once]
     assert (standing.after.quantity, standing.after.effective_date) == (D(10), date(2026, 12, 1))
 
@@ -343,6 +347,35 @@ def test_a_price_that_becomes_tiered_goes_on_in_one_line_per_band_when_the_old_l
     ]
     assert {change.after.effective_date for change in plan.changes[:2]} == {date(2026, 12, 1)}
     assert plan.changes[2].after.cancelled_date == NOVEMBER_ENDS
+
+
+def test_a_tier_that_is_reached_after_the_price_became_tiered_is_charged_from_that_day():
+    whole = b.our_addition(9, 6, cancelled_date=date(2026, 10, 31))
+    keys = [replace(b.key(), band=band) for band in ("0-4", "4-")]
+    begins = date(2026, 11, 1)
+    stamp = stamp_of(keys[0], 88, begins)
+    first = b.addition(10, 2, effective_date=begins, serial_number=stamp)
+    rows = [b.recorded(whole), replace(b.recorded(first), key=keys[0])]
+    records = [
+        SeatRecord(
+            str(key), (SeatDay(begins, D(many), NEXT),), date(2026, 11, 20), (Settled(begins, NOVEMBER_ENDS, D(many)),)
+        )
+        for key, many in zip(keys, (2, 0), strict=True)
+    ]
+    plan = plan_company(
+        b.facts(
+            b.reading(b.count(5)),
+            additions=[whole, first],
+            ledger=rows,
+            rules=b.rules(b.profile(price=TIERED, proration=COMPUTED)),
+            products=[b.product(), b.product("M365-MORE", 99)],
+            seats={record.line: record for record in records},
+        )
+    )
+
+    # The line of six that billed October says nothing of November: the fifth seat came today.
+    once = [(change.after.quantity, change.one_off) for change in plan.changes if change.one_off]
+    assert once == [(D(2), D("15.00")), (D(1), D("6.00"))]
 
 
 def test_tiers_are_told_by_their_stamps_after_the_store_was_lost():
