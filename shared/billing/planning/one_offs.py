@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -130,9 +130,23 @@ def one_offs(
     proration = target.profile.proration
     credited = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
     owed = still_owed(record, target.calendar, proration, planned, charged.seats, target.as_of)
-    inside = _written(target, record, credited, prices, charged.numbers, waives=False)
+    inside = _written(target, record, _charged_anew(target, credited), prices, charged.numbers, waives=False)
     rest = _written(target, record, owed, prices, charged.numbers, waives=True)
     return OneOffs((*inside.changes, *rest.changes), (*inside.untimely, *rest.untimely), rest.record)
+
+
+def _charged_anew(target: Target, owing: Iterable[Owed]) -> Iterator[Owed]:
+    """What is owed or credited without seats that come back in a period in which they went and were not credited."""
+    kept: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for owed in owing:
+        start = owed.period.start
+        if not _is_charged(target, owed):
+            kept[start] -= owed.quantity
+            continue
+        back = max(min(owed.quantity, kept[start]), _ZERO)
+        kept[start] -= back
+        if owed.quantity != back:
+            yield replace(owed, quantity=owed.quantity - back)
 
 
 def written_once(

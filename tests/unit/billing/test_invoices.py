@@ -428,6 +428,31 @@ def test_what_was_waived_is_neither_charged_nor_given_back():
 CREDITED = Proration(ProrationRule.COMPUTED, decrease=Decrease.CREDIT)
 
 
+def test_seats_that_were_not_to_be_billed_for_some_days_of_a_paid_period_are_not_charged_for_it_again():
+    agreement = monthly()
+    agreement.proration = CREDITED
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 1, 15)),)
+    for day in (10, 15, 16):
+        assert once(agreement.night(date(2026, 1, day), 10)) == []
+
+    assert once(agreement.night(date(2026, 1, 17), 12)) == [(D(2), amount(D("25.00"), (14, 31)))]
+    assert once(agreement.night(date(2026, 1, 20), 11)) == [(D(1), -amount(D("25.00"), (11, 31)))]
+
+
+def test_a_seat_that_was_waived_went_and_comes_back_later_is_charged_from_then_on():
+    agreement = monthly()
+    agreement.proration = CREDITED
+    agreement.licences = (LicenceLink(b.SOURCE, b.PREMIUM, waive_until=date(2026, 1, 12)),)
+    agreement.night(date(2026, 1, 1), 10)
+    agreement.invoice()
+    for day, counted in ((10, 12), (20, 10)):
+        assert once(agreement.night(date(2026, 1, day), counted)) == []
+
+    assert once(agreement.night(date(2026, 1, 25), 12)) == [(D(2), amount(D("25.00"), (6, 31)))]
+
+
 def test_a_rule_that_turns_to_credits_gives_nothing_back_of_what_went_before():
     agreement = monthly()
     for month in range(1, 7):
