@@ -55,7 +55,7 @@ def plan_line(
 ) -> LinePlan:
     """What to write so that the line says `quantity`, and what periods owe beyond it. Raises `Doubt`."""
     lines = [line for line in situation.standing_lines(target.item) if line.key == target.key]
-    if lines:
+    if lines and not (quantity > 0 and _is_never_followed(target, lines)):
         return _up_to_date(target, lines, quantity, record, leaving, situation)
     if quantity == 0:
         return LinePlan(record)
@@ -68,6 +68,11 @@ def plan_line(
     if found is not None:
         return _adopted(target, found, quantity, record, situation)
     return _first(target, quantity, record, leaving, situation)
+
+
+def _is_never_followed(target: Target, lines: Iterable[OwnLine]) -> bool:
+    """Whether lines of ours have ended that a profile which only updates leaves to a person to follow."""
+    return target.profile.update_only and all(line.addition.cancelled_date is not None for line in lines)
 
 
 def has_begun(item: BillItem, day: date) -> bool:

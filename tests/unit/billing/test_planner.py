@@ -64,6 +64,19 @@ def test_update_only_profiles_never_create():
     assert kinds(plan) == ["blocked-create"]
 
 
+def test_update_only_profiles_create_no_line_after_ours_has_ended_either_but_adopt_what_a_person_adds():
+    ours = b.our_addition(9, 5, cancelled_date=date(2026, 10, 31))
+    rules = b.rules(b.profile(update_only=True))
+    facts = b.facts(b.reading(b.count(4)), additions=[ours], ledger=[b.recorded(ours)], rules=rules)
+
+    assert plan_company(facts).groups == ()
+    assert kinds(plan_company(facts)) == ["blocked-create"]
+
+    added = b.addition(10, 1, effective_date=b.NEXT_PERIOD)
+    change = only_change(plan_company(replace(facts, additions={501: (ours, added)})))
+    assert (change.addition, change.reason, change.after.quantity) == (10, "adopted", D(4))
+
+
 def test_nothing_is_created_before_the_licence_links_start():
     licence = LicenceLink(b.SOURCE, b.PREMIUM, start=date(2026, 12, 2))
 
