@@ -11,6 +11,13 @@ from typing import Literal
 from shared.billing.lines import canonical
 
 
+class AccountKind(StrEnum):
+    """What an account may be beside a member's that is enabled; it may be both."""
+
+    DISABLED = "disabled"
+    GUESTS = "guests"
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A user who holds a licence. `name` may be printed on an invoice, never in a log.
@@ -29,6 +36,14 @@ class Holder:
     domain: str | None = None
     groups: tuple[str, ...] | None = None
     groups_told: tuple[str, ...] | None = None
+
+    @property
+    def accounts(self) -> tuple[AccountKind, ...]:
+        """Which kinds of account it is."""
+        if self.enabled and not self.guest:
+            return ()
+        disabled, guest = (AccountKind.DISABLED,), (AccountKind.GUESTS,)
+        return (() if self.enabled else disabled) + (guest if self.guest else ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from shared.billing.users import EVERYBODY, Users
+from shared.billing.users import ACTIVE, EVERYBODY, Users
 
 
 class Basis(StrEnum):
-    """Which number of a count is billed."""
+    """Which number of a count is billed. `assigned-active`: who holds it, without disabled accounts and guests."""
 
     PURCHASED = "purchased"
     ASSIGNED = "assigned"
@@ -98,9 +98,15 @@ class QuantityRule:
         return self.basis in (Basis.ASSIGNED, Basis.ASSIGNED_ACTIVE)
 
     @property
+    def filters(self) -> tuple[Users, ...]:
+        """Counted are those whom all of these take."""
+        named = () if self.users.is_everybody else (self.users,)
+        return (ACTIVE, *named) if self.basis is Basis.ASSIGNED_ACTIVE else named
+
+    @property
     def needs_holders(self) -> bool:
         """Whether single users must be known; the vendor's own total is not enough."""
-        return self.basis is Basis.ASSIGNED_ACTIVE or not self.users.is_everybody
+        return bool(self.filters)
 
 
 @dataclass(frozen=True, slots=True)

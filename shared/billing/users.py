@@ -1,11 +1,11 @@
-"""Which of the users who hold a licence are counted: by department, office, domain and group."""
+"""Which of the users who hold a licence are counted: by kind of account, department, office, domain and group."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.billing.counts import Holder
+from shared.billing.counts import AccountKind, Holder
 from shared.billing.lines import canonical
 
 
@@ -13,13 +13,14 @@ from shared.billing.lines import canonical
 class Traits:
     """What users may have in common, as the source tells it (groups: ids or names); compared trimmed and case-folded.
 
-    `domains` are those of their sign-in names.
+    `accounts` are kinds of them, `domains` those of their sign-in names.
     """
 
     departments: tuple[str, ...] = ()
     offices: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    accounts: tuple[AccountKind, ...] = ()
 
     def named(self) -> list[tuple[str, frozenset[str]]]:
         """The traits that name values, with these in canonical form."""
@@ -28,7 +29,13 @@ class Traits:
 
 
 #: What a user has of a trait.
-_TRAITS = {"departments": "department", "offices": "office", "domains": "domain", "groups": "groups"}
+_TRAITS = {
+    "departments": "department",
+    "offices": "office",
+    "domains": "domain",
+    "groups": "groups",
+    "accounts": "accounts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +59,41 @@ class Users:
 
     def among(self, holders: tuple[Holder, ...]) -> tuple[Holder, ...] | None:
         """Those of some users who are counted; None where that hangs on something the source did not tell of one."""
-        if self.is_everybody:
+        holders = self._of_accounts(holders)
+        only, without = (
+            [(trait, values) for trait, values in traits.named() if trait != "accounts"]
+            for traits in (self.only, self.without)
+        )
+        if not only and not without:
             return holders
-        only, without = self.only.named(), self.without.named()
         answers = [(holder, _is_taken(holder, only, without)) for holder in holders]
         if any(taken is None for _, taken in answers):
             return None
         return tuple(holder for holder, taken in answers if taken)
 
+    def _of_accounts(self, holders: tuple[Holder, ...]) -> tuple[Holder, ...]:
+        """Those whose kinds of account are taken: what every source tells, and what most filters ask for."""
+        only, without = frozenset(self.only.accounts), frozenset(self.without.accounts)
+        if only:
+            holders = tuple(holder for holder in holders if not only.isdisjoint(holder.accounts))
+        if without:
+            holders = tuple(holder for holder in holders if not holder.accounts or without.isdisjoint(holder.accounts))
+        return holders
+
 
 EVERYBODY = Users()
+#: Members whose accounts are enabled.
+ACTIVE = Users(without=Traits(accounts=tuple(AccountKind)))
 
-#: A user may be in many groups but has one department, one office and one domain.
+
+def taken_by_all(holders: tuple[Holder, ...] | None, filters: Iterable[Users]) -> tuple[Holder, ...] | None:
+    """Those of some users whom every filter takes; None where that was not told."""
+    for users in filters:
+        holders = users.among(holders) if holders is not None else None
+    return holders
+
+
+#: A user may be in many groups and of several kinds of account but has one department, one office and one domain.
 _SINGLE = frozenset({"departments", "offices", "domains"})
 
 

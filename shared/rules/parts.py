@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from shared.billing import profiles
+from shared.billing.counts import AccountKind
 from shared.rules.scalars import Number, Positive, Text, VendorId, YesOrNo, wrong
 
 
@@ -23,6 +24,7 @@ class Traits(Part):
     offices: tuple[Text, ...] = ()
     domains: tuple[VendorId, ...] = ()
     groups: tuple[Text, ...] = ()
+    accounts: tuple[AccountKind, ...] = ()
 
 
 class Users(Part):
@@ -50,6 +52,8 @@ class Quantity(Part):
         bills_users = self.basis in (profiles.Basis.ASSIGNED, profiles.Basis.ASSIGNED_ACTIVE)
         if self.users != Users() and not bills_users:
             raise wrong(f"has users, which basis {self.basis.value} does not count; write basis: assigned")
+        if self.users.only.accounts and self.basis is profiles.Basis.ASSIGNED_ACTIVE:
+            raise wrong("has users.only.accounts, which basis assigned-active leaves out; write basis: assigned")
         if self.without_subscriptions and bills_users:
             raise wrong(f"has without_subscriptions, which basis {self.basis.value} does not count; leave it out")
         return self

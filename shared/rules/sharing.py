@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from shared.billing.counting.feeds import Fed, ItemRule, clashes, fed_items, item_id, item_rules
 from shared.billing.lines import canonical
+from shared.billing.profiles import Basis, QuantityRule
 from shared.billing.rules import CompanyRules
 from shared.rules.checks import listed
 from shared.rules.document import RulesDocument
@@ -58,6 +59,18 @@ def _check_quantities(found: Outline, items: list[ItemRule], places: Mapping[str
     for item in items:
         if item.unknown is not None:
             found.add(places[item.id], f"cannot be billed: {item.unknown}; leave one of them out")
+        if item.licence is not None and item.profile is not None and _counts_nobody(item, item.profile.quantity):
+            found.add(
+                places[item.id],
+                f"takes only accounts that profile {item.profile.id} leaves out by basis assigned-active, so nobody "
+                "would be counted; name a profile with basis: assigned",
+            )
+
+
+def _counts_nobody(item: ItemRule, quantity: QuantityRule) -> bool:
+    """Whether a link takes only kinds of account that its profile's basis leaves out."""
+    filters = [users for feed in item.feeds for users in feed.users]
+    return quantity.basis is Basis.ASSIGNED_ACTIVE and any(users.only.accounts for users in filters)
 
 
 def _twice(found: Outline, other: Path, skus: list[str], *, within: bool) -> str:

@@ -48,8 +48,9 @@ _SECTIONS = {
     "counted_on": "When profiles are counted that say nothing of their own: night | before-invoice.",
     "profiles": (
         "How to bill a product. basis: purchased | assigned | assigned-active | greater. users: {only: …, without: …}\n"
-        "# by departments, offices, domains, groups. rounding: none | up | down | nearest. price: {kind: keep} |\n"
-        "# {kind: product} | {kind: custom, amount: 25.00} | {kind: cost, markup: 20} | {kind: retail} |\n"
+        "# by departments, offices, domains, groups, accounts: [disabled, guests].\n"
+        "# rounding: none | up | down | nearest. price: {kind: keep} | {kind: product} |\n"
+        "# {kind: custom, amount: 25.00} | {kind: cost, markup: 20} | {kind: retail} |\n"
         "# {kind: tiered, bands: [{upto: 10, price: 5}, {price: 4}]} | {kind: volume, bands: …} |\n"
         "# {kind: package, bands: …} of usage only; per: cycle | month;\n"
         "# below_cost: allow | refuse a price below what a unit costs.\n"

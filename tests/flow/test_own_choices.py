@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from shared.billing.counts import AccountKind
 from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.profiles import Basis
 from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Mode, Remit
@@ -165,6 +166,18 @@ def test_a_department_gets_a_line_of_its_own_and_one_that_is_there_is_not_overwr
     assert again.status_code == 422
     assert "There is a line with this short name already." in again.words
     assert len(own(house)) == 1
+
+
+def test_guests_get_a_line_of_their_own_by_a_tick_and_disabled_accounts_are_left_out_of_it(house):
+    house.rules(b.rules(b.profile(quantity=replace(b.profile().quantity, basis=Basis.ASSIGNED))))
+    console = browser(house)
+    page = console.get(f"{LICENCE}&new=true")
+    assert "Only these accounts" in page.words
+    assert 'name="more-' not in page.text
+    ticked = {"users__only__accounts": "guests", "users__without__accounts": "disabled"}
+    saved(console, page, part="guests", **ticked)
+    guests, disabled = (Traits(accounts=(kind,)) for kind in (AccountKind.GUESTS, AccountKind.DISABLED))
+    assert [(licence.part, licence.users) for licence in own(house)] == [("guests", Users(guests, disabled))]
 
 
 def test_one_of_two_customers_is_billed_by_choices_of_its_own(house):

@@ -113,15 +113,23 @@ def test_a_group_that_is_missing_or_hidden_bills_nothing_and_is_told(
     assert f"who is in group {group}" in text
 
 
-@pytest.mark.parametrize("basis", ["assigned", "assigned-active"])
+@pytest.mark.parametrize(
+    ("quantity", "counts_disabled", "counts_guests"),
+    [
+        ("basis: assigned", True, True),
+        ("basis: assigned-active", False, False),
+        ("basis: assigned, users: {without: {accounts: [guests]}}", True, False),
+        ("basis: assigned, users: {without: {accounts: [disabled]}}", False, True),
+    ],
+)
 def test_all_you_can_eat_counts_everybody_with_a_licence_once(
-    sandbox: SandboxThread, tenant: Tenant, basis: str
+    sandbox: SandboxThread, tenant: Tenant, quantity: str, counts_disabled: bool, counts_guests: bool
 ) -> None:
     made = house(
         sandbox,
         f"""\
 profiles:
-  - {{id: per-user, name: Everything per user, product: PER-USER, quantity: {{basis: {basis}}}}}
+  - {{id: per-user, name: Everything per user, product: PER-USER, quantity: {{{quantity}}}}}
 policies:
   - {{source: microsoft365, sku: licensed-users, profile: per-user}}
 companies:
@@ -133,6 +141,7 @@ companies:
     made.sync(1)
 
     licensed = [user for user in tenant.users if user.skus - FREE]
-    active = [user for user in licensed if user.enabled and not user.guest]
-    assert billed(made) == {"PER-USER": len(active if basis == "assigned-active" else licensed)}
-    assert len(active) < len(licensed)
+    counted = [user for user in licensed if (user.enabled or counts_disabled) and (not user.guest or counts_guests)]
+    assert billed(made) == {"PER-USER": len(counted)}
+    assert any(not user.enabled for user in licensed)
+    assert any(user.guest for user in licensed)

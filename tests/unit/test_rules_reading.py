@@ -11,6 +11,7 @@ import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
+from shared.billing.counts import AccountKind
 from shared.billing.limits import CompareForecast, Guards, IncreaseLimit, ReductionLimit
 from shared.billing.profiles import Basis, BillOption, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import CompanyLink, LicenceLink, Mode, Rules, Schedule, SkuPolicy
@@ -67,6 +68,8 @@ def test_the_example_is_a_whole_and_valid_document():
             Traits(domains=("harbour-training.example",), groups=("d2f0a6c1-7a64-4d0e-9b0c-5f0b8a3c1e27",)),
         ),
     )
+    without_guests = Users(without=Traits(accounts=(AccountKind.GUESTS,)))
+    assert msp.profiles["phone-numbers"].quantity == QuantityRule(Basis.ASSIGNED, users=without_guests)
     assert msp.profiles["awareness-training"].quantity == QuantityRule(
         basis=Basis.ASSIGNED, divide_by=Decimal(25), rounding=Rounding.UP
     )
@@ -269,7 +272,16 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
         (
             "quantity: {basis: assigned, users: {only: {floors: [3]}}}",
             "line 4, profiles[0].quantity.users.only.floors: is not known here; allowed are departments, offices, "
-            "domains, groups",
+            "domains, groups, accounts",
+        ),
+        (
+            "quantity: {basis: assigned, users: {without: {accounts: [guest]}}}",
+            'line 4, profiles[0].quantity.users.without.accounts[0]: must be one of disabled, guests, not "guest"',
+        ),
+        (
+            "quantity: {basis: assigned-active, users: {only: {accounts: [guests]}}}",
+            "line 4, profiles[0].quantity: has users.only.accounts, which basis assigned-active leaves out; write "
+            "basis: assigned",
         ),
         (
             "quantity: {basis: assigned}, split: true",
@@ -762,3 +774,25 @@ def test_what_is_told_must_be_known_and_its_hour_be_one():
         "line 4, notices[0].about[0]: must be one of changes, waiting, failed, leak, or a kind of finding such as "
         'unmapped, not "gossip"',
     ]
+
+
+def test_a_part_for_accounts_that_its_profile_leaves_out_is_refused_and_one_for_others_is_not():
+    document = """
+profiles:
+  - {id: active, name: Active, product: P1, quantity: {basis: assigned-active}}
+  - {id: held, name: Held, product: P2, quantity: {basis: assigned}}
+policies:
+  - {source: microsoft365, sku: s1, profile: active}
+companies:
+  - company: 1
+    name: One
+    links: [{source: microsoft365, customer: t1}]
+    licences:
+      - {source: microsoft365, sku: s1, part: guests, PROFILE users: {only: {accounts: [guests]}}}
+"""
+    (problem,) = problems(document.replace("PROFILE", ""))
+    assert problem == (
+        "line 12, companies[0].licences[0]: takes only accounts that profile active leaves out by basis "
+        "assigned-active, so nobody would be counted; name a profile with basis: assigned"
+    )
+    assert problems(document.replace("PROFILE", "profile: held,")) == []

@@ -38,10 +38,11 @@ INVOICE_TEXT = st.sampled_from(["", "{product}: {quantity}\n{users}", "50 % off\
 SKUS = ["sku-a", "sku-b", "SKU-C", "4b9405b0-7788-4568-add1-99614e613b69"]
 
 POSITIVE = NUMBER.filter(lambda number: number > 0)
-TRAITS = st.fixed_dictionaries(
-    {}, optional={name: st.lists(TEXT, max_size=2) for name in ("departments", "offices", "domains", "groups")}
-)
-USERS = st.fixed_dictionaries({}, optional={"only": TRAITS, "without": TRAITS})
+NAMED = {name: st.lists(TEXT, max_size=2) for name in ("departments", "offices", "domains", "groups")}
+KINDS = st.lists(st.sampled_from(["disabled", "guests"]), max_size=2)
+ONLY = st.fixed_dictionaries({}, optional=NAMED)
+WITHOUT = st.fixed_dictionaries({}, optional={**NAMED, "accounts": KINDS})
+USERS = st.fixed_dictionaries({}, optional={"only": ONLY, "without": WITHOUT})
 CHARGED = {
     "include_grace": st.booleans(),
     "include_foreign": st.booleans(),

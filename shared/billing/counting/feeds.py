@@ -104,7 +104,7 @@ class Fed:
 def fed_items(company: int, rules: Iterable[ItemRule]) -> list[Fed]:
     """What the billed items of a company take, in their order."""
     return [
-        Fed(company, rule.id, feed, (*feed.users, rule.profile.quantity.users))
+        Fed(company, rule.id, feed, (*feed.users, *rule.profile.quantity.filters))
         for rule in rules
         if rule.profile is not None and rule.unknown is None
         for feed in rule.feeds

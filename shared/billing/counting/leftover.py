@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from shared.billing.counting.feeds import ItemRule, item_rules
-from shared.billing.counts import Count, Holder
+from shared.billing.counts import AccountKind, Count
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import canonical
-from shared.billing.profiles import Basis
 from shared.billing.rules import CompanyRules, Rules
-from shared.billing.users import Users
+from shared.billing.users import Users, taken_by_all
 
-#: The filters of users with which one bill item takes a count, and whether it bills active users only.
-_Taker = tuple[int, tuple[Users, ...], bool]
+#: The filters of users with which one bill item of a company takes a count, and the kinds of account it leaves out.
+_Taker = tuple[int, tuple[Users, ...], frozenset[AccountKind]]
 
 
 def left_over(
@@ -52,31 +51,29 @@ def left_over(
 
 def _add(takers: dict[tuple[str, str, str], list[_Taker]], company: int, rules: Iterable[ItemRule]) -> None:
     for rule in rules:
-        active = rule.profile is not None and rule.profile.quantity.basis is Basis.ASSIGNED_ACTIVE
+        counted = rule.profile.quantity.filters if rule.profile is not None else ()
         for feed in rule.feeds:
-            takers.setdefault(feed.count, []).append((company, feed.users, active))
+            left_out = frozenset(kind for users in (*feed.users, *counted) for kind in users.without.accounts)
+            takers.setdefault(feed.count, []).append((company, feed.users, left_out))
 
 
 def _nobodys(count: Count, takers: list[_Taker], company: CompanyRules) -> int:
-    """How many users nobody takes of those that are divided here; 0 where it cannot be told, or another tells it."""
+    """How many users nobody takes of those that are divided here; 0 where it cannot be told, or another tells it.
+
+    A kind of account that everybody leaves out is left out on purpose.
+    """
     companies = {number for number, _, _ in takers}
     if min(companies, default=None) != company.company or not all(filters for _, filters, _ in takers):
         return 0
     divided = count.holders
     if len(companies) == 1:  # whom its link leaves out the company does not take at all
-        divided = _taken(divided, _of_link(count, company))
-    parts = [_taken(divided, filters) for _, filters, _ in takers]
+        divided = taken_by_all(divided, _of_link(count, company))
+    parts = [taken_by_all(divided, filters) for _, filters, _ in takers]
     if divided is None or any(part is None for part in parts):
         return 0
-    if all(active for _, _, active in takers):
-        divided = tuple(holder for holder in divided if holder.enabled and not holder.guest)
-    return len({holder.id for holder in divided} - {holder.id for part in parts for holder in part or ()})
-
-
-def _taken(holders: tuple[Holder, ...] | None, filters: Iterable[Users]) -> tuple[Holder, ...] | None:
-    for users in filters:
-        holders = users.among(holders) if holders is not None else None
-    return holders
+    unwanted = frozenset.intersection(*(left_out for _, _, left_out in takers))
+    wanted = {holder.id for holder in divided if unwanted.isdisjoint(holder.accounts)}
+    return len(wanted - {holder.id for part in parts for holder in part or ()})
 
 
 def _of_link(count: Count, company: CompanyRules) -> list[Users]:

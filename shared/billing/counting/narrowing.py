@@ -11,16 +11,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from shared.billing.counts import Count, Subscription
-from shared.billing.users import Users
+from shared.billing.users import Users, taken_by_all
 
 
 def held_by_some(count: Count, filters: Sequence[Users]) -> Count:
     """The count of the users whom every filter takes; holders and assigned are None where that was not told."""
     if not filters:
         return count
-    holders = count.holders
-    for users in filters:
-        holders = users.among(holders) if holders is not None else None
+    holders = taken_by_all(count.holders, filters)
     assigned = None if holders is None else Decimal(len(holders))
     return replace(count, holders=holders, assigned=assigned, changed=())
 

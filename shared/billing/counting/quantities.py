@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from shared.billing.counts import Count, Holder, Subscription, SubscriptionStatus
 from shared.billing.lines import canonical
 from shared.billing.profiles import Basis, QuantityRule, Rounding
+from shared.billing.users import taken_by_all
 from shared.billing.wording import number
 
 ZERO = Decimal(0)
@@ -79,11 +80,7 @@ def used_within(counts: Sequence[Count], rule: QuantityRule, start: date, end: d
 
 def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | None:
     """The users who hold it and are counted; None where the source does not tell enough of them to say."""
-    if count.holders is None:
-        return None
-    if rule.basis is not Basis.ASSIGNED_ACTIVE:
-        return rule.users.among(count.holders)
-    return rule.users.among(tuple(holder for holder in count.holders if holder.enabled and not holder.guest))
+    return taken_by_all(count.holders, rule.filters)
 
 
 def control_difference(count: Count) -> str | None:

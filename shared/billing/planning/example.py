@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product
 from shared.billing.calendar import BillingCalendar, Period, calendar_of
-from shared.billing.counts import Count, Counted, Holder, Money, Reading, Subscription, SubscriptionStatus
+from shared.billing.counts import AccountKind, Count, Counted, Holder, Money, Reading, Subscription, SubscriptionStatus
 from shared.billing.limits import Guards, IncreaseLimit, ReductionLimit
 from shared.billing.lines import LedgerRow
 from shared.billing.planning.plan import Change
@@ -213,6 +213,8 @@ class _Play:
         one = Holder(
             "",
             "",
+            enabled=AccountKind.DISABLED not in only.accounts[:1],
+            guest=AccountKind.GUESTS in only.accounts[:1],
             department=next(iter(only.departments), ""),
             office=next(iter(only.offices), ""),
             domain=next(iter(only.domains), ""),

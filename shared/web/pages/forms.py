@@ -18,18 +18,23 @@ Texts = Mapping[str, str]
 Problems = Mapping[str, list[str]]
 
 
+#: Kinds of account that users are told apart by.
+_ACCOUNTS: Choices = (("disabled", "disabled accounts"), ("guests", "guests"))
+_BOTH = "A guest's account may be disabled, too."
+
+
 @dataclass(frozen=True, slots=True)
 class FormField:
     """`place` is the field's place in the rules (`price.amount`). `choices` are values with their words.
 
-    Of `lines` with choices each can be ticked, and others typed. `own`: the value is a choice of its own, in the place
-    of what would hold without it.
+    `ticks` are choices of which several may be ticked; of `lines` with choices others can be typed, too. `own`: the
+    value is a choice of its own, in the place of what would hold without it.
     """
 
     place: str
     label: str
     help: str
-    kind: Literal["text", "whole", "choice", "yes", "lines", "bands", "area", "day"] = "text"
+    kind: Literal["text", "whole", "choice", "yes", "lines", "ticks", "bands", "area", "day"] = "text"
     choices: Choices = ()
     own: bool = False
 
@@ -53,6 +58,12 @@ def users(place: str) -> tuple[FormField, ...]:
             ("without", "Without these", "No user with one of these"),
         )
         for trait in ("departments", "offices", "domains", "groups")
+    ) + tuple(
+        FormField(f"{place}.{half}.accounts", label, f"{sense} {_BOTH}", "ticks", _ACCOUNTS)
+        for half, label, sense in (
+            ("only", "Only these accounts", "Only users whose account is one of the ticked; none: all."),
+            ("without", "Without these accounts", "No user whose account is one of the ticked."),
+        )
     )
 
 
@@ -141,7 +152,7 @@ def _value(text: str, field: FormField) -> Any:
     text = text.strip()
     if field.kind == "yes":
         return "true" if text == "true" else "false"
-    if field.kind == "lines":
+    if field.kind in ("lines", "ticks"):
         return [line.strip() for line in text.split("\n") if line.strip()]
     if field.kind == "bands":
         return [_band(line) for line in text.split("\n") if line.strip()]

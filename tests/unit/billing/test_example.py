@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.counts import AccountKind
 from shared.billing.planning.example import Example, Scene, takes_price, worked
 from shared.billing.profiles import (
     Arrears,
@@ -143,6 +144,14 @@ def test_users_are_those_that_the_profile_counts():
     only = Traits(("Sales",), ("Berlin",), ("birchline.example",), ("licensed",))
     rule = QuantityRule(basis=Basis.ASSIGNED_ACTIVE, users=Users(only))
     assert totals(example(b.profile(quantity=rule))) == [D("283.34"), D("250.00")]
+
+
+@pytest.mark.parametrize("kind", AccountKind)
+def test_users_are_of_the_kind_of_account_that_the_profile_counts(kind: AccountKind):
+    without = tuple(other for other in AccountKind if other is not kind)
+    users = Users(Traits(accounts=(kind,)), Traits(accounts=without))
+    told = example(b.profile(quantity=QuantityRule(basis=Basis.ASSIGNED, users=users)))
+    assert totals(told) == [D("283.34"), D("250.00")]
 
 
 def test_a_profile_that_never_creates_shows_what_becomes_of_a_line_that_is_there():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.billing.counts import Holder
+from shared.billing.counts import AccountKind, Holder
 from shared.billing.findings import Finding
 from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule
@@ -92,3 +92,43 @@ def test_users_who_are_not_divided_are_nobodys_leftover() -> None:
     narrowed = b.rules(b.profile(quantity=QuantityRule(Basis.ASSIGNED, users=only(SALES))))
 
     assert told(rules=narrowed) == []
+
+
+GUESTS, DISABLED = AccountKind.GUESTS, AccountKind.DISABLED
+GUEST = Holder("u5", "Eve", guest=True, department=SALES)
+
+
+def kinds(*kinds: AccountKind) -> Traits:
+    return Traits(accounts=kinds)
+
+
+def test_a_kind_of_account_that_every_part_leaves_out_is_left_out_on_purpose() -> None:
+    sales = part("sales", Users(only=Traits(departments=(SALES,)), without=kinds(GUESTS)))
+    rest = part("rest", Users(without=Traits(departments=(SALES,), accounts=(GUESTS,))))
+    assert told(sales, rest, people=(*PEOPLE, GUEST)) == []
+    assert told(part("all", Users(without=kinds(GUESTS))), people=(*PEOPLE, GUEST)) == []
+
+    taking = part("rest", Users(without=Traits(departments=(SALES,))))
+    (finding,) = told(sales, taking, people=(*PEOPLE, GUEST))
+    assert "1 of 5 users" in finding.text
+
+
+def test_profiles_and_links_may_each_leave_out_a_kind_of_account() -> None:
+    """Disabled by the profile of every part, and guests by none: only the guest is missed."""
+    without = b.rules(b.profile(quantity=QuantityRule(Basis.ASSIGNED, users=Users(without=kinds(DISABLED)))))
+    members = part("members", Users(only=Traits(departments=(SALES, SERVICE))))
+    finance = part("finance", only(FINANCE))
+    abroad = Holder("u6", "Fay", guest=True, department="Board")
+    (finding,) = told(members, finance, people=(*PEOPLE, abroad), rules=without)
+    assert "1 of 5 users" in finding.text
+    gone = Holder("u7", "Gil", enabled=False, department="Board")
+    assert told(members, finance, people=(*PEOPLE, gone), rules=without) == []
+
+
+def test_guests_may_be_a_line_of_their_own_beside_members() -> None:
+    members, guests = part("members", Users(without=kinds(GUESTS))), part("guests", Users(only=kinds(GUESTS)))
+    company = b.company(licences=(members, guests))
+    reading = b.reading(b.count(5, holders=(*PEOPLE, GUEST)))
+    plan = plan_company(b.facts(reading, rules=BY_USER, company=company))
+    assert sorted(int(change.after.quantity) for change in plan.changes if change.after is not None) == [1, 4]
+    assert not [finding for finding in plan.findings if finding.key.endswith("/users")]

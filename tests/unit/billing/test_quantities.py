@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.billing.counting.quantities import dated_quantities, quantity_of
-from shared.billing.counts import Count, Holder, SubscriptionStatus
+from shared.billing.counting.quantities import dated_quantities, holders_counted, quantity_of
+from shared.billing.counts import AccountKind, Count, Holder, SubscriptionStatus
 from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule, Rounding
-from shared.billing.users import Traits, Users, are_disjoint
+from shared.billing.users import ACTIVE, Traits, Users, are_disjoint, taken_by_all
 from tests import builders as b
 
 D = Decimal
+DISABLED, GUESTS = AccountKind.DISABLED, AccountKind.GUESTS
 
 
 def holder(name: str, department: str | None = "", **values: object) -> Holder:
@@ -35,6 +36,10 @@ def only(**values: tuple[str, ...]) -> QuantityRule:
 
 def without(**values: tuple[str, ...]) -> QuantityRule:
     return QuantityRule(Basis.ASSIGNED, users=Users(without=Traits(**values)))
+
+
+def both(only: Traits, without: Traits) -> QuantityRule:
+    return QuantityRule(Basis.ASSIGNED, users=Users(only, without))
 
 
 STAFF = (
@@ -55,6 +60,42 @@ def test_assigned_active_counts_enabled_members_only():
     assert quantity_of([held_by(*staff)], QuantityRule(Basis.ASSIGNED)) == 3
 
 
+ACCOUNTS = (
+    holder("ada", "Sales", groups=("crew",)),
+    holder("bob", enabled=False),
+    holder("cleo", guest=True, groups=("crew",)),
+    holder("dora", "Sales", enabled=False, guest=True, groups=("crew",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "counted"),
+    [
+        (without(accounts=(DISABLED,)), {"ada", "cleo"}),
+        (without(accounts=(GUESTS,)), {"ada", "bob"}),
+        (without(accounts=(DISABLED, GUESTS)), {"ada"}),
+        (only(accounts=(DISABLED,)), {"bob", "dora"}),
+        (only(accounts=(GUESTS,)), {"cleo", "dora"}),
+        (only(accounts=(DISABLED, GUESTS)), {"bob", "cleo", "dora"}),
+        (only(departments=("Sales",), accounts=(GUESTS,)), {"dora"}),
+        (both(Traits(groups=("crew",)), Traits(accounts=(DISABLED,))), {"ada", "cleo"}),
+        (QuantityRule(Basis.ASSIGNED_ACTIVE, users=Users(Traits(groups=("crew",)))), {"ada"}),
+    ],
+)
+def test_disabled_accounts_and_guests_are_each_counted_or_left_out_alone(rule, counted):
+    taken = holders_counted(held_by(*ACCOUNTS), rule)
+
+    assert {each.id for each in taken or ()} == counted
+    assert quantity_of([held_by(*ACCOUNTS)], rule) == len(counted)
+
+
+def test_who_is_left_out_by_the_account_need_not_be_told_of():
+    silent = Holder("eve", "eve", guest=True)
+    rule = both(Traits(departments=("Sales",)), Traits(accounts=(GUESTS,)))
+
+    assert quantity_of([held_by(*ACCOUNTS, silent)], rule) == 1
+
+
 @pytest.mark.parametrize(
     ("rule", "counted"),
     [
@@ -66,7 +107,7 @@ def test_assigned_active_counts_enabled_members_only():
         (only(departments=("Sales",), offices=("Mill Road",)), 1),
         (without(departments=("Sales",)), 2),
         (without(departments=("Sales",), groups=("crew",)), 1),
-        (QuantityRule(Basis.ASSIGNED, users=Users(Traits(offices=("Mill Road",)), Traits(groups=("drivers",)))), 1),
+        (both(Traits(offices=("Mill Road",)), Traits(groups=("drivers",))), 1),
     ],
 )
 def test_users_are_counted_by_what_they_have_in_common(rule, counted):
@@ -243,14 +284,41 @@ def test_several_counts_are_one_sum_in_any_order(numbers, rule, chance):
 
 # --- who can never be counted twice --------------------------------------------------------------------------------
 
+KINDS = st.lists(st.sampled_from(AccountKind), max_size=2).map(tuple)
 VALUES = st.lists(st.sampled_from(["a", "b", "c"]), max_size=2).map(tuple)
-TRAITS = st.builds(Traits, departments=VALUES, offices=VALUES, domains=VALUES, groups=VALUES)
+TRAITS = st.builds(Traits, departments=VALUES, offices=VALUES, domains=VALUES, groups=VALUES, accounts=KINDS)
 USERS = st.builds(Users, TRAITS, TRAITS)
 PEOPLE = st.builds(
-    lambda department, office, domain, groups: Holder("x", "x", True, False, department, office, domain, groups),
+    lambda enabled, guest, *rest: Holder("x", "x", enabled, guest, *rest),
+    st.booleans(),
+    st.booleans(),
     *[st.sampled_from(["a", "b", "c", ""])] * 3,
     VALUES,
 )
+
+
+@given(USERS, st.lists(PEOPLE, max_size=4))
+def test_active_users_are_those_left_without_disabled_accounts_and_guests(users, people):
+    count = held_by(*(replace(each, id=str(at)) for at, each in enumerate(people)))
+    both = replace(users, without=replace(users.without, accounts=tuple(AccountKind)))
+
+    active = holders_counted(count, QuantityRule(Basis.ASSIGNED_ACTIVE, users=users))
+    assert active == holders_counted(count, QuantityRule(Basis.ASSIGNED, users=both))
+    assert all(holder.enabled and not holder.guest for holder in active or ())
+
+
+@given(st.lists(USERS, max_size=2), PEOPLE)
+def test_a_user_is_taken_or_left_by_the_account_as_the_filter_says(filters, person):
+    """The same as by any other trait that is told of everybody."""
+    kinds = {DISABLED: not person.enabled, GUESTS: person.guest}
+    named = [users for users in filters if not users.is_everybody]
+    fits = all(
+        (not users.only.accounts or any(kinds[kind] for kind in users.only.accounts))
+        and not any(kinds[kind] for kind in users.without.accounts)
+        for users in named
+    )
+    others = [Users(replace(each.only, accounts=()), replace(each.without, accounts=())) for each in named]
+    assert bool(taken_by_all((person,), filters)) == (fits and bool(taken_by_all((person,), others)))
 
 
 @given(st.lists(USERS, max_size=2), st.lists(USERS, max_size=2), PEOPLE)
@@ -271,6 +339,10 @@ def test_nobody_is_taken_by_filters_that_are_disjoint(first, second, person):
         (Users(Traits(groups=("crew",))), Users(without=Traits(groups=("crew", "drivers"))), True),
         (Users(Traits(groups=("crew", "drivers"))), Users(without=Traits(groups=("crew",))), False),
         (Users(), Users(without=Traits(domains=("a.example",))), False),
+        (Users(Traits(accounts=(GUESTS,))), Users(without=Traits(accounts=(GUESTS,))), True),
+        (Users(Traits(accounts=(GUESTS,))), ACTIVE, True),
+        (Users(Traits(accounts=(GUESTS,))), Users(Traits(accounts=(DISABLED,))), False),
+        (Users(without=Traits(accounts=(GUESTS,))), Users(without=Traits(accounts=(DISABLED,))), False),
     ],
 )
 def test_filters_are_disjoint_only_where_one_trait_proves_it(first, second, disjoint):
