@@ -58,7 +58,8 @@ class Charge:
     `kind` is the vendor's own word (a subscription, a part of a month, a credit), or `ONCE`. `customer` and `sku` are
     None for what belongs to none. `start` and `end` are as the vendor writes them: it does not say whether the last day
     is among them. `total` is what the item costs the MSP before tax, below zero for a credit. `used`: it is for usage,
-    which is counted in money. `subscription` is what it is for, where the vendor names one.
+    which is counted in money. `subscription` is what it is for, where the vendor names one. `growing`: more of
+    what it is for is still to come.
     """
 
     customer: str | None
@@ -73,6 +74,7 @@ class Charge:
     invoice: str | None
     used: bool = False
     subscription: str | None = None
+    growing: bool = False
 
     @property
     def is_of_a_whole_period(self) -> bool:

@@ -198,6 +198,13 @@ def test_usage_whose_period_goes_on_is_billed_later_and_no_leak(metered: House) 
     assert (row["charged_units"], row["billed_units"], row["margin"]) == (120, 0, None)
 
 
+def test_usage_that_still_grows_is_no_leak_whatever_is_billed(metered: House) -> None:
+    december(metered)
+    found = rows(metered, replace(used("120.00"), growing=True), month="2026-12")
+    assert set(found) == {("later", 1)}
+    assert found["later", 1]["margin"] is None
+
+
 def test_usage_that_is_billed_once_meets_what_the_vendor_charged_for_it(metered: House) -> None:
     december(metered)
     run_night(metered)

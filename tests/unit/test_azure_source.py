@@ -12,7 +12,7 @@ import pytest
 
 from shared.billing.counts import FailureKind, Money, ReadFailure, Reading
 from shared.billing.usage import Export
-from shared.errors import Incomplete, Refused, Retryable, TrueUpError
+from shared.errors import Gone, Incomplete, Refused, Retryable, TrueUpError
 from shared.sources.azure.counting import SKU, Month, reading_of
 from shared.sources.azure.lines import usages_of
 from shared.sources.partner_billing.blobs import address_of
@@ -380,3 +380,42 @@ def test_nothing_to_read_raises_while_nothing_is_stored() -> None:
         made.source.customers()
     with pytest.raises(TrueUpError):
         made.source.read_fleet(DAY, {})
+
+
+# ---- what it is charged -------------------------------------------------------------------------------------------
+
+NOVEMBER = date(2026, 11, 1)
+
+
+def test_charges_are_the_usage_of_a_months_days_by_customer_and_subscription() -> None:
+    rows = [row("2026-11-02", "10.50"), row("2026-11-03", "1", subscription="sub-2"), row("2026-10-31", "0.25")]
+    made = azure(current=[*rows, row("2026-11-02", "2", customer=OTHER)], last=[row("2026-10-30", "7")])
+    made.night(DAY)
+
+    charges = made.source.charges(NOVEMBER, DAY)
+    own = [(charge.subscription, charge.total) for charge in charges if charge.customer == TENANT]
+    assert own == [("sub-1", Decimal("10.50")), ("sub-2", Decimal(1))]
+    first = charges[0]
+    assert (first.sku, first.used, first.start, first.end) == (SKU, True, NOVEMBER, date(2026, 12, 1))
+    assert (first.currency, first.invoice, first.growing) == ("USD", None, True)
+    (late,) = made.source.charges(OCTOBER[0], DAY)
+    assert (late.total, late.growing) == (Decimal("7.25"), False)
+
+
+def test_charges_of_a_month_grow_until_its_last_day_has_settled() -> None:
+    made = azure(current=[], last=[row("2026-10-31", "20")])
+    told = []
+    for day in (1, 2, 3, 4):
+        made.night(date(2026, 11, day))
+        (charge,) = made.source.charges(OCTOBER[0], date(2026, 11, day))
+        told.append(charge.growing)
+    assert told == [True, True, False, False]
+
+
+def test_charges_of_a_month_that_nobody_stored_are_not_taken_for_none() -> None:
+    made = azure(current=[row("2026-11-02", "1")])
+    with pytest.raises(Retryable):
+        made.source.charges(NOVEMBER, DAY)
+    made.night(DAY)
+    with pytest.raises(Gone):
+        made.source.charges(date(2026, 8, 1), DAY)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
 from shared.billing.counts import Count, Money, Reading, Scope, Subscription, SubscriptionStatus, Usage
 from shared.billing.usage import Export, MonthlyUsage
+from shared.billing.vendors import Charge
 from shared.sources.partner_billing.exporting import last_day
 from shared.sources.partner_billing.kinds import USAGE
 from shared.sources.rows import broken
@@ -17,6 +18,7 @@ from shared.sources.rows import broken
 SOURCE = "azure"
 #: The one SKU: all of a customer's usage, its subscriptions beside it.
 SKU = "azure-usage"
+NAME = "Azure usage"
 _ZERO = Decimal(0)
 
 
@@ -53,6 +55,34 @@ def reading_of(customer: str, day: date, months: Sequence[Month], settled_days: 
     return Reading(SOURCE, customer, day, (_count(customer, months, span, currencies.pop()),))
 
 
+def charges_of(month: date, usages: Iterable[MonthlyUsage], *, growing: bool) -> list[Charge]:
+    """What was used on the days of a month, by customer and subscription, whichever export brought it."""
+    sums: defaultdict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
+    for usage in usages:
+        for subscription, day, amount in usage.amounts:
+            if day.replace(day=1) == month:
+                sums[usage.customer, subscription, usage.currency] += amount
+    end = last_day(month) + timedelta(days=1)
+    return [
+        Charge(
+            customer,
+            SKU,
+            NAME,
+            "usage",
+            month,
+            end,
+            quantity=Decimal(1),
+            total=total,
+            currency=currency,
+            invoice=None,
+            used=True,
+            subscription=subscription,
+            growing=growing,
+        )
+        for (customer, subscription, currency), total in sorted(sums.items())
+    ]
+
+
 def _count(customer: str, months: Sequence[Month], span: tuple[date, date], currency: str) -> Count:
     """One count whose subscriptions are Azure's; its units are money, so one of them costs one."""
     days: defaultdict[str, defaultdict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -73,7 +103,7 @@ def _count(customer: str, months: Sequence[Month], span: tuple[date, date], curr
         SOURCE,
         customer,
         SKU,
-        "Azure usage",
+        NAME,
         purchased=sum((part.quantity for part in parts), _ZERO),
         subscriptions=parts,
         cost=Money(Decimal(1), "once", currency),

@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from shared.billing.counts import Customer, ReadFailure, Reading
 from shared.billing.usage import MonthlyUsage
-from shared.errors import TrueUpError
-from shared.sources.azure.counting import SOURCE, Month, reading_of
+from shared.billing.vendors import Charge
+from shared.errors import Gone, TrueUpError
+from shared.sources.azure.counting import SOURCE, Month, charges_of, reading_of
 from shared.sources.azure.lines import usages_of
 from shared.sources.azure.settings import AzureSettings
 from shared.sources.failures import failed, problems_of
-from shared.sources.partner_billing.exporting import Exported, Exporting, Reach, Stored
+from shared.sources.partner_billing.exporting import Exported, Exporting, Reach, Stored, last_day
 from shared.sources.partner_billing.kinds import USAGE
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class StoredUsage(Stored[MonthlyUsage], Protocol):
 
 
 class AzureSource:
-    """Reads stored exports, and has new ones made (`shared.sources.protocol.FleetSource` and `PreparedSource`).
+    """Reads stored exports, and has new ones made (`FleetSource`, `PreparedSource`, `ChargingSource`).
 
     `now` is the business clock. `credential`, `http`, `sleep` and `blobs` replace what reaches out of the process.
     """
@@ -91,6 +92,22 @@ class AzureSource:
         except TrueUpError as error:
             log.warning("the usage of this night is not exported: %s", error)
         return {customer.id: self.read(customer.id, day) for customer in self.customers()}
+
+    def charges(self, month: date, _: date, /) -> list[Charge]:
+        """What Microsoft rated of the usage of a month's days, before tax; what came late with the next month, too."""
+        self._exporting.ensure_month(month)
+        export = self._store.export(SOURCE, month)
+        if export.taken is None:
+            raise Gone(
+                f"the usage of {month:%Y-%m} is not stored",
+                system=USAGE.system,
+                remedy="Usage is stored from the first night on that reads it; look at Partner Center's invoice.",
+            )
+        end = last_day(month)
+        exports = (month, end + timedelta(days=1))
+        usages = [usage for each in exports for usage in self._store.all(SOURCE, each)]
+        is_settled = Month(export, None).known_until(self._settled_days) == end
+        return charges_of(month, usages, growing=not is_settled)
 
     def fetch_prepared(self) -> None:
         """Asks after every export that runs, and stores what is ready."""

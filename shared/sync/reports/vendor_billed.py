@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -47,8 +47,8 @@ class Billed:
     """What is billed for the charges of a line: `units` that stand, or of usage those of its periods.
 
     `currency` is None where nobody looked. `due` is told of periods longer than a month: the charges of one month do
-    not say it. `is_over` is False while such a period goes on. `joined`: other items' units are among them.
-    `longer`: the vendor charges for more than a month at once.
+    not say it. `is_over` is False while such a period goes on, or what is charged for it still grows. `joined`: other
+    items' units are among them. `longer`: the vendor charges for more than a month at once.
     """
 
     units: Decimal = ZERO
@@ -89,7 +89,8 @@ def _by_item(items: Iterable[Balance]) -> dict[str, Balance]:
 
 
 def billed_for(line: Line, seen: Seen) -> Billed:
-    return _for_usage(line, seen) if line.is_usage else _for_standing(line, seen)
+    billed = _for_usage(line, seen) if line.is_usage else _for_standing(line, seen)
+    return replace(billed, is_over=False) if any(charge.growing for charge in line.charges) else billed
 
 
 def _for_standing(line: Line, seen: Seen) -> Billed:
