@@ -95,7 +95,8 @@ class Subscription:
     `committed_until` is the last day of a commitment: the vendor charges at least the quantity until then. `changed` as
     on `Count`, for this subscription alone. `revision` is the vendor's mark that changes with the subscription. `usage`
     where it is charged for what was used. `term` is how long it runs (`P1M`, `P1Y`), `auto_renews` whether for another
-    term by itself; None where the vendor does not tell.
+    term by itself; None where the vendor does not tell. `vendor_status` is the vendor's own word, None where it has
+    none but ours.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Subscription:
     usage: Usage | None = None
     term: str | None = None
     auto_renews: bool | None = None
+    vendor_status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,10 @@ class QuantityRule:
     """From counts to a quantity, in this order: what is counted, conversion, included, minimum, rounding.
 
     Counted is the basis. `include_grace` bills expired subscriptions in their grace period, `include_foreign` those
-    that another partner sold, `include_trials` trials; `without_subscriptions` (ids) leaves some out; `users` says who
-    is counted where users are. The sum is divided by `divide_by` (units of the count in one billed unit), times
-    `multiply_by`, minus `included` (never below 0), at least `minimum` while anything is counted (`minimum_always`:
-    even when nothing is), and rounded to a multiple of `rounding_step`.
+    that another partner sold, `include_trials` trials; `without_subscriptions` (ids) and `without_statuses` (the
+    vendor's words) leave some out; `users` says who is counted where users are. The sum is divided by `divide_by`
+    (units of the count in one billed unit), times `multiply_by`, minus `included` (never below 0), at least `minimum`
+    while anything is counted (`minimum_always`: even when nothing is), and rounded to a multiple of `rounding_step`.
     """
 
     basis: Basis = Basis.PURCHASED
@@ -83,6 +83,7 @@ class QuantityRule:
     include_foreign: bool = False
     include_trials: bool = False
     without_subscriptions: tuple[str, ...] = ()
+    without_statuses: tuple[str, ...] = ()
     users: Users = EVERYBODY
     divide_by: Decimal = Decimal(1)
     multiply_by: Decimal = Decimal(1)
@@ -91,6 +92,11 @@ class QuantityRule:
     minimum_always: bool = False
     rounding: Rounding = Rounding.NONE
     rounding_step: Decimal = Decimal(1)
+
+    @property
+    def leaves_out_subscriptions(self) -> bool:
+        """Whether single subscriptions must be known; the vendor's own total is not enough."""
+        return bool(self.without_subscriptions or self.without_statuses)
 
     @property
     def bills_users(self) -> bool:

@@ -38,6 +38,7 @@ class Quantity(Part):
     include_foreign: YesOrNo = profiles.QuantityRule().include_foreign
     include_trials: YesOrNo = profiles.QuantityRule().include_trials
     without_subscriptions: tuple[VendorId, ...] = ()
+    without_statuses: tuple[VendorId, ...] = ()
     users: Users = Users()
     divide_by: Positive = profiles.QuantityRule().divide_by
     multiply_by: Positive = profiles.QuantityRule().multiply_by
@@ -54,8 +55,9 @@ class Quantity(Part):
             raise wrong(f"has users, which basis {self.basis.value} does not count; write basis: assigned")
         if self.users.only.accounts and self.basis is profiles.Basis.ASSIGNED_ACTIVE:
             raise wrong("has users.only.accounts, which basis assigned-active leaves out; write basis: assigned")
-        if self.without_subscriptions and bills_users:
-            raise wrong(f"has without_subscriptions, which basis {self.basis.value} does not count; leave it out")
+        for name in ("without_subscriptions", "without_statuses"):
+            if getattr(self, name) and bills_users:
+                raise wrong(f"has {name}, which basis {self.basis.value} does not count; leave it out")
         return self
 
     @model_validator(mode="after")

@@ -87,6 +87,7 @@ def test_agreement_types_are_chosen_among_those_of_manage_and_typed_where_it_doe
             price=PriceRule(PriceKind.TIERED, bands=(Band(Decimal(10), Decimal(8)), Band(None, Decimal(6), "X-1")))
         ),
         b.profile(quantity=QuantityRule(without_subscriptions=("one", "two"), included=Decimal("2.5"))),
+        b.profile(quantity=QuantityRule(without_statuses=("pendingmanual",))),
         b.profile(agreement_types=("Managed Services", "Cloud"), replaces=("OLD-1",), update_only=True),
     ],
 )

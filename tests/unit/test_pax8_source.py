@@ -11,7 +11,9 @@ import pytest
 
 from local.sandbox.pax8.api import Ask, Pax8
 from local.sandbox.pax8.world import ONBOARDING, Company, Pax8World, Subscription, Version, changed
+from shared.billing.counting.quantities import quantity_of
 from shared.billing.counts import Count, FailureKind, Money, ReadFailure, Reading, SubscriptionStatus
+from shared.billing.profiles import QuantityRule
 from shared.errors import Incomplete, Retryable
 from shared.http.wire import Answer
 from tests.unit import fake_pax8
@@ -135,6 +137,15 @@ def test_a_trial_is_a_sku_of_its_own_and_marked(wire: FakeWire, world: Pax8World
     assert trial.subscriptions is not None
     assert [item.trial for item in trial.subscriptions] == [True]
     assert (trial.cost, trial.changed) == (None, ())
+
+
+def test_a_profile_may_leave_out_what_is_still_being_provisioned(
+    wire: FakeWire, world: Pax8World, company: Company
+) -> None:
+    world.buy(company, LARKMAIL, 3, date(2026, 10, 1), "PendingManual")
+    counted = count(read(wire, company))
+    assert quantity_of([counted], QuantityRule()) == 13
+    assert quantity_of([counted], QuantityRule(without_statuses=("pendingmanual", "pendingautomated"))) == 10
 
 
 @pytest.mark.parametrize("term", ["One-Time", "One time", "Activation"])

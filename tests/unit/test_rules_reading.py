@@ -265,6 +265,10 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
             "leave it out",
         ),
         (
+            "quantity: {basis: assigned, without_statuses: [PendingManual]}",
+            "line 4, profiles[0].quantity: has without_statuses, which basis assigned does not count; leave it out",
+        ),
+        (
             "quantity: {divide_by: 3}",
             "line 4, profiles[0].quantity: has divide_by without rounding; Manage takes no endless decimals, write "
             "rounding: up",

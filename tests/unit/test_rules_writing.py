@@ -54,7 +54,11 @@ CHARGED = {
     "rounding_step": POSITIVE,
 }
 COUNTED = st.fixed_dictionaries(
-    {"basis": st.sampled_from(["purchased", "greater"]), "without_subscriptions": st.lists(TEXT, max_size=2)}
+    {
+        "basis": st.sampled_from(["purchased", "greater"]),
+        "without_subscriptions": st.lists(TEXT, max_size=2),
+        "without_statuses": st.lists(TEXT, max_size=2),
+    }
 ) | st.fixed_dictionaries({"basis": st.sampled_from(["assigned", "assigned-active"]), "users": USERS})
 ROUNDED = st.fixed_dictionaries(
     {"rounding": st.sampled_from(["up", "down", "nearest"]), "divide_by": POSITIVE}

@@ -35,7 +35,7 @@ def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
     """
     if count.subscriptions is not None:
         return sum((item.quantity for item in count.subscriptions if _is_billed(item, rule)), ZERO)
-    if rule.without_subscriptions:
+    if rule.leaves_out_subscriptions:
         return None
     return count.purchased + (count.grace if rule.include_grace else ZERO)
 
@@ -46,7 +46,7 @@ def dated_quantities(counts: Sequence[Count], rule: QuantityRule) -> tuple[tuple
     Only for what is bought and fed by one count: several counts, or users, have no one day on which they changed. Nor
     where the rule leaves something out: the vendor's days are those of the whole.
     """
-    if rule.basis is not Basis.PURCHASED or rule.without_subscriptions or len(counts) != 1:
+    if rule.basis is not Basis.PURCHASED or rule.leaves_out_subscriptions or len(counts) != 1:
         return ()
     (count,) = counts
     if not count.changed or purchased(count, rule) != count.changed[-1][1]:
@@ -114,13 +114,16 @@ def _is_billed(subscription: Subscription, rule: QuantityRule) -> bool:
         rule.include_grace and subscription.status is SubscriptionStatus.WARNING
     )
     ours = rule.include_foreign or subscription.owned is not False
-    wanted = not rule.without_subscriptions or not _is_left_out(subscription, rule)
+    wanted = not rule.leaves_out_subscriptions or not _is_left_out(subscription, rule)
     return alive and ours and wanted and (rule.include_trials or not subscription.trial)
 
 
 def _is_left_out(subscription: Subscription, rule: QuantityRule) -> bool:
     names = {canonical(name) for name in (subscription.id, subscription.commerce_id) if name is not None}
-    return not names.isdisjoint(canonical(name) for name in rule.without_subscriptions)
+    status = canonical(subscription.vendor_status or subscription.status.value)
+    return status in map(canonical, rule.without_statuses) or not names.isdisjoint(
+        canonical(name) for name in rule.without_subscriptions
+    )
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:

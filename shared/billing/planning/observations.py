@@ -91,7 +91,7 @@ def _not_told(item: BillItem, rule: QuantityRule) -> str:
         return f"its source does not tell who is in group {', '.join(groups)}, by which users are told apart"
     if item.counts_holders:
         return "its source does not tell who holds it, or not what the filter of users asks for"
-    if rule.without_subscriptions:
+    if rule.leaves_out_subscriptions:
         return "its source lists no single subscriptions, or does not tell how many are assigned"
     return "its source does not tell how many are assigned"
 

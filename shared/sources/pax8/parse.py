@@ -141,6 +141,7 @@ def bought(row: Row, changed: Timeline, billable: Set[str], day: date) -> Bought
             committed_until=committed_until,
             changed=changed,
             revision=revision_of(row),
+            vendor_status=_status(row),
         ),
         cost=_money(row, "partnerCost", term),
         retail=_money(row, "price", term),

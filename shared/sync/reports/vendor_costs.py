@@ -193,7 +193,7 @@ def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal |
     quantity = rule.profile.quantity
     if quantity.basis is not Basis.PURCHASED or any(feed.source != source for feed in rule.feeds):
         return None
-    if quantity.without_subscriptions or (rule.profile.split and not _is_by_unit(quantity)):
+    if quantity.leaves_out_subscriptions or (rule.profile.split and not _is_by_unit(quantity)):
         return None  # Charges are not told apart by subscription here.
     if line.charges and not line.tells_units:
         return None

@@ -64,6 +64,12 @@ GROUPS = (
             FormField(
                 "quantity.without_subscriptions", "Leave out", "Ids of subscriptions not counted, one a line.", "lines"
             ),
+            FormField(
+                "quantity.without_statuses",
+                "Leave out by status",
+                "Subscriptions of these are not counted: the vendor's words, one a line, such as PendingManual.",
+                "lines",
+            ),
             FormField("quantity.divide_by", "Divide by", "Units of the count in a billed one; 1073741824 for GB."),
             FormField("quantity.multiply_by", "Multiply by", "Billed units for each of these."),
             FormField("quantity.included", "Included", "Units that are free, taken off first."),

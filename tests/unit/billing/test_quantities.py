@@ -199,6 +199,21 @@ def test_subscriptions_can_be_left_out_by_either_of_their_ids():
     assert quantity_of([counted], QuantityRule(Basis.GREATER, without_subscriptions=("aa-1",))) == 8
 
 
+def test_subscriptions_can_be_left_out_by_the_vendors_word_for_their_status():
+    kept, pending = (
+        replace(b.subscription(units), vendor_status=word) for units, word in ((5, "active"), (7, "pendingmanual"))
+    )
+    grace = b.subscription(2, "warning")
+    counted = b.count(12, assigned=2, subscriptions=[kept, pending, grace])
+
+    assert quantity_of([counted], QuantityRule()) == 14
+    assert quantity_of([counted], QuantityRule(without_statuses=("PendingManual ",))) == 7
+    assert quantity_of([counted], QuantityRule(Basis.GREATER, without_statuses=("PendingManual", "Warning"))) == 5
+    assert quantity_of([replace(counted, subscriptions=None)], QuantityRule(without_statuses=("active",))) is None
+    dated = replace(counted, changed=((date(2026, 11, 3), D(14)),))
+    assert dated_quantities([dated], QuantityRule(without_statuses=("suspended",))) == ()
+
+
 def test_without_a_list_of_subscriptions_none_can_be_left_out():
     counted = replace(b.count(15), subscriptions=None)
 
