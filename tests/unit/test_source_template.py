@@ -24,7 +24,7 @@ from shared.billing.counts import Customer, FailureKind, ReadFailure, Reading
 from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
 from shared.rules.document import SOURCES
-from shared.sources.protocol import DomainSource, FleetSource, Source
+from shared.sources.protocol import ChargingSource, DomainSource, FleetSource, Source, UsageSource
 from shared.sources.pushed import PushedSource
 from tests.unit import fake_pax8
 from tests.unit.fake_azure import Azure, FakeBilling, row
@@ -329,6 +329,8 @@ REFUSALS = {status: refusal(status, "Refused").content for status in (400, 401, 
 
 #: Those that tell of all customers at once.
 FLEETS = [case for case in CASES if isinstance(case.make(Vendor()), FleetSource)]
+#: Those that tell what their vendor charges.
+CHARGING = [case for case in CASES if isinstance(case.make(Vendor()), ChargingSource)]
 #: What may be wrong with every answer.
 TROUBLES = {
     "down": Vendor(down=True),
@@ -516,6 +518,38 @@ def test_a_fleet_of_a_busy_vendor_is_waited_for(case: SourceCase) -> None:
 
     assert fleet_of(case, vendor) == fleet_of(case, Vendor())
     assert vendor.waits.count(WAIT) == 2
+
+
+def charging(case: SourceCase, vendor: Vendor) -> ChargingSource:
+    made = case.make(vendor)
+    assert isinstance(made, ChargingSource)
+    return made
+
+
+@pytest.mark.parametrize("case", CHARGING, ids=lambda case: case.name)
+def test_what_a_vendor_charges_is_told_by_customer(case: SourceCase) -> None:
+    charges = charging(case, Vendor()).charges(DAY.replace(day=1), DAY)
+
+    assert case.customer in {charge.customer for charge in charges}
+    assert all(charge.name and charge.currency for charge in charges)
+
+
+@pytest.mark.parametrize("vendor", TROUBLES.values(), ids=TROUBLES.keys())
+@pytest.mark.parametrize("case", CHARGING, ids=lambda case: case.name)
+def test_what_a_vendor_in_trouble_charges_is_an_error_never_nothing(case: SourceCase, vendor: Vendor) -> None:
+    reader = charging(case, vendor)
+    with pytest.raises(TrueUpError) as charged:
+        reader.charges(DAY.replace(day=1), DAY)
+    errors = [charged.value]
+    if isinstance(reader, UsageSource):
+        with pytest.raises(TrueUpError) as used:
+            reader.used_so_far(DAY)
+        errors.append(used.value)
+
+    for error in errors:
+        assert error.system
+        assert error.remedy
+        assert not any(secret in f"{error} {error.remedy}" for secret in case.secrets)
 
 
 def test_a_sign_in_that_is_refused_is_a_failure(case: SourceCase) -> None:
