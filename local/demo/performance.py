@@ -21,7 +21,7 @@ from local.demo.night import Night
 from local.demo.report import report
 from local.demo.show import Show
 from local.demo.stage import REPOSITORY, Stage, set_up
-from local.demo.vendors import Rmm, buyer, most_combined
+from local.demo.vendors import Rmm, buyer, most_combined, ranged
 from local.sandbox.world import Msp, make_msp
 from local.sandbox.world.rules import rules_document
 from shared.billing.rules import Mode
@@ -44,7 +44,7 @@ def perform(
         console.width = _WIDTH
     show = Show(console)
     msp = make_msp(companies, seed, OPENING.date())
-    rmm = Rmm(buyer(msp))
+    rmm = Rmm(buyer(msp), ranged(msp))
     with ExitStack() as stack:
         # A picture is to hold what stays on the screen, not the progress.
         moving = Console(stderr=True) if picture is not None else console

@@ -1,4 +1,7 @@
-"""One company that buys from every vendor: what its RMM pushes, and storage that is billed by the GB, among it."""
+"""One company that buys from every vendor: what its RMM pushes, and storage that is billed by the GB, among it.
+
+Another one pays for storage by the range of GB that it reaches.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from decimal import Decimal
 from local.demo.desk import Host
 from local.demo.night import Json
 from local.sandbox.world import Msp
-from local.sandbox.world.vendors import AGENTS, STORAGE, VendorProduct
+from local.sandbox.world.vendors import AGENTS, RANGES, STORAGE, VendorProduct
 from shared.sync.ports import Ports
 
 #: The pushed source as its settings call it, and the customer as the script does.
 RMM, SITE = AGENTS.source.partition(":")[2], "main-office"
 _GB = 1024**3
+_BY_GB = {"divide_by": _GB, "rounding": "up"}
+_RANGES = {"kind": "package", "bands": [{"upto": 1000, "price": 95}, {"upto": 5000, "price": 320}, {"price": 900}]}
 _VENDORS = {
     "microsoft365": "Microsoft 365",
     "pax8": "Pax8",
@@ -29,9 +34,13 @@ _VENDORS = {
 
 @dataclass
 class Rmm:
-    """What the RMM of one company knows, and the key with which its script pushes that."""
+    """What the RMM of one company knows, and the key with which its script pushes that.
+
+    `ranged` is the company whose storage is billed by ranges, None where there is none.
+    """
 
     company: int
+    ranged: int | None = None
     agents: int = 24
     key: str = field(default_factory=lambda: secrets.token_hex(24), repr=False)
 
@@ -46,15 +55,18 @@ class Rmm:
 
     def added_to(self, rules: Json) -> Json:
         """The made-up MSP's rules, with what this company has of the RMM and of storage."""
-        storage = _profile(STORAGE, {"divide_by": _GB, "rounding": "up"}) | {"arrears": "highest"}
+        storage = _profile(STORAGE, _BY_GB) | {"arrears": "highest"}
+        ranges = _profile(RANGES, _BY_GB) | {"arrears": "highest", "price": _RANGES}
         policies = [
             each for each in rules["policies"] if (each["source"], each["sku"]) != (STORAGE.source, STORAGE.sku)
         ]
         link = {"source": AGENTS.source, "customer": SITE}
         return rules | {
-            "profiles": [*rules["profiles"], _profile(AGENTS), storage],
+            "profiles": [*rules["profiles"], _profile(AGENTS), storage, ranges],
             "policies": [*policies, _policy(AGENTS), _policy(STORAGE)],
-            "companies": [_with_link(each, link, self.company) for each in rules["companies"]],
+            "companies": [
+                _with_ranges(_with_link(each, link, self.company), self.ranged) for each in rules["companies"]
+            ],
         }
 
 
@@ -89,6 +101,12 @@ def buyer(msp: Msp) -> int:
         has = (account.of_company(linked.company) for account in (msp.huntress, msp.cove, msp.pax8))
         vendors[linked.company] = sum(map(bool, has))
     return min(vendors, key=lambda company: (-vendors[company], company))
+
+
+def ranged(msp: Msp) -> int | None:
+    """Another company whose storage is counted, the last of several."""
+    found = (linked.company for linked in msp.linked if msp.cove.of_company(linked.company))
+    return max((company for company in found if company != buyer(msp)), default=None)
 
 
 def most_combined(ports: Ports, msp: Msp, additions: Mapping[int, Json]) -> Combined | None:
@@ -138,3 +156,8 @@ def _policy(product: VendorProduct) -> Json:
 
 def _with_link(company: Json, link: Json, wanted: int) -> Json:
     return company | {"links": [*company["links"], link]} if company["company"] == wanted else company
+
+
+def _with_ranges(company: Json, wanted: int | None) -> Json:
+    licence = {"source": RANGES.source, "sku": RANGES.sku, "profile": RANGES.profile}
+    return company | {"licences": [*company.get("licences", []), licence]} if company["company"] == wanted else company

@@ -14,7 +14,7 @@ from local.demo.moves import Growth, choose_growth, choose_moves
 from local.demo.night import Name, Night
 from local.demo.report import report
 from local.demo.tables import Wrong, billed_wrong
-from local.demo.vendors import Rmm, buyer
+from local.demo.vendors import Rmm, buyer, ranged
 from local.sandbox.world import make_msp
 from local.sandbox.world.cove import Kind
 from local.sandbox.world.rules import rules_document
@@ -232,3 +232,15 @@ def test_one_company_has_every_vendor_and_its_rules_bill_what_is_pushed_and_stor
     assert policies["pushed:rmm", "agent"] == "rmm-agent"
     assert policies["cove", "used-storage"] == "cove-gb"
     assert rmm.key not in repr(rmm)
+
+
+def test_another_company_pays_for_storage_by_the_range_that_it_reaches() -> None:
+    msp = make_msp(9, 7, date(2026, 11, 21))
+    other = ranged(msp)
+    document = RulesDocument.model_validate(Rmm(buyer(msp), other).added_to(rules_document(msp)))
+
+    chosen = {each.company: [licence.profile for licence in each.licences] for each in document.companies}
+    assert other != buyer(msp)
+    assert [company for company, profiles in chosen.items() if "cove-range" in profiles] == [other]
+    (profile,) = [each for each in document.profiles if each.id == "cove-range"]
+    assert [band.upto for band in profile.price.bands] == [1000, 5000, None]

@@ -14,7 +14,7 @@ from local.sandbox.manage.tickets import add_service_board
 from local.sandbox.world.model import Tenant
 from local.sandbox.world.names import slug
 from local.sandbox.world.skus import AGREEMENT_TYPES, BACKUP, BLOCK_HOURS, CLOUD, MANAGED, OTHER_PRODUCTS, SKUS
-from local.sandbox.world.vendors import AGENTS, STORAGE, VENDOR_PRODUCTS
+from local.sandbox.world.vendors import AGENTS, RANGES, STORAGE, VENDOR_PRODUCTS
 
 #: The members of the MSP who look after its customers, in turn.
 _MANAGERS = (
@@ -73,7 +73,7 @@ class Books:
             self._catalog_item(sku.product, sku.name, sku.price, sku.cost)
         for other in OTHER_PRODUCTS:
             self._catalog_item(other.product, other.description, other.price, other.cost)
-        for sold in (*VENDOR_PRODUCTS, AGENTS, STORAGE):
+        for sold in (*VENDOR_PRODUCTS, AGENTS, STORAGE, RANGES):
             self._catalog_item(sold.product, sold.name, sold.price, sold.cost)
 
     def _catalog_item(self, identifier: str, description: str, price: Decimal, cost: Decimal) -> None:

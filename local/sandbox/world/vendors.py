@@ -72,6 +72,7 @@ def _resold(product: Product) -> VendorProduct:
 #: In the catalog, but in nobody's rules before somebody wants to bill them.
 AGENTS = VendorProduct("pushed:rmm", "agent", "RMM-AGENT", "RMM agent", Decimal("3.20"), Decimal("1.10"))
 STORAGE = VendorProduct(COVE, "used-storage", "COVE-GB", "Cove storage, per GB", Decimal("0.12"), Decimal("0.05"))
+RANGES = VendorProduct(COVE, "used-storage", "COVE-RANGE", "Cove storage, by range", Decimal(95), Decimal(40))
 
 VENDOR_PRODUCTS = (*map(_sold, _SOLD.strip().splitlines()), *map(_resold, PRODUCTS))
 
