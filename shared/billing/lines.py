@@ -219,6 +219,11 @@ class LedgerRow:
     keeps_price: bool = False
     text_written: date | None = None
 
+    def bills_on(self, day: date) -> bool:
+        """Whether the line, as TrueUp left it, bills anything on a day or later."""
+        ends = self.values.cancelled_date
+        return self.values.quantity != 0 and (ends is None or ends >= day)
+
     def was_made_another(self, line: Addition) -> bool:
         """Whether a person has made the line another one, as it stands now: of another product, without our stamp."""
         return line.serial_number.strip() != self.stamp.strip() and line.product_id != self.values.product_id

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.planning.choices import resumed
+from shared.billing.planning.elsewhere import still_ours
 from shared.billing.planning.plan import Change, Plan
 from shared.billing.planning.planner import Facts, plan_company, with_everything_read
 from shared.billing.rules import CompanyRules, Mode, Rules
@@ -28,7 +29,7 @@ from shared.sync.ignored import without_ignored
 from shared.sync.intents import resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.measures import measure_company, measure_write
-from shared.sync.observe import company_rules, night_of, observe, unread_active, warn_of_unread, with_those_begun
+from shared.sync.observe import company_rules, everywhere, night_of, observe, unread_active, warn_of_unread
 from shared.sync.outcomes import MOST_DEATHS, counted, kinds_of, never_ended, report_of
 from shared.sync.overview import by_kind, summary_of, with_effects
 from shared.sync.ports import Ports
@@ -240,9 +241,10 @@ def _sync(
     observation = observe(ports, company, state, rules, as_of, live=order.live, night=night)
     warn_of_unread(order.run, order.company, observation.facts.readings)
     seen = observation.facts
-    additions = with_those_begun(ports, state, seen.additions)
+    additions = everywhere(ports, state, seen.agreements, seen.additions, as_of)
     resolution = resolve_intents(state, additions, ports.clock.now(), ports.limits.settling, as_of)
-    ledger, seats = resumed(resolution.ledger, seen.seats, seen.additions, seen.choices, as_of)
+    ledger = still_ours(resolution.ledger, additions, [agreement.id for agreement in seen.agreements], as_of)
+    ledger, seats = resumed(ledger, seen.seats, seen.additions, seen.choices, as_of)
     resolution = replace(resolution, ledger=ledger)
     facts = replace(seen, ledger=ledger, seats=seats, in_doubt=resolution.in_doubt)
     plan = plan_company(facts)

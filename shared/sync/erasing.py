@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
-from shared.billing.lines import LedgerRow, canonical
+from shared.billing.lines import canonical
 from shared.clock import business_date
 from shared.errors import Refused
 from shared.state.company_state import CompanyState
@@ -56,18 +56,13 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
 def _check_nothing_is_billed(company: int, state: CompanyState, today: date) -> None:
     if state.intents:
         raise _refused(company, "a line is just being written", "Wait until the next night has looked for it.")
-    standing = [row for row in state.ledger.values() if _is_billed(row, today)]
+    standing = [row for row in state.ledger.values() if row.bills_on(today)]
     if standing:
         raise _refused(
             company,
             f"{len(standing)} lines of ours are still billed to it",
             "Set its links to removed: true, and wait until a night has ended them and their last day is over.",
         )
-
-
-def _is_billed(row: LedgerRow, today: date) -> bool:
-    ends = row.values.cancelled_date
-    return row.values.quantity != 0 and (ends is None or ends >= today)
 
 
 def _customers_of_nobody_else(ports: Ports, company: int, state: CompanyState) -> tuple[Customer, ...]:

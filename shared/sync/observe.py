@@ -12,9 +12,10 @@ from shared.billing.counting.groups import groups_named
 from shared.billing.counts import FailureKind, ReadFailure, Reading
 from shared.billing.limits import CompareForecast, Guards
 from shared.billing.lines import LedgerRow, canonical
+from shared.billing.planning.elsewhere import rows_elsewhere
 from shared.billing.planning.planner import Facts
 from shared.billing.rules import CompanyLink, CompanyRules, Rules
-from shared.errors import Gone
+from shared.errors import Gone, NotPermitted
 from shared.state.companies import CompanyRow
 from shared.state.company_state import CompanyState, OwnRules
 from shared.sync.fleets import read_customer
@@ -125,22 +126,32 @@ def unread_active(ports: Ports, facts: Facts) -> dict[int, tuple[Addition, ...]]
     }
 
 
-def with_those_begun(
-    ports: Ports, state: CompanyState, additions: Mapping[int, tuple[Addition, ...]]
+def everywhere(
+    ports: Ports,
+    state: CompanyState,
+    agreements: Iterable[Agreement],
+    additions: Mapping[int, tuple[Addition, ...]],
+    as_of: date,
 ) -> Mapping[int, tuple[Addition, ...]]:
-    """The additions with those of agreements on which a write was begun and which are another company's since then.
+    """The additions with those of agreements that are another company's by now, where lines of ours bill or were begun.
 
-    Only there it shows what became of the write. An agreement that is gone has none.
+    Only there it shows what became of them. An agreement that is gone has none; one that may not be read is left out.
     """
-    begun = {intent.change.key.agreement for intent in state.intents.values()} - additions.keys()
-    return {**additions, **{agreement: _additions_left(ports, agreement) for agreement in sorted(begun)}}
+    ours = {agreement.id for agreement in agreements}
+    wanted = {row.key.agreement for row in rows_elsewhere(state.ledger.values(), ours, as_of)}
+    wanted |= {intent.change.key.agreement for intent in state.intents.values()} - additions.keys()
+    read = {agreement: _additions_elsewhere(ports, agreement) for agreement in sorted(wanted)}
+    return {**additions, **{agreement: found for agreement, found in read.items() if found is not None}}
 
 
-def _additions_left(ports: Ports, agreement: int) -> tuple[Addition, ...]:
+def _additions_elsewhere(ports: Ports, agreement: int) -> tuple[Addition, ...] | None:
     try:
         return tuple(ports.manage.additions(agreement))
     except Gone:
         return ()
+    except NotPermitted as error:
+        log.warning("the additions of agreement %s, which is another company's: %s", agreement, error)
+        return None
 
 
 def _recaps(ports: Ports, guards: Guards, night: str | None) -> Mapping[int, Recap]:

@@ -27,7 +27,7 @@ from shared.sync.earlier import writes_to_undo
 from shared.sync.intents import Resolution, resolve_intents
 from shared.sync.invoicing import Watch
 from shared.sync.measures import measure_write
-from shared.sync.observe import company_rules, with_those_begun
+from shared.sync.observe import company_rules, everywhere
 from shared.sync.ports import Ports
 from shared.sync.record import note_of, record_resolution
 
@@ -115,8 +115,8 @@ def _looked_at(ports: Ports, lease: Lease, state: CompanyState) -> tuple[Facts, 
     wanted |= {intent.change.key.agreement for intent in state.intents.values()}
     known = {agreement.id for agreement in agreements}
     additions = {number: tuple(ports.manage.additions(number)) for number in sorted(wanted & known)}
-    everywhere = with_those_begun(ports, state, additions)
-    resolution = resolve_intents(state, everywhere, ports.clock.now(), ports.limits.settling, as_of)
+    told = everywhere(ports, state, agreements, additions, as_of)
+    resolution = resolve_intents(state, told, ports.clock.now(), ports.limits.settling, as_of)
     facts = Facts(
         as_of=as_of,
         rules=ports.rules.load(),

@@ -10,6 +10,7 @@ from shared.billing.calendar import BillingCalendar, Unsupported
 from shared.billing.counting.items import BillItem
 from shared.billing.findings import FindingKind
 from shared.billing.lines import LedgerRow, LineValues, canonical
+from shared.billing.planning.elsewhere import rows_elsewhere
 from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.observations import in_other_currency, jumped
 from shared.billing.planning.situation import Doubt, Situation
@@ -62,14 +63,8 @@ def _where_it_last_stood(item: BillItem, situation: Situation) -> int | None:
     if newest is not None:
         return newest.key.agreement
     rows = [row for row in situation.standing_rows(item) if is_paused(row, situation) is not None]
-    rows += [row for row in situation.standing_rows(item) if _stands_elsewhere(row, situation)]
+    rows += rows_elsewhere(situation.standing_rows(item), situation.agreements, situation.as_of)
     return rows[0].key.agreement if rows else None
-
-
-def _stands_elsewhere(row: LedgerRow, situation: Situation) -> bool:
-    """Whether a line of ours bills on an agreement that is another company's by now, or deleted."""
-    bills = _is_open(row.values.cancelled_date, situation.as_of) and row.values.quantity != 0
-    return bills and row.key.agreement not in situation.agreements
 
 
 def _is_active(agreement: Agreement | None) -> bool:

@@ -24,6 +24,7 @@ from shared.billing.planning.billed import how_billed
 from shared.billing.planning.choices import Choices, chosen_to_write, ignored, spent
 from shared.billing.planning.count_days import on_count_days
 from shared.billing.planning.doubts import are_paused
+from shared.billing.planning.elsewhere import elsewhere
 from shared.billing.planning.forecast import compared
 from shared.billing.planning.guards import emptied_sources, guarded
 from shared.billing.planning.invariants import Standing, sound
@@ -102,7 +103,7 @@ def plan_company(facts: Facts) -> Plan:
     situation = replace(situation, contested=_contested(items, situation.owned), counted=_counted(items))
     findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
     mismatches, not_compared = compared(situation)
-    findings += [*on_agreements(situation), *mismatches]
+    findings += [*on_agreements(situation), *elsewhere(situation), *mismatches]
     results = [plan_item(item, situation) for item in items]
     plan = Plan(
         company=facts.company.company,

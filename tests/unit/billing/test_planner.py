@@ -584,7 +584,7 @@ def test_a_line_deleted_ended_or_made_another_by_a_person_is_paused(lines):
 @pytest.mark.parametrize(
     ("line", "kinds_told", "created"),
     [
-        (b.our_addition(9, 10), ["agreement-not-active"], 0),
+        (b.our_addition(9, 10), ["agreement-not-active", "agreement-not-active"], 0),
         (b.our_addition(9, 0), [], 1),
         (b.our_addition(9, 10, cancelled_date=date(2026, 11, 20)), [], 1),
     ],
