@@ -251,8 +251,6 @@ def _sync(
     if plan.needs_all:
         plan = plan_company(with_everything_read(facts, unread_active(ports, facts)))
     plan = without_ignored(plan_within_a_day(ports, facts, plan), lease.company.ignored)
-    if _ran_out(ports, lease):
-        raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     expire_days = observation.facts.rules.approvals.expire_days
     judged = judge(plan, state, resolution.decisions, company.mode, ports.clock.now(), expire_days, too_late)
     mode = Mode.OBSERVE if in_force.left else company.mode.at_most(order.mode)
@@ -261,6 +259,8 @@ def _sync(
     watch = Watch(ports, facts, plan, tuple(group for group in groups if goes_on(judged, group, stopped)))
     moved = watch.moved()
     writing = watch.notes(writing=True) if not moved else []
+    if _ran_out(ports, lease):  # the last thing to be asked: another worker may have written by now
+        raise Retryable("the time for this company ran out before its plan was recorded", system="trueup")
     state = record_plan(ports, order.company, order.run, state, observation, resolution, judged.telling(moved), writing)
     for entry in resolution.done:
         measure_write(order.company, entry)

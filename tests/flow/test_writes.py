@@ -18,6 +18,7 @@ from shared.sync import lanes
 from shared.sync.company import Order, sync_company
 from tests import builders as b
 from tests.fakes.house import House
+from tests.flow.test_crash import busy_house
 
 D = Decimal
 
@@ -465,6 +466,23 @@ def test_a_worker_that_wakes_after_another_one_took_over_changes_nothing_and_com
     assert len(house.queue) == 1
     house.work_until_done("run")
     assert house.ports.runs.row("run", 1).report.outcome is Outcome.UNCHANGED
+
+
+def test_a_worker_that_freezes_at_its_last_look_before_its_plan_is_recorded_takes_nothing_back():
+    house, looks = busy_house(), [0]
+
+    def fault(moment: str, method: str) -> None:
+        looks[0] += (moment, method) == ("after", "agreements")
+        if looks[0] == 2:
+            house.manage.fault = lambda *_: None
+            house.clock.pass_by(seconds=house.ports.limits.lease + 1)
+            house.sync(2, run="other")
+
+    house.manage.fault = fault
+    with pytest.raises(Busy):
+        house.sync(2)
+    ends = {row.addition_id: row.values.cancelled_date for row in house.state(2).ledger.values()}
+    assert ends == {21: None, 23: date(2026, 11, 30)}
 
 
 def test_a_lost_lease_is_busy(house):
