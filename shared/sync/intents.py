@@ -16,6 +16,9 @@ from shared.billing.planning.plan import Change, ChangeKind
 from shared.state.company_state import CompanyState
 from shared.state.records import Decision, HistoryEntry, Intent
 
+#: Fields of a line that Manage does not change by itself when others are written.
+_BILLED = frozenset({"quantity", "bill_customer", "cancelled_date"})
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -103,9 +106,16 @@ def _is_ours(ledger: Mapping[str, LedgerRow], change: Change) -> bool:
 
 
 def written_row(change: Change, addition: Addition, day: date) -> LedgerRow:
-    """What the ledger remembers of a line after a change: what Manage now says it is, and the stamp it should have."""
-    stamp = change.after.serial_number.strip() if change.after is not None else ""
-    values = LineValues.of(addition)
+    """What the ledger remembers of a line after a change: what Manage now says it is, and the stamp it should have.
+
+    What says how much is billed, and until when, is what it was planned to be where the change did not send it: if it
+    reads otherwise by now, a person has said so since, and that is told.
+    """
+    values, stamp = LineValues.of(addition), ""
+    if change.after is not None:
+        unsent = _BILLED - change.fields().keys()
+        values = values.changed(**{name: getattr(change.after, name) for name in unsent})
+        stamp = change.after.serial_number.strip()
     return LedgerRow(stamp, change.key, addition.id, addition.product, values, change.keeps_price, day)
 
 

@@ -290,6 +290,33 @@ def test_what_a_person_did_to_a_line_after_it_was_planned_is_not_overwritten_and
     assert (house.kinds(1), house.state(1).intents) == ([told], {})
 
 
+@pytest.mark.parametrize(("method", "company"), [("update", 1), ("create", 2)])
+def test_a_line_that_a_person_ended_before_its_write_was_found_done_is_not_made_again(house, method, company):
+    def nobody_knows(moment: str, called: str) -> None:
+        if (moment, called) == ("after", method):
+            house.manage.fault = lambda *_: None
+            raise OutcomeUnknown("no answer", system="Manage")
+
+    house.sync(1)
+    recount(house, 1, 6)
+    house.manage.fault = nobody_knows
+    house.sync(company)
+    (number,) = (
+        line.id for line in house.manage.lines.values() if line.agreement_id == 1000 + company and is_open(line)
+    )
+    edits(house, number, cancelled_date=date(2026, 12, 31))
+    house.clock.pass_by(days=1)
+    assert house.sync(company).report.written
+    house.clock.pass_by(days=1)
+    assert house.sync(company).report.outcome is Outcome.UNCHANGED
+    assert house.kinds(company) == ["paused"]
+    assert not [line for line in house.manage.lines.values() if line.agreement_id == 1000 + company and is_open(line)]
+
+
+def is_open(line) -> bool:
+    return line.cancelled_date is None
+
+
 def test_a_copy_of_ours_that_a_person_makes_another_line_after_it_was_planned_is_not_deleted(house):
     house.sync(2)
     (line,) = (line for line in house.manage.lines.values() if line.agreement_id == 1002)
