@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
@@ -78,7 +79,8 @@ def push_from_json(body: bytes) -> Push:
     """Raises `Refused` with everything that is wrong."""
     _check_size(body)
     try:
-        told = PushBody.model_validate_json(body)
+        # Some shells of Windows begin every UTF-8 file with a mark.
+        told = PushBody.model_validate_json(body.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         raise _refused(_problems(error)) from None
     return _push(told, told.counts, told.customer_name)

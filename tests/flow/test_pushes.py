@@ -172,6 +172,11 @@ def test_a_key_with_another_content_is_refused(house: House, put: Callable[..., 
     assert stands(house) == {"workstation": 42}
 
 
+def test_a_push_that_begins_with_the_mark_of_utf_8_is_taken(house: House, put: Callable[..., tuple]) -> None:
+    assert put("\ufeff" + json.dumps(push(workstation=42)))[0] == 200
+    assert stands(house) == {"workstation": 42}
+
+
 def test_a_number_written_otherwise_is_the_same_push(house: House, put: Callable[..., tuple]) -> None:
     put('{"key": "k", "at": "2026-11-21T02:00:00Z", "counts": [{"sku": "gb", "quantity": 1.50}]}')
 
