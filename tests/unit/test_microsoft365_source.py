@@ -264,14 +264,20 @@ def test_the_connections_go_with_the_source() -> None:
     ("value", "seconds"), [(None, None), ("7", 7.0), (" 7 ", 7.0), ("0", 0.0), ("soon", None), ("", None), ("-5", None)]
 )
 def test_retry_after_is_a_number_of_seconds(value: str | None, seconds: float | None) -> None:
-    assert retry_after(value) == seconds
+    assert retry_after({} if value is None else {"retry-after": value}) == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
-    assert retry_after(format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True)) == 0.0
-    later = retry_after(format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True))
+    past = format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True)
+    assert retry_after({"retry-after": past}) == 0.0
+    later = retry_after({"retry-after": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)})
     assert later is not None
     assert 86_000 < later <= 86_400
+
+
+def test_a_date_is_measured_by_the_clock_of_who_names_it() -> None:
+    said, until = (format_datetime(datetime(2020, 1, 1, 0, 0, at, tzinfo=UTC), usegmt=True) for at in (5, 35))
+    assert retry_after({"date": said, "retry-after": until}) == 30.0
 
 
 # ---- what a person must grant --------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import islice
 
 import httpx
 from azure.core.credentials import AccessToken, TokenCredential
 
 from shared.errors import Gone, NotPermitted, Refused, TrueUpError
+from shared.http import waiting, wire
 from shared.sources.microsoft365.failures import CUSTOMER_ROLES, PARTNER_ROLES, PASSING, SYSTEM, graph_error
 from shared.sources.microsoft365.graph import Answer, GraphClient, lower_case
 from shared.sources.microsoft365.groups import group_id, lookup, member_ids, members_of
@@ -215,7 +215,7 @@ class _Read:
 def refusal(answer: Answer, what: str, *, roles: str, consent: str) -> TrueUpError:
     """The error for an answer other than success."""
     code, request_id = _error_in(answer)
-    wait = retry_after(answer.headers.get("retry-after"))
+    wait = retry_after(answer.headers)
     return graph_error(answer.status, code, what, roles=roles, consent=consent, request_id=request_id, retry_after=wait)
 
 
@@ -271,17 +271,9 @@ def batch_answers(body: object, expected: set[str]) -> dict[str, Answer]:
     return answers
 
 
-def retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a number of seconds or an HTTP date; None when there is nothing to be understood."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (until.replace(tzinfo=until.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer or an item of a batch asks us to wait; None when it names no time."""
+    return waiting.retry_after(wire.Answer(0, headers), datetime.now(UTC))
 
 
 def _urgency(error: TrueUpError) -> tuple[bool, float]:

@@ -110,7 +110,7 @@ class BillingExports:
         row = row_of(answer.body, self._kind.what, self._kind.system)
         status = row.text("status").casefold()
         if status in _RUNNING:
-            return Waiting(retry_after(answer.headers.get("retry-after")) or _USUAL_WAIT)
+            return Waiting(retry_after(answer.headers) or _USUAL_WAIT)
         if status != "completed":
             raise Incomplete(
                 f"{self._kind.what[0].upper()}{self._kind.what[1:]} failed at Microsoft.",
