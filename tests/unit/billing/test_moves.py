@@ -287,29 +287,27 @@ def test_an_item_that_moves_back_goes_on_after_the_line_that_it_leaves():
     assert [group.held for group in plan.groups] == [None]
 
 
-def back_from(there: Agreement, line: Addition, counted_there: date) -> Plan:
+def back_from(there: Agreement, line: Addition, counted_there: date) -> Facts:
     """Ten seats come back to the agreement that billed them to the end of October, from the line on another one."""
     old = b.our_addition(9, 10, cancelled_date=date(2026, 10, 31))
     october = Settled(date(2026, 10, 1), date(2026, 10, 31), D(10))
     seen = min(counted_there, date(2026, 10, 31))
     here = replace(b.seats_with(10, date(2026, 10, 1))[str(b.key())], seen=seen, periods=(october,))
-    return plan_company(
-        b.facts(
-            b.reading(b.count(10)),
-            additions=[old, line],
-            ledger=[b.recorded(old), b.recorded(line)],
-            agreements=[b.agreement(501), there],
-            rules=b.rules(b.profile(proration=COMPUTED)),
-            company=b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=501),)),
-            seats={here.line: here, **b.seats_with(10, counted_there, b.key(on=502))},
-        )
+    return b.facts(
+        b.reading(b.count(10)),
+        additions=[old, line],
+        ledger=[b.recorded(old), b.recorded(line)],
+        agreements=[b.agreement(501), there],
+        rules=b.rules(b.profile(proration=COMPUTED)),
+        company=b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=501),)),
+        seats={here.line: here, **b.seats_with(10, counted_there, b.key(on=502))},
     )
 
 
 def test_a_month_that_another_agreement_bills_is_not_charged_again_where_the_item_comes_back():
     november = b.our_addition(10, 10, on=502, effective_date=date(2026, 11, 1))
 
-    assert dates(back_from(b.agreement(502), november, date(2026, 11, 20))) == [
+    assert dates(plan_company(back_from(b.agreement(502), november, date(2026, 11, 20)))) == [
         ("create", 501, D(10), date(2026, 12, 1), None),
         ("end", 502, D(10), date(2026, 11, 1), NOVEMBER_ENDS),
     ]
@@ -318,11 +316,18 @@ def test_a_month_that_another_agreement_bills_is_not_charged_again_where_the_ite
 @pytest.mark.parametrize(("counted_there", "once"), [(date(2026, 11, 5), ["11.67"]), (date(2026, 10, 5), [])])
 def test_an_item_that_comes_back_late_owes_from_the_day_after_the_last_one_billed_elsewhere(counted_there, once):
     line = b.our_addition(10, 10, on=502, effective_date=date(2026, 11, 1), cancelled_date=date(2026, 11, 15))
-    plan = back_from(b.agreement(502, agreement_status="Cancelled"), line, counted_there)
+    facts = back_from(b.agreement(502, agreement_status="Cancelled"), line, counted_there)
+    plan = plan_company(facts)
 
     *owed, standing = plan.changes  # 14 of November's 30 days, unless nobody has read for long
     assert [(change.after.quantity, change.after.unit_price) for change in owed] == [(D(10), D(each)) for each in once]
     assert (standing.after.quantity, standing.after.effective_date) == (D(10), date(2026, 12, 1))
+
+    # It waits for a person: the next night owes the same.
+    tomorrow = date(2026, 11, 22)
+    seats = {**facts.seats, **{record.line: record for record in plan.seats}}
+    later = replace(facts, as_of=tomorrow, readings=(b.reading(b.count(10), day=tomorrow),), seats=seats)
+    assert [change.bound() for change in plan_company(later).changes] == [change.bound() for change in plan.changes]
 
 
 @pytest.mark.parametrize("proration", [COMPUTED, CREDITED])
