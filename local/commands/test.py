@@ -8,9 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-#: Of the tests that use the storage emulator, long ones that start no host.
-WITHOUT_HOSTS = ("tests/integration/test_year.py", "tests/integration/test_fault_matrix.py")
-#: The other tests start hosts and kill some: one after the other, beside all the rest, which takes about as long.
+#: Of the integration tests, long ones that start no host.
+WITHOUT_HOSTS = (
+    "tests/integration/test_digests.py",
+    "tests/integration/test_fault_matrix.py",
+    "tests/integration/test_official_runtime.py",
+    "tests/integration/test_year.py",
+)
+#: The other ones start hosts and kill some: one after the other, beside all the rest, which takes about as long.
 HOSTS = ("tests/integration", *(f"--ignore={file}" for file in WITHOUT_HOSTS))
 REST = ("tests/unit", "tests/flow", "tests/browser", *WITHOUT_HOSTS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def text_of(template: str) -> str:
     return (INFRA / template).read_text(encoding="utf-8")
 
 
+@cache
 def parsed(template: str) -> dict[str, Any]:
+    """The template as a tree, which nobody changes: reading one takes a second."""
     return BicepParser().parse(text=text_of(template))
 
 
