@@ -9,8 +9,8 @@ from enum import StrEnum
 class FindingKind(StrEnum):
     """What kind of attention is needed.
 
-    `foreign`: another partner sold it. `no-usage`: what is billed by its usage had none for a period. `write-failed`:
-    Manage refused or did not carry out a change of ours.
+    `foreign`: another partner sold it. `no-usage`: what is billed by its usage had none for a period. `unbilled`: usage
+    that was read and that nothing bills any more. `write-failed`: Manage refused or did not carry out a change of ours.
     """
 
     UNMAPPED = "unmapped"
@@ -36,6 +36,7 @@ class FindingKind(StrEnum):
     PRORATE_UNAVAILABLE = "prorate-unavailable"
     READ_FAILED = "read-failed"
     NO_USAGE = "no-usage"
+    UNBILLED = "unbilled"
     WRITE_FAILED = "write-failed"
     CONSENT_LOST = "consent-lost"
     CUSTOMER_GONE = "customer-gone"

@@ -91,6 +91,7 @@ class SeatRecord:
     used in all, by their first day, where the vendor dates its usage: of that no day is remembered. `told` is what
     months of long periods used, by their first day within it and before any rule for quantities: vendors do not tell as
     far back. `came_to` is what periods of usage that are over are billed as.
+    `ended` is the last day on which rules that billed the usage before did not: nothing is read then.
     """
 
     line: str
@@ -104,6 +105,12 @@ class SeatRecord:
     used: tuple[tuple[date, Decimal], ...] = ()
     told: tuple[tuple[date, Decimal], ...] = ()
     came_to: tuple[CameTo, ...] = ()
+    ended: date | None = None
+
+    @property
+    def has_units(self) -> bool:
+        """Whether there is anything that was or may be charged."""
+        return bool(self.came_to) or any(entry.quantity for entry in self.days)
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -190,6 +197,13 @@ class SeatRecord:
         by_start = {each.start: each for each in (*self.came_to, *known)}
         oldest = as_of - timedelta(days=KEPT_DAYS)
         return replace(self, came_to=tuple(by_start[start] for start in sorted(by_start) if start >= oldest))
+
+    def going_on(self, as_of: date) -> SeatRecord:
+        """The record of usage that is billed again: there was none on the days on which it was not."""
+        if self.ended is None or self.seen is None or self.ended <= self.seen:
+            return self
+        since = self.with_reading(self.seen + timedelta(days=1), _ZERO, None)
+        return replace(since, seen=min(self.ended + timedelta(days=1), as_of))
 
     def most_in(self, period: Period) -> Decimal:
         """The most of a period: on any of its days, or in all where the vendor dates it."""

@@ -31,6 +31,7 @@ _OFFERED: Mapping[FindingKind, tuple[ChoiceKind, ...]] = {
     FindingKind.CANDIDATES: (ChoiceKind.ADOPT, ChoiceKind.END_OTHER, ChoiceKind.CREATE_ANYWAY),
     FindingKind.STRAY: (ChoiceKind.IGNORE,),
     FindingKind.CURRENCY: (ChoiceKind.CONFIRM,),
+    FindingKind.UNBILLED: (ChoiceKind.SETTLE,),
 }
 
 
@@ -57,8 +58,8 @@ def choose(
 ) -> Synced:
     """Stores the choice and syncs the company with it: what it leads to is planned, and waits or is written.
 
-    `bill_item` is the item of the finding, or its key where it is about an agreement; `additions` the other lines that
-    it is about, or the stray to ignore.
+    `bill_item` is the item of the finding, or its key where it is about an agreement or usage; `additions` the
+    other lines that it is about, or the stray to ignore.
     Raises `Busy`, `Gone` for a company that is not known, and `Refused` where there is nothing to choose like this.
     """
     if ports.companies.get(company) is None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from shared.billing.findings import Finding, FindingKind
+from shared.billing.lines import is_usage
 from shared.billing.planning.choices import resumed
 from shared.billing.planning.elsewhere import still_ours
 from shared.billing.planning.plan import Change, Plan
@@ -197,9 +198,13 @@ def _not_undone_yet(order: Order, undone: Undone) -> Synced:
 
 
 def _is_forgotten(state: CompanyState) -> bool:
-    """Whether nothing stands, waits or is open of what TrueUp once did for a company."""
+    """Whether nothing stands, waits or is open of what TrueUp once did for a company, or read of what it used."""
     waiting = state.plan is not None and bool(state.plan.groups)
-    return not (state.ledger or state.intents or state.findings or state.undoes or waiting)
+    used = any(
+        is_usage(line) and bool(record.came_to or any(each.quantity for each in record.days))
+        for line, record in state.seats.items()
+    )
+    return not (state.ledger or state.intents or state.findings or state.undoes or waiting or used)
 
 
 def _failed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
+from shared.billing.findings import FindingKind
 from shared.billing.lines import canonical
 from shared.clock import business_date
 from shared.errors import Refused
@@ -29,8 +30,8 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
     why and on whose word, for as long as the rules keep history, and that `person` erased the rest. Safe to repeat.
 
     Raises `Gone` for a company that is not known, `Busy` while another worker holds it, and `Refused`, with nothing
-    erased, while it is linked, while lines of ours are still billed, or while one is being written. Raises `Changed`
-    where the rules of the company are edited meanwhile: what they say then stands.
+    erased, while it is linked, while lines of ours are still billed or what it used is not billed yet, or while a line
+    is being written. Raises `Changed` where the rules of the company are edited meanwhile: what they say then stands.
     """
     finish_edit(ports)
     run = new_run(ports, "erase")
@@ -56,6 +57,12 @@ def erase(ports: Ports, company: int, person: Person) -> tuple[Customer, ...]:
 def _check_nothing_is_billed(company: int, state: CompanyState, today: date) -> None:
     if state.intents:
         raise _refused(company, "a line is just being written", "Wait until the next night has looked for it.")
+    if any(kind == FindingKind.UNBILLED.value for kind, _ in state.findings):
+        raise _refused(
+            company,
+            "what it used is not billed yet",
+            "Bill by hand what the finding `unbilled` tells, and say there that it is settled.",
+        )
     standing = [row for row in state.ledger.values() if row.bills_on(today)]
     if standing:
         raise _refused(

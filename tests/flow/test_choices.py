@@ -10,13 +10,23 @@ import pytest
 
 from shared.billing.findings import FindingKind
 from shared.billing.planning.choices import ChoiceKind
-from shared.billing.profiles import Decrease, DriftRule, FirstSync, Proration, ProrationRule
-from shared.billing.rules import LicenceLink, Mode
+from shared.billing.profiles import (
+    Arrears,
+    Decrease,
+    DriftRule,
+    FirstSync,
+    PriceKind,
+    PriceRule,
+    Proration,
+    ProrationRule,
+)
+from shared.billing.rules import CompanyRules, LicenceLink, Mode
 from shared.errors import Gone, Refused
 from shared.state.records import Outcome
 from shared.sync.approvals import Person, approve
 from shared.sync.choices import choose, offered
 from shared.sync.company import Synced
+from shared.sync.erasing import erase
 from shared.sync.undo import undo
 from tests import builders as b
 from tests.fakes.house import House, Killed
@@ -515,3 +525,30 @@ def test_killed_anywhere_a_choice_is_carried_out_with_the_name_of_who_chose_or_w
         was_made = any(f"chose restore for {ITEM}" in note for note in notes)
         found = (open_lines(house), house.kinds(1), house.state(1).intents)
         assert found == (([(11, D(5))], [], {}) if was_made else ([(11, D(3))], ["drift"], {})), house.fate.log[-1]
+
+
+# ---- usage that nothing bills any more
+
+
+def test_usage_left_by_a_removed_link_is_told_until_a_person_has_settled_it():
+    house = House()
+    house.rules(b.rules(b.profile(arrears=Arrears.HIGHEST, price=PriceRule(PriceKind.CUSTOM, D("0.50")))))
+    house.company(1, [b.count(30)])
+    house.sync(1)
+    rules, erased = house.ports.companies.get(1), Person("boss@msp.example", "203.0.113.9")
+    links = tuple(replace(link, removed=True) for link in rules.links)
+    for left in (links, ()):
+        house.ports.companies.put_rules(CompanyRules(1, "Company 1", Mode.AUTO, left))
+        next_day(house)
+        house.sync(1)
+        assert house.kinds(1) == ["unbilled"]
+    with pytest.raises(Refused, match="what it used is not billed yet"):
+        erase(house.ports, 1, erased)
+
+    ((kind, key),) = house.state(1).findings
+    assert offered(FindingKind(kind), key) == (ChoiceKind.SETTLE,)
+    chosen(house, ChoiceKind.SETTLE, item=key)
+    next_day(house)
+    house.sync(1)
+    assert (house.kinds(1), house.state(1).choices, house.manage.writes) == ([], {}, 0)
+    erase(house.ports, 1, erased)

@@ -36,7 +36,7 @@ class ItemRule:
     """What the rules say of one bill item. `profile` None means *do not bill*; `unknown` says why they do not say how.
 
     `name` is what to call it while nothing is counted and no profile bills it. `removed`: every link that could feed it
-    was removed by a person.
+    was removed by a person. `former` is the profile of an item that is not billed, where the rules still name one.
     """
 
     id: str
@@ -46,6 +46,7 @@ class ItemRule:
     licence: LicenceLink | None = None
     unknown: str | None = None
     removed: bool = False
+    former: BillingProfile | None = None
 
 
 def item_id(source: str, sku: str, customer: str | None = None, part: str | None = None) -> str:
@@ -166,12 +167,13 @@ def _of_licence(rules: Rules, links: _Links, licence: LicenceLink) -> ItemRule:
         unknown = "neither its licence link nor a policy names a profile"
     elif not licence.do_not_bill:
         profile, unknown = _billing(rules, named)
-    if profile is not None and licence.product is not None:
-        profile = replace(profile, product=licence.product)
+    former = rules.profiles.get(named) if licence.do_not_bill and named is not None else None
+    if licence.product is not None:
+        profile, former = (each and replace(each, product=licence.product) for each in (profile, former))
     if licence.quantity is not None and profile is not None and profile.split:
         unknown = "its licence link fixes a quantity, which its profile would bill per subscription"
     item = item_id(licence.source, licence.sku, licence.customer, licence.part)
-    return ItemRule(item, licence.sku, profile, feeds, licence, unknown)
+    return ItemRule(item, licence.sku, profile, feeds, licence, unknown, former=former)
 
 
 def _of_policy(rules: Rules, links: _Links, policy: SkuPolicy) -> ItemRule:
@@ -194,7 +196,7 @@ def _of_combination(
     left = fed((policy for policy in policies if _sku(policy) not in overridden), apart=True)
     if left:
         return ItemRule(item, profile.name, profile, left)
-    return ItemRule(item, profile.name, None, fed(policies, apart=False))
+    return ItemRule(item, profile.name, None, fed(policies, apart=False), former=profile)
 
 
 def _ended_with_links(rule: ItemRule, company: CompanyRules) -> ItemRule:
@@ -210,7 +212,10 @@ def _ended_with_links(rule: ItemRule, company: CompanyRules) -> ItemRule:
         and customer in (None, link.customer)
     ]
     name = rule.profile.name if rule.profile is not None else rule.name
-    return replace(rule, name=name, profile=None, unknown=None, removed=True) if removed else rule
+    if not removed:
+        return rule
+    former = rule.profile or rule.former
+    return replace(rule, name=name, profile=None, unknown=None, removed=True, former=former)
 
 
 def _billing(rules: Rules, profile: str | None) -> tuple[BillingProfile | None, str | None]:

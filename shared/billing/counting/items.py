@@ -43,7 +43,7 @@ class BillItem:
     that a split item bills. `unknown` says why tonight's quantity or the way to bill it (`billing_unknown`) is not
     known; the lines of such an item are frozen. `read_failed`: a reading that it needs failed, which has a finding of
     its own. `before_invoice`: it is counted on the day before its agreement's next invoice, and `count_day` says what
-    that means tonight.
+    that means tonight. `former` is the profile of one that is not billed, where the rules still name it.
     """
 
     id: str
@@ -59,6 +59,7 @@ class BillItem:
     read_failed: bool = False
     before_invoice: bool = False
     count_day: CountDay | None = None
+    former: BillingProfile | None = None
 
     @property
     def is_part(self) -> bool:
@@ -244,6 +245,7 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
         unknown=rule.unknown or contradictory or not_fed or not_read,
         billing_unknown=(rule.unknown or contradictory) is not None,
         read_failed=any(map(tonight.failed, rule.feeds)),
+        former=rule.former,
     )
 
 

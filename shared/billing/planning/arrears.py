@@ -36,11 +36,10 @@ from shared.billing.planning.schedule import without_copies
 from shared.billing.planning.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
 from shared.billing.planning.usage_findings import odd_usage
 from shared.billing.planning.usage_lines import UsageLine, Used, usage_lines
-from shared.billing.planning.usage_periods import PERIODS_BACK, periods_over, used_by, with_what_they_came_to
+from shared.billing.planning.usage_periods import periods_over, used_by, with_what_they_came_to
 from shared.billing.profiles import BillingProfile, BillOption
 from shared.billing.rules import Mode
 from shared.billing.seats import SeatDay, SeatRecord, Settled
-from shared.billing.wording import number, spoken
 
 #: What the vendor dates and tells for the first time was used in so many days: a month, and until it is invoiced.
 _NEW_DAYS = 45
@@ -89,7 +88,7 @@ def plan_usage(
                 return ItemPlan(findings=observed, seats=(record,), frozen=True, needs_all=True)
             refuse_beside_others(target, situation)
             _refuse_where_only_lines_are_updated(target)
-        owing = _owed(target, record, charged, situation, _kept_by_others(target, situation))
+        owing = _owed(target, record, charged, situation, kept_by_others(target, situation))
         written = [written_once(line.target, record, line.owed, line.back, charged.numbers) for line in owing]
         copies = [change for copy in _copies(target, situation) for change in removal(target, copy)]
         ends = ends_others(target, max(target.first_uninvoiced, target.current), situation)
@@ -98,7 +97,7 @@ def plan_usage(
     changes = (*ends, *copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
-    found = [*odd_usage(target, record, charged, situation), *_left_behind(target, record, charged, situation)]
+    found = odd_usage(target, record, charged, situation)
     return ItemPlan(group, (*observed, *untimely, *found), (record,), usage=told)
 
 
@@ -122,6 +121,7 @@ def _with_readings(
     """
     so_far = [(seats.seen or date.min, name == line, seats) for name, seats in _usage_of(item, situation)]
     record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else _new(line, item, situation)
+    record = record.going_on(situation.as_of)
     if record.seen is not None:
         for day, then in _told_since(record.seen, item, profile, situation):
             record = _with_reading(record, day, then, item, profile)
@@ -181,7 +181,7 @@ def _copies(target: Target, situation: Situation) -> list[OwnLine]:
     return without_copies([line for line in owned if line.key.agreement == there and not line.key.is_standing])[1]
 
 
-def _kept_by_others(target: Target, situation: Situation) -> list[Addition]:
+def kept_by_others(target: Target, situation: Situation) -> list[Addition]:
     """Lines that people kept have charged it too, also of products that ours replace, but those beside which a person
     wants ours.
     """
@@ -200,52 +200,28 @@ def _owed(
     for period in periods_over(target, record, situation):
         quantity = used_by(target, record, period, charged.elsewhere)
         if quantity is not None:
-            used = Used(period, quantity, _standing_in(period, target, situation) + others(period))
+            used = Used(period, quantity, standing_in(period, target, situation) + others(period))
             owed += usage_lines(target, used, charged, situation)
     return owed
 
 
 def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> tuple[UsedPeriod, ...]:
     """For people: what the periods that are over used, and what other lines than our one-off ones bill of it."""
-    kept = _kept_by_others(target, situation)
+    kept = kept_by_others(target, situation)
     lines = [*kept, *(line.addition for line in situation.standing_lines(target.item))]
     return tuple(
         UsedPeriod(
             period.start,
             period.end,
             used_by(target, record, period, charged.elsewhere),
-            lines_billed(kept)(period) + _standing_in(period, target, situation),
+            lines_billed(kept)(period) + standing_in(period, target, situation),
             sum((LineValues.of(line).monthly() for line in lines if lines_billed([line])(period)), _ZERO),
         )
         for period in periods_over(target, record, situation)
     )
 
 
-def _left_behind(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
-    """The period that is billed no more and never was, as where nobody approved it: a person bills it, if anybody."""
-    over = periods_over(target, record, situation)
-    if len(over) < PERIODS_BACK or situation.company.mode is Mode.OBSERVE:
-        return []
-    period = target.calendar.period_of(over[0].day_before)
-    others = lines_billed(_kept_by_others(target, situation))(period) + _standing_in(period, target, situation)
-    is_charged = any(line.start == period.start for line in charged.lines) or others > 0
-    is_elsewhere = charged.elsewhere is not None and period.start <= charged.elsewhere
-    is_of_others = record.observed is not None and period.end <= record.observed
-    used = sum((each.quantity for each in record.came_to if each.start == period.start), _ZERO)
-    if used == 0 or is_charged or is_elsewhere or is_of_others:
-        return []
-    return [
-        Finding(
-            FindingKind.CALENDAR_UNSUPPORTED,
-            f"{target.item.id}/{period.start.isoformat()}",
-            f"{target.item.name}: {number(used)} used from {spoken(period.start)} to {spoken(period.end)} were never "
-            "billed, and are not billed any more: that is too long ago.",
-            "Bill them by hand, unless you left them out on purpose.",
-        )
-    ]
-
-
-def _standing_in(period: Period, target: Target, situation: Situation) -> Decimal:
+def standing_in(period: Period, target: Target, situation: Situation) -> Decimal:
     """What standing lines of the item charged for a period: at least what they said when it was invoiced, although they
     may have been lowered since.
     """

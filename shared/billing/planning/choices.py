@@ -23,7 +23,7 @@ class ChoiceKind(StrEnum):
     Of an edited line: `restore` or `accept` it until the count or a rule changes. Of one that a person ended or
     deleted: `resume` billing or `stop`. Of lines that stand in the way of ours: `adopt` one, `end-other` where ours
     begins, `create-anyway` beside them. Of a stray: `adopt` or `ignore`. Of an agreement that is billed in another
-    currency now: `confirm` it.
+    currency now: `confirm` it. Of usage that nothing bills any more: `settle` it, as it is billed by hand or not owed.
     """
 
     RESTORE = "restore"
@@ -35,6 +35,7 @@ class ChoiceKind(StrEnum):
     CREATE_ANYWAY = "create-anyway"
     IGNORE = "ignore"
     CONFIRM = "confirm"
+    SETTLE = "settle"
 
 
 #: Choices about lines that stand in the way of a new one of ours.
@@ -45,7 +46,7 @@ ABOUT_EDITS = frozenset({ChoiceKind.RESTORE, ChoiceKind.ACCEPT})
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One choice. `subject` is a bill item's id, or `addition/N` for a stray that is ignored, `agreement/N` for a
-    currency.
+    currency, `usage/` with a bill item's id for what it used.
 
     `additions` are the lines that it is about, `seen` what edited lines said when it was made, by addition. `wanted`
     is what TrueUp would have written over an accepted edit, empty until the planner has said so. `currency` is the one
@@ -73,6 +74,10 @@ def subject_of_stray(addition: int) -> str:
 
 def subject_of_agreement(agreement: int) -> str:
     return f"agreement/{agreement}"
+
+
+def subject_of_usage(bill_item: str) -> str:
+    return f"usage/{subject_of(bill_item)}"
 
 
 def agreement_of_subject(subject: str) -> int | None:

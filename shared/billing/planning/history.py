@@ -11,7 +11,7 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.counting.items import BillItem, CountDay
 from shared.billing.findings import FindingKind
-from shared.billing.lines import LineKey, names_standing_line, names_usage
+from shared.billing.lines import LineKey, names_standing_line
 from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.moves import LONGEST_GAP, comes_back, goes_on_from
 from shared.billing.planning.one_offs import charged_once
@@ -65,12 +65,15 @@ def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
 
     One that is counted and comes to nothing is remembered too, so that it is known to rise from 0 later.
     """
-    nothing = SeatDay(situation.as_of, _ZERO, None)
-    seats = situation.seats
-    lines = {line for line in seats if names_standing_line(line, item.id) or names_usage(line, item.id)}
+    lines = {line for line in situation.seats if names_standing_line(line, item.id)}
     if item.profile is not None and item.counts:
         lines.add(str(LineKey(situation.company.company, NOWHERE_YET, item.id)))
-    return tuple(SeatRecord(line, (nothing,), situation.as_of) for line in sorted(lines))
+    return tuple(nothing_since(line, situation.as_of) for line in sorted(lines))
+
+
+def nothing_since(line: str, day: date) -> SeatRecord:
+    """A record that begins with nothing."""
+    return SeatRecord(line, (SeatDay(day, _ZERO, None),), day)
 
 
 def of_standing_lines(

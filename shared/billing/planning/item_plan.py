@@ -35,6 +35,7 @@ from shared.billing.planning.observations import (
 from shared.billing.planning.plan import Change, ChangeKind, Group
 from shared.billing.planning.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.planning.tiers import Tier, part_of, tiers_of
+from shared.billing.planning.usage_left import ended_usage
 from shared.billing.profiles import BillingProfile, ProrationRule
 from shared.billing.seats import Commitment, SeatRecord
 
@@ -84,7 +85,7 @@ def _with_manages_start_day(profile: BillingProfile, situation: Situation) -> Bi
 def _not_billed(item: BillItem, situation: Situation, observed: tuple[Finding, ...]) -> ItemPlan:
     """Every line of an item that a person says is not to be billed ends."""
     dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
-    seats = not_billed(item, situation)
+    seats = (*not_billed(item, situation), *ended_usage(item, situation))
     try:
         leaving = lines_leaving(item, (), situation, "it is not to be billed")
     except Edited as edited:

@@ -34,6 +34,7 @@ from shared.billing.planning.matching import Additions, OwnLine, others_by_produ
 from shared.billing.planning.observations import on_agreements, orphans
 from shared.billing.planning.plan import Plan
 from shared.billing.planning.situation import Situation
+from shared.billing.planning.usage_left import usage_left
 from shared.billing.profiles import BillingProfile, StartDay
 from shared.billing.rules import CompanyRules, Rules
 from shared.billing.seats import SeatRecord
@@ -105,11 +106,12 @@ def plan_company(facts: Facts) -> Plan:
     mismatches, not_compared = compared(situation)
     findings += [*on_agreements(situation), *elsewhere(situation), *mismatches]
     results = [plan_item(item, situation) for item in items]
+    left = usage_left(zip(items, results, strict=True), situation)
     plan = Plan(
         company=facts.company.company,
         groups=tuple(result.group for result in results if result.group is not None),
-        findings=tuple(sorted({*findings, *(item for result in results for item in result.findings)})),
-        seats=tuple(record for result in results for record in result.seats),
+        findings=tuple(sorted({*findings, *left.findings, *(item for result in results for item in result.findings)})),
+        seats=_with_settled((record for result in results for record in result.seats), left.seats),
         ledger=tuple(row for result in results for row in result.ledger),
         forgotten=tuple(stamp for result in results for stamp in result.forgotten),
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
@@ -118,7 +120,7 @@ def plan_company(facts: Facts) -> Plan:
         not_compared=not_compared,
         sources={item.id: item.sources for item in items},
         choices=tuple(choice for result in results for choice in result.choices),
-        spent=_spent(situation, items) | {subject for result in results for subject in result.spent},
+        spent=_spent(situation, items) | {*left.spent, *(subject for result in results for subject in result.spent)},
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,
@@ -135,6 +137,11 @@ def plan_company(facts: Facts) -> Plan:
     plan = sound(plan, _standing(situation)) if plan.groups else plan
     all_zero = {item.id for item in items if item.count_day is not None and item.count_day.all_zero}
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices, all_zero)
+
+
+def _with_settled(records: Iterable[SeatRecord], settled: Iterable[SeatRecord]) -> tuple[SeatRecord, ...]:
+    by_line = {record.line: record for record in settled}
+    return (*(record for record in records if record.line not in by_line), *by_line.values())
 
 
 def _remembered(facts: Facts) -> set[str]:

@@ -16,14 +16,19 @@ from shared.billing.seats import CameTo, SeatRecord
 
 #: So many periods back a late value is still billed.
 PERIODS_BACK = 2
+#: Stands for rules where a period was not over when it was billed no more: it came to so much as far as it was read.
+AS_FAR_AS_READ = ""
 _ZERO = Decimal(0)
 
 
 def periods_over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
     """The last periods that ended before today, since the first reading; none in which a company that is billed now was
-    only observed, as others billed those, nor any for which the profile charged nothing.
+    only observed, as others billed those, nor any for which the profile charged nothing, or that ended while the usage
+    was not to be billed.
     """
     begun = record.days[0].day
+    if record.ended is not None:
+        begun = max(begun, record.ended + timedelta(days=1))
     if record.observed is not None and situation.company.mode is not Mode.OBSERVE:
         begun = max(begun, record.observed + timedelta(days=1))
     periods: list[Period] = []
@@ -58,7 +63,8 @@ def with_what_they_came_to(
 
 
 def _came_to(record: SeatRecord, period: Period) -> CameTo | None:
-    return next((each for each in record.came_to if each.start == period.start), None)
+    known = (each for each in record.came_to if each.start == period.start and each.rules != AS_FAR_AS_READ)
+    return next(known, None)
 
 
 def _rules_of(target: Target) -> str:

@@ -47,6 +47,7 @@ FINDINGS: Mapping[str, str] = {
     FindingKind.PRORATE_UNAVAILABLE.value: "agreement does not prorate",
     FindingKind.READ_FAILED.value: "could not be read",
     FindingKind.NO_USAGE.value: "nothing used any more",
+    FindingKind.UNBILLED.value: "usage that nothing bills",
     FindingKind.WRITE_FAILED.value: "could not be written",
     FindingKind.CONSENT_LOST.value: "consent is missing",
     FindingKind.CUSTOMER_GONE.value: "customer gone at the vendor",
@@ -77,6 +78,7 @@ CHOICES: Mapping[str, str] = {
     ChoiceKind.CREATE_ANYWAY.value: "Create ours beside the ticked lines",
     ChoiceKind.IGNORE.value: "Ignore this line",
     ChoiceKind.CONFIRM.value: "Confirm this currency",
+    ChoiceKind.SETTLE.value: "It is settled: billed by hand, or not owed",
 }
 KINDS = {
     "adoption": "Adoptions",

@@ -341,7 +341,7 @@ def test_a_quarter_is_billed_once_with_what_its_months_used_although_the_vendor_
 
 
 def test_a_quarter_is_billed_that_used_nothing_in_its_last_months() -> None:
-    for price, billed, told in ((OWN_PRICE, [(date(2026, 10, 1), D(80))], []), (COST, [], ["price"])):
+    for price, billed, told in ((OWN_PRICE, [(date(2026, 10, 1), D(80))], []), (COST, [], ["price", "unbilled"])):
         company = Quarters({date(2026, 10, 3): D(80)}, price=price)
         for day in nights(date(2026, 10, 5), date(2027, 1, 8), 3):
             assert company.night(day, silent=day >= date(2026, 12, 1)).findings == ()

@@ -111,11 +111,11 @@ def test_a_month_that_nobody_let_be_billed_is_told_when_it_is_too_long_ago():
     agreement.invoice()
     plan = agreement.night(date(2026, 4, 1), 80)
     assert [finding.text for finding in plan.findings] == [
-        "Business Premium: 80 used from 1 Jan 2026 to 31 Jan 2026 were never billed, and are not billed any more: that "
-        "is too long ago."
+        "Business Premium: 80 used from 1 Jan 2026 to 31 Jan 2026 (25.00) were never billed, and are not billed by "
+        "themselves, because that is too long ago."
     ]
     agreement.invoice()
-    assert agreement.night(date(2026, 5, 1), 80).findings == ()
+    assert agreement.night(date(2026, 5, 1), 80).findings == plan.findings
 
 
 def test_months_that_were_only_observed_are_no_months_that_nobody_billed():
