@@ -25,13 +25,15 @@ _ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """What one one-off line charges: its band, the day since which and the period it is for, by its first day.
+    """What one one-off line charges: its band and product, the day since which and the period it is for, by its first
+    day.
 
     A credited quantity is below 0; `unit_price` and `unit_cost` are the amounts without their sign, the cost None where
     the line tells none.
     """
 
     band: str
+    product: str
     day: date
     start: date
     quantity: Decimal
@@ -74,7 +76,7 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
     net: defaultdict[date, Decimal] = defaultdict(Decimal)
     elsewhere: list[date] = []
     lines: list[Once] = []
-    for stamp, (key, values) in _one_off_lines(target, situation).items():
+    for stamp, (key, product, values) in _one_off_lines(target, situation).items():
         day = stamped_date(stamp)
         if day is None:
             continue
@@ -86,24 +88,25 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
         start, credited = target.calendar.period_of(day).start, values.unit_price < 0
         quantity = -values.quantity if credited else values.quantity
         cost = abs(values.unit_cost) if values.unit_cost is not None else None
-        lines.append(Once(key.band, day, start, quantity, abs(values.unit_price), cost))
+        lines.append(Once(key.band, product, day, start, quantity, abs(values.unit_price), cost))
         net[day] += quantity
         if not credited:
             seats[start] += quantity
     return ChargedOnce(numbers, seats, net, max(elsewhere, default=None), tuple(lines))
 
 
-def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[LineKey, LineValues]]:
-    """By stamp, what was written before what stands there."""
+def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[LineKey, str, LineValues]]:
+    """By stamp, key, product and values: what was written before what stands there."""
     whole, key = target.bills_usage, target.key.for_one_off()
 
     def is_meant(found: LineKey) -> bool:
         return found == key or (whole and not found.is_standing)
 
     known = situation.rows.get(target.item.id, ())
-    found = {row.stamp: (row.key, row.values) for row in known if is_meant(row.key)}
+    found = {row.stamp: (row.key, row.product, row.values) for row in known if is_meant(row.key)}
     for line in without_copies([line for line in situation.owned[target.item.id] if is_meant(line.key)])[0]:
-        found.setdefault(line.addition.serial_number.strip(), (line.key, LineValues.of(line.addition)))
+        stamp, values = line.addition.serial_number.strip(), LineValues.of(line.addition)
+        found.setdefault(stamp, (line.key, line.addition.product, values))
     return found
 
 

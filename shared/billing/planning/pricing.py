@@ -13,7 +13,7 @@ from shared.billing.counts import Money
 from shared.billing.findings import FindingKind
 from shared.billing.planning.situation import Doubt, Target
 from shared.billing.planning.tiers import band_reached
-from shared.billing.profiles import BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
+from shared.billing.profiles import Band, BelowCost, BillOption, PriceKind, PricePeriod, PriceRule
 from shared.billing.wording import money
 
 _HUNDRED = Decimal(100)
@@ -101,12 +101,17 @@ def _by_rule(rule: PriceRule, target: Target) -> Decimal:
         case PriceKind.TIERED | PriceKind.PACKAGE if target.tier is not None:
             amount = target.tier.price
         case PriceKind.VOLUME:
-            amount = band_reached(rule, target.total).price
+            return price_of_band(band_reached(rule, target.total), target)
         case PriceKind.CUSTOM if rule.amount is not None:
             amount = rule.amount
         case _:
             amount = target.product.price
     return _per_cycle(amount, target)
+
+
+def price_of_band(band: Band, target: Target) -> Decimal:
+    """What a band says, per billing cycle of the agreement."""
+    return _per_cycle(band.price, target)
 
 
 def _per_cycle(amount: Decimal, target: Target) -> Decimal:

@@ -67,10 +67,12 @@ def ended(item: BillItem, before: LineValues, reason: str, last_day: date | None
 def used_once(item: BillItem, owed: Owed, price: Decimal, tier: Tier | None, total: Decimal) -> str:
     """Usage, billed once its period is over. `total` is all that the period used, `tier` the part of it on this line.
 
-    A quantity below 0 gives back a package that a larger one replaces.
+    A quantity below 0 gives back a package that a larger one replaces, or units that all have another price by now.
     """
     many, period = number(abs(owed.quantity)), f"{spoken(owed.period.start)} to {spoken(owed.period.end)}"
     told = f"{many} used{_of_band(tier)} for {period}"
+    if tier is None and owed.quantity < 0:
+        told = f"{number(total)} used for {period}, no more {many} at {money(price)}"
     if tier is not None and tier.is_package:
         no_more = "no more " if owed.quantity < 0 else ""
         told = f"{number(total)} used for {period}, {no_more}the package{_of_band(tier)}"

@@ -1,7 +1,8 @@
 """What the usage of one period is billed as: one line, one for each band of its price, or the package reached.
 
 Units are charged once, whatever bands they were charged in: the first ones count as charged first. A package is charged
-once a period; where a late value reaches a larger one, that is billed and the smaller one is given back.
+once a period; where a late value reaches a larger one, that is billed and the smaller one is given back. So are units
+that were charged at the price of a band, where a late value lifts all of them into another one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from shared.billing.lines import PACKAGE
 from shared.billing.planning.doubts import product_for
 from shared.billing.planning.one_offs import ChargedOnce, Once
 from shared.billing.planning.owed import Owed, billed_in
+from shared.billing.planning.pricing import price_of_band
 from shared.billing.planning.situation import Situation, Target
 from shared.billing.planning.tiers import Tier, band_reached, packages_of, part_of, tiers_of
 from shared.billing.profiles import PriceKind
@@ -50,14 +52,17 @@ def usage_lines(target: Target, used: Used, charged: ChargedOnce, situation: Sit
         return list(_as_package(target, used, packages, once, situation))
     if any(line.band.startswith(PACKAGE) for line in once):
         return []
+    lifted = _lifted(target, used, once)
+    if lifted:
+        return list(_as_volume(target, used, lifted, once, situation))
     return list(_by_units(target, used, once, situation))
 
 
 def _by_units(target: Target, used: Used, once: Collection[Once], situation: Situation) -> Iterator[UsageLine]:
     tiers = tiers_of(target.item.price_rule)
     charged: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for line in once:
-        charged[line.band] += max(line.quantity, _ZERO)
+    for (band, _, _), lines in _standing(once).items():
+        charged[band] += _units(lines)
     bands = {_band(tier) for tier in tiers}
     left = used.quantity - used.otherwise - sum(charged.values(), _ZERO)
     first = used.otherwise + sum((units for band, units in charged.items() if band not in bands), _ZERO)
@@ -67,6 +72,55 @@ def _by_units(target: Target, used: Used, once: Collection[Once], situation: Sit
         if units > 0:
             left -= units
             yield UsageLine(_in_band(target, tier, used, situation), _owed(target, used.period, units))
+
+
+def _standing(once: Iterable[Once]) -> dict[tuple[str, str, Decimal], list[Once]]:
+    """The lines by band, product and price, but those that were given back."""
+    found: defaultdict[tuple[str, str, Decimal], list[Once]] = defaultdict(list)
+    for line in once:
+        found[line.band, line.product.casefold(), line.unit_price].append(line)
+    return {said: lines for said, lines in found.items() if _units(lines) > 0}
+
+
+def _units(lines: Iterable[Once]) -> Decimal:
+    return sum((line.quantity for line in lines), _ZERO)
+
+
+def _lifted(target: Target, used: Used, once: Collection[Once]) -> list[list[Once]]:
+    """Of a volume price, the lines whose units all have the price of another band by now.
+
+    None where any line has a price that its units do not have today: prices that change change nothing of the past.
+    """
+    if target.item.price_rule.kind is not PriceKind.VOLUME:
+        return []
+    standing = _standing(once)
+    most = max([used.quantity, *(_units(lines) + used.otherwise for lines in standing.values())])
+    reached = _said_by_band(target, most)
+    others = {said: lines for said, lines in standing.items() if said != reached}
+    if any(said != _said_by_band(target, _units(lines) + used.otherwise) for said, lines in others.items()):
+        return []
+    return list(others.values())
+
+
+def _said_by_band(target: Target, quantity: Decimal) -> tuple[str, str, Decimal]:
+    """Band, product and price of a line of so many units."""
+    band = band_reached(target.item.price_rule, quantity)
+    return "", (band.product or target.profile.product).casefold(), price_of_band(band, target)
+
+
+def _as_volume(
+    target: Target, used: Used, lifted: Iterable[list[Once]], once: Iterable[Once], situation: Situation
+) -> Iterator[UsageLine]:
+    """All units at the price of the band reached; those of other bands are given back as they were charged."""
+    whole, lifted = _in_band(target, None, used, situation), list(lifted)
+    kept = [lines for lines in _standing(once).values() if lines not in lifted]
+    more = used.quantity - used.otherwise - sum(map(_units, kept), _ZERO)
+    if more > 0:
+        yield UsageLine(whole, _owed(target, used.period, more))
+    for lines in lifted:
+        back = max(lines, key=lambda line: line.quantity)
+        there = replace(whole, product=product_for(back.product, situation))
+        yield UsageLine(there, _owed(target, used.period, -_units(lines)), back)
 
 
 def _as_package(

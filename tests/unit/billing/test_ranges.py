@@ -392,10 +392,109 @@ def test_what_a_late_value_adds_is_billed_in_the_bands_that_it_fills():
     assert night(date(2026, 11, 7), used("60")).groups == ()
 
 
-def test_the_rest_of_a_volume_has_the_price_and_product_of_the_band_that_all_of_it_reaches():
+def test_units_that_a_late_value_lifts_into_a_cheaper_band_are_given_back_and_billed_at_its_price():
+    """10 × 10.00 = 100.00 were billed; 12 come to 12 × 8.00 = 96.00, 60 to 60 × 6.00 = 360.00."""
     night = october(PriceKind.VOLUME, PER_UNIT)
     assert said(night(date(2026, 11, 4), used("10"))) == [(SMALL, D(10), D("10.00"))]
-    assert said(night(date(2026, 11, 6), used("12"))) == [(MEDIUM, D(2), D("8.00"))]
+    assert night(date(2026, 11, 5), used("9")).groups == ()
+
+    late = night(date(2026, 11, 6), used("12"))
+    assert said(late) == [(MEDIUM, D(12), D("8.00")), (SMALL, D(10), D("-10.00"))]
+    assert late.changes[1].sentence == (
+        "Business Premium: 12 used for 1 Oct 2026 to 31 Oct 2026, no more 10 at 10.00: 10 × 10.00 = 100.00 credited in "
+        "all, billed with the period from 1 Dec 2026."
+    )
+    assert sum(change.one_off for change in late.changes) == D("-4.00")
+    assert night(date(2026, 11, 7), used("12")).groups == ()
+    assert night(date(2026, 11, 7), used("11")).groups == ()
+
+    assert said(night(date(2026, 11, 8), used("15"))) == [(MEDIUM, D(3), D("8.00"))]
+    assert said(night(date(2026, 11, 9), used("60"))) == [(LARGE, D(60), D("6.00")), (MEDIUM, D(15), D("-8.00"))]
+    assert night(date(2026, 11, 10), used("5")).groups == ()
+    assert sum(row.values.quantity * row.values.unit_price for row in night.ledger.values()) == D("360.00")
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_whatever_of_a_lift_was_written_before_a_worker_died_the_rest_follows(written):
+    night = october(PriceKind.VOLUME, PER_UNIT)
+    night(date(2026, 11, 4), used("10"))
+    known = dict(night.ledger)
+    late = night(date(2026, 11, 6), used("60"))
+    night.ledger = known
+    night.wrote(late.changes[written])
+
+    assert said(night(date(2026, 11, 6), used("60"))) == [said(late)[1 - written]]
+    assert night(date(2026, 11, 6), used("60")).groups == ()
+
+
+def test_with_the_ledger_lost_lines_that_were_given_back_and_billed_anew_are_known_by_their_stamps():
+    agreement = storage(PriceKind.VOLUME, PER_UNIT)
+    closed(agreement, (date(2026, 1, 20), 10))
+    facts = agreement.facts(date(2026, 2, 2), 5)
+    (record,) = agreement.seats.values()
+    (first, *rest) = record.days
+    told = replace(record, days=(first, replace(first, day=date(2026, 1, 30), quantity=D(12)), *rest))
+    lifted = plan_company(replace(facts, seats={record.line: told}))
+    assert said(lifted) == [(MEDIUM, D(12), D("8.00")), (SMALL, D(10), D("-10.00"))]
+    for change in lifted.changes:
+        agreement.write(change)
+    agreement.ledger = {}
+    facts = agreement.facts(date(2026, 2, 3), 5)
+    assert plan_company(replace(facts, seats={record.line: told})).groups == ()
+    agreement.invoice()
+    assert agreement.total() == D("96.00")
+
+
+def test_a_lift_takes_with_it_the_cost_that_the_lines_were_written_with():
+    night = october(PriceKind.VOLUME, PER_UNIT, write_cost=True)
+    night(date(2026, 11, 4), used("10"))
+    late = night(date(2026, 11, 6), used("12")).changes
+    assert [(change.after.unit_cost, change.margin) for change in late] == [(D(1), D("84.00")), (D(-1), D("-90.00"))]
+
+
+@pytest.mark.parametrize(
+    ("bands", "told"),
+    [
+        # What was billed had another price than its band says today: nothing of the past changes, only more is billed.
+        ((Band(D(10), D("11.00"), SMALL), *PER_UNIT[1:]), [(MEDIUM, D(2), D("8.00"))]),
+        ((Band(D(5), D("10.00"), SMALL), *PER_UNIT[1:]), [(MEDIUM, D(2), D("8.00"))]),
+        ((replace(PER_UNIT[0], product=LARGE), *PER_UNIT[1:]), [(MEDIUM, D(2), D("8.00"))]),
+        # The price of the band that is reached is that of tonight, as for all that comes late.
+        ((PER_UNIT[0], Band(None, D("9.00"), MEDIUM)), [(MEDIUM, D(12), D("9.00")), (SMALL, D(10), D("-10.00"))]),
+        # Dearer bands are billed alike.
+        ((PER_UNIT[0], Band(None, D("12.00"), MEDIUM)), [(MEDIUM, D(12), D("12.00")), (SMALL, D(10), D("-10.00"))]),
+    ],
+)
+def test_a_lift_gives_back_only_what_was_charged_at_todays_price_of_its_band(bands, told):
+    night = october(PriceKind.VOLUME, PER_UNIT)
+    night(date(2026, 11, 4), used("10"))
+    own = night.rules.profiles["premium"]
+    night.rules = b.rules(replace(own, price=PriceRule(PriceKind.VOLUME, bands=bands)))
+    assert night(date(2026, 11, 5), used("10")).groups == ()
+    assert said(night(date(2026, 11, 6), used("12"))) == told
+
+
+def test_units_that_a_person_bills_count_for_the_band_that_ours_had():
+    """4 by hand and 5 of ours at 10.00 were 9; of 15 in all ours are 11 × 8.00 = 88.00 less 50.00."""
+    night = october(PriceKind.VOLUME, PER_UNIT)
+    by_hand = b.addition(
+        77, 4, product=SMALL, product_id=101, effective_date=date(2025, 1, 1), cancelled_date=date(2026, 10, 31)
+    )
+    assert said(night(date(2026, 11, 4), used("9"), additions=[by_hand])) == [(SMALL, D(5), D("10.00"))]
+    assert said(night(date(2026, 11, 6), used("15"), additions=[by_hand])) == [
+        (MEDIUM, D(11), D("8.00")),
+        (SMALL, D(5), D("-10.00")),
+    ]
+
+
+def test_what_was_billed_by_volume_and_given_back_is_not_charged_twice_by_another_kind_of_price():
+    night = october(PriceKind.VOLUME, PER_UNIT)
+    night(date(2026, 11, 4), used("10"))
+    night(date(2026, 11, 6), used("12"))
+    own = night.rules.profiles["premium"]
+    night.rules = b.rules(replace(own, price=PriceRule(PriceKind.CUSTOM, D("7.00"))))
+    assert night(date(2026, 11, 7), used("12")).groups == ()
+    assert said(night(date(2026, 11, 8), used("14"))) == [("M365-BP", D(2), D("7.00"))]
 
 
 # ---- cost, guards
