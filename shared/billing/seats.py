@@ -55,11 +55,16 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class CameTo:
-    """What the usage of a period that is over, by its first day, came to in billed units, and the rules that say so."""
+    """What the usage of a period that is over, by its first day, came to in billed units, and the rules that say so.
+
+    `newer` are other rules that hold by now, and `then` what they would have made of it when they came.
+    """
 
     start: date
     quantity: Decimal
     rules: str
+    newer: str = ""
+    then: Decimal = _ZERO
 
 
 @dataclass(frozen=True, slots=True)

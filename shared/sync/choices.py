@@ -12,6 +12,7 @@ from shared.billing.planning.choices import (
     Choice,
     ChoiceKind,
     agreement_of_subject,
+    is_about_usage,
     subject_of,
     subject_of_stray,
 )
@@ -41,8 +42,12 @@ def can_be_chosen_about(finding: FindingKind) -> bool:
 
 
 def offered(finding: FindingKind, key: str) -> tuple[ChoiceKind, ...]:
-    """What can be chosen about an open finding; of a currency only whether an agreement is billed in it."""
+    """What can be chosen about an open finding; of a currency only whether an agreement is billed in it, and of what
+    is not billed only of an item as a whole.
+    """
     if finding is FindingKind.CURRENCY and agreement_of_subject(key) is None:
+        return ()
+    if finding is FindingKind.UNBILLED and not is_about_usage(key):
         return ()
     return _OFFERED.get(finding, ())
 

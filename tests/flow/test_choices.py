@@ -547,6 +547,7 @@ def test_usage_left_by_a_removed_link_is_told_until_a_person_has_settled_it():
 
     ((kind, key),) = house.state(1).findings
     assert offered(FindingKind(kind), key) == (ChoiceKind.SETTLE,)
+    assert offered(FindingKind.UNBILLED, f"{ITEM}/2026-10-01") == ()
     chosen(house, ChoiceKind.SETTLE, item=key)
     next_day(house)
     house.sync(1)

@@ -97,7 +97,7 @@ def plan_usage(
     changes = (*ends, *copies, *(change for once in written for change in once.changes), *leaving.changes)
     group = Group(item.id, changes) if changes else None
     untimely = (finding for once in written for finding in once.untimely)
-    found = odd_usage(target, record, charged, situation)
+    found = odd_usage(target, record, charged, told, situation)
     return ItemPlan(group, (*observed, *untimely, *found), (record,), usage=told)
 
 

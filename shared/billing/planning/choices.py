@@ -80,6 +80,10 @@ def subject_of_usage(bill_item: str) -> str:
     return f"usage/{subject_of(bill_item)}"
 
 
+def is_about_usage(subject: str) -> bool:
+    return subject.startswith(subject_of_usage(""))
+
+
 def agreement_of_subject(subject: str) -> int | None:
     """The agreement that a subject names; None for a bill item or an addition."""
     kind, _, number = subject.partition("/")

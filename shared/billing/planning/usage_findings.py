@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
+from shared.billing.calendar import Period
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.planning.dated import LATE_DAYS, is_of_days
 from shared.billing.planning.doubts import product_for
 from shared.billing.planning.one_offs import ChargedOnce
-from shared.billing.planning.situation import Doubt, Situation, Target
-from shared.billing.planning.usage_periods import periods_over, used_by
+from shared.billing.planning.situation import Doubt, Situation, Target, UsedPeriod
+from shared.billing.planning.usage_lines import Used, amount_of, usage_lines
+from shared.billing.planning.usage_periods import left_out, periods_over, used_by
 from shared.billing.seats import SeatRecord
-from shared.billing.wording import number, spoken
+from shared.billing.wording import money, number, spoken
 
 
-def odd_usage(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> list[Finding]:
-    """Everything that a person should know of what was used."""
+def odd_usage(
+    target: Target, record: SeatRecord, charged: ChargedOnce, told: Iterable[UsedPeriod], situation: Situation
+) -> list[Finding]:
+    """Everything that a person should know of what was used; `told` are the periods that are over."""
     return [
+        *_left_out(target, record, charged, told, situation),
         *_not_read(target, record, charged, situation),
         *_partly_charged(target, record, charged, situation),
         *_fell_to_nothing(target, record, situation),
@@ -83,6 +88,30 @@ def _fell_to_nothing(target: Target, record: SeatRecord, situation: Situation) -
             "the next invoice; a level that it told wrongly is yours to bill by hand.",
         )
     ]
+
+
+def _left_out(
+    target: Target, record: SeatRecord, charged: ChargedOnce, told: Iterable[UsedPeriod], situation: Situation
+) -> Iterator[Finding]:
+    """What a vendor told late of a period, after rules had changed by which it would be more than was billed."""
+    for each in told:
+        period = Period(each.start, each.end)
+        more = left_out(target, record, period, charged.elsewhere)
+        if more <= 0 or each.used is None:
+            continue
+        before, after = (
+            amount_of(usage_lines(target, Used(period, used, each.beside), charged, situation))
+            for used in (each.used, each.used + more)
+        )
+        amount = f" ({money(after - before)})" if before is not None and after is not None else ""
+        yield Finding(
+            FindingKind.UNBILLED,
+            f"{target.item.id}/{period.start.isoformat()}",
+            f"{target.item.name}: {number(more)} more{amount} were told late of {spoken(period.start)} to "
+            f"{spoken(period.end)}; they are not billed by themselves, because the rules for its quantity changed "
+            "after that period was over.",
+            "Bill them by hand, unless they are not owed by the rules of then.",
+        )
 
 
 def _not_in_catalog(target: Target, situation: Situation) -> Iterator[Finding]:

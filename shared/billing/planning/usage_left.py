@@ -22,9 +22,8 @@ from shared.billing.planning.doubts import product_for
 from shared.billing.planning.history import nothing_since
 from shared.billing.planning.one_offs import charged_once
 from shared.billing.planning.owed import lines_billed
-from shared.billing.planning.pricing import unit_price
 from shared.billing.planning.situation import Doubt, ItemPlan, Situation, Target
-from shared.billing.planning.usage_lines import UsageLine, Used, usage_lines
+from shared.billing.planning.usage_lines import Used, amount_of, usage_lines
 from shared.billing.planning.usage_periods import AS_FAR_AS_READ
 from shared.billing.profiles import Arrears, BillingProfile
 from shared.billing.rules import Mode
@@ -240,25 +239,12 @@ def _by_profile(
         return None
     packages = any(line.target.key.is_package for line in lines)
     left = used if packages else sum((line.owed.quantity for line in lines), _ZERO)
-    return left, _amount(lines)
+    return left, amount_of(lines)
 
 
 def _months(period: Period) -> int:
     after = period.end + timedelta(days=1)
     return (after.year - period.start.year) * 12 + after.month - period.start.month
-
-
-def _amount(lines: Iterable[UsageLine]) -> Decimal | None:
-    try:
-        return sum(
-            (
-                line.owed.quantity * (line.back.unit_price if line.back else unit_price(line.target, None, keeps=False))
-                for line in lines
-            ),
-            _ZERO,
-        )
-    except Doubt:
-        return None
 
 
 def _lines(kept: _Kept, situation: Situation) -> Iterator[tuple[Period, LedgerRow]]:

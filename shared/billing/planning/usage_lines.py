@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -17,8 +18,8 @@ from shared.billing.lines import PACKAGE
 from shared.billing.planning.doubts import product_for
 from shared.billing.planning.one_offs import ChargedOnce, Once
 from shared.billing.planning.owed import Owed, billed_in
-from shared.billing.planning.pricing import price_of_band
-from shared.billing.planning.situation import Situation, Target
+from shared.billing.planning.pricing import price_of_band, unit_price
+from shared.billing.planning.situation import Doubt, Situation, Target
 from shared.billing.planning.tiers import Tier, band_reached, packages_of, part_of, tiers_of
 from shared.billing.profiles import PriceKind
 from shared.billing.proration import Share
@@ -56,6 +57,17 @@ def usage_lines(target: Target, used: Used, charged: ChargedOnce, situation: Sit
     if lifted:
         return list(_as_volume(target, used, lifted, once, situation))
     return list(_by_units(target, used, once, situation))
+
+
+def amount_of(lines: Iterable[UsageLine]) -> Decimal | None:
+    """What lines come to at the prices of tonight, in the agreement's currency; None where no price is known."""
+    total = _ZERO
+    with suppress(Doubt):
+        for line in lines:
+            price = unit_price(line.target, None, keeps=False) if line.back is None else line.back.unit_price
+            total += line.owed.quantity * price
+        return total
+    return None
 
 
 def _by_units(target: Target, used: Used, once: Collection[Once], situation: Situation) -> Iterator[UsageLine]:

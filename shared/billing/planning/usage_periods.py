@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -55,11 +55,26 @@ def with_what_they_came_to(
 ) -> SeatRecord:
     """The record that remembers what the periods that are over came to, and by which rules."""
     found: list[CameTo] = []
+    rules = _rules_of(target)
     for period in periods_over(target, record, situation):
-        used, before = used_by(target, record, period, elsewhere), _came_to(record, period)
-        if used is not None:
-            found.append(CameTo(period.start, used, before.rules if before is not None else _rules_of(target)))
+        used, by_rules = used_by(target, record, period, elsewhere), _by_the_rules(target, record, period, elsewhere)
+        if used is None or by_rules is None:
+            continue
+        before = _came_to(record, period) or CameTo(period.start, used, rules)
+        if before.rules == rules:
+            found.append(CameTo(period.start, used, rules))
+        else:
+            known = before if before.newer == rules else replace(before, newer=rules, then=by_rules)
+            found.append(replace(known, quantity=used))
     return record.with_came_to(found, target.as_of)
+
+
+def left_out(target: Target, record: SeatRecord, period: Period, elsewhere: date | None = None) -> Decimal:
+    """What came late of a period and is not billed, because rules that are newer than the period make more of it."""
+    by_rules, before = _by_the_rules(target, record, period, elsewhere), _came_to(record, period)
+    if by_rules is None or before is None or before.rules == _rules_of(target):
+        return _ZERO
+    return max(min(by_rules - before.then, by_rules - before.quantity), _ZERO)
 
 
 def _came_to(record: SeatRecord, period: Period) -> CameTo | None:

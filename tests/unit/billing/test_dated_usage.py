@@ -93,6 +93,35 @@ def test_months_that_are_over_come_to_no_more_when_units_are_no_longer_included(
     assert said(night(date(2026, 12, 4), late)) == [(D(60), D("1.15")), (D(30), D("1.15"))]
 
 
+def test_what_comes_late_of_a_month_that_was_over_when_its_rules_changed_is_told_with_its_amount() -> None:
+    """Of 160 in October 60 are billed, as 100 were included; 20 come late, and by none of the rules more than those."""
+    night = Night(quantity=QuantityRule(included=D(100)))
+    night(date(2026, 9, 2), azure(subscription("s1", {}, date(2026, 9, 1))))
+    told, late = (
+        azure(subscription("s1", TWO_MONTHS | {date(2026, 10, 3): amount}, date(2026, 11, 1)))
+        for amount in ("160", "180")
+    )
+    assert night(date(2026, 11, 4), told).findings == ()
+    for included in (D(0), D(10)):
+        own = replace(night.rules.profiles["premium"], quantity=QuantityRule(included=included))
+        night.rules = b.rules(own)
+        assert night(date(2026, 11, 5), told).findings == ()
+    for day in (date(2026, 11, 8), date(2026, 11, 9)):
+        plan = night(day, late)
+        assert said(plan) == [(D(50), D("1.15")), (D(60), D("1.15"))]
+        (finding,) = plan.findings
+        assert (finding.kind.value, finding.key, finding.text) == (
+            "unbilled",
+            f"{b.SOURCE}/{b.PREMIUM}/2026-10-01",
+            "Business Premium: 20 more (23.00) were told late of 1 Oct 2026 to 31 Oct 2026; they are not billed by "
+            "themselves, because the rules for its quantity changed after that period was over.",
+        )
+
+    night.rules = b.rules(replace(own, quantity=QuantityRule(included=D(100))))
+    plan = night(date(2026, 11, 10), late)
+    assert (said(plan), plan.findings) == ([(D(50), D("1.15")), (D(80), D("1.15"))], ())
+
+
 def test_of_what_a_person_fixed_at_nothing_no_dated_usage_is_billed_nor_afterwards_for_those_months() -> None:
     night, told = Night(), azure(subscription("s1", OCTOBER, date(2026, 11, 1)))
     fixed = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, quantity=D(0)),))
