@@ -96,7 +96,8 @@ class SeatRecord:
     used in all, by their first day, where the vendor dates its usage: of that no day is remembered. `told` is what
     months of long periods used, by their first day within it and before any rule for quantities: vendors do not tell as
     far back. `came_to` is what periods of usage that are over are billed as.
-    `ended` is the last day on which rules that billed the usage before did not: nothing is read then.
+    `ended` is the last day on which rules that billed the usage before did not: nothing is read then. `rules` name what
+    counted its newest level.
     """
 
     line: str
@@ -111,6 +112,7 @@ class SeatRecord:
     told: tuple[tuple[date, Decimal], ...] = ()
     came_to: tuple[CameTo, ...] = ()
     ended: date | None = None
+    rules: str = ""
 
     @property
     def has_units(self) -> bool:
@@ -209,6 +211,11 @@ class SeatRecord:
             return self
         since = self.with_reading(self.seen + timedelta(days=1), _ZERO, None)
         return replace(since, seen=min(self.ended + timedelta(days=1), as_of))
+
+    def counted_anew(self, since: date) -> SeatRecord:
+        """The record of which nothing counts that was read until now of the period that began `since`."""
+        earlier = tuple(entry for entry in self.days if entry.day < since)
+        return replace(self, days=(*earlier, SeatDay(since, _ZERO, None)))
 
     def most_in(self, period: Period) -> Decimal:
         """The most of a period: on any of its days, or in all where the vendor dates it."""

@@ -36,7 +36,13 @@ from shared.billing.planning.schedule import without_copies
 from shared.billing.planning.situation import Doubt, ItemPlan, Situation, Target, UsedPeriod
 from shared.billing.planning.usage_findings import odd_usage
 from shared.billing.planning.usage_lines import UsageLine, Used, usage_lines
-from shared.billing.planning.usage_periods import periods_over, used_by, with_what_they_came_to
+from shared.billing.planning.usage_periods import (
+    in_units_of_today,
+    period_at,
+    periods_over,
+    used_by,
+    with_what_they_came_to,
+)
 from shared.billing.profiles import BillingProfile, BillOption
 from shared.billing.rules import Mode
 from shared.billing.seats import SeatDay, SeatRecord, Settled
@@ -122,6 +128,7 @@ def _with_readings(
     so_far = [(seats.seen or date.min, name == line, seats) for name, seats in _usage_of(item, situation)]
     record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else _new(line, item, situation)
     record = record.going_on(situation.as_of)
+    record = in_units_of_today(record, item, profile, period_at(line, situation.as_of, situation))
     if record.seen is not None:
         for day, then in _told_since(record.seen, item, profile, situation):
             record = _with_reading(record, day, then, item, profile)

@@ -12,7 +12,7 @@ from shared.billing.planning.doubts import product_for
 from shared.billing.planning.one_offs import ChargedOnce
 from shared.billing.planning.situation import Doubt, Situation, Target, UsedPeriod
 from shared.billing.planning.usage_lines import Used, amount_of, usage_lines
-from shared.billing.planning.usage_periods import left_out, periods_over, used_by
+from shared.billing.planning.usage_periods import by_other_rules, left_out, periods_over, used_by
 from shared.billing.seats import SeatRecord
 from shared.billing.wording import money, number, spoken
 
@@ -23,6 +23,7 @@ def odd_usage(
     """Everything that a person should know of what was used; `told` are the periods that are over."""
     return [
         *_left_out(target, record, charged, told, situation),
+        *_by_other_rules(target, record),
         *_not_read(target, record, charged, situation),
         *_partly_charged(target, record, charged, situation),
         *_fell_to_nothing(target, record, situation),
@@ -111,6 +112,19 @@ def _left_out(
             f"{spoken(period.end)}; they are not billed by themselves, because the rules for its quantity changed "
             "after that period was over.",
             "Bill them by hand, unless they are not owed by the rules of then.",
+        )
+
+
+def _by_other_rules(target: Target, record: SeatRecord) -> Iterator[Finding]:
+    """A level that was counted by other rules is in other units: of today's period it does not count."""
+    before = by_other_rules(record, target.current)
+    if before > 0:
+        yield Finding(
+            FindingKind.UNBILLED,
+            f"{target.item.id}/{target.current.start.isoformat()}",
+            f"{target.item.name}: the rules for its quantity changed since {spoken(target.current.start)}; of this "
+            f"period only what is read after that is billed, and not the {number(before)} that other rules made of it.",
+            "Nothing, if it does not fall below what it was before; else bill the rest by hand.",
         )
 
 

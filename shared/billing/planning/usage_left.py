@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from shared.billing.calendar import BillingCalendar, Period, month_of, period_on
+from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.counting.items import BillItem
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LedgerRow, LineKey, is_usage, names_usage, stamped_date
@@ -24,7 +24,7 @@ from shared.billing.planning.one_offs import charged_once
 from shared.billing.planning.owed import lines_billed
 from shared.billing.planning.situation import Doubt, ItemPlan, Situation, Target
 from shared.billing.planning.usage_lines import Used, amount_of, usage_lines
-from shared.billing.planning.usage_periods import AS_FAR_AS_READ
+from shared.billing.planning.usage_periods import AS_FAR_AS_READ, period_at
 from shared.billing.profiles import Arrears, BillingProfile
 from shared.billing.rules import Mode
 from shared.billing.seats import KEPT_DAYS, CameTo, SeatRecord
@@ -86,7 +86,7 @@ def ended_usage(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
         if names_usage(line, item.id) and record.seen is not None:
             known = record
             if record.ended is None or record.ended < record.seen:
-                period = _period(record, record.seen, situation)
+                period = period_at(record.line, record.seen, situation)
                 until_then = CameTo(period.start, _most(record, period, item.former), AS_FAR_AS_READ)
                 known = record.with_came_to([until_then], situation.as_of)
             found.append(replace(known, ended=situation.as_of))
@@ -144,7 +144,7 @@ def _of_item(before: SeatRecord, item: BillItem, plan: ItemPlan, situation: Situ
         return _Kept(item.name, record, why, item, item.former)
     if plan.usage is None:
         return _Kept(item.name, record, "its profile bills no usage any more", item)
-    begins = plan.usage[0].start if plan.usage else _period(record, situation.as_of, situation).start
+    begins = plan.usage[0].start if plan.usage else period_at(record.line, situation.as_of, situation).start
     why = "that is too long ago"
     why = why if record.ended is None else f"it was not to be billed then, or {why}"
     return _Kept(item.name, record, why, item, item.profile, begins, is_billed=True)
@@ -193,12 +193,12 @@ def _used(kept: _Kept, situation: Situation) -> Mapping[Period, Decimal]:
     """
     record, oldest = kept.record, situation.as_of - timedelta(days=KEPT_DAYS)
     known = {each.start: each.quantity for each in record.came_to if each.start >= oldest}
-    used = {_period(record, start, situation): quantity for start, quantity in known.items()}
+    used = {period_at(record.line, start, situation): quantity for start, quantity in known.items()}
     if not kept.is_billed and record.seen is not None:
-        period = _period(record, record.seen, situation)
+        period = period_at(record.line, record.seen, situation)
         while period not in used and period.end >= max(record.days[0].day, oldest):
             used[period] = _most(record, period, kept.profile) if record.was_read_in(period) else _ZERO
-            period = _period(record, period.day_before, situation)
+            period = period_at(record.line, period.day_before, situation)
     return used
 
 
@@ -206,16 +206,6 @@ def _most(record: SeatRecord, period: Period, profile: BillingProfile | None) ->
     """What was read of a period: the last or, as where nobody knows what counts, the highest."""
     read = [entry.quantity for entry in record.in_force(period)]
     return read[-1] if profile is not None and profile.arrears is Arrears.LAST else max(read, default=_ZERO)
-
-
-def _period(record: SeatRecord, day: date, situation: Situation) -> Period:
-    """The period of the record's agreement that holds a day."""
-    return _period_on(int(record.line.split("/", 2)[1]), day, situation)
-
-
-def _period_on(agreement: int, day: date, situation: Situation) -> Period:
-    there = situation.agreements.get(agreement)
-    return (period_on(there, day) if there is not None else None) or month_of(day)
 
 
 def _by_profile(
@@ -252,7 +242,7 @@ def _lines(kept: _Kept, situation: Situation) -> Iterator[tuple[Period, LedgerRo
     rows = [row for row in situation.rows.get(_name(kept.record.line), ()) if not row.key.is_standing]
     dated = [(day, row) for row in rows if (day := stamped_date(row.stamp)) is not None]
     for day, row in sorted(dated, key=lambda each: (each[0], each[1].addition_id)):
-        yield _period_on(row.key.agreement, day, situation), row
+        yield period_at(str(row.key), day, situation), row
 
 
 def _by_lines(

@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import fields, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
-from shared.billing.calendar import Period
+from shared.billing.calendar import Period, month_of, period_on
+from shared.billing.counting.items import BillItem
 from shared.billing.planning.dated import is_of_days, used_in
 from shared.billing.planning.situation import Situation, Target
-from shared.billing.profiles import Arrears
+from shared.billing.profiles import Arrears, BillingProfile
 from shared.billing.rules import Mode
 from shared.billing.seats import CameTo, SeatRecord
 
@@ -18,7 +20,15 @@ from shared.billing.seats import CameTo, SeatRecord
 PERIODS_BACK = 2
 #: Stands for rules where a period was not over when it was billed no more: it came to so much as far as it was read.
 AS_FAR_AS_READ = ""
+#: Stands for rules where a period came to so much by other rules than those that count it since a day within it.
+BY_OTHER_RULES = "other"
 _ZERO = Decimal(0)
+
+
+def period_at(line: str, day: date, situation: Situation) -> Period:
+    """The period of a line key's agreement that holds a day, also where nothing can be written there."""
+    there = situation.agreements.get(int(line.split("/", 2)[1]))
+    return (period_on(there, day) if there is not None else None) or month_of(day)
 
 
 def periods_over(target: Target, record: SeatRecord, situation: Situation) -> list[Period]:
@@ -78,19 +88,46 @@ def left_out(target: Target, record: SeatRecord, period: Period, elsewhere: date
 
 
 def _came_to(record: SeatRecord, period: Period) -> CameTo | None:
-    known = (each for each in record.came_to if each.start == period.start and each.rules != AS_FAR_AS_READ)
-    return next(known, None)
+    known = next((each for each in record.came_to if each.start == period.start), None)
+    return None if known is None or known.rules in (AS_FAR_AS_READ, BY_OTHER_RULES) else known
+
+
+def in_units_of_today(record: SeatRecord, item: BillItem, profile: BillingProfile, current: Period) -> SeatRecord:
+    """The record whose newest levels are counted by the rules of tonight: those of other rules in today's period are no
+    such units, and count no more.
+    """
+    rules = _named(_counted_by(profile, item))
+    held = [entry for entry in record.in_force(current) if entry.quantity > 0]
+    if record.rules in ("", rules) or not held:
+        return replace(record, rules=rules)
+    read = [CameTo(current.start, entry.quantity, BY_OTHER_RULES) for entry in held if entry.day >= current.start]
+    highest = sorted(read, key=attrgetter("quantity"))[-1:]
+    return replace(record.counted_anew(current.start).with_came_to(highest, current.start), rules=rules)
+
+
+def by_other_rules(record: SeatRecord, current: Period) -> Decimal:
+    """What was read of today's period before the rules for its quantity changed, in the units of then."""
+    known = (each.quantity for each in record.came_to if each.start == current.start and each.rules == BY_OTHER_RULES)
+    return next(known, _ZERO)
 
 
 def _rules_of(target: Target) -> str:
     """Names what makes a quantity of what is used: changes with the rules for it and with what feeds it."""
-    rule, licence = target.profile.quantity, target.item.licence
+    feeds = sorted(f"{feed.source}/{feed.customer}/{feed.sku}" for feed in target.item.feeds)
+    return _named((target.profile.arrears, *_counted_by(target.profile, target.item), feeds))
+
+
+def _counted_by(profile: BillingProfile, item: BillItem) -> tuple[object, ...]:
+    """What makes billed units of a count: a quantity that a person fixed, and what the rule says."""
+    rule, licence = profile.quantity, item.licence
     said = [
         f"{each.name}={getattr(rule, each.name)}" for each in fields(rule) if getattr(rule, each.name) != each.default
     ]
-    fixed = licence.quantity if licence is not None else None
-    feeds = sorted(f"{feed.source}/{feed.customer}/{feed.sku}" for feed in target.item.feeds)
-    return hashlib.sha256(repr((target.profile.arrears, fixed, said, feeds)).encode()).hexdigest()[:12]
+    return (licence.quantity if licence is not None else None, said)
+
+
+def _named(rules: tuple[object, ...]) -> str:
+    return hashlib.sha256(repr(rules).encode()).hexdigest()[:12]
 
 
 def _by_the_rules(target: Target, record: SeatRecord, period: Period, elsewhere: date | None) -> Decimal | None:

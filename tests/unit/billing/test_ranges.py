@@ -17,7 +17,7 @@ from shared.billing.planning.guards import guarded
 from shared.billing.planning.invariants import Standing, sound
 from shared.billing.planning.plan import GroupKind, Plan
 from shared.billing.planning.planner import plan_company
-from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule
+from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule, QuantityRule, Rounding
 from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b
 from tests.unit.billing.test_dated_usage import Night, azure, subscription
@@ -292,6 +292,58 @@ def test_a_month_that_is_over_keeps_what_it_came_to_when_its_profile_counts_the_
         assert agreement.night(day, units).groups == ()
     agreement.invoice()
     assert said(agreement.night(date(2026, 3, 1), 3)) == [(SMALL, D(10), D("10.00")), (MEDIUM, D(2), D("8.00"))]
+
+
+GB = QuantityRule(divide_by=D(1024))
+
+
+def counted(agreement: Agreement, day: date, units: int, rule: QuantityRule = GB, **licence: object) -> Plan:
+    """A night whose profile counts by this rule."""
+    facts = agreement.facts(day, units)
+    own = replace(facts.rules.profiles["premium"], quantity=rule)
+    choice = (LicenceLink(b.SOURCE, b.PREMIUM, **licence),) if licence else ()
+    plan = plan_company(replace(facts, rules=b.rules(own), company=b.company(licences=choice)))
+    agreement.seats |= {record.line: record for record in plan.seats}
+    return plan
+
+
+def test_a_level_that_was_read_by_other_rules_is_no_such_units_and_is_told():
+    """The divisor was forgotten: 307,200 MB are 300 GB, and never 307,200 of them."""
+    agreement = storage(PriceKind.CUSTOM, ())
+    for day, units in ((5, 300 * 1024), (9, 320 * 1024)):
+        counted(agreement, date(2026, 1, day), units, QuantityRule())
+    for day in (15, 31):
+        plan = counted(agreement, date(2026, 1, day), 310 * 1024)
+        assert [(finding.kind.value, finding.text) for finding in plan.findings] == [
+            (
+                "unbilled",
+                "Business Premium: the rules for its quantity changed since 1 Jan 2026; of this period only what is "
+                "read after that is billed, and not the 327680 that other rules made of it.",
+            )
+        ]
+    agreement.invoice()
+    closing = counted(agreement, date(2026, 2, 1), 290 * 1024)
+    assert (said(closing), closing.findings) == ([("M365-BP", D(310), D(1))], ())
+
+
+def test_rules_that_change_when_a_month_is_over_leave_it_as_it_was_read_and_count_the_next_one_alone():
+    agreement = storage(PriceKind.CUSTOM, ())
+    counted(agreement, date(2026, 1, 31), 300, QuantityRule(divide_by=D(10)))
+    agreement.invoice()
+    closing = counted(agreement, date(2026, 2, 2), 320, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
+    assert (said(closing), closing.findings) == ([("M365-BP", D(30), D(1))], ())
+    agreement.invoice()
+    counted(agreement, date(2026, 2, 28), 250, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
+    february = counted(agreement, date(2026, 3, 1), 250, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
+    assert said(february) == [("M365-BP", D(30), D(1)), ("M365-BP", D(4), D(1))]
+
+
+def test_a_quantity_that_a_person_fixes_holds_for_the_month_under_way():
+    agreement = storage(PriceKind.CUSTOM, ())
+    counted(agreement, date(2026, 1, 5), 300 * 1024)
+    counted(agreement, date(2026, 1, 15), 300 * 1024, quantity=D(7))
+    agreement.invoice()
+    assert said(counted(agreement, date(2026, 2, 1), 300 * 1024, quantity=D(7))) == [("M365-BP", D(7), D(1))]
 
 
 def test_an_odd_reading_that_was_not_billed_yet_is_left_out_by_a_profile_that_counts_the_last_one():
