@@ -86,7 +86,7 @@ def test_a_month_of_usage_alone_is_a_one_off_group_of_so_much():
 def test_usage_of_a_product_that_is_not_in_the_catalog_is_not_billed_and_not_forgotten():
     plan = plan_company(usage(products=[]))
 
-    assert (plan.groups, kinds(plan)) == ((), ["product-missing"])
+    assert (plan.groups, kinds(plan)) == ((), ["product-missing", "unbilled"])
     assert [(entry.day, entry.quantity) for entry in plan.seats[0].days] == [
         (date(2026, 10, 5), D(30)),
         (b.TODAY, D(20)),
