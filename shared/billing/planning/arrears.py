@@ -128,11 +128,15 @@ def _with_readings(
     so_far = [(seats.seen or date.min, name == line, seats) for name, seats in _usage_of(item, situation)]
     record = replace(max(so_far, key=itemgetter(0, 1))[2], line=line) if so_far else _new(line, item, situation)
     record = record.going_on(situation.as_of)
-    record = in_units_of_today(record, item, profile, period_at(line, situation.as_of, situation))
+    current = period_at(line, situation.as_of, situation)
+    counted = in_units_of_today(record, item, profile, current)
     if record.seen is not None:
-        for day, then in _told_since(record.seen, item, profile, situation):
-            record = _with_reading(record, day, then, item, profile)
-    return _with_reading(record, situation.as_of, quantity, item, profile)
+        # Readings of a period that other rules counted are no such units.
+        changed = record.rules not in ("", counted.rules)
+        since = max(record.seen, current.start) if changed else record.seen
+        for day, then in _told_since(since, item, profile, situation):
+            counted = _with_reading(counted, day, then, item, profile)
+    return _with_reading(counted, situation.as_of, quantity, item, profile)
 
 
 def _new(line: str, item: BillItem, situation: Situation) -> SeatRecord:

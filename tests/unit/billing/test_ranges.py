@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
 from shared.billing.calendar import calendar_of
-from shared.billing.counts import Count
+from shared.billing.counts import Count, Moment
 from shared.billing.limits import Guards, IncreaseLimit
 from shared.billing.lines import LedgerRow, one_off_stamp
 from shared.billing.planning.choices import Choice, ChoiceKind
@@ -17,7 +17,7 @@ from shared.billing.planning.guards import guarded
 from shared.billing.planning.invariants import Standing, sound
 from shared.billing.planning.plan import GroupKind, Plan
 from shared.billing.planning.planner import plan_company
-from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule, QuantityRule, Rounding
+from shared.billing.profiles import Arrears, Band, BelowCost, PriceKind, PriceRule, QuantityRule
 from shared.billing.rules import LicenceLink, Mode
 from tests import builders as b
 from tests.unit.billing.test_dated_usage import Night, azure, subscription
@@ -297,9 +297,16 @@ def test_a_month_that_is_over_keeps_what_it_came_to_when_its_profile_counts_the_
 GB = QuantityRule(divide_by=D(1024))
 
 
-def counted(agreement: Agreement, day: date, units: int, rule: QuantityRule = GB, **licence: object) -> Plan:
+def counted(
+    agreement: Agreement,
+    day: date,
+    units: int,
+    rule: QuantityRule = GB,
+    moments: tuple[Moment, ...] = (),
+    **licence: object,
+) -> Plan:
     """A night whose profile counts by this rule."""
-    facts = agreement.facts(day, units)
+    facts = replace(agreement.facts(day, units), moments=moments)
     own = replace(facts.rules.profiles["premium"], quantity=rule)
     choice = (LicenceLink(b.SOURCE, b.PREMIUM, **licence),) if licence else ()
     plan = plan_company(replace(facts, rules=b.rules(own), company=b.company(licences=choice)))
@@ -328,14 +335,22 @@ def test_a_level_that_was_read_by_other_rules_is_no_such_units_and_is_told():
 
 def test_rules_that_change_when_a_month_is_over_leave_it_as_it_was_read_and_count_the_next_one_alone():
     agreement = storage(PriceKind.CUSTOM, ())
-    counted(agreement, date(2026, 1, 31), 300, QuantityRule(divide_by=D(10)))
+    counted(agreement, date(2026, 1, 31), 300, QuantityRule(divide_by=D(100)))
     agreement.invoice()
-    closing = counted(agreement, date(2026, 2, 2), 320, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
-    assert (said(closing), closing.findings) == ([("M365-BP", D(30), D(1))], ())
+    # Read between the nights, and counted with the next one: on 31 January, and on 1 February.
+    moments = tuple(
+        Moment(datetime(2026, month, day, 20, tzinfo=UTC), date(2026, month, day), (b.reading(b.count(units)),))
+        for month, day, units in ((1, 31, 310), (2, 1, 350))
+    )
+    fifties = QuantityRule(divide_by=D(50))
+    closing = counted(agreement, date(2026, 2, 2), 320, fifties, moments)
+    assert (said(closing), closing.findings) == ([("M365-BP", D(3), D(1))], ())
     agreement.invoice()
-    counted(agreement, date(2026, 2, 28), 250, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
-    february = counted(agreement, date(2026, 3, 1), 250, QuantityRule(divide_by=D(100), rounding=Rounding.UP))
-    assert said(february) == [("M365-BP", D(30), D(1)), ("M365-BP", D(4), D(1))]
+    counted(agreement, date(2026, 2, 28), 250, fifties)
+    assert said(counted(agreement, date(2026, 3, 1), 250, fifties)) == [
+        ("M365-BP", D(3), D(1)),
+        ("M365-BP", D(7), D(1)),
+    ]
 
 
 def test_a_quantity_that_a_person_fixes_holds_for_the_month_under_way():
