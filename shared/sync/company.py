@@ -103,7 +103,7 @@ def sync_company(ports: Ports, order: Order) -> Synced:
         report = replace(synced.report, seconds=round(time.monotonic() - started, 3))
         ports.companies.release(
             lease,
-            outcome=report.outcome.value,
+            outcome=_recorded(report, lease),
             run=order.run,
             now=ports.clock.now(),
             groups=_to_decide(ports, order.company, synced.judged),
@@ -111,6 +111,14 @@ def sync_company(ports: Ports, order: Order) -> Synced:
         )
     measure_company(order.run, report)
     return replace(synced, report=report)
+
+
+def _recorded(report: CompanyReport, lease: Lease) -> str | None:
+    """The outcome, but for a company without links that is as if nobody had ever looked, as after its erasure: a night
+    looks again at every company that was ever looked at.
+    """
+    is_new = report.outcome is Outcome.SKIPPED and lease.company.last_run is None
+    return None if is_new else report.outcome.value
 
 
 def attempted(ports: Ports, lease: Lease, work: Callable[[], Synced]) -> Synced:

@@ -23,7 +23,9 @@ from shared.state.tickets import TicketRow, TicketStore
 from shared.state.usage import UsageStore
 from shared.sync.approvals import Person
 from shared.sync.erasing import erase
+from shared.sync.lanes import start_run
 from shared.sync.mapping.skus import ignore
+from shared.sync.night import nightly
 from shared.sync.retention import prune
 from shared.sync.rulebook import export_rules, import_rules
 from tests import builders as b
@@ -267,3 +269,12 @@ def test_the_guide_names_every_table_and_what_of_a_customer_stands_in_it() -> No
 
     assert len(tables) >= 17
     assert [name for name, _, _ in told] == sorted(tables)
+
+
+def test_an_open_run_that_comes_past_an_erased_company_does_not_bring_it_back_into_the_nights(house: House) -> None:
+    left(house)
+    start_run(house.ports, "open", "demand", [1, 2])
+    erase(house.ports, 1, BOSS)
+    house.work_until_done("open")
+    nightly(house.ports)
+    assert [row.company for row in house.ports.runs.rows("2027-02-01-nightly")] == [2]
