@@ -104,7 +104,7 @@ def of_standing_lines(
         return _priced(_not_charged_again(settled, record, own), lines)
     have_ended = all(line.cancelled_date is not None and line.cancelled_date < target.as_of for line in lines)
     if have_ended and _rose_from_zero(record, target.item, situation):
-        return _priced(_risen(record, target, billed), lines)
+        return _priced(_risen(_without_what_is_over(record, situation), target, billed), lines)
     begun = _begun(record, target, FirstSync.NEXT_PERIOD, billed)
     return _priced(_owing_nothing_yet(begun, target, lines, situation), lines)
 
@@ -185,6 +185,15 @@ def _risen(record: SeatRecord, target: Target, billed: Billed) -> SeatRecord:
     rose = _since_zero(record)
     begun = _begun(record, target, FirstSync.PRORATE, billed, since=rose[0].day)
     return replace(begun, days=rose, from_zero=True)
+
+
+def _without_what_is_over(record: SeatRecord, situation: Situation) -> SeatRecord:
+    """The record of an item that was none meanwhile, without what was read here before that."""
+    before = situation.seats.get(record.line)
+    if before is None or before.seen is None or before.days[-1].quantity == 0:
+        return record
+    since = tuple(entry for entry in record.days if entry.day > before.seen)
+    return replace(record, days=since or (replace(record.days[-1], day=situation.as_of),))
 
 
 def _since_zero(record: SeatRecord) -> tuple[SeatDay, ...]:

@@ -261,6 +261,23 @@ def test_an_item_that_moves_back_gives_nothing_back_of_the_period_that_its_line_
     ]
 
 
+@pytest.mark.parametrize(("ends", "once"), [(30, []), (15, ["7.50"])])
+@pytest.mark.parametrize("before", [7, 10])
+def test_an_item_that_comes_back_after_there_was_none_owes_from_the_day_on_which_it_rose(ends, once, before):
+    elsewhere = date(2026, 9, 1)
+    line = b.our_addition(10, 10, on=502, effective_date=elsewhere, cancelled_date=date(2026, 11, ends))
+    facts = back_from(b.agreement(502), line, date(2026, 11, 20))
+    august = Settled(date(2026, 8, 1), date(2026, 8, 31), D(before))
+    here = SeatRecord(str(b.key()), (SeatDay(date(2026, 8, 1), D(before), elsewhere),), date(2026, 8, 31), (august,))
+    none = b.seats_with(0, date(2026, 11, 20), b.key(on=502))
+    facts = replace(facts, seats={here.line: here, **none}, last_counted={(b.SOURCE, b.TENANT): frozenset()})
+    *owed, standing = plan_company(facts).changes
+
+    # Ten that came on 21 November; what stood here until August was billed then.
+    assert [(change.after.quantity, change.after.unit_price) for change in owed] == [(D(10), D(each)) for each in once]
+    assert (standing.after.quantity, standing.after.effective_date) == (D(10), NEXT)
+
+
 TIERED = PriceRule(PriceKind.TIERED, bands=(Band(D(4), D("25.00")), Band(None, D("20.00"), "M365-MORE")))
 
 
