@@ -38,8 +38,10 @@ from shared.state.work_lists import WorkList, WorkLists
 
 __all__ = ["RunHeader", "RunRow", "RunStore", "Stage"]
 
-#: Workers pick at random among so many pending rows, so that they rarely want the same one.
-_WINDOW = 16
+#: So many pending rows are looked at together: those ahead of a lane, or any, of which one is picked at random.
+_WINDOW = 17
+#: Of so many lanes a process remembers what it saw ahead of them.
+_REMEMBERED = 64
 #: How often a worker looks at the pending rows again after it lost every one it wanted.
 _ROUNDS = 20
 #: With the marker of its batch, one transaction.
@@ -55,6 +57,8 @@ class RunStore:
         self._headers = RunHeaders(tables)
         self._lists = WorkLists(tables)
         self._remit = remit
+        #: Pending rows by lane, as seen; somebody may have claimed them since, which the claim finds out.
+        self._ahead: dict[str, list[RunRow]] = {}
 
     def narrowed(self, remit: Remit) -> RunStore:
         """The same runs for somebody who sees only the companies of a remit: `rows` leaves the others out."""
@@ -135,9 +139,12 @@ class RunStore:
         return None
 
     def claim_next(self, run: str, now: datetime, new_claim: Callable[[], str], want: int) -> list[RunRow]:
-        """Claims up to `want` pending rows for the caller, each under a claim of its own."""
+        """Claims up to `want` pending rows for the caller, each under a claim of its own: the first of a lane each.
+
+        They lie far apart: lanes go on in the order of the rows, and then seldom want the same one.
+        """
         taken: list[RunRow] = []
-        for pending in self._candidates(run, want) if want > 0 else ():
+        for pending in _far_apart(list(self._under(run, Stage.PENDING)), want) if want > 0 else ():
             claim = new_claim()
             claimed = claimed_row(pending, now, claim, lane=claim, counted={})
             try:
@@ -166,7 +173,7 @@ class RunStore:
         claimed then, as long as that is still under that claim.
         """
         standing = row if row.etag else self._look(row)
-        for pending in itertools.chain(self._candidates(row.run, 1), [None]):
+        for pending in itertools.chain(self._candidates(standing), [None]):
             if standing.stage is Stage.DONE:
                 return self._handed_on(standing)
             counted = tallies.with_company(standing.counted, report)
@@ -265,14 +272,35 @@ class RunStore:
             self._transact(run, batch)
         return len(keys)
 
-    def _candidates(self, run: str, want: int) -> Iterator[RunRow]:
-        """Pending rows in random order, looked at again while some are left."""
+    def _candidates(self, row: RunRow) -> Iterator[RunRow]:
+        """Pending rows for the lane of a row that is done, looked at again while some are left.
+
+        The lane goes on in the order of the rows, with the next one that it saw ahead of itself; where another lane is
+        there already it goes around it, and where nothing is ahead it takes any.
+        """
+        yield from [each for each in self._ahead.get(row.lane, []) if each.company > row.company][:1]
         for _ in range(_ROUNDS):
-            window = list(self._stored(run, Stage.PENDING, limit=want + _WINDOW))
-            if not window:
+            ahead = list(self._pending(row.run, after=row.company))
+            self._remember(row.lane, ahead)
+            yield from ahead[:1]
+            elsewhere = ahead[1:] or list(self._pending(row.run))
+            if not elsewhere:
                 return
-            random.shuffle(window)
-            yield from map(read_row, window)
+            yield from random.sample(elsewhere, len(elsewhere))
+
+    def _remember(self, lane: str, ahead: list[RunRow]) -> None:
+        self._ahead.pop(lane, None)
+        if len(self._ahead) >= _REMEMBERED:
+            self._ahead.clear()
+        if ahead:
+            self._ahead[lane] = ahead
+
+    def _pending(self, run: str, after: int = -1) -> Iterator[RunRow]:
+        _, before = stage_range(Stage.PENDING)
+        rows = self._tables.query(
+            TABLE, escape(run), first=row_key(Stage.PENDING, after + 1), before=before, limit=_WINDOW
+        )
+        return map(read_row, rows)
 
     def _look(self, row: RunRow) -> RunRow:
         """The row as it stands, claimed or done by its claim. Raises `Changed` when another claim has it."""
@@ -300,3 +328,10 @@ class RunStore:
 
     def _transact(self, run: str, operations: Sequence[Operation]) -> None:
         self._tables.transact(TABLE, escape(run), operations)
+
+
+def _far_apart(rows: Sequence[RunRow], want: int) -> list[RunRow]:
+    """The rows, first so many that lie far apart."""
+    first = [number * len(rows) // want for number in range(min(want, len(rows)))]
+    chosen = set(first)
+    return [*(rows[place] for place in first), *(row for place, row in enumerate(rows) if place not in chosen)]

@@ -151,6 +151,31 @@ def test_finishing_claims_the_next_in_the_same_transaction(
     assert store.finish_and_claim(following, report(following.company), LATER, new_claim) is None
 
 
+def test_a_lane_goes_on_with_what_it_saw_ahead_and_other_processes_take_nothing_twice(
+    tables: InMemoryTables, new_claim: Callable[[], str]
+) -> None:
+    """Three lanes of two processes, each of which remembers what it saw: one changes between them."""
+    one, other = RunStore(tables), RunStore(tables)
+    one.create(HEADER, range(1, 61))
+    lanes = one.claim_next(RUN, NOW, new_claim, 3)
+    assert [row.company for row in lanes] == [1, 21, 41]
+    worked = [row.company for row in lanes]
+    tables.calls.clear()
+    for turn in range(60):
+        row = lanes.pop(0)
+        store = one if row.lane == "claim 1" or (row.lane == "claim 2" and turn % 2) else other
+        following = store.finish_and_claim(row, report(row.company), NOW, new_claim)
+        if following is None:
+            continue
+        found = store.row(RUN, following.company)
+        assert found is not None
+        lanes.append(found)
+        worked.append(following.company)
+    assert sorted(worked) == list(range(1, 61))
+    assert store.counts(RUN) == {Stage.PENDING: 0, Stage.CLAIMED: 0, Stage.DONE: 60}
+    assert tables.calls["query", "Runs"] < 30  # one for each company, did nobody remember anything
+
+
 def test_a_lost_race_for_the_next_row_takes_another(
     store: RunStore, tables: InMemoryTables, new_claim: Callable[[], str]
 ) -> None:
