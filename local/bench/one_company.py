@@ -38,7 +38,7 @@ from shared.sync.ports import Ports
 SKUS_HELD, USERS, AGREEMENTS = 9, 50, 2
 NEXT_NIGHT = OPENING + timedelta(days=1)
 
-_COMPANIES = 24
+_COMPANIES = 80
 _SYNCS = 30
 _PLANS = 200
 _BARE_CALLS = 200
