@@ -309,7 +309,8 @@ def test_an_item_of_which_nobody_knows_where_it_is_billed_or_who_has_it_is_left_
     assert gone.groups == ()
     assert plan_company(replace(company.facts(EVE, reading), company=elsewhere)).groups == ()
     none = plan_company(replace(company.facts(EVE, reading), agreements=()))
-    assert ([finding.kind.value for finding in none.findings], none.groups) == (["ambiguous-agreement"], ())
+    kinds = ["agreement-not-active", "ambiguous-agreement"]
+    assert ([finding.kind.value for finding in none.findings], none.groups) == (kinds, ())
     assert none.counted == company.counted
 
 
