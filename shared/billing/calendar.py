@@ -22,6 +22,7 @@ _MONTHS = {"Monthly": 1, "Quarterly": 3, "SemiAnnual": 6, "Yearly": 12}
 MOST_AHEAD = 3
 #: Periods of calendar years begin where this day's do; only its month and day matter.
 _NEW_YEAR = date(2000, 1, 1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +38,7 @@ class Period:
 
     @property
     def day_before(self) -> date:
-        return self.start - timedelta(days=1)
+        return self.start - _DAY
 
     def index_of(self, day: date) -> int:
         """1 for the first day."""
@@ -68,11 +69,11 @@ class BillingCalendar:
         return _period_of(self.anchor, self.months, day)
 
     def after(self, period: Period) -> Period:
-        return self.period_of(period.end + timedelta(days=1))
+        return _period_of(self.anchor, self.months, period.end + _DAY)
 
     def from_until(self, first: Period, end: Period) -> Iterator[Period]:
         """The periods from `first` up to, not including, `end`."""
-        while first < end:
+        while first.start < end.start:
             yield first
             first = self.after(first)
 
@@ -124,13 +125,13 @@ def _anchor(agreement: Agreement) -> date | None:
 
 def _first_uninvoiced(agreement: Agreement, anchor: date, months: int, billed_through: date | None) -> Period | None:
     if billed_through is not None:
-        return _period_of(anchor, months, billed_through + timedelta(days=1))
+        return _period_of(anchor, months, billed_through + _DAY)
     if agreement.next_invoice_date is None:
         return None
     dated_in = _period_of(anchor, months, agreement.next_invoice_date)
     if agreement.period_type == "Current":
         return dated_in
-    return _period_of(anchor, months, dated_in.end + timedelta(days=1))
+    return _period_of(anchor, months, dated_in.end + _DAY)
 
 
 @lru_cache(maxsize=4096)
@@ -140,7 +141,7 @@ def _period_of(anchor: date, months: int, day: date) -> Period:
     if _months_later(anchor, number * months) > day:
         number -= 1
     start = _months_later(anchor, number * months)
-    return Period(start, _months_later(anchor, (number + 1) * months) - timedelta(days=1))
+    return Period(start, _months_later(anchor, (number + 1) * months) - _DAY)
 
 
 def _months_later(day: date, months: int) -> date:

@@ -89,9 +89,11 @@ def names_standing_line(line: str, bill_item: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def names_usage(line: str, bill_item: str) -> bool:
-    """Whether a line key, as text, is that of a bill item's usage in arrears, wherever it is billed."""
-    return line.split("/", 2)[2] == f"{canonical(bill_item)}/usage"
+def bill_item_of(line: str) -> str:
+    """The bill item, its id in canonical form, of a standing line or usage that a line key, as text, names."""
+    _, _, name = line.split("/", 2)
+    item, _, kind = name.rpartition("/")
+    return item if kind in ("standing", "usage") else item.rpartition("/")[0]
 
 
 def is_usage(line: str) -> bool:
@@ -178,13 +180,21 @@ class LineValues:
     def of(cls, addition: Addition) -> LineValues:
         return cls(*_said_by(addition))
 
+    def are_of(self, addition: Addition) -> bool:
+        """Whether an addition says exactly these."""
+        return bool(_said_by(self) == _said_by(addition))
+
     @property
     def is_ours(self) -> bool:
         """Whether it carries a stamp of TrueUp's."""
         return self.serial_number.strip().upper().startswith(PREFIX)
 
     def changed(self, **values: FieldValue) -> LineValues:
-        return replace(self, **values)  # type: ignore[arg-type]
+        """The same with these values; itself where it says them already."""
+        for name, value in values.items():
+            if getattr(self, name) != value:
+                return replace(self, **values)  # type: ignore[arg-type]
+        return self
 
     def monthly(self) -> Decimal:
         """What the line adds to one invoice, in the agreement's currency."""

@@ -277,4 +277,5 @@ class BillingProfile:
     @property
     def products(self) -> tuple[str, ...]:
         """Every product that lines of this profile can have."""
-        return (self.product, *(band.product for band in self.price.bands if band.product is not None))
+        of_bands = [band.product for band in self.price.bands if band.product is not None]
+        return (self.product, *of_bands)

@@ -7,11 +7,13 @@ a period is never charged for it again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from operator import attrgetter
 
 from shared.billing.calendar import Period
 
@@ -126,6 +128,8 @@ class SeatRecord:
         """
         if self.seen is not None and day < self.seen:
             return self
+        if day == self.seen and self.days and self.days[-1] == SeatDay(day, quantity, first_uninvoiced):
+            return self
         earlier = tuple(entry for entry in self.days if entry.day < day or entry.quantity > quantity)
         last = earlier[-1] if earlier else None
         if last is not None and (last.quantity, last.first_uninvoiced) == (quantity, first_uninvoiced):
@@ -147,12 +151,18 @@ class SeatRecord:
 
     def with_periods(self, periods: Iterable[Settled]) -> SeatRecord:
         """The record with these periods settled anew."""
+        periods = list(periods)
+        if not periods:
+            return self
         before = {period.start: period for period in self.periods}
         settled = before | {period.start: period for period in periods}
         return self if settled == before else replace(self, periods=tuple(settled[start] for start in sorted(settled)))
 
     def settled(self, period: Period) -> Settled | None:
-        return next((entry for entry in self.periods if entry.start == period.start), None)
+        for entry in self.periods:
+            if entry.start == period.start:
+                return entry
+        return None
 
     def waiving(self, seats: Mapping[date, Decimal]) -> SeatRecord:
         """The record after more seats are waived, by the first day of the period that is not charged for them."""
@@ -251,9 +261,11 @@ def _newer(
     return tuple(sorted((start, used) for start, used in (dict(known) | dict(told)).items() if start >= oldest))
 
 
+_day_of = attrgetter("day")
+
+
 def _since(days: tuple[SeatDay, ...], day: date) -> tuple[SeatDay, ...]:
     """The entries in force on or after a day: those from it on, or the one before that still held on it."""
-    earlier = [entry for entry in days if entry.day < day]
-    later = tuple(entry for entry in days if entry.day >= day)
-    still_held = [] if later and later[0].day == day else earlier[-1:]
-    return (*still_held, *later)
+    first = bisect_left(days, day, key=_day_of)
+    begins_there = first < len(days) and days[first].day == day
+    return days[first if begins_there else max(first - 1, 0) :]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
 from shared.billing.lines import canonical
@@ -49,6 +50,7 @@ class ItemRule:
     former: BillingProfile | None = None
 
 
+@lru_cache(maxsize=65536)
 def item_id(source: str, sku: str, customer: str | None = None, part: str | None = None) -> str:
     """The bill item's id: made of what is billed, never of names, so that it survives renaming.
 
@@ -75,9 +77,9 @@ def item_rules(rules: Rules, company: CompanyRules) -> list[ItemRule]:
     sources = {link.source for link in company.links}
     combined: dict[str, list[SkuPolicy]] = {}
     for policy in rules.policies:
-        profile = rules.profiles.get(policy.profile) if policy.profile is not None else None
         if policy.source not in sources:
             continue
+        profile = rules.profiles.get(policy.profile) if policy.profile is not None else None
         if profile is not None and profile.combine:
             combined.setdefault(profile.id, []).append(policy)
         elif _sku(policy) not in overridden:
@@ -126,12 +128,13 @@ def clashes(fed: Iterable[Fed]) -> list[tuple[Fed, Fed]]:
 
 
 def counted_twice(
-    company: CompanyRules, own: Iterable[ItemRule], sharing: Iterable[CompanyRules], rules: Rules
+    company: CompanyRules, own: Collection[ItemRule], sharing: Iterable[CompanyRules], rules: Rules
 ) -> dict[str, str]:
     """Why items of a company would count somebody twice, by id. `sharing` are companies with one of its customers."""
-    fed = fed_items(company.company, own)
-    for other in sharing:
-        fed += fed_items(other.company, item_rules(rules, other))
+    others = [fed for other in sharing for fed in fed_items(other.company, item_rules(rules, other))]
+    if not others and _take_each_once(own):
+        return {}
+    fed = [*fed_items(company.company, own), *others]
     found: dict[str, str] = {}
     for pair in clashes(fed):
         for one, rival in (pair, pair[::-1]):
@@ -143,6 +146,12 @@ def counted_twice(
                     f"{rival.item}{whose} as well, and no filter of users proves that nobody is counted twice",
                 )
     return found
+
+
+def _take_each_once(rules: Iterable[ItemRule]) -> bool:
+    """Whether no two items take the same count, billed or not: then nobody can be counted twice."""
+    feeds = [feed.count for rule in rules for feed in rule.feeds]
+    return len(set(feeds)) == len(feeds)
 
 
 def _escaped(name: str) -> str:

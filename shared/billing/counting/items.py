@@ -170,22 +170,17 @@ def bill_items(
     own, others = item_rules(rules, company), tuple(sharing)
     twice = counted_twice(company, own, others, rules)
     remembered = sorted(set(known))
-    items = [
-        item
-        for rule in own
-        for item in _items(
+    items: list[BillItem] = []
+    for rule in own:
+        counted_on = rules.when_counted(rule.profile) if rule.profile is not None else CountedOn.NIGHT
+        items += _items(
             replace(rule, unknown=twice[rule.id]) if rule.id in twice else rule,
-            then if _is_counted_on(rule, rules, CountedOn.VENDOR_INVOICE) else tonight,
+            then if counted_on is CountedOn.VENDOR_INVOICE else tonight,
             remembered,
-            before_invoice=_is_counted_on(rule, rules, CountedOn.BEFORE_INVOICE),
+            before_invoice=counted_on is CountedOn.BEFORE_INVOICE,
         )
-    ]
     nobodys = left_over(rules, company, own, others, tonight.by_sku)
     return sorted(items, key=lambda item: item.id), [*_unmapped(own, tonight), *nobodys]
-
-
-def _is_counted_on(rule: ItemRule, rules: Rules, when: CountedOn) -> bool:
-    return rule.profile is not None and rules.when_counted(rule.profile) is when
 
 
 def at_moment(item: BillItem, readings: Iterable[Reading]) -> BillItem | None:
@@ -213,7 +208,7 @@ def as_told(item: BillItem, told: Iterable[Count]) -> BillItem:
 
 
 def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str], *, before_invoice: bool) -> list[BillItem]:
-    whole = replace(_whole(rule, tonight), before_invoice=before_invoice)
+    whole = _whole(rule, tonight, before_invoice=before_invoice)
     if rule.profile is not None and not rule.profile.split:
         return [whole]
     prefix = subscription_id(rule.id)
@@ -224,12 +219,12 @@ def _items(rule: ItemRule, tonight: _Readings, known: Sequence[str], *, before_i
     return [whole, *(replace(whole, id=name) for name in sorted(gone))]
 
 
-def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
+def _whole(rule: ItemRule, tonight: _Readings, *, before_invoice: bool) -> BillItem:
     """The item as one line."""
     found = [(feed, count) for feed in rule.feeds if (count := tonight.by_sku.get(feed.count)) is not None]
     told = tuple(count for _, count in found)
     name = rule.profile.name if rule.profile is not None else rule.name
-    if told and all(count.sku == told[0].sku for count in told):
+    if len({count.sku for count in told}) == 1:
         name = told[0].name
     not_read = next((why for feed in rule.feeds if (why := tonight.why_unknown(feed)) is not None), None)
     not_fed = None if rule.feeds or rule.removed else "no customer of its source is linked to the company any more"
@@ -244,14 +239,15 @@ def _whole(rule: ItemRule, tonight: _Readings) -> BillItem:
         licence=rule.licence,
         unknown=rule.unknown or contradictory or not_fed or not_read,
         billing_unknown=(rule.unknown or contradictory) is not None,
-        read_failed=any(map(tonight.failed, rule.feeds)),
+        read_failed=not_read is not None and any(map(tonight.failed, rule.feeds)),
+        before_invoice=before_invoice,
         former=rule.former,
     )
 
 
-def _contradiction(rule: ItemRule, found: Iterable[tuple[Feed, Count]]) -> str | None:
+def _contradiction(rule: ItemRule, found: Sequence[tuple[Feed, Count]]) -> str | None:
     """Why the profile cannot bill what is counted."""
-    if rule.profile is None:
+    if rule.profile is None or not found:
         return None
     if not rule.profile.quantity.bills_users and any(feed.users and not count.is_nothing for feed, count in found):
         return "only some users of its customer are counted here, but its profile bills what is purchased"

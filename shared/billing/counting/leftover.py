@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.billing.counting.feeds import ItemRule, item_rules
 from shared.billing.counts import AccountKind, Count
@@ -18,7 +18,7 @@ _Taker = tuple[int, tuple[Users, ...], frozenset[AccountKind]]
 def left_over(
     rules: Rules,
     company: CompanyRules,
-    own: Iterable[ItemRule],
+    own: Sequence[ItemRule],
     sharing: Iterable[CompanyRules],
     counts: Mapping[tuple[str, str, str], Count],
 ) -> list[Finding]:
@@ -26,10 +26,10 @@ def left_over(
 
     What no part of it can tell, because its source does not, has findings of its own.
     """
+    if not any(feed.users for rule in own for feed in rule.feeds):
+        return []
     takers: dict[tuple[str, str, str], list[_Taker]] = {}
     _add(takers, company.company, own)
-    if not any(filters for each in takers.values() for _, filters, _ in each):
-        return []
     for other in sharing:
         _add(takers, other.company, item_rules(rules, other))
     found: list[Finding] = []

@@ -20,11 +20,13 @@ _ROUNDING = {Rounding.UP: ROUND_CEILING, Rounding.DOWN: ROUND_FLOOR, Rounding.NE
 
 def quantity_of(counts: Sequence[Count], rule: QuantityRule) -> Decimal | None:
     """The quantity of a line fed by these counts, in billed units; None when a number it needs is not known."""
-    measured = [_measured(count, rule) for count in counts]
-    known = [value for value in measured if value is not None]
-    if len(known) < len(measured):
-        return None
-    return charged(sum(known, ZERO), rule)
+    total = ZERO
+    for count in counts:
+        measured = _measured(count, rule)
+        if measured is None:
+            return None
+        total += measured
+    return charged(total, rule)
 
 
 def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
@@ -34,7 +36,8 @@ def purchased(count: Count, rule: QuantityRule) -> Decimal | None:
     its own totals count, and nothing is known once some subscriptions are to be left out.
     """
     if count.subscriptions is not None:
-        return sum((item.quantity for item in count.subscriptions if _is_billed(item, rule)), ZERO)
+        billed = [item.quantity for item in count.subscriptions if _is_billed(item, rule)]
+        return sum(billed, ZERO)
     if rule.leaves_out_subscriptions:
         return None
     return count.purchased + (count.grace if rule.include_grace else ZERO)
@@ -87,10 +90,12 @@ def control_difference(count: Count) -> str | None:
     """How the sum of subscriptions differs from the vendor's own totals, in words; None when they agree."""
     if count.subscriptions is None:
         return None
-    enabled, grace = (
-        sum((item.quantity for item in count.subscriptions if item.status is status), ZERO)
-        for status in (SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING)
-    )
+    enabled = grace = ZERO
+    for item in count.subscriptions:
+        if item.status is SubscriptionStatus.ENABLED:
+            enabled += item.quantity
+        elif item.status is SubscriptionStatus.WARNING:
+            grace += item.quantity
     if (enabled, grace) == (count.purchased, count.grace):
         return None
     return (

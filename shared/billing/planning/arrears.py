@@ -20,7 +20,7 @@ from shared.billing.calendar import Period
 from shared.billing.counting.items import BillItem, at_moment
 from shared.billing.counting.quantities import is_dated
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import LineKey, LineValues, names_standing_line, names_usage
+from shared.billing.lines import LineKey, LineValues, is_usage
 from shared.billing.planning.changes import removal
 from shared.billing.planning.choices import ChoiceKind, chosen_about_others
 from shared.billing.planning.dated import in_hundredths, is_of_days, used_in, with_months
@@ -62,7 +62,7 @@ def has_usage(item: BillItem, situation: Situation) -> bool:
 
 
 def _usage_of(item: BillItem, situation: Situation) -> Iterator[tuple[str, SeatRecord]]:
-    return ((line, record) for line, record in situation.seats.items() if names_usage(line, item.id))
+    return ((line, situation.seats[line]) for line in situation.record_lines.get(item.id, ()) if is_usage(line))
 
 
 def plan_usage(
@@ -188,8 +188,8 @@ def _told_since(
 def _copies(target: Target, situation: Situation) -> list[OwnLine]:
     """Second copies of our own one-off lines: of two with one identity one bills too much."""
     there = target.agreement.id
-    owned = situation.owned[target.item.id]
-    return without_copies([line for line in owned if line.key.agreement == there and not line.key.is_standing])[1]
+    owned = situation.owned[target.item.id].one_off_lines
+    return without_copies([line for line in owned if line.key.agreement == there])[1]
 
 
 def kept_by_others(target: Target, situation: Situation) -> list[Addition]:
@@ -219,7 +219,7 @@ def _owed(
 def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> tuple[UsedPeriod, ...]:
     """For people: what the periods that are over used, and what other lines than our one-off ones bill of it."""
     kept = kept_by_others(target, situation)
-    lines = [*kept, *(line.addition for line in situation.standing_lines(target.item))]
+    lines = [*kept, *(line.addition for line in situation.owned[target.item.id].standing_lines)]
     return tuple(
         UsedPeriod(
             period.start,
@@ -238,13 +238,16 @@ def standing_in(period: Period, target: Target, situation: Situation) -> Decimal
     """
     invoiced = sum(
         (
-            max((each.standing or _ZERO for each in record.periods if _overlaps(each, period)), default=_ZERO)
-            for line, record in situation.seats.items()
-            if names_standing_line(line, target.item.id)
+            max(
+                (each.standing or _ZERO for each in situation.seats[line].periods if _overlaps(each, period)),
+                default=_ZERO,
+            )
+            for line in situation.record_lines.get(target.item.id, ())
+            if not is_usage(line)
         ),
         _ZERO,
     )
-    return max(lines_billed(line.addition for line in situation.standing_lines(target.item))(period), invoiced)
+    return max(lines_billed(line.addition for line in situation.owned[target.item.id].standing_lines)(period), invoiced)
 
 
 def _overlaps(settled: Settled, period: Period) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement
@@ -15,10 +16,10 @@ from shared.billing.findings import Finding
 from shared.billing.lines import canonical
 from shared.billing.planning.billed_once import billed_once
 from shared.billing.planning.cost import bought, cost_of, is_charged_by_the_term, monthly_cost
+from shared.billing.planning.due_amount import Stands, due_amount, estimate
 from shared.billing.planning.line_plan import has_begun
-from shared.billing.planning.observations import measured
-from shared.billing.planning.situation import Doubt, ItemPlan, Situation
-from shared.billing.profiles import BillingProfile, PriceKind, PricePeriod, Proration, ProrationRule, StartDay
+from shared.billing.planning.situation import ItemPlan, Situation
+from shared.billing.profiles import BillingProfile, Proration, ProrationRule, StartDay
 
 
 def balances(
@@ -37,8 +38,11 @@ def balances(
     both = [_side(item, plan, situation, left) for item, plan in planned]
     sides = [side for side in both if not _is_usage(side.item)]
     shared = _claimed(sides, situation)
+    begins = _first_days(situation)
     telling = [side for side in sides if side.item.counts or side.looks_for_lines or side.item.id in shared]
-    found = [_balance(group, shared.get(group[0].item.id, ()), situation) for group in _together(telling, shared)]
+    found = [
+        _balance(group, shared.get(group[0].item.id, ()), begins, situation) for group in _together(telling, shared)
+    ]
     found += [_of_usage(side, situation) for side in both if _is_usage(side.item)]
     told = [balance for balance in found if balance.counted or balance.due or balance.billed or balance.once]
     return tuple(sorted([*told, *_unmapped(unmapped, readings)], key=lambda balance: balance.bill_item))
@@ -81,8 +85,8 @@ def _left(readings: Iterable[Reading | ReadFailure]) -> frozenset[tuple[str, str
 
 
 def _side(item: BillItem, plan: ItemPlan, situation: Situation, gone: frozenset[tuple[str, str]]) -> _Side:
-    own = tuple(line.addition for line in situation.standing_lines(item))
-    left = bool(item.feeds) and all((feed.source, feed.customer) in gone for feed in item.feeds)
+    own = tuple(line.addition for line in situation.owned[item.id].standing_lines)
+    left = bool(gone and item.feeds) and all((feed.source, feed.customer) in gone for feed in item.feeds)
     return _Side(item, plan, own, _due(item, situation), left)
 
 
@@ -91,10 +95,8 @@ def _due(item: BillItem, situation: Situation) -> Decimal | None:
         return ZERO
     if item.unknown is not None:
         return None
-    try:
-        return measured(item, item.profile)
-    except Doubt:
-        return None
+    measured = situation.measures[item.id]
+    return None if isinstance(measured, Finding) else measured
 
 
 def _is_usage(item: BillItem) -> bool:
@@ -132,41 +134,52 @@ def _together(sides: Sequence[_Side], claimed: Mapping[str, Sequence[Addition]])
     return [*groups, *([side] for side in rest)]
 
 
-def _balance(sides: Sequence[_Side], others: Sequence[Addition], situation: Situation) -> Balance:
+def _balance(
+    sides: Sequence[_Side], others: Sequence[Addition], begins: Mapping[int, date], situation: Situation
+) -> Balance:
     first = sides[0]
     agreement = _agreement(sides, others, situation)
     calendar = _calendar(agreement.id if agreement is not None else None, situation)
-    lines = _billing([line for side in sides for line in side.own], situation) + _billing(others, situation)
-    units = [side.due for side in sides]
-    due = _sum_of(units)
+    own = [line for side in sides for line in side.own]
+    lines = [line for line in (*own, *others) if _bills_on(begins.get(line.agreement_id, situation.as_of), line)]
+    due = _sum_of(side.due for side in sides)
+    stands = Stands(
+        product=first.products[0] if first.products else (lines[0].product if lines else ""),
+        units=sum((line.quantity - line.less_included for line in lines), ZERO),
+        amount=sum((_amount(line) for line in lines), ZERO),
+        months=calendar.months if calendar is not None else None,
+    )
+    amount_due, estimated = due_amount(stands, due, first.item, [side.plan for side in sides], situation)
     proration, start_day = _proration(first.item.profile, situation)
-    bare = Balance(
+    return Balance(
         bill_item=" + ".join(side.item.id for side in sides),
         name=" + ".join(side.item.name for side in sides),
-        product=first.products[0] if first.products else (lines[0].product if lines else ""),
+        product=stands.product,
         counted=_counted(sides),
         due=due,
-        billed=sum((line.quantity - line.less_included for line in lines), ZERO),
-        amount_billed=sum((_amount(line) for line in lines), ZERO),
+        billed=stands.units,
+        amount_due=amount_due,
+        amount_billed=stands.amount,
+        estimated=estimated,
         agreement=agreement.id if agreement is not None else None,
         currency=_currency(agreement, situation),
-        months=calendar.months if calendar is not None else None,
+        months=stands.months,
         uninvoiced_from=calendar.first_uninvoiced.start if calendar is not None else None,
         proration=proration,
         start_day=start_day,
         sources=_sources(sides),
         gone=all(side.gone for side in sides),
         longer=any(side.longer for side in sides),
-        cost=_sum_of([cost_of(side.item, side.due, agreement, calendar, situation.products) for side in sides]),
+        cost=_sum_of(cost_of(side.item, side.due, agreement, calendar, situation.products) for side in sides),
         once=tuple(once for side in sides for once in billed_once(side.item, side.plan, situation)),
     )
-    return _with_amount(bare, sides, situation)
 
 
 def _currency(agreement: Agreement | None, situation: Situation) -> str | None:
     """The agreement's; while none is known, that of all the company's agreements if it is one."""
-    asked = [agreement] if agreement is not None else situation.agreements.values()
-    found = {each.currency for each in asked}
+    if agreement is not None:
+        return agreement.currency
+    found = {each.currency for each in situation.agreements.values()}
     return found.pop() if len(found) == 1 else None
 
 
@@ -179,18 +192,28 @@ def _of_usage(side: _Side, situation: Situation) -> Balance:
         situation.as_of, situation.as_of, ZERO, ZERO, *((ZERO, ZERO) if side.plan.usage == () else (None, None))
     )
     newest = next((each for each in reversed(once) if each.due is not None), nothing)
-    bare = Balance(
+    stands = Stands(
+        product=next(iter(side.products), ""),
+        units=newest.billed,
+        amount=newest.amount_billed,
+        months=calendar.months if calendar is not None else None,
+    )
+    amount_due = newest.amount_due
+    if amount_due is None:
+        amount_due = estimate(stands, newest.due, side.item, situation)
+    return Balance(
         bill_item=side.item.id,
         name=side.item.name,
-        product=next(iter(side.products), ""),
+        product=stands.product,
         counted=_counted([side]),
         due=newest.due,
-        billed=newest.billed,
-        amount_due=newest.amount_due,
-        amount_billed=newest.amount_billed,
+        billed=stands.units,
+        amount_due=amount_due,
+        amount_billed=stands.amount,
+        estimated=newest.amount_due is None and amount_due is not None,
         agreement=agreement.id if agreement is not None else None,
         currency=_currency(agreement, situation),
-        months=calendar.months if calendar is not None else None,
+        months=stands.months,
         sources=_sources([side]),
         gone=side.left,
         cost=cost_of(side.item, newest.due, agreement, calendar, situation.products),
@@ -198,21 +221,16 @@ def _of_usage(side: _Side, situation: Situation) -> Balance:
         usage=True,
         over_until=calendar.period_of(situation.as_of).day_before if calendar is not None else None,
     )
-    return _estimated(bare, side, situation) if bare.amount_due is None else bare
 
 
-def _estimated(balance: Balance, side: _Side, situation: Situation) -> Balance:
-    """With the amount that is due, at the price of what is billed or of the rules; none where nothing says it."""
-    price, units = _price(balance, side, situation), balance.units
-    if price is None or units is None:
-        return balance
-    return replace(balance, amount_due=balance.amount_billed + units * price, estimated=True)
-
-
-def _sum_of(parts: Sequence[Decimal | None]) -> Decimal | None:
+def _sum_of(parts: Iterable[Decimal | None]) -> Decimal | None:
     """None where one of them is not known."""
-    known = [each for each in parts if each is not None]
-    return sum(known, ZERO) if len(known) == len(parts) else None
+    total = ZERO
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
 
 
 def _counted(sides: Sequence[_Side]) -> Decimal:
@@ -230,42 +248,16 @@ def _proration(profile: BillingProfile | None, situation: Situation) -> tuple[Pr
     return proration.rule, situation.prorate_start_day if by_manage else proration.start_day
 
 
-def _with_amount(balance: Balance, sides: Sequence[_Side], situation: Situation) -> Balance:
-    """The amount that is due: by the plan, as it stands, or estimated."""
-    effect = sum((side.plan.group.monthly for side in sides if side.plan.group is not None), ZERO)
-    frozen = any(side.plan.frozen for side in sides)
-    units = balance.units
-    if units is None:
-        return balance
-    if effect or not (frozen or units):
-        return replace(balance, amount_due=balance.amount_billed + effect)
-    price = _price(balance, sides[0], situation)
-    if price is None:
-        return replace(balance, amount_due=balance.amount_billed) if units == 0 else balance
-    return replace(balance, amount_due=balance.amount_billed + units * price, estimated=units != 0)
-
-
-def _price(balance: Balance, side: _Side, situation: Situation) -> Decimal | None:
-    """A unit's price per billing cycle without a plan: of the lines that stand, the profile or the catalog."""
-    if balance.billed and balance.amount_billed:
-        return balance.amount_billed / balance.billed
-    rule = side.item.price_rule
-    product = situation.products.get(canonical(balance.product))
-    amount = product.price if product is not None and product.price > 0 else None
-    if rule.kind is PriceKind.CUSTOM:
-        amount = rule.amount
-    elif rule.kind not in (PriceKind.KEEP, PriceKind.PRODUCT):
-        return None
-    return amount * (balance.months or 1) if amount is not None and rule.per is PricePeriod.MONTH else amount
-
-
 def _agreement(sides: Sequence[_Side], others: Sequence[Addition], situation: Situation) -> Agreement | None:
     """Where the lines stand or are to stand; the company's only active agreement where there is no line."""
-    keys = [change.key.agreement for side in sides if side.plan.group for change in side.plan.group.changes]
-    stand = [line.agreement_id for line in (*(line for side in sides for line in side.own), *others)]
-    active = [each.id for each in situation.agreements.values() if each.agreement_status == "Active"]
-    named = next(iter([*keys, *stand, *(active if len(active) == 1 else ())]), None)
-    return situation.agreements.get(named) if named is not None else None
+    for side in sides:
+        if side.plan.group is not None:
+            return situation.agreements.get(side.plan.group.changes[0].key.agreement)
+    for lines in (*(side.own for side in sides), others):
+        if lines:
+            return situation.agreements.get(lines[0].agreement_id)
+    active = [each for each in situation.agreements.values() if each.agreement_status == "Active"]
+    return active[0] if len(active) == 1 else None
 
 
 def _calendar(agreement: int | None, situation: Situation) -> BillingCalendar | None:
@@ -273,17 +265,17 @@ def _calendar(agreement: int | None, situation: Situation) -> BillingCalendar | 
     return found if isinstance(found, BillingCalendar) else None
 
 
-def _billing(lines: Iterable[Addition], situation: Situation) -> list[Addition]:
-    """Those that bill in the first period of their agreement that begins after today and is not invoiced."""
+def _first_days(situation: Situation) -> dict[int, date]:
+    """The first day of the first period of each agreement that begins after today and is not invoiced."""
+    return {
+        agreement: max(calendar.first_uninvoiced, calendar.after(calendar.period_of(situation.as_of))).start
+        for agreement, calendar in situation.calendars.items()
+        if isinstance(calendar, BillingCalendar)
+    }
 
-    def bills(line: Addition) -> bool:
-        calendar = _calendar(line.agreement_id, situation)
-        day = situation.as_of
-        if calendar is not None:
-            day = max(calendar.first_uninvoiced, calendar.after(calendar.period_of(day))).start
-        return line.is_open(day) and (line.effective_date is None or line.effective_date <= day)
 
-    return [line for line in lines if bills(line)]
+def _bills_on(day: date, line: Addition) -> bool:
+    return line.is_open(day) and (line.effective_date is None or line.effective_date <= day)
 
 
 def _amount(line: Addition) -> Decimal:

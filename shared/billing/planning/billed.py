@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from shared.billing.counting.items import BillItem
+from shared.billing.findings import Finding
 from shared.billing.planning.doubts import agreement_for
-from shared.billing.planning.observations import measured
 from shared.billing.planning.plan import Billed
 from shared.billing.planning.situation import Doubt, Situation
 from shared.billing.profiles import BillingProfile
@@ -14,7 +14,7 @@ from shared.billing.profiles import BillingProfile
 
 def how_billed(item: BillItem, situation: Situation) -> Billed | None:
     """How the item is billed; None for one that nothing was told of and that has no line, as of most policies."""
-    lines = tuple(line.addition.id for line in situation.standing_lines(item))
+    lines = tuple(line.addition.id for line in situation.owned[item.id].standing_lines)
     if not (item.told or lines):
         return None
     quantity, agreement = _certain(item, item.profile, situation) if item.profile is not None else (None, None)
@@ -35,10 +35,10 @@ def how_billed(item: BillItem, situation: Situation) -> Billed | None:
 
 def _certain(item: BillItem, profile: BillingProfile, situation: Situation) -> tuple[Decimal | None, int | None]:
     """Quantity and agreement, as far as there is no doubt about them; the plan's findings tell what the doubt is."""
-    quantity, agreement = None, None
+    quantity = situation.measures.get(item.id)
+    if isinstance(quantity, Finding):
+        return None, None
     try:
-        quantity = measured(item, profile) if item.unknown is None else None
-        agreement = agreement_for(item, profile, situation).id
+        return quantity, agreement_for(item, profile, situation).id
     except Doubt:
-        pass
-    return quantity, agreement
+        return quantity, None

@@ -51,6 +51,9 @@ class _Sum:
 
 def billed_once(item: BillItem, plan: ItemPlan, situation: Situation) -> tuple[BilledOnce, ...]:
     """The periods of the last months that have one-off lines or should, the oldest first."""
+    ours = situation.owned[item.id]
+    if not (ours.one_off_lines or ours.one_off_rows or plan.group or plan.usage):
+        return ()
     written = _by_period(_written(item, situation), item, situation)
     planned = _by_period(_planned(plan), item, situation)
     used = {Period(each.start, each.end): each for each in plan.usage or ()}
@@ -74,12 +77,11 @@ def billed_once(item: BillItem, plan: ItemPlan, situation: Situation) -> tuple[B
 
 def _written(item: BillItem, situation: Situation) -> Iterator[_Said]:
     """Our one-off lines as they stand, or as they were written where nobody looked tonight."""
-    for line in situation.owned.get(item.id, ()):
-        if not line.key.is_standing:
-            stamp = line.recorded.stamp if line.recorded is not None else line.addition.serial_number
-            yield line.key, stamp, LineValues.of(line.addition), 1
-    for row in situation.rows.get(item.id, ()):
-        if not row.key.is_standing and row.key.agreement not in situation.additions.by_agreement:
+    for line in situation.owned[item.id].one_off_lines:
+        stamp = line.recorded.stamp if line.recorded is not None else line.addition.serial_number
+        yield line.key, stamp, LineValues.of(line.addition), 1
+    for row in situation.owned[item.id].one_off_rows:
+        if row.key.agreement not in situation.additions.by_agreement:
             yield row.key, row.stamp, row.values, 1
 
 

@@ -58,7 +58,7 @@ def update(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> l
     """What brings our line up to date, in place; nothing where it already says what it should."""
     addition = line.addition
     before = LineValues.of(addition)
-    after = _brought_up_to_date(target, line, quantity)
+    after = _brought_up_to_date(target, line, before, quantity)
     text = _text(target, quantity)
     if text and (after != before or _text_is_due(target, line)):
         after = after.changed(invoice_description=text)
@@ -71,14 +71,15 @@ def update(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> l
 
 def bills_otherwise(target: Target, line: OwnLine, quantity: Decimal) -> bool:
     """Whether our line, brought up to date, would charge anything else than it does."""
-    before, after = LineValues.of(line.addition), _brought_up_to_date(target, line, quantity)
+    before = LineValues.of(line.addition)
+    after = _brought_up_to_date(target, line, before, quantity)
     return any(getattr(after, name) != getattr(before, name) for name in _CHARGED)
 
 
 def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> list[Change]:
     """A new line says the new quantity from a period on, the old one ends the day before and stays true until then."""
     before = LineValues.of(line.addition)
-    current = _brought_up_to_date(target, line, quantity)
+    current = _brought_up_to_date(target, line, before, quantity)
     keeps = line.is_as_adopted
     kind = LineKind.ADOPTED if keeps else LineKind.STANDING
     new = _new_line(target, quantity, start, current.unit_price, kind)
@@ -222,8 +223,8 @@ def removal(target: Target, copy: OwnLine) -> list[Change]:
     return [_on_line(kind, copy.key, addition, (before, after), OWN_COPY, sentence)]
 
 
-def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> LineValues:
-    """What our line should say but for its text. Raises `Doubt` where a person has edited it."""
+def _brought_up_to_date(target: Target, line: OwnLine, before: LineValues, quantity: Decimal) -> LineValues:
+    """What our line, which says `before`, should say but for its text. Raises `Doubt` where a person has edited it."""
     addition = line.addition
     keeps = line.is_as_adopted
     price = unit_price(target, addition, keeps=keeps)
@@ -237,8 +238,8 @@ def _brought_up_to_date(target: Target, line: OwnLine, quantity: Decimal) -> Lin
             says["taxable_flag"] = target.profile.taxable
     if line.recorded is not None and not addition.serial_number.strip():
         says["serial_number"] = line.recorded.stamp
-    after = LineValues.of(addition).changed(**says)
-    if line.recorded is None:
+    after = before.changed(**says)
+    if line.recorded is None or line.recorded.values == before:
         return after
     written = line.recorded.values
     wanted = after.changed(effective_date=written.effective_date, cancelled_date=written.cancelled_date)
@@ -311,6 +312,8 @@ def _on_line(
 
 
 def _text(target: Target, quantity: Decimal) -> str:
+    if not target.profile.invoice_text:
+        return ""
     named = target.item.counts if target.item.names_holders else ()
     counted = [holders_counted(count, target.profile.quantity) or () for count in named]
     users = {holder.id: holder.name for holders in counted for holder in holders}

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from shared.billing.agreements import Addition, Agreement
 from shared.billing.lines import LedgerRow, LineValues, canonical, names_standing_line
-from shared.billing.planning.matching import OwnLine
+from shared.billing.planning.matching import Owned
 from shared.billing.seats import SeatRecord
 
 
@@ -152,7 +152,7 @@ def _as_it_is(row: LedgerRow, additions: Mapping[int, tuple[Addition, ...]], as_
 
 def spent(
     choices: Choices,
-    owned: Mapping[str, list[OwnLine]],
+    owned: Mapping[str, Owned],
     paused: Mapping[str, bool | None],
     additions: Mapping[int, tuple[Addition, ...]],
     *,
@@ -168,8 +168,8 @@ def spent(
         if choice.kind in ABOUT_EDITS:
             done = any(number in lines and LineValues.of(lines[number]) != seen for number, seen in choice.seen.items())
         elif choice.kind in ABOUT_OTHERS:
-            mine = owned.get(subject, [])
-            done = any(line.key.is_standing and line.addition.cancelled_date is None for line in mine)
+            mine = owned[subject].standing_lines if subject in owned else ()
+            done = any(line.addition.cancelled_date is None for line in mine)
         elif choice.kind is ChoiceKind.STOP:
             done = paused.get(subject) is False
         elif choice.kind is ChoiceKind.IGNORE:

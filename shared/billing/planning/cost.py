@@ -41,14 +41,18 @@ def cost_of(
     if agreement is None or calendar is None:
         return None
     rule, months, total = item.price_rule, calendar.months, _ZERO
-    sold = [] if due is None or item.profile is None else _sold(item.profile.product, rule, due)
+
+    def sold() -> list[tuple[str, Decimal]]:
+        return [] if due is None or item.profile is None else _sold(item.profile.product, rule, due)
+
     if item.own_cost is not None:
-        return sum((many for _, many in sold), _ZERO) * item.own_cost if due is not None else None
+        return sum((many for _, many in sold()), _ZERO) * item.own_cost if due is not None else None
     told = [told_cost(count.cost, agreement.currency, months, rule) for count in item.counts]
     if None in told and any(band.product is not None or rule.kind is PriceKind.PACKAGE for band in rule.bands):
-        costs = [_of_catalog(products.get(canonical(product)), months, rule) for product, _ in sold]
-        known = [cost * many for cost, (_, many) in zip(costs, sold, strict=True) if cost is not None]
-        return sum(known, _ZERO) if due is not None and len(known) == len(sold) else None
+        parts = sold()
+        costs = [_of_catalog(products.get(canonical(product)), months, rule) for product, _ in parts]
+        known = [cost * many for cost, (_, many) in zip(costs, parts, strict=True) if cost is not None]
+        return sum(known, _ZERO) if due is not None and len(known) == len(parts) else None
     product = products.get(canonical(item.profile.product)) if item.profile is not None else None
     for count, by_vendor in zip(item.counts, told, strict=True):
         unit = _of_catalog(product, months, rule) if by_vendor is None else by_vendor

@@ -7,17 +7,18 @@ invoice date that moves takes the day with it; a count that was made on the day 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from shared.billing.agreements import Agreement
 from shared.billing.calendar import BillingCalendar
 from shared.billing.counting.items import BillItem, CountDay, as_told
 from shared.billing.counting.quantities import quantity_of
-from shared.billing.counts import Count, Counted
+from shared.billing.counts import Count, Counted, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.planning.doubts import agreement_for
+from shared.billing.planning.guards import emptied_sources
 from shared.billing.planning.observations import measured
 from shared.billing.planning.situation import Doubt, Situation
 from shared.billing.profiles import BillingProfile
@@ -27,23 +28,16 @@ from shared.billing.wording import spoken
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Dealt:
-    """The items as they are billed tonight, and what is to be remembered of count days by item, split ones whole."""
-
-    items: list[BillItem]
-    counted: Mapping[str, Counted]
-
-
 def on_count_days(
-    items: Sequence[BillItem], situation: Situation, last: Mapping[str, Counted], emptied: Collection[str]
-) -> Dealt:
-    """Those that are counted before invoices with tonight's counts on their day, with the `last` ones on others.
-
-    `emptied` are the sources at which everything is zero tonight.
+    items: Sequence[BillItem],
+    situation: Situation,
+    last: Mapping[str, Counted],
+    readings: Iterable[Reading | ReadFailure],
+) -> tuple[list[BillItem], Mapping[str, Counted]]:
+    """Those that are counted before invoices with tonight's counts on their day, with the `last` ones on others; and
+    what is to be remembered of count days by item, split ones whole.
     """
-    if not any(item.before_invoice for item in items):
-        return Dealt(list(items), {})
+    emptied = emptied_sources(readings)
     looked = [_looked_at(item, situation, last.get(item.whole_id)) for item in items]
     # Parts are remembered together: where one is not known, all are counted again.
     unsure = {item.whole_id for item, tonight in looked if tonight is None}
@@ -53,9 +47,9 @@ def on_count_days(
         if tonight is not None and item.whole_id not in unsure:
             together = told.setdefault(item.whole_id, {}) | dict.fromkeys(_remembered(item))
             told[item.whole_id] = together
-            all_zero = bool(set(emptied).intersection(item.sources))
+            all_zero = bool(emptied.intersection(item.sources))
             counted[item.whole_id] = replace(tonight, counts=tuple(together), all_zero=all_zero)
-    return Dealt([item for item, _ in looked], counted)
+    return [item for item, _ in looked], counted
 
 
 def _carried(items: Sequence[BillItem], situation: Situation, last: Mapping[str, Counted]) -> dict[str, Counted]:
@@ -102,7 +96,7 @@ def _remembered(item: BillItem) -> Iterator[Count]:
 
 def _waiting(item: BillItem, situation: Situation, why: str) -> BillItem:
     """Nothing of it is touched; where it has neither a count nor a line there is nothing to wait with."""
-    if not (item.told or situation.owned[item.id]):
+    if not (item.told or situation.owned[item.id].lines):
         return item
     return replace(item, unknown=why, count_day=CountDay(waits=why))
 

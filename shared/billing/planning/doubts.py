@@ -46,10 +46,11 @@ def agreement_for(item: BillItem, profile: BillingProfile, situation: Situation)
 
 def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
     """The active agreements on which lines of this item stand; those that have an end already only if no other does."""
-    ends = [(line.key.agreement, line.addition.cancelled_date) for line in situation.standing_lines(item)]
+    ours = situation.owned[item.id]
+    ends = [(line.key.agreement, line.addition.cancelled_date) for line in ours.standing_lines]
     ends += [
         (row.key.agreement, row.values.cancelled_date)
-        for row in situation.standing_rows(item)
+        for row in ours.standing_rows
         if row.key.agreement not in situation.additions.by_agreement
     ]
     active = [(number, last) for number, last in ends if _is_active(situation.agreements.get(number))]
@@ -58,12 +59,13 @@ def _standing_agreements(item: BillItem, situation: Situation) -> set[int]:
 
 
 def _where_it_last_stood(item: BillItem, situation: Situation) -> int | None:
-    lines = situation.standing_lines(item)
+    lines = situation.owned[item.id].standing_lines
     newest = max(lines, key=lambda line: (line.addition.effective_date or date.min, line.addition.id), default=None)
     if newest is not None:
         return newest.key.agreement
-    rows = [row for row in situation.standing_rows(item) if is_paused(row, situation) is not None]
-    rows += rows_elsewhere(situation.standing_rows(item), situation.agreements, situation.as_of)
+    standing = situation.owned[item.id].standing_rows
+    rows = [row for row in standing if is_paused(row, situation) is not None]
+    rows += rows_elsewhere(standing, situation.agreements, situation.as_of)
     return rows[0].key.agreement if rows else None
 
 
@@ -122,7 +124,7 @@ def calendar_for(item: BillItem, agreement: Agreement, situation: Situation) -> 
         )
     odd = jumped(agreement, calendar, situation) or in_other_currency(agreement, situation)
     if odd is not None:
-        raise Doubt(odd.kind, odd.key, odd.text, odd.remedy)
+        raise Doubt.about(odd)
     return calendar
 
 
@@ -149,7 +151,7 @@ def product_for(identifier: str, situation: Situation) -> Product:
 
 def refuse_paused(item: BillItem, situation: Situation) -> None:
     """A line of ours that a person deleted, ended or made another is never re-created by itself. Raises `Doubt`."""
-    for row in situation.standing_rows(item):
+    for row in situation.owned[item.id].standing_rows:
         told = is_paused(row, situation)
         if told is not None:
             raise Doubt(
@@ -163,7 +165,7 @@ def refuse_paused(item: BillItem, situation: Situation) -> None:
 
 def are_paused(item: BillItem, situation: Situation) -> bool | None:
     """Whether a person ended or deleted a line of an item; None where not every line of it was read."""
-    rows = situation.standing_rows(item)
+    rows = situation.owned[item.id].standing_rows
     if any(row.key.agreement not in situation.additions.by_agreement for row in rows):
         return None
     return any(is_paused(row, situation) for row in rows)

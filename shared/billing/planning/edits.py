@@ -14,7 +14,7 @@ from shared.billing.findings import Finding
 from shared.billing.lines import LedgerRow, LineValues
 from shared.billing.planning.choices import Choice, ChoiceKind
 from shared.billing.planning.doubts import Edited, edits_of
-from shared.billing.planning.matching import OwnLine
+from shared.billing.planning.matching import Owned, OwnLine
 from shared.billing.planning.one_offs import charged_once
 from shared.billing.planning.owed import still_owed
 from shared.billing.planning.plan import Change, ChangeKind, Group
@@ -45,7 +45,7 @@ def plan_of_edited(
     """
     chosen = _chosen(item, edited.line, situation)
     if chosen is not None and chosen.kind is ChoiceKind.RESTORE:
-        changes = [change for line in situation.owned[item.id] for change in _restored(item, line, situation)]
+        changes = [change for line in situation.owned[item.id].lines for change in _restored(item, line, situation)]
         if changes:
             return ItemPlan(Group(item.id, tuple(changes)), observed, seats)
     if chosen is not None and chosen.kind is ChoiceKind.ACCEPT and _can_stay(item):
@@ -63,7 +63,7 @@ def plan_of_edited(
 
 def settled_as_it_stands(target: Target, record: SeatRecord, situation: Situation) -> SeatRecord:
     """The record when the line stays as a person made it: what periods would owe beyond it is not owed."""
-    lines = [line for line in situation.standing_lines(target.item) if line.key == target.key]
+    lines = [line for line in situation.owned[target.item.id].standing_lines if line.key == target.key]
     if not lines:
         return record
     stands, _ = without_unused(target, without_copies(lines)[0])
@@ -142,11 +142,10 @@ def _accepted(line: OwnLine) -> LedgerRow:
 
 def _with_row(item: BillItem, row: LedgerRow, situation: Situation) -> Situation:
     """The situation in which the ledger says of one line what the person made of it."""
-    own = [replace(line, recorded=row) if _is_of(row, line) else line for line in situation.owned[item.id]]
-    rows = tuple(row if _same(row, each) else each for each in situation.rows.get(item.id, ()))
-    return replace(
-        situation, owned={**situation.owned, item.id: own}, rows={**situation.rows, item.id: rows}, choices={}
-    )
+    before = situation.owned[item.id]
+    lines = [replace(line, recorded=row) if _is_of(row, line) else line for line in before.lines]
+    rows = [row if _same(row, each) else each for each in before.rows]
+    return replace(situation, owned={**situation.owned, item.id: Owned.of(lines, rows)}, choices={})
 
 
 def _is_of(row: LedgerRow, line: OwnLine) -> bool:

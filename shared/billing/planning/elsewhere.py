@@ -43,11 +43,10 @@ def _is_over(row: LedgerRow, additions: Mapping[int, tuple[Addition, ...]], day:
     return line.serial_number.strip() not in ("", row.stamp.strip())
 
 
-def elsewhere(situation: Situation) -> list[Finding]:
+def elsewhere(ledger: Iterable[LedgerRow], situation: Situation) -> list[Finding]:
     """A finding for each agreement elsewhere with what bills there."""
     found: defaultdict[int, list[int]] = defaultdict(list)
-    rows = (row for rows in situation.rows.values() for row in rows)
-    for row in rows_elsewhere(rows, situation.agreements, situation.as_of):
+    for row in rows_elsewhere(ledger, situation.agreements, situation.as_of):
         found[row.key.agreement].append(row.addition_id)
     return [
         Finding(

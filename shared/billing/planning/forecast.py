@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Recap
-from shared.billing.calendar import BillingCalendar, Period, Unsupported, calendar_of
+from shared.billing.calendar import BillingCalendar, Period, Unsupported
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.limits import CompareForecast
 from shared.billing.planning.preview import billed_in, in_cents, units_of
@@ -63,7 +63,7 @@ class _Forecast:
 
 def _forecast(agreement: Agreement, additions: Iterable[Addition], situation: Situation) -> _Forecast | None:
     """None where the invoice may hold anything else than additions at their full price."""
-    calendar = calendar_of(agreement, situation.as_of)
+    calendar = situation.calendars[agreement.id]
     if isinstance(calendar, Unsupported) or _holds_more(agreement, calendar, situation):
         return None
     period = calendar.first_uninvoiced

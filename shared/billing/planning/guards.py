@@ -48,6 +48,8 @@ def guarded(
     `at_invoices` are readings of an earlier day by which some of it is billed, `all_zero` bill items that are billed by
     an earlier day on which everything was zero; one of nothing stays odd every night.
     """
+    if not plan.groups:
+        return plan
     emptied = emptied_sources(readings) | emptied_sources(at_invoices)
 
     def odd(group: Group) -> list[str]:

@@ -11,7 +11,7 @@ from shared.billing.agreements import Addition
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.counting.items import BillItem, CountDay
 from shared.billing.findings import FindingKind
-from shared.billing.lines import LineKey, names_standing_line
+from shared.billing.lines import LineKey, is_usage
 from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.moves import LONGEST_GAP, comes_back, goes_on_from
 from shared.billing.planning.one_offs import charged_once
@@ -44,7 +44,8 @@ def with_tonight(
     none.
     """
     first = calendar.first_uninvoiced.start if calendar is not None else None
-    record = situation.seats.get(str(key), SeatRecord(str(key)))
+    line = str(key)
+    record = situation.seats.get(line) or SeatRecord(line)
     if count_day is not None and count_day.since is not None:
         record = record.back_to(count_day.since)
         if count_day.was_none and not record.days:
@@ -65,7 +66,7 @@ def not_billed(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
 
     One that is counted and comes to nothing is remembered too, so that it is known to rise from 0 later.
     """
-    lines = {line for line in situation.seats if names_standing_line(line, item.id)}
+    lines = {line for line in situation.record_lines.get(item.id, ()) if not is_usage(line)}
     if item.profile is not None and item.counts:
         lines.add(str(LineKey(situation.company.company, NOWHERE_YET, item.id)))
     return tuple(nothing_since(line, situation.as_of) for line in sorted(lines))
@@ -89,7 +90,7 @@ def of_standing_lines(
     An item that comes back from another line, on the day `continues`, owes nothing here for the time that the other one
     billed; `before` seats of it stood there.
     """
-    own = [line for line in situation.standing_lines(target.item) if line.key == target.key]
+    own = [line for line in situation.owned[target.item.id].standing_lines if line.key == target.key]
     if not own:
         return record
     lines = [line.addition for line in own]
@@ -114,7 +115,7 @@ def _refuse_undone(record: SeatRecord, target: Target) -> None:
     next invoice will take.
     """
     first = target.first_uninvoiced.start
-    undone = any(period.standing is not None and period.start >= first for period in record.periods)
+    undone = [period for period in record.periods if period.standing is not None and period.start >= first]
     if undone and not target.profile.proration.always_split:
         raise Doubt(
             FindingKind.PERIOD_MOVED,
@@ -139,7 +140,7 @@ def of_first_sync(
     begins as the profile says. Until its first line is written it begins anew each night, unless it rose from 0.
     """
     # Other tiers bill other seats.
-    standing = situation.standing_lines(target.item)
+    standing = situation.owned[target.item.id].standing_lines
     lines = [line.addition for line in standing if line.key.band in ("", target.key.band)]
     lines += situation.others.get(target.product.identifier.casefold(), [])
     billed = lines_billed(lines)
@@ -223,7 +224,7 @@ def _not_charged_again(settled: SeatRecord, before: SeatRecord, own: list[OwnLin
     """
     counted = settled.days[-1].quantity
     rows = [(line.addition, line.recorded.values.quantity) for line in own if line.recorded is not None]
-    if not any(line.quantity == counted < written for line, written in rows):
+    if not [line for line, written in rows if line.quantity == counted < written]:
         return settled
     written = lines_billed(replace(line, quantity=max(quantity, line.quantity)) for line, quantity in rows)
     known = {each.start for each in before.periods if each.standing is not None}
@@ -258,16 +259,22 @@ def at_price(record: SeatRecord, price: Decimal) -> SeatRecord:
 
 def _priced(record: SeatRecord, lines: list[Addition]) -> SeatRecord:
     """The record with the price at which each period was invoiced, looked at before a new price is written tonight."""
+    priced: list[Settled] = []
+    for settled in record.periods:
+        price = _price_in(settled, lines) if settled.standing is not None else None
+        if price != settled.price:
+            priced.append(replace(settled, price=price))
+    return record.with_periods(priced)
+
+
+def _price_in(settled: Settled, lines: list[Addition]) -> Decimal | None:
+    """The price at which a period was invoiced, as far as that is known: that of the newest line that began by then."""
+    if settled.price is not None:
+        return settled.price
     charging = [line for line in lines if line.quantity != 0] or lines
     oldest_first = sorted(charging, key=lambda line: (line.effective_date or date.min, line.id))
-    periods: list[Settled] = []
-    for settled in record.periods:
-        if settled.standing is None:
-            periods.append(replace(settled, price=None))
-        elif settled.price is None:
-            begun = [line for line in oldest_first if (line.effective_date or date.min) <= settled.end]
-            periods.append(replace(settled, price=(begun[-1:] or oldest_first)[0].unit_price))
-    return record.with_periods(periods)
+    begun = [line for line in oldest_first if (line.effective_date or date.min) <= settled.end]
+    return (begun[-1:] or oldest_first)[0].unit_price
 
 
 def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation) -> bool:
@@ -277,7 +284,8 @@ def _goes_on(record: SeatRecord, calendar: BillingCalendar, situation: Situation
     before = situation.seats.get(record.line)
     lately = situation.as_of - timedelta(days=LONGEST_GAP)
     newest = record.periods[-1]
-    same = calendar.period_of(newest.start) == Period(newest.start, newest.end)
+    period = calendar.period_of(newest.start)
+    same = (period.start, period.end) == (newest.start, newest.end)
     return same and before is not None and before.seen is not None and before.seen >= lately
 
 

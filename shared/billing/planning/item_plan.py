@@ -5,7 +5,7 @@ Every doubt freezes: the lines stay as they are and a finding says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -28,7 +28,6 @@ from shared.billing.planning.observations import (
     billed_for_nothing,
     dated_by_vendor,
     foreign,
-    measured,
     unassigned,
     unknown,
 )
@@ -52,8 +51,8 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
     try:
         if item.profile is None:
             return _not_billed(item, situation, observed)
-        quantity = measured(item, item.profile)
-        if quantity == 0 and not situation.owned[item.id] and not has_usage(item, situation):
+        quantity = situation.measured(item)
+        if quantity == 0 and not situation.owned[item.id].lines and not has_usage(item, situation):
             findings = (*observed, *billed_for_nothing(item, item.profile, situation))
             return ItemPlan(findings=findings, seats=not_billed(item, situation))
         agreement = agreement_for(item, item.profile, situation)
@@ -61,18 +60,25 @@ def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
         return ItemPlan(findings=(*observed, doubt.finding), frozen=True)
     if item.profile.arrears is not None:
         return plan_usage(item, item.profile, agreement, quantity, observed, situation)
-    keys = [_line_key(item, agreement, tier, situation) for tier in tiers_of(item.price_rule)]
-    records = [situation.seats.get(str(key)) for key in keys]
+    lines = _lines(item, agreement, situation)
+    records = (situation.seats.get(str(key)) for _, key in lines)
     commitment = commitment_of(item, quantity, records, situation.as_of)
     if commitment is not None:
         quantity = max(quantity, commitment.quantity)
     profile = _with_manages_start_day(item.profile, situation)
-    return _ItemPlanner(item, profile, agreement, quantity, commitment, situation).plan(observed)
+    return _ItemPlanner(item, profile, agreement, lines, quantity, commitment, situation).plan(observed)
 
 
-def _line_key(item: BillItem, agreement: Agreement, tier: Tier | None, situation: Situation) -> LineKey:
-    band = tier.bounds if tier is not None else ""
-    return LineKey(situation.company.company, agreement.id, item.id, band=band)
+#: A line that an item is to have: the tier of its price that it bills, None for all of it, and its key.
+_Line = tuple[Tier | None, LineKey]
+
+
+def _lines(item: BillItem, agreement: Agreement, situation: Situation) -> list[_Line]:
+    company = situation.company.company
+    return [
+        (tier, LineKey(company, agreement.id, item.id, band=tier.bounds if tier is not None else ""))
+        for tier in tiers_of(item.price_rule)
+    ]
 
 
 def _with_manages_start_day(profile: BillingProfile, situation: Situation) -> BillingProfile:
@@ -84,7 +90,7 @@ def _with_manages_start_day(profile: BillingProfile, situation: Situation) -> Bi
 
 def _not_billed(item: BillItem, situation: Situation, observed: tuple[Finding, ...]) -> ItemPlan:
     """Every line of an item that a person says is not to be billed ends."""
-    dealt_with = tuple(row.stamp for row in situation.standing_rows(item) if is_paused(row, situation))
+    dealt_with = tuple(row.stamp for row in situation.owned[item.id].standing_rows if is_paused(row, situation))
     seats = (*not_billed(item, situation), *ended_usage(item, situation))
     try:
         leaving = lines_leaving(item, (), situation, "it is not to be billed")
@@ -109,20 +115,20 @@ class _ItemPlanner:
     item: BillItem
     profile: BillingProfile
     agreement: Agreement
+    lines: Sequence[_Line]
     quantity: Decimal
     commitment: Commitment | None
     situation: Situation
 
     def plan(self, observed: tuple[Finding, ...]) -> ItemPlan:
-        tiers = tiers_of(self.item.price_rule)
-        records = [self._tonight(tier) for tier in tiers]
+        records = [self._tonight(line) for line in self.lines]
         targets: list[Target] = []
         try:
-            leaving = lines_leaving(self.item, [self._key(tier) for tier in tiers], self.situation, "it moves")
+            leaving = lines_leaving(self.item, [key for _, key in self.lines], self.situation, "it moves")
             waits = leaving.begins_after(self.situation.as_of)
             if waits:
-                records = [self._tonight(tier, begun=False) for tier in tiers]
-            targets = [self._target(tier) for tier in tiers]
+                records = [self._tonight(line, begun=False) for line in self.lines]
+            targets = [self._target(line) for line in self.lines]
             # What was invoiced meanwhile is remembered also on a night that ends in a doubt.
             for number, target in enumerate(targets):
                 before = part_of(target.tier, leaving.quantity)
@@ -182,28 +188,26 @@ class _ItemPlanner:
         ledger = tuple(row for line in lines for row in line.ledger)
         return ItemPlan(_group(self.item, [*changes, *leaving.changes]), (*observed, *findings), seats, ledger)
 
-    def _key(self, tier: Tier | None) -> LineKey:
-        return _line_key(self.item, self.agreement, tier, self.situation)
-
-    def _tonight(self, tier: Tier | None, *, begun: bool = True) -> SeatRecord:
+    def _tonight(self, line: _Line, *, begun: bool = True) -> SeatRecord:
         """The record with tonight's reading, also where the agreement's calendar cannot be read."""
-        calendar = self._calendar
+        calendar, (tier, key) = self._calendar, line
         if not (begun and has_begun(self.item, self.situation.as_of)):
-            return with_tonight(self._key(tier), calendar, Decimal(0), self.situation)
+            return with_tonight(key, calendar, Decimal(0), self.situation)
         dated = [(day, part_of(tier, then)) for day, then in dated_by_vendor(self.item, self.profile)]
         none_on = self.situation.none_on(self.item) if dated else None
         quantity = part_of(tier, self.quantity)
-        return with_tonight(self._key(tier), calendar, quantity, self.situation, dated, self.item.count_day, none_on)
+        return with_tonight(key, calendar, quantity, self.situation, dated, self.item.count_day, none_on)
 
     def carried(self) -> tuple[SeatRecord, ...]:
         """The records as if what they said last had been counted tonight, with what was invoiced meanwhile."""
         found: list[SeatRecord] = []
-        for tier in tiers_of(self.item.price_rule):
-            before = self.situation.seats.get(str(self._key(tier)))
+        for line in self.lines:
+            _, key = line
+            before = self.situation.seats.get(str(key))
             if before is not None and before.days:
-                record = with_tonight(self._key(tier), self._calendar, before.days[-1].quantity, self.situation)
+                record = with_tonight(key, self._calendar, before.days[-1].quantity, self.situation)
                 with suppress(Doubt):
-                    record = of_standing_lines(record, self._target(tier), self.situation)
+                    record = of_standing_lines(record, self._target(line), self.situation)
                 found.append(replace(kept(record, self.situation.company.mode), commitment=before.commitment))
         return tuple(found)
 
@@ -212,7 +216,8 @@ class _ItemPlanner:
         read = self.situation.calendars[self.agreement.id]
         return None if isinstance(read, Unsupported) else read
 
-    def _target(self, tier: Tier | None) -> Target:
+    def _target(self, line: _Line) -> Target:
+        tier, key = line
         named = tier.product if tier is not None and tier.product is not None else self.profile.product
         return Target(
             self.item,
@@ -220,7 +225,7 @@ class _ItemPlanner:
             self.agreement,
             calendar_for(self.item, self.agreement, self.situation),
             product_for(named, self.situation),
-            self._key(tier),
+            key,
             self.situation.as_of,
             self.quantity,
             tier,
@@ -232,14 +237,14 @@ def _waiting(item: BillItem, situation: Situation) -> ItemPlan:
     """An item that is left alone until its first count day: its records go on with what they said last."""
     assert item.profile is not None
     agreement = agreement_for(item, item.profile, situation)
-    records = _ItemPlanner(item, item.profile, agreement, Decimal(0), None, situation).carried()
+    lines = _lines(item, agreement, situation)
+    records = _ItemPlanner(item, item.profile, agreement, lines, Decimal(0), None, situation).carried()
     return ItemPlan(findings=without_a_day(item, agreement), seats=records, frozen=True)
 
 
-def _group(item: BillItem, changes: Iterable[Change]) -> Group | None:
+def _group(item: BillItem, changes: Collection[Change]) -> Group | None:
     """In the order in which they are safe: copies and lines of others go, one-off and new lines come, then the rest."""
-    ordered = tuple(sorted(changes, key=_turn))
-    return Group(item.id, ordered) if ordered else None
+    return Group(item.id, tuple(sorted(changes, key=_turn))) if changes else None
 
 
 def _turn(change: Change) -> int:

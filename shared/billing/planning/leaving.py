@@ -37,15 +37,19 @@ class Leaving:
         return self.last_day is not None and self.last_day >= day
 
 
+_NOTHING = Leaving()
+
+
 def lines_leaving(item: BillItem, staying: Collection[LineKey], situation: Situation, reason: str) -> Leaving:
     """The standing lines of an item but those that stay, each ended on its own agreement. Raises `Doubt`."""
+    lines = situation.owned[item.id].standing_lines
+    going = [line for line in lines if line.key not in staying]
+    if not going:
+        return _NOTHING
     changes: list[Change] = []
     last: dict[date, Decimal] = {}
-    lines = situation.standing_lines(item)
     begun = [line.addition.effective_date for line in lines if line.key in staying]
-    for line in lines:
-        if line.key in staying:
-            continue
+    for line in going:
         ended, last_day = _ended(item, line, situation, reason, [day for day in begun if day is not None])
         changes += ended
         # One that was set to 0 before it began still says from when on another line goes on.

@@ -54,7 +54,7 @@ def plan_line(
     target: Target, quantity: Decimal, record: SeatRecord, leaving: Leaving, situation: Situation
 ) -> LinePlan:
     """What to write so that the line says `quantity`, and what periods owe beyond it. Raises `Doubt`."""
-    lines = [line for line in situation.standing_lines(target.item) if line.key == target.key]
+    lines = [line for line in situation.owned[target.item.id].standing_lines if line.key == target.key]
     if lines and not (quantity > 0 and _is_never_followed(target, lines)):
         return _up_to_date(target, lines, quantity, record, leaving, situation)
     if quantity == 0:
@@ -100,8 +100,8 @@ def _up_to_date(
         if situation.additions.unread:
             return LinePlan(record, needs_all=True)
         refuse_beside_others(target, situation)
-    once = [line for line in situation.owned[item.id] if line.key == target.key.for_one_off()]
-    copies += without_copies(once)[1]
+    once = situation.owned[item.id].one_off_lines
+    copies += without_copies([line for line in once if line.key == target.key.for_one_off()])[1]
     charged = charged_once(target, situation)
     standing = standing_from(target, stands, quantity, reason, charged.seats, leaving.last_day, unused)
     owed = one_offs(_as_billed(target, stands[-1]), record, standing.planned, standing.prices, charged)
@@ -312,9 +312,9 @@ def _remembered(lines: list[OwnLine], situation: Situation) -> tuple[LedgerRow, 
     """
     rows: list[LedgerRow] = []
     for line in lines:
-        values = LineValues.of(line.addition)
-        if line.recorded is not None and line.recorded.values == values:
+        if line.recorded is not None and line.recorded.values.are_of(line.addition):
             continue
+        values = LineValues.of(line.addition)
         if line.recorded is not None and line.recorded.values.cancelled_date != values.cancelled_date:
             continue
         keeps = line.is_as_adopted

@@ -5,30 +5,47 @@ A line we do not own is never written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 
 from shared.billing.agreements import Addition
 from shared.billing.counting.items import BillItem
-from shared.billing.lines import FIRST_STAMPED_YEAR, LedgerRow, LineKey, has_our_prefix, is_adopted, is_line_of
+from shared.billing.lines import (
+    FIRST_STAMPED_YEAR,
+    LedgerRow,
+    LineKey,
+    canonical,
+    has_our_prefix,
+    is_adopted,
+    is_line_of,
+)
 from shared.billing.planning.tiers import tiers_of
 from shared.billing.profiles import BillOption
 
 
 @dataclass(frozen=True, slots=True)
 class Additions:
-    """The additions that were read, by agreement, and which active agreements were not read."""
+    """The additions that were read, by agreement, and which active agreements were not read.
+
+    `all` are those in the order of agreement and id, `by_id` the same by both.
+    """
 
     by_agreement: Mapping[int, tuple[Addition, ...]]
     unread: frozenset[int]
+    all: Sequence[Addition]
+    by_id: Mapping[tuple[int, int], Addition]
 
-    def all(self) -> Iterable[Addition]:
-        for agreement in sorted(self.by_agreement):
-            yield from sorted(self.by_agreement[agreement], key=lambda addition: addition.id)
+    @classmethod
+    def of(cls, by_agreement: Mapping[int, tuple[Addition, ...]], unread: frozenset[int]) -> Additions:
+        in_order = {number: sorted(by_agreement[number], key=attrgetter("id")) for number in sorted(by_agreement)}
+        by_id = {(number, line.id): line for number, lines in in_order.items() for line in reversed(lines)}
+        return cls(by_agreement, unread, [line for lines in in_order.values() for line in lines], by_id)
 
     def get(self, agreement: int, addition: int) -> Addition | None:
-        return next((line for line in self.by_agreement.get(agreement, ()) if line.id == addition), None)
+        return self.by_id.get((agreement, addition))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +62,52 @@ class OwnLine:
         return self.recorded.keeps_price if self.recorded is not None else is_adopted(self.addition)
 
 
-def own_lines(
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What is ours of one bill item: additions in the order of agreement and id, and all that the ledger knows of it.
+
+    Either is told apart into what stands and what bills once.
+    """
+
+    lines: Sequence[OwnLine] = ()
+    rows: Sequence[LedgerRow] = ()
+    standing_lines: Sequence[OwnLine] = ()
+    standing_rows: Sequence[LedgerRow] = ()
+    one_off_lines: Sequence[OwnLine] = ()
+    one_off_rows: Sequence[LedgerRow] = ()
+
+    @classmethod
+    def of(cls, lines: Sequence[OwnLine], rows: Sequence[LedgerRow]) -> Owned:
+        standing_lines = [line for line in lines if line.key.is_standing]
+        standing_rows = [row for row in rows if row.key.is_standing]
+        if len(standing_lines) == len(lines) and len(standing_rows) == len(rows):
+            return cls(lines, rows, standing_lines, standing_rows)
+        one_off_lines = [line for line in lines if not line.key.is_standing]
+        one_off_rows = [row for row in rows if not row.key.is_standing]
+        return cls(lines, rows, standing_lines, standing_rows, one_off_lines, one_off_rows)
+
+
+_NOTHING = Owned()
+
+
+def owned_by_item(
     company: int, items: Iterable[BillItem], additions: Additions, ledger: Iterable[LedgerRow]
-) -> dict[str, list[OwnLine]]:
-    """Our additions by bill item id, in the order of agreement and addition id."""
-    recorded = {(row.key.agreement, row.addition_id): row for row in ledger}
-    names = {item.id: _bands(item) for item in items}
-    found: dict[str, list[OwnLine]] = {item: [] for item in names}
-    for addition in additions.all():
-        row = recorded.get((addition.agreement_id, addition.id))
-        owner = _owner(company, names, addition, row)
+) -> dict[str, Owned]:
+    """What is ours of each of these bill items, by id."""
+    recorded: dict[tuple[int, int], LedgerRow] = {}
+    rows: defaultdict[str, list[LedgerRow]] = defaultdict(list)
+    for row in ledger:
+        recorded[row.key.agreement, row.addition_id] = row
+        rows[canonical(row.key.bill_item)].append(row)
+    by_id = {item.id: item for item in items}
+    lines: defaultdict[str, list[OwnLine]] = defaultdict(list)
+    for addition in additions.all:
+        recorded_there = recorded.get((addition.agreement_id, addition.id))
+        owner = _owner(company, by_id, addition, recorded_there)
         if owner is not None:
-            found[owner.bill_item].append(OwnLine(addition, owner, row))
-    return found
+            lines[owner.bill_item].append(OwnLine(addition, owner, recorded_there))
+    ours = lines.keys() | rows.keys()
+    return {item: Owned.of(lines[item], rows[item]) if item in ours else _NOTHING for item in by_id}
 
 
 def _bands(item: BillItem) -> list[str]:
@@ -66,36 +116,36 @@ def _bands(item: BillItem) -> list[str]:
     return ["", *(tier.bounds for tier in tiers if tier is not None)]
 
 
-def _owner(
-    company: int, names: Mapping[str, Collection[str]], addition: Addition, row: LedgerRow | None
-) -> LineKey | None:
-    """`names` are the bands by bill item id."""
-    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in names:
+def _owner(company: int, items: Mapping[str, BillItem], addition: Addition, row: LedgerRow | None) -> LineKey | None:
+    """`items` are tonight's by id."""
+    if row is not None and row.stamp == addition.serial_number.strip() and row.key.bill_item in items:
         return row.key
     if has_our_prefix(addition):
         standing = [
-            LineKey(company, addition.agreement_id, item, band=band) for item, bands in names.items() for band in bands
+            LineKey(company, addition.agreement_id, item.id, band=band)
+            for item in items.values()
+            for band in _bands(item)
         ]
         keys = [key for line in standing for key in (line, line.for_one_off())]
         return next((key for key in keys if is_line_of(addition, key)), None)
     forgotten_stamp = row is not None and not addition.serial_number.strip()
     if row is not None and forgotten_stamp and row.values.product_id == addition.product_id:
-        return row.key if row.key.bill_item in names else None
+        return row.key if row.key.bill_item in items else None
     return None
 
 
 def strays(
-    additions: Additions, owned: Mapping[str, list[OwnLine]], ledger: Iterable[LedgerRow], as_of: date
+    additions: Additions, owned: Mapping[str, Owned], ledger: Iterable[LedgerRow], as_of: date
 ) -> list[Addition]:
     """Open additions with our prefix whose hash fits no bill item: Manage copies agreements with their additions.
 
     Lines of bill items that no rule mentions any more are no strays: the ledger knows them.
     """
-    known = {line.addition.id for lines in owned.values() for line in lines} | {row.addition_id for row in ledger}
+    known = {line.addition.id for ours in owned.values() for line in ours.lines} | {row.addition_id for row in ledger}
     return [
         addition
-        for addition in additions.all()
-        if has_our_prefix(addition) and addition.id not in known and addition.is_open(as_of)
+        for addition in additions.all
+        if addition.id not in known and has_our_prefix(addition) and addition.is_open(as_of)
     ]
 
 
@@ -104,7 +154,7 @@ def others_by_product(
 ) -> dict[str, list[Addition]]:
     """Lines on these agreements that belong to no bill item, whatever their serial number, by case-folded product."""
     found: dict[str, list[Addition]] = {}
-    for addition in additions.all():
+    for addition in additions.all:
         if addition.agreement_id in agreements and addition.id not in ours:
             found.setdefault(addition.product.casefold(), []).append(addition)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from shared.billing.agreements import Addition
-from shared.billing.lines import names_standing_line
+from shared.billing.lines import is_usage
 from shared.billing.planning.situation import Situation, Target
 from shared.billing.seats import SeatRecord
 
@@ -23,9 +23,9 @@ def goes_on_from(target: Target, continues: date | None, situation: Situation) -
         return None
     own = str(target.key)
     read = {
-        line: (record.seen, record.days[-1].quantity)
-        for line, record in situation.seats.items()
-        if record.seen is not None and names_standing_line(line, target.item.id)
+        line: (seen, situation.seats[line].days[-1].quantity)
+        for line in situation.record_lines.get(target.item.id, ())
+        if (seen := situation.seats[line].seen) is not None and not is_usage(line)
     }
     last = max((seen for seen, _ in read.values()), default=date.min)
     if last < target.as_of - timedelta(days=LONGEST_GAP) or (own in read and read[own][0] >= continues):

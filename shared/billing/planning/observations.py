@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -19,7 +20,7 @@ from shared.billing.counting.quantities import (
 )
 from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import canonical
+from shared.billing.lines import LedgerRow, canonical
 from shared.billing.planning.choices import subject_of_agreement
 from shared.billing.planning.invoiced import is_watched, why_in_doubt, why_other_currency
 from shared.billing.planning.situation import Doubt, Situation
@@ -50,6 +51,18 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
             _UNTOLD_REMEDY[bool(_groups_not_told(item, profile.quantity))],
         )
     return quantity
+
+
+def measures_of(items: Iterable[BillItem]) -> dict[str, Decimal | Finding]:
+    """The quantity to bill of each item, or the doubt about it, by id; none of those that are unknown or not billed."""
+    found: dict[str, Decimal | Finding] = {}
+    for item in items:
+        if item.profile is not None and item.unknown is None:
+            try:
+                found[item.id] = measured(item, item.profile)
+            except Doubt as doubt:
+                found[item.id] = doubt.finding
+    return found
 
 
 def _difference(item: BillItem, count: Count, rule: QuantityRule) -> str | None:
@@ -102,8 +115,11 @@ def dated_by_vendor(item: BillItem, profile: BillingProfile) -> tuple[tuple[date
     """
     if profile.proration.dated is Dated.COUNT or (item.licence is not None and item.licence.quantity is not None):
         return ()
+    dated = dated_quantities(item.counts, profile.quantity)
+    if not dated:
+        return ()
     start = item.not_before or date.min
-    return tuple({max(day, start): then for day, then in dated_quantities(item.counts, profile.quantity)}.items())
+    return tuple({max(day, start): then for day, then in dated}.items())
 
 
 def unassigned(item: BillItem) -> tuple[Finding, ...]:
@@ -160,7 +176,7 @@ def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     if item.billing_unknown:
         told = f"{item.name}: nothing is changed, because {item.unknown}."
         return (Finding(FindingKind.SETTINGS, item.id, told, "Correct the rules and import them again."),)
-    if item.read_failed or not any(line.addition.is_open(situation.as_of) for line in situation.owned[item.id]):
+    if item.read_failed or not any(line.addition.is_open(situation.as_of) for line in situation.owned[item.id].lines):
         return ()
     return (
         Finding(
@@ -172,14 +188,14 @@ def unknown(item: BillItem, situation: Situation) -> tuple[Finding, ...]:
     )
 
 
-def orphans(situation: Situation) -> list[Finding]:
+def orphans(ledger: Iterable[LedgerRow], situation: Situation) -> list[Finding]:
     """Lines of ours that stand while no rule mentions their bill item any more."""
-    known = situation.owned.keys()
     standing = {}
-    for row in (row for rows in situation.rows.values() for row in rows if row.key.is_standing):
-        line = situation.additions.get(row.key.agreement, row.addition_id)
-        if canonical(row.key.bill_item) not in known and line is not None and line.is_open(situation.as_of):
-            standing[row.key.bill_item] = row.product
+    for row in ledger:
+        if row.key.is_standing and canonical(row.key.bill_item) not in situation.owned:
+            line = situation.additions.get(row.key.agreement, row.addition_id)
+            if line is not None and line.is_open(situation.as_of):
+                standing[row.key.bill_item] = row.product
     return [
         Finding(
             FindingKind.UNMAPPED,
@@ -245,9 +261,8 @@ def _ends_soon(agreement: Agreement, situation: Situation) -> Finding | None:
     lines = [
         line
         for own in situation.owned.values()
-        for line in own
+        for line in own.standing_lines
         if line.key.agreement == agreement.id
-        and line.key.is_standing
         and line.addition.quantity > 0
         and line.addition.is_open(agreement.end_date)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,6 +12,7 @@ from shared.billing.calendar import Period, period_on
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineKey, LineValues, stamped_date
 from shared.billing.planning.changes import one_off
+from shared.billing.planning.matching import Owned
 from shared.billing.planning.owed import Owed, still_owed, still_owed_or_credited
 from shared.billing.planning.plan import Change
 from shared.billing.planning.pricing import unit_price
@@ -21,6 +22,8 @@ from shared.billing.profiles import PriceKind, ProrationRule
 from shared.billing.seats import SeatRecord
 
 _ZERO = Decimal(0)
+#: How many one-off lines there are by band and day since which they charge.
+Numbers = defaultdict[tuple[str, date], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class ChargedOnce:
     belongs to no period here, and is not among `lines`.
     """
 
-    numbers: Counter[tuple[str, date]]
+    numbers: Numbers
     seats: Mapping[date, Decimal]
     net: Mapping[date, Decimal]
     elsewhere: date | None = None
@@ -71,12 +74,15 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
 
     What was used is charged once, also where the item is billed on another agreement since, or by other bands.
     """
-    numbers: Counter[tuple[str, date]] = Counter()
+    ours = situation.owned[target.item.id]
+    numbers: Numbers = defaultdict(int)
+    if not (ours.one_off_lines or ours.one_off_rows):
+        return ChargedOnce(numbers, {}, {})
     seats: defaultdict[date, Decimal] = defaultdict(Decimal)
     net: defaultdict[date, Decimal] = defaultdict(Decimal)
     elsewhere: list[date] = []
     lines: list[Once] = []
-    for stamp, (key, product, values) in _one_off_lines(target, situation).items():
+    for stamp, (key, product, values) in _one_off_lines(target, ours).items():
         day = stamped_date(stamp)
         if day is None:
             continue
@@ -95,16 +101,11 @@ def charged_once(target: Target, situation: Situation) -> ChargedOnce:
     return ChargedOnce(numbers, seats, net, max(elsewhere, default=None), tuple(lines))
 
 
-def _one_off_lines(target: Target, situation: Situation) -> dict[str, tuple[LineKey, str, LineValues]]:
+def _one_off_lines(target: Target, ours: Owned) -> dict[str, tuple[LineKey, str, LineValues]]:
     """By stamp, key, product and values: what was written before what stands there."""
     whole, key = target.bills_usage, target.key.for_one_off()
-
-    def is_meant(found: LineKey) -> bool:
-        return found == key or (whole and not found.is_standing)
-
-    known = situation.rows.get(target.item.id, ())
-    found = {row.stamp: (row.key, row.product, row.values) for row in known if is_meant(row.key)}
-    for line in without_copies([line for line in situation.owned[target.item.id] if is_meant(line.key)])[0]:
+    found = {row.stamp: (row.key, row.product, row.values) for row in ours.one_off_rows if whole or row.key == key}
+    for line in without_copies([line for line in ours.one_off_lines if whole or line.key == key])[0]:
         stamp, values = line.addition.serial_number.strip(), LineValues.of(line.addition)
         found.setdefault(stamp, (line.key, line.addition.product, values))
     return found
@@ -133,6 +134,8 @@ def one_offs(
     proration = target.profile.proration
     credited = still_owed_or_credited(record, target.calendar, proration, planned, charged.net, target.as_of)
     owed = still_owed(record, target.calendar, proration, planned, charged.seats, target.as_of)
+    if not (credited or owed):
+        return OneOffs((), (), record)
     inside = _written(target, record, _charged_anew(target, credited), prices, charged.numbers, waives=False)
     rest = _written(target, record, owed, prices, charged.numbers, waives=True)
     return OneOffs((*inside.changes, *rest.changes), (*inside.untimely, *rest.untimely), rest.record)
@@ -152,9 +155,7 @@ def _charged_anew(target: Target, owing: Iterable[Owed]) -> Iterator[Owed]:
             yield replace(owed, quantity=owed.quantity - back)
 
 
-def written_once(
-    target: Target, record: SeatRecord, owed: Owed, back: Once | None, numbers: Counter[tuple[str, date]]
-) -> OneOffs:
+def written_once(target: Target, record: SeatRecord, owed: Owed, back: Once | None, numbers: Numbers) -> OneOffs:
     """The one-off line for what was used, at the price of tonight; nothing of it counts as charged without a line.
 
     `back` is the line that is given back, at the price and cost that it has.
@@ -177,7 +178,7 @@ def _written(
     record: SeatRecord,
     owing: Iterable[Owed],
     prices: tuple[Decimal, Decimal],
-    numbers: Counter[tuple[str, date]],
+    numbers: Numbers,
     *,
     waives: bool,
 ) -> OneOffs:

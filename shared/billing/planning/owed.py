@@ -55,11 +55,11 @@ def still_owed(
             continue
         period = Period(settled.start, settled.end)
         charged = _standing(settled, planned) + settled.waived + one_off.get(period.start, _ZERO)
-        target = billed_in(calendar, period, as_of)
         for slot in record.slots(period):
             quantity = slot.upto - max(slot.below, charged)
             if quantity > 0:
-                owed.append(Owed(period, slot.day, quantity, _share(proration, period, slot.day), target))
+                share, target = _share(proration, period, slot.day), billed_in(calendar, period, as_of)
+                owed.append(Owed(period, slot.day, quantity, share, target))
     return owed
 
 
@@ -154,10 +154,10 @@ def settled_since(
     oldest = calendar.period_of(record.periods[0].start)
     changed: list[Settled] = []
     for period in calendar.from_until(oldest, max(first, calendar.after(current))):
-        known = record.settled(period) or Settled(period.start, period.end, None, credits=credits)
-        invoiced = period < first
-        if record.settled(period) is None or (known.standing is None) is invoiced:
-            changed.append(replace(known, standing=billed(period) if invoiced else None))
+        known, invoiced = record.settled(period), period < first
+        if known is None or (known.standing is None) is invoiced:
+            begun = known or Settled(period.start, period.end, None, credits=credits)
+            changed.append(replace(begun, standing=billed(period) if invoiced else None))
     return changed
 
 

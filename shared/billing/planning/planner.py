@@ -6,10 +6,10 @@ plan, and facts that already agree give an empty one.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 
 from shared.billing.agreements import Addition, Agreement, Product, Recap
 from shared.billing.calendar import BillingCalendar, calendar_of
@@ -18,7 +18,7 @@ from shared.billing.counting.quantities import quantity_of
 from shared.billing.counts import Counted, Moment, ReadFailure, Reading
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.limits import Guards
-from shared.billing.lines import LedgerRow, canonical
+from shared.billing.lines import LedgerRow, bill_item_of, canonical
 from shared.billing.planning.balancing import balances
 from shared.billing.planning.billed import how_billed
 from shared.billing.planning.choices import Choices, chosen_to_write, ignored, spent
@@ -26,12 +26,12 @@ from shared.billing.planning.count_days import on_count_days
 from shared.billing.planning.doubts import are_paused
 from shared.billing.planning.elsewhere import elsewhere
 from shared.billing.planning.forecast import compared
-from shared.billing.planning.guards import emptied_sources, guarded
+from shared.billing.planning.guards import guarded
 from shared.billing.planning.invariants import Standing, sound
 from shared.billing.planning.invoiced import Invoiced, seen_tonight
 from shared.billing.planning.item_plan import plan_item
-from shared.billing.planning.matching import Additions, OwnLine, others_by_product, own_lines, strays
-from shared.billing.planning.observations import on_agreements, orphans
+from shared.billing.planning.matching import Additions, Owned, others_by_product, owned_by_item, strays
+from shared.billing.planning.observations import measures_of, on_agreements, orphans
 from shared.billing.planning.plan import Plan
 from shared.billing.planning.situation import Situation
 from shared.billing.planning.usage_left import usage_left
@@ -99,12 +99,14 @@ def plan_company(facts: Facts) -> Plan:
         at_invoices=facts.at_invoices,
     )
     situation = _situation(facts, items)
-    dealt = on_count_days(items, situation, facts.counted, emptied_sources(facts.readings))
-    items = dealt.items
-    situation = replace(situation, contested=_contested(items, situation.owned), counted=_counted(items))
-    findings = [*_failures(facts.readings), *unmapped, *orphans(situation), *_stray_findings(situation.strays)]
+    counted: Mapping[str, Counted] = {}
+    if any(item.before_invoice for item in items):
+        items, counted = on_count_days(items, situation, facts.counted, facts.readings)
+        situation = _situation(facts, items)
+    findings = [*_failures(facts.readings), *unmapped]
+    findings += [*orphans(facts.ledger, situation), *_stray_findings(situation.strays)]
     mismatches, not_compared = compared(situation)
-    findings += [*on_agreements(situation), *elsewhere(situation), *mismatches]
+    findings += [*on_agreements(situation), *elsewhere(facts.ledger, situation), *mismatches]
     results = [plan_item(item, situation) for item in items]
     left = usage_left(zip(items, results, strict=True), situation)
     plan = Plan(
@@ -132,9 +134,9 @@ def plan_company(facts: Facts) -> Plan:
         ),
         billed=tuple(billed for item in items if (billed := how_billed(item, situation)) is not None),
         balances=balances(situation, zip(items, results, strict=True), unmapped, facts.readings),
-        counted=dealt.counted,
+        counted=counted,
     )
-    plan = sound(plan, _standing(situation)) if plan.groups else plan
+    plan = sound(plan, _standing(facts, situation)) if plan.groups else plan
     all_zero = {item.id for item in items if item.count_day is not None and item.count_day.all_zero}
     return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices, all_zero)
 
@@ -151,11 +153,11 @@ def _remembered(facts: Facts) -> set[str]:
     return rows | {line.split("/", 2)[2] for line in seats}
 
 
-def _standing(situation: Situation) -> Standing:
+def _standing(facts: Facts, situation: Situation) -> Standing:
     """What the result of a plan is checked against."""
     return Standing(
-        tuple(line for lines in situation.owned.values() for line in lines),
-        tuple(row for rows in situation.rows.values() for row in rows),
+        tuple(line for ours in situation.owned.values() for line in ours.lines),
+        facts.ledger,
         situation.agreements,
         {agreement: found for agreement, found in situation.calendars.items() if isinstance(found, BillingCalendar)},
         chosen_to_write(situation.choices),
@@ -164,15 +166,15 @@ def _standing(situation: Situation) -> Standing:
 
 def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     active = {agreement.id for agreement in facts.agreements if agreement.agreement_status == "Active"}
-    additions = Additions(facts.additions, frozenset(active - facts.additions.keys()))
-    owned = own_lines(facts.company.company, items, additions, facts.ledger)
-    ours = {line.addition.id for lines in owned.values() for line in lines}
+    additions = Additions.of(facts.additions, frozenset(active - facts.additions.keys()))
+    owned = owned_by_item(facts.company.company, items, additions, facts.ledger)
+    lines = [line for ours in owned.values() for line in ours.lines]
+    ours = {line.addition.id for line in lines}
     ours |= {row.addition_id for row in facts.ledger if not row.key.is_standing}
     left_out = ignored(facts.choices)
-    rows: defaultdict[str, list[LedgerRow]] = defaultdict(list)
-    for row in facts.ledger:
-        rows[canonical(row.key.bill_item)].append(row)
-    billed = {line.key.agreement for lines in owned.values() for line in lines}
+    measures = measures_of(items)
+    wanted = _wanted(items, owned, measures)
+    billed = {line.key.agreement for line in lines}
     return Situation(
         as_of=facts.as_of,
         company=facts.company,
@@ -188,10 +190,12 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
         owned=owned,
         others=others_by_product(additions, active, ours | left_out),
         strays=tuple(line for line in strays(additions, owned, facts.ledger, facts.as_of) if line.id not in left_out),
-        rows={item: tuple(found) for item, found in rows.items()},
+        ledger=facts.ledger,
         seats=facts.seats,
-        contested=_contested(items, owned),
-        counted=_counted(items),
+        record_lines=_record_lines(facts.seats),
+        measures=measures,
+        contested=frozenset(product for product, looking in wanted.items() if looking > 1),
+        counted=frozenset(wanted),
         in_doubt=facts.in_doubt,
         last_counted=facts.last_counted,
         invoiced=facts.invoiced,
@@ -206,42 +210,42 @@ def _situation(facts: Facts, items: list[BillItem]) -> Situation:
     )
 
 
+def _record_lines(seats: Iterable[str]) -> dict[str, list[str]]:
+    """The keys of the seat records by bill item."""
+    found: dict[str, list[str]] = {}
+    for line in seats:
+        found.setdefault(bill_item_of(line), []).append(line)
+    return found
+
+
 def _spent(situation: Situation, items: Iterable[BillItem]) -> frozenset[str]:
     """The subjects of choices that have been dealt with; of items that no rule mentions nothing is known."""
+    if not situation.choices:
+        return frozenset()
     paused = {item.id: are_paused(item, situation) for item in items}
     additions = situation.additions
     read_all = not additions.unread
     return spent(situation.choices, situation.owned, paused, additions.by_agreement, everything_read=read_all)
 
 
-def _contested(items: Iterable[BillItem], owned: Mapping[str, list[OwnLine]]) -> frozenset[str]:
-    """Products for which more than one bill item still looks for a line: an open one there is adopted by neither."""
-    wanted = [
-        product
-        for item in items
-        if item.profile is not None and not owned[item.id] and _is_counted(item, item.profile)
-        for product in {product.casefold() for product in item.profile.products}
-    ]
-    return frozenset(product for product in wanted if wanted.count(product) > 1)
+def _wanted(
+    items: Iterable[BillItem], owned: Mapping[str, Owned], measures: Mapping[str, Decimal | Finding]
+) -> dict[str, int]:
+    """Products (case-folded) for which something is counted, and how many bill items still look for a line of each."""
+    found: dict[str, int] = {}
+    for item in items:
+        if item.profile is not None and _is_counted(item, item.profile, measures.get(item.id)):
+            looks = 0 if owned[item.id].lines else 1
+            for product in {product.casefold() for product in item.profile.products}:
+                found[product] = found.get(product, 0) + looks
+    return found
 
 
-def _counted(items: Iterable[BillItem]) -> frozenset[str]:
-    """Products for which something is counted."""
-    return frozenset(
-        product.casefold()
-        for item in items
-        if item.profile is not None and _is_counted(item, item.profile)
-        for product in item.profile.products
-    )
-
-
-def _is_counted(item: BillItem, profile: BillingProfile) -> bool:
-    """Whether the item will want a line, as far as is known."""
-    if item.unknown is not None:
+def _is_counted(item: BillItem, profile: BillingProfile, measured: Decimal | Finding | None) -> bool:
+    """Whether the item will want a line, as far as is known; also one whose vendor contradicts itself."""
+    if measured is None:
         return True
-    if item.licence is not None and item.licence.quantity is not None:
-        return item.licence.quantity > 0
-    return quantity_of(item.counts, profile.quantity) != 0
+    return measured > 0 if isinstance(measured, Decimal) else quantity_of(item.counts, profile.quantity) != 0
 
 
 def _failures(readings: Iterable[Reading | ReadFailure]) -> list[Finding]:

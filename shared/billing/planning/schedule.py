@@ -109,6 +109,8 @@ def without_copies(lines: list[OwnLine]) -> tuple[list[OwnLine], list[OwnLine]]:
 
     Where neither is recorded that goes which was set to nothing before.
     """
+    if len(lines) < 2:
+        return lines, []
     kept: dict[str, OwnLine] = {}
     copies: list[OwnLine] = []
     for line in sorted(lines, key=lambda line: (line.recorded is None, line.addition.quantity == 0, line.addition.id)):
@@ -126,6 +128,8 @@ def without_unused(target: Target, lines: list[OwnLine]) -> tuple[list[OwnLine],
 
     They are of another product than the profile names now, and set to 0, unless a worker died before it did that.
     """
+    if len(lines) < 2:
+        return lines, []
     same_day: dict[date | None, list[OwnLine]] = {}
     for line in lines:
         same_day.setdefault(line.addition.effective_date, []).append(line)

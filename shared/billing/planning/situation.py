@@ -17,7 +17,7 @@ from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow, LineKey
 from shared.billing.planning.choices import Choice, Choices
 from shared.billing.planning.invoiced import Invoiced
-from shared.billing.planning.matching import Additions, OwnLine
+from shared.billing.planning.matching import Additions, Owned
 from shared.billing.planning.plan import Group
 from shared.billing.planning.tiers import Tier
 from shared.billing.profiles import BillingProfile, StartDay
@@ -29,12 +29,14 @@ from shared.billing.seats import SeatRecord
 class Situation:
     """One company tonight, prepared for its bill items.
 
-    `products` are keyed by case-folded identifier, `calendars` by agreement. `owned` are our lines by bill item id,
-    `rows` what the ledger knows of them, `others` the lines on active agreements that belong to no bill item, by
-    case-folded product. `billed_agreements` are those that lines of ours stand on, or stood on. `contested` are
-    products (case-folded) that several bill items want to find a line for, `counted` those that something is counted
-    for. `last_counted` are the SKUs (case-folded) of the last complete reading before tonight, by (source, customer);
-    `last_subscriptions` likewise their subscriptions, nothing where that was not remembered; `last_read` their days.
+    `products` are keyed by case-folded identifier, `calendars` by agreement. `owned` is what is ours by bill item id,
+    `others` the lines on active agreements that belong to no bill item, by case-folded product. `billed_agreements`
+    are those that lines of ours stand on, or stood on. `record_lines` are the keys of the seat records by bill item.
+    `measures` are the quantities to bill of the items that are
+    billed and not unknown, or the doubts about them, by id. `contested` are products (case-folded) that several bill
+    items want to find a line for, `counted` those that something is counted for. `last_counted` are the SKUs
+    (case-folded) of the last complete reading before tonight, by (source, customer); `last_subscriptions` likewise
+    their subscriptions, nothing where that was not remembered; `last_read` their days.
     `invoiced` is how far each agreement was invoiced at the last look, `choices` what people chose, by subject.
     `recaps` are Manage's forecasts, as far as they were read. `retroactive`, `prorate_start_day` and `moments` mean
     what they mean in `Facts`.
@@ -48,11 +50,13 @@ class Situation:
     billed_agreements: frozenset[int]
     products: Mapping[str, Product]
     additions: Additions
-    owned: Mapping[str, list[OwnLine]]
+    owned: Mapping[str, Owned]
     others: Mapping[str, list[Addition]]
     strays: tuple[Addition, ...]
-    rows: Mapping[str, tuple[LedgerRow, ...]]
+    ledger: tuple[LedgerRow, ...]
     seats: Mapping[str, SeatRecord]
+    record_lines: Mapping[str, list[str]]
+    measures: Mapping[str, Decimal | Finding]
     contested: frozenset[str]
     counted: frozenset[str]
     in_doubt: frozenset[str]
@@ -66,6 +70,13 @@ class Situation:
     prorate_start_day: StartDay
     moments: tuple[Moment, ...]
     last_read: Mapping[tuple[str, str], date]
+
+    def measured(self, item: BillItem) -> Decimal:
+        """The quantity to bill of an item that is billed and not unknown. Raises `Doubt` where that is not certain."""
+        found = self.measures[item.id]
+        if isinstance(found, Finding):
+            raise Doubt.about(found)
+        return found
 
     def none_on(self, item: BillItem) -> date | None:
         """The day of the last readings before tonight, if every customer that feeds the item had none; else None."""
@@ -90,17 +101,9 @@ class Situation:
         last = self.last_subscriptions.get((feed.source, feed.customer))
         return last is not None and subscription not in last
 
-    def standing_lines(self, item: BillItem) -> list[OwnLine]:
-        return [line for line in self.owned[item.id] if line.key.is_standing]
-
-    def standing_rows(self, item: BillItem) -> list[LedgerRow]:
-        """What the ledger knows of the item's standing lines, wherever they stand."""
-        return [row for row in self.rows.get(item.id, ()) if row.key.is_standing]
-
     def open_lines(self, products: Collection[str], day: date) -> list[Addition]:
         """Lines of these products on any active agreement that are not ours and still bill on a day."""
-        found = [line for product in products for line in self.others.get(product.casefold(), ())]
-        return [line for line in found if line.is_open(day)]
+        return [line for product in products for line in self.others.get(product.casefold(), ()) if line.is_open(day)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +198,8 @@ class Doubt(Exception):
     def __init__(self, kind: FindingKind, key: str, text: str, remedy: str) -> None:
         super().__init__(text)
         self.finding = Finding(kind, key, text, remedy)
+
+    @classmethod
+    def about(cls, found: Finding) -> Doubt:
+        """The doubt that a finding tells of."""
+        return cls(found.kind, found.key, found.text, found.remedy)

@@ -14,7 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from shared.billing.calendar import BillingCalendar, Period
 from shared.billing.counting.items import BillItem
 from shared.billing.findings import Finding, FindingKind
-from shared.billing.lines import LedgerRow, LineKey, is_usage, names_usage, stamped_date
+from shared.billing.lines import LedgerRow, LineKey, canonical, is_usage, stamped_date
 from shared.billing.planning.arrears import kept_by_others, standing_in
 from shared.billing.planning.choices import subject_of_usage
 from shared.billing.planning.dated import LATE_DAYS
@@ -82,8 +82,9 @@ class _Left:
 def ended_usage(item: BillItem, situation: Situation) -> tuple[SeatRecord, ...]:
     """The records of usage that is not to be billed: they remember what was read until then, and when that was."""
     found: list[SeatRecord] = []
-    for line, record in situation.seats.items():
-        if names_usage(line, item.id) and record.seen is not None:
+    for line in situation.record_lines.get(item.id, ()):
+        record = situation.seats[line]
+        if is_usage(line) and record.seen is not None:
             known = record
             if record.ended is None or record.ended < record.seen:
                 period = period_at(record.line, record.seen, situation)
@@ -166,8 +167,8 @@ def _settled(kept: _Kept, name: str, left: Iterable[_Left], situation: Situation
         until = max((each.period.end for each in left), default=date.min)
         yield replace(kept.record, observed=max(until, kept.record.observed or date.min))
         return
-    for line in situation.seats:
-        if names_usage(line, name):
+    for line in situation.record_lines.get(name, ()):
+        if is_usage(line):
             yield replace(nothing_since(line, situation.as_of), ended=situation.as_of)
 
 
@@ -239,7 +240,8 @@ def _months(period: Period) -> int:
 
 def _lines(kept: _Kept, situation: Situation) -> Iterator[tuple[Period, LedgerRow]]:
     """Our one-off lines of the item by the period that they are for, the newest one last."""
-    rows = [row for row in situation.rows.get(_name(kept.record.line), ()) if not row.key.is_standing]
+    name = _name(kept.record.line)
+    rows = [row for row in situation.ledger if not row.key.is_standing and canonical(row.key.bill_item) == name]
     dated = [(day, row) for row in rows if (day := stamped_date(row.stamp)) is not None]
     for day, row in sorted(dated, key=lambda each: (each[0], each[1].addition_id)):
         yield period_at(str(row.key), day, situation), row
