@@ -87,7 +87,7 @@ def link(at: Afternoon) -> None:
 def look_at_all(at: Afternoon) -> None:
     at.page.goto("/console")
     at.page.get_by_role("link", name="Look at every company once").click()
-    at.press("Look at all companies now")
+    at.press("Sync all companies now")
     at.house.ended(at.page.url.rpartition("/")[2])
     at.page.reload()
     expect(at.page.get_by_role("main")).to_contain_text("after")

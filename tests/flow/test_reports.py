@@ -88,7 +88,7 @@ def test_a_run_that_is_not_known_says_so(house):
 
 def test_a_biller_starts_a_run_over_every_company_and_a_reader_does_not(house):
     biller = browser(house, Role.BILLER)
-    assert "Look at all companies now" in biller.get("/console/runs").text
+    assert "Sync all companies now" in biller.get("/console/runs").text
     page = biller.send_form("/console/runs")
     run = page.headers["location"].rpartition("/")[2]
     assert "The run has begun" in biller.follow(page).words
@@ -97,7 +97,7 @@ def test_a_biller_starts_a_run_over_every_company_and_a_reader_does_not(house):
 
     again = biller.post("/console/api/companies/sync", json={}).json()["run"]
     assert again != run
-    assert "Look at all companies now" not in browser(house).get("/console/runs").text
+    assert "Sync all companies now" not in browser(house).get("/console/runs").text
 
 
 def test_a_name_that_begins_like_a_formula_is_no_formula_in_a_table(house):
