@@ -156,7 +156,7 @@ def read_cove(given: Given) -> Callable[[], CoveSettings]:
 
 
 def read_pushed(given: Given) -> Callable[[], PushedSettings]:
-    """Names and keys as `rmm=<key>,backup=<key>`; a name may come twice, while its key is replaced."""
+    """Names and keys as `rmm=<key>,backup=<key>`; a name may come twice, while its key is replaced, a key may not."""
     keys: dict[str, tuple[str, ...]] = {}
     for entry in filter(None, (part.strip() for part in (given.text("PUSHED_KEYS") or "").split(","))):
         name, _, key = entry.partition("=")
@@ -168,6 +168,8 @@ def read_pushed(given: Given) -> Callable[[], PushedSettings]:
             )
         elif name == COMBINED:
             given.problem("PUSHED_KEYS", f"must name no source {COMBINED}: lines that several SKUs feed are called so")
+        elif any(key in others for other, others in keys.items() if other != name):
+            given.problem("PUSHED_KEYS", "must give every name a key of its own: one key stands under two names")
         keys[name] = (*keys.get(name, ()), key)
     hours = given.whole_number("PUSHED_HOURS", default=26, lowest=1, highest=744)
     return partial(PushedSettings, keys, timedelta(hours=hours))

@@ -345,10 +345,10 @@ def test_usage_at_pax8_is_counted_by_its_invoices_only_where_that_is_wanted(word
 
 
 def test_pushed_sources_have_names_and_keys_of_their_own():
-    one, two = "k" * 24, "another=key-with-24-characters"
-    pushed = load_settings(STORAGE | MANAGE | {"PUSHED_KEYS": f"rmm={one}, phones={two},rmm={two}"}).pushed
+    one, two, three = "k" * 24, "another=key-with-24-characters", "p" * 24
+    pushed = load_settings(STORAGE | MANAGE | {"PUSHED_KEYS": f"rmm={one}, phones={three},rmm={two}"}).pushed
 
-    assert pushed.keys == {"rmm": (one, two), "phones": (two,)}
+    assert pushed.keys == {"rmm": (one, two), "phones": (three,)}
     assert pushed.age == timedelta(hours=26)
     assert not load_settings(STORAGE | MANAGE).pushed.keys
     assert load_settings(STORAGE | MANAGE | {"PUSHED_HOURS": "744"}).pushed.age == timedelta(days=31)
@@ -359,6 +359,13 @@ def test_pushed_sources_have_names_and_keys_of_their_own():
 )
 def test_a_name_without_a_strong_key_is_refused(keys):
     assert settings_with_problems(STORAGE | MANAGE | {"PUSHED_KEYS": keys}) == ["PUSHED_KEYS"]
+
+
+def test_one_key_under_two_names_is_refused_and_not_shown():
+    key = "k" * 24
+    (problem,) = problems(STORAGE | MANAGE | {"PUSHED_KEYS": f"rmm={key},phones={'p' * 24},backup={key}"})
+
+    assert problem == "PUSHED_KEYS: must give every name a key of its own: one key stands under two names"
 
 
 def test_no_pushed_source_is_called_what_lines_of_several_skus_are_called():
