@@ -119,6 +119,15 @@ def test_one_row_that_cannot_be_understood_refuses_the_whole_export(changes: dic
         parsed(row(), row(**changes))
 
 
+def test_an_export_of_another_month_is_refused_and_rows_of_others_may_come_with_the_months_own() -> None:
+    october = row(ChargeStartDate="2026-10-17T00:00:00Z", ChargeEndDate="2026-11-16T00:00:00Z")
+
+    with pytest.raises(Incomplete, match="another month than the one that was asked for"):
+        parsed(october)
+    assert len(parsed(october, row())) == 2
+    assert len(parsed(row(ChargeStartDate="", ChargeEndDate="", ChargeType="adjustment"))) == 1
+
+
 class Known:
     def of(self, _: str) -> dict[str, str]:
         return {COMMERCE: SPB}
@@ -193,13 +202,28 @@ def test_what_a_later_export_does_not_name_is_charged_no_more_and_what_was_invoi
     charged.night(NOW + timedelta(days=1))
     assert [charge.customer for charge in charged.charges(NOVEMBER)] == [TENANT]
 
-    charged.billing.rows = {"current": [row(CustomerId=OTHER)], "last": []}
+    december = row(CustomerId=OTHER, ChargeStartDate="2026-12-01T00:00:00Z", ChargeEndDate="2026-12-31T00:00:00Z")
+    charged.billing.rows = {"current": [december], "last": []}
     charged.night(datetime(2026, 12, 8, 2, tzinfo=UTC))
     assert [charge.customer for charge in charged.charges(NOVEMBER)] == [TENANT]
     assert [charge.customer for charge in charged.charges(date(2026, 12, 1))] == [OTHER]
 
     charged.now = datetime(2027, 2, 3, tzinfo=UTC)
     assert [charge.customer for charge in charged.charges(NOVEMBER)] == [TENANT]
+
+
+def test_charges_of_the_last_month_are_not_stored_as_this_months_while_microsoft_goes_on() -> None:
+    charged = Charged()
+    charged.billing.rows = {"current": [row()], "last": [row()]}
+    charged.now = datetime(2026, 12, 1, 2, tzinfo=UTC)
+    charged.source.prepare()
+    charged.now += timedelta(minutes=5)
+    with pytest.raises(Incomplete, match="another month"):
+        charged.source.fetch_prepared()
+
+    assert [charge.customer for charge in charged.charges(NOVEMBER)] == [TENANT]
+    with pytest.raises(Retryable):
+        charged.charges(date(2026, 12, 1))
 
 
 def test_charges_that_are_days_old_are_not_taken_for_those_of_this_month() -> None:

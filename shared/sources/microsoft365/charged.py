@@ -17,7 +17,7 @@ from shared.sources.microsoft365.costs import with_costs
 from shared.sources.microsoft365.parse import SOURCE
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.microsoft365.source import Microsoft365Source
-from shared.sources.partner_billing.exporting import Exported, Exporting, Reach, Stored
+from shared.sources.partner_billing.exporting import Exported, Exporting, Reach, Stored, ensure_of_month
 from shared.sources.partner_billing.kinds import LICENCES
 from shared.sources.partner_billing.lines import Line
 
@@ -100,13 +100,20 @@ class ChargedMicrosoft365(Microsoft365Source):
         return with_costs(counts, [charge for each in stored if each is not None for charge in each.charges])
 
 
-def charges_of(lines: Iterable[Line], _: date) -> list[MonthlyCharges]:
-    """The charges of each customer. Usage that is metered is left out: the source `azure` reads it."""
+def charges_of(lines: Iterable[Line], month: date) -> list[MonthlyCharges]:
+    """The charges of each customer. Usage that is metered is left out: the source `azure` reads it.
+
+    Raises `Incomplete` where there are charges and none, nor any usage, begins in the month that begins on a day.
+    """
     found: dict[str, list[Charge]] = {}
+    begun: set[date] = set()
     for line in lines:
+        if (start := line.day_or_none("chargestartdate")) is not None:
+            begun.add(start)
         if line.text_or_none("meterdescription") is None:
             charge = _charge(line)
             found.setdefault(charge.customer or "", []).append(charge)
+    ensure_of_month(LICENCES, begun, month)
     return [MonthlyCharges(customer, tuple(charges)) for customer, charges in sorted(found.items())]
 
 

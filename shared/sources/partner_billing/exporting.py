@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
@@ -18,6 +18,7 @@ from shared.errors import Incomplete, Retryable, TrueUpError
 from shared.sources.microsoft365.settings import MicrosoftSettings
 from shared.sources.partner_billing.kinds import ExportKind
 from shared.sources.partner_billing.lines import Line, lines_in
+from shared.sources.rows import broken
 
 if TYPE_CHECKING:
     import httpx
@@ -241,6 +242,16 @@ class Exporting(Generic[T]):
             it, reach = self._exported, self._reach
             self._made = BillingExports(it.kind, it.settings, it.currency, reach.credential, reach.http, reach.sleep)
         return self._made
+
+
+def ensure_of_month(kind: ExportKind, days: Collection[date], month: date) -> None:
+    """Raises `Incomplete` where no day of an export is in the month that begins on a day, though others are.
+
+    Rows of other months may come with a month's own. Where there are only such, Microsoft has not gone on to the month
+    yet, or has left it, and what is stored of the other month would count twice.
+    """
+    if days and not any(month <= day <= last_day(month) for day in days):
+        raise broken(kind.system, kind.what, "it is of another month than the one that was asked for")
 
 
 def last_day(month: date) -> date:
