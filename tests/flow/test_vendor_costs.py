@@ -337,6 +337,24 @@ def test_there_is_no_margin_of_costs_whose_currency_nobody_can_tell(
     assert rows(house, *parts)["equal", 1]["margin"] is None
 
 
+def test_charges_of_one_row_in_two_currencies_are_not_added_up(house: House) -> None:
+    found = rows(house, charge("tenant-1", 3), charge("tenant-1", 5, currency="EUR", total=D(90)))
+    row = found["equal", 1]
+
+    assert (row["charged_units"], row["cost"], row["cost_currency"], row["margin"]) == (8, None, "", None)
+    answer = get(house, COSTS).json()
+    assert answer["costs"] == [{"currency": "EUR", "cost": 90}, {"currency": "USD", "cost": 60}]
+    assert next(each["costs"] for each in answer["companies"] if each["company"] == 1) == answer["costs"]
+    assert "not known: several currencies" in get(house, f"/console/reports/costs?source={b.SOURCE}").text
+
+
+def test_usage_in_two_currencies_is_no_number_of_units(metered: House) -> None:
+    used = [charge("tenant-1", 1, total=D(9), currency=currency, used=True) for currency in ("USD", "EUR")]
+    (row,) = (row for (_, company), row in rows(metered, *used).items() if company == 1)
+
+    assert (row["charged_units"], row["due_units"], row["cost"]) == (None, None, None)
+
+
 def test_there_is_no_margin_across_currencies_or_for_a_term_that_is_no_month(house: House) -> None:
     found = rows(house, charge("tenant-1", 8, currency="EUR"), charge("tenant-2", 5, end=date(2027, 11, 1)))
     assert [row["margin"] for row in found.values()] == [None, None, None]

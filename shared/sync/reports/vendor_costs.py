@@ -8,7 +8,7 @@ the charges are for, in the agreement's. A margin is told only where both are fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -65,7 +65,8 @@ def vendor_costs(ports: Ports, source: str, month: date) -> shapes.VendorCosts:
     Nothing billed at all is `not-at-all`, usage whose period is not over on the agreement `later`, and `term` is billed
     without a charge because the vendor charges for longer than a month. What is charged `once` is in no count. Where
     the charges do not say what is due (the rules bill something else than what was bought, or several items were told
-    as one) and not the same units are billed, it is `unknown`.
+    as one) and not the same units are billed, it is `unknown`. What is charged to one row in several currencies has no
+    `cost`, and of usage no units: sums tell it by currency.
     `so_far` is what this month's usage has come to by now, in no sum; `so_far_problem` says why it was not told.
     Raises `Gone` for a source that tells no charges, and what reading it raises.
     """
@@ -151,8 +152,7 @@ def _place(charge: Charge, places: Places) -> tuple[tuple[Any, ...], Line]:
 
 
 def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shapes.ChargedItem:
-    charged = sum((charge.units for charge in line.charges), ZERO)
-    cost = sum((charge.total for charge in line.charges), ZERO)
+    charged, cost = _charged_units(line.charges), _in_one_currency(line.charges)
     billed = billed_for(line, seen)
     due = _due(source, line, charged, billed)
     customers = sorted({charge.customer for charge in line.charges if charge.customer is not None})
@@ -169,19 +169,35 @@ def _row(source: str, line: Line, seen: Seen, names: Mapping[str, str]) -> shape
         "customers": customers,
         "customer_names": [names.get(canonical(each), each) for each in customers],
         "skus": sorted({charge.sku for charge in line.charges if charge.sku is not None}),
-        "charged_units": float(charged),
+        "charged_units": float(charged) if charged is not None else None,
         "due_units": float(due) if due is not None else None,
-        "cost": _cents(cost),
+        "cost": _cents(cost) if cost is not None else None,
         "cost_currency": cost_currency,
         "billed_units": float(billed.units),
         "billed_monthly": _cents(billed.monthly),
         "billed_once": _cents(billed.once),
         "billed_currency": billed.currency or "",
-        "margin": _cents(billed.monthly + billed.once - cost) if line.charges and comparable else None,
+        "margin": _margin(billed, cost) if line.charges and comparable else None,
     }
 
 
-def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal | None:
+def _in_one_currency(charges: Collection[Charge]) -> Decimal | None:
+    """What charges come to; None where they are in several currencies, which nobody may add up."""
+    currencies = {charge.currency for charge in charges}
+    return sum((charge.total for charge in charges), ZERO) if len(currencies) <= 1 else None
+
+
+def _charged_units(charges: Collection[Charge]) -> Decimal | None:
+    """How much is charged; None of usage, which is counted in money, where that is of several currencies."""
+    used = _in_one_currency([charge for charge in charges if charge.used])
+    return None if used is None else sum((charge.units for charge in charges), ZERO)
+
+
+def _margin(billed: Billed, cost: Decimal | None) -> float | None:
+    return _cents(billed.monthly + billed.once - cost) if cost is not None else None
+
+
+def _due(source: str, line: Line, charged: Decimal | None, billed: Billed) -> Decimal | None:
     """What the rules make of the units that are charged; None where they bill something else, or more, than those."""
     rule = line.rule
     if billed.due is not None:
@@ -195,7 +211,7 @@ def _due(source: str, line: Line, charged: Decimal, billed: Billed) -> Decimal |
         return None
     if quantity.leaves_out_subscriptions or (rule.profile.split and not _is_by_unit(quantity)):
         return None  # Charges are not told apart by subscription here.
-    if line.charges and not line.tells_units:
+    if charged is None or (line.charges and not line.tells_units):
         return None
     due = quantity_of([Count(source, "", "", rule.name, purchased=charged)], quantity)
     return due.quantize(_CENT, ROUND_HALF_UP) if due is not None and line.is_usage else due
@@ -206,7 +222,7 @@ def _is_by_unit(rule: QuantityRule) -> bool:
     return not (rule.included or rule.minimum) and rule.rounding is Rounding.NONE
 
 
-def _verdict(line: Line, charged: Decimal, due: Decimal | None, billed: Billed) -> str:
+def _verdict(line: Line, charged: Decimal | None, due: Decimal | None, billed: Billed) -> str:
     rule, units = line.rule, billed.units
     if not line.charges:
         return "nothing" if units <= 0 else "term" if billed.longer else "no-charge"
@@ -223,9 +239,9 @@ def _verdict(line: Line, charged: Decimal, due: Decimal | None, billed: Billed) 
     return "too-little" if due > units else "too-much"
 
 
-def _verdict_by_units(line: Line, charged: Decimal, units: Decimal) -> str:
+def _verdict_by_units(line: Line, charged: Decimal | None, units: Decimal) -> str:
     """Where nothing says what is due of the charges, only what is billed unit for unit is known to be right."""
-    if units == 0 and charged > 0:
+    if units == 0 and charged is not None and charged > 0:
         return "not-at-all"
     return "equal" if units == charged and line.tells_units else "unknown"
 

@@ -145,7 +145,10 @@ class Cost(TypedDict):
 
 
 class ChargedItem(TypedDict):
-    """What a vendor charges beside what is billed a month; `margin` only where both can be compared."""
+    """What a vendor charges beside what is billed a month; `margin` only where both can be compared.
+
+    `cost`, and the units of usage, are None where they are charged in several currencies.
+    """
 
     verdict: str
     company: int | None
@@ -155,9 +158,9 @@ class ChargedItem(TypedDict):
     customers: list[str]
     customer_names: list[str]
     skus: list[str]
-    charged_units: float
+    charged_units: float | None
     due_units: float | None
-    cost: float
+    cost: float | None
     cost_currency: str
     billed_units: float
     billed_monthly: float
