@@ -72,10 +72,11 @@ class QuantityRule:
     """From counts to a quantity, in this order: what is counted, conversion, included, minimum, rounding.
 
     Counted is the basis. `include_grace` bills expired subscriptions in their grace period, `include_foreign` those
-    that another partner sold, `include_trials` trials; `without_subscriptions` (ids) and `without_statuses` (the
-    vendor's words) leave some out; `users` says who is counted where users are. The sum is divided by `divide_by`
-    (units of the count in one billed unit), times `multiply_by`, minus `included` (never below 0), at least `minimum`
-    while anything is counted (`minimum_always`: even when nothing is), and rounded to a multiple of `rounding_step`.
+    that another partner sold, `include_trials` trials and who holds them; `without_subscriptions` (ids) and
+    `without_statuses` (the vendor's words) leave some out; `users` says who is counted where users are. The sum is
+    divided by `divide_by` (units of the count in one billed unit), times `multiply_by`, minus `included` (never
+    below 0), at least `minimum` while anything is counted (`minimum_always`: even when nothing is), and rounded to
+    a multiple of `rounding_step`.
     """
 
     basis: Basis = Basis.PURCHASED

@@ -209,6 +209,18 @@ def test_who_only_holds_what_microsoft_gives_away_is_no_licensed_user() -> None:
     assert licensed(made).counts[-1].assigned == 2
 
 
+def test_who_only_holds_a_trial_is_no_licensed_user() -> None:
+    trial = "4b9405b0-7788-4568-add1-99614e613b69"
+    made = small_tenant()
+    made.skus.append(sku_row(trial, "EXCHANGESTANDARD", enabled=25, consumed=1))
+    made.subscriptions.append(subscription_row(2, trial, "EXCHANGESTANDARD", quantity=25, isTrial=True))
+    made.users.append(user_row(3, trial))
+    assert licensed(made).counts[-1].assigned == 2
+
+    made.skus[-1]["prepaidUnits"]["enabled"] = 30
+    assert not licensed(made).scope.covers("licensed-users")
+
+
 def test_while_the_list_of_users_lags_behind_nobody_knows_how_many_are_licensed() -> None:
     made = small_tenant()
     made.skus[0]["consumedUnits"] = 3

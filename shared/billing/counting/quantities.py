@@ -15,6 +15,7 @@ from shared.billing.wording import number
 
 ZERO = Decimal(0)
 
+_ALIVE = frozenset({SubscriptionStatus.ENABLED, SubscriptionStatus.WARNING})
 _ROUNDING = {Rounding.UP: ROUND_CEILING, Rounding.DOWN: ROUND_FLOOR, Rounding.NEAREST: ROUND_HALF_UP}
 
 
@@ -82,8 +83,29 @@ def used_within(counts: Sequence[Count], rule: QuantityRule, start: date, end: d
 
 
 def holders_counted(count: Count, rule: QuantityRule) -> tuple[Holder, ...] | None:
-    """The users who hold it and are counted; None where the source does not tell enough of them to say."""
-    return taken_by_all(count.holders, rule.filters)
+    """The users who hold it and are counted; None where the source does not tell enough of them to say, such as which
+    of them hold a trial.
+    """
+    holders, limit = taken_by_all(count.holders, rule.filters), users_limit(count, rule)
+    if holders is None or limit is None or len(holders) <= limit:
+        return holders
+    return None if limit else ()
+
+
+def paid_beside_trials(count: Count) -> Decimal | None:
+    """The licences that are paid for, of whomever they were bought, where there are trials too; None where not."""
+    alive = [item for item in count.subscriptions or () if item.status in _ALIVE]
+    if not any(item.trial for item in alive):
+        return None
+    return sum((item.quantity for item in alive if not item.trial), ZERO)
+
+
+def users_limit(count: Count, rule: QuantityRule) -> Decimal | None:
+    """How many users are billed at most; None where no trials are to be left out.
+
+    Nothing tells which user holds a trial and which a licence that is paid for: as many hold these as there are.
+    """
+    return None if rule.include_trials else paid_beside_trials(count)
 
 
 def control_difference(count: Count) -> str | None:
@@ -132,15 +154,24 @@ def _is_left_out(subscription: Subscription, rule: QuantityRule) -> bool:
 
 
 def _measured(count: Count, rule: QuantityRule) -> Decimal | None:
+    if rule.bills_users:
+        return _users(count, rule)
     if rule.needs_holders:
-        holders = holders_counted(count, rule) if rule.bills_users else None
-        return None if holders is None else Decimal(len(holders))
-    if rule.basis is Basis.ASSIGNED:
-        return count.assigned
+        return None
     bought = purchased(count, rule)
     if rule.basis is Basis.PURCHASED:
         return bought
-    return None if bought is None or count.assigned is None else max(bought, count.assigned)
+    users = _users(count, rule)
+    return None if bought is None or users is None else max(bought, users)
+
+
+def _users(count: Count, rule: QuantityRule) -> Decimal | None:
+    """The users who hold it and are counted, but for those on trial."""
+    users, limit = count.assigned, users_limit(count, rule)
+    if rule.needs_holders:
+        holders = taken_by_all(count.holders, rule.filters)
+        users = None if holders is None else Decimal(len(holders))
+    return users if users is None or limit is None else min(users, limit)
 
 
 def charged(total: Decimal, rule: QuantityRule) -> Decimal:

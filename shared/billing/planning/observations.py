@@ -17,6 +17,7 @@ from shared.billing.counting.quantities import (
     holders_difference,
     purchased,
     quantity_of,
+    users_limit,
 )
 from shared.billing.counts import Count
 from shared.billing.findings import Finding, FindingKind
@@ -41,6 +42,13 @@ def measured(item: BillItem, profile: BillingProfile) -> Decimal:
                 _about(item.id, item, count),
                 f"{count.name}: {difference}; nothing is changed.",
                 "Wait a night; if it stays, compare the numbers in the vendor's portal.",
+            )
+        if mixed := _trials_among_some(item, count, profile.quantity):
+            raise Doubt(
+                FindingKind.READ_FAILED,
+                _about(item.id, item, count),
+                f"{count.name}: {mixed}; nothing is changed.",
+                "Buy licences for all users, take them from some, or bill all users by include_trials.",
             )
     quantity = quantity_of(item.counts, profile.quantity)
     if quantity is None:
@@ -69,7 +77,20 @@ def _difference(item: BillItem, count: Count, rule: QuantityRule) -> str | None:
     """How the vendor contradicts itself about the numbers that are billed, in words; None when it does not."""
     if not rule.bills_users:
         return control_difference(count)
-    return holders_difference(count) if item.counts_holders else None
+    difference = holders_difference(count) if item.counts_holders else None
+    return difference or (control_difference(count) if users_limit(count, rule) is not None else None)
+
+
+def _trials_among_some(item: BillItem, count: Count, rule: QuantityRule) -> str | None:
+    """Why nobody knows how many of some users hold a licence that is paid for, in words; None where it is known."""
+    limit = users_limit(count, rule)
+    users = count.assigned if item.is_of_some_users else None
+    if not limit or users is None or users <= limit:
+        return None
+    return (
+        f"{number(users)} users hold it, {number(limit)} licences are paid for and the others are trials, and nothing "
+        "tells how many of the users who are counted here hold a trial"
+    )
 
 
 def _about(item_id: str, item: BillItem, count: Count) -> str:

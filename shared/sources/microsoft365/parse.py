@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from shared.billing.counting.quantities import holders_difference
+from shared.billing.counting.quantities import control_difference, holders_difference, paid_beside_trials
 from shared.billing.counts import Count, Holder, Relationship, Scope, Subscription, SubscriptionStatus
 from shared.errors import Incomplete
 from shared.sources.microsoft365.failures import SYSTEM
@@ -54,7 +54,7 @@ def counts_of(
     `name_of` names a SKU by id and part number. `members` are the ids of everybody in each group that was read. A
     living subscription of a SKU that the tenant does not list gives a count that purchased nothing, so that the control
     total shows the difference; what was cancelled is assigned to nobody. The last count is that of everybody who holds
-    a licence of any SKU that is not `free`.
+    a licence of any SKU that is not `free` and not on trial alone.
     """
     bought = _subscriptions_by_sku(subscriptions, partners, day)
     holders = _holders_by_sku(users, members, {guid(row, "skuId", _SKUS) for row in skus if _is_over(row)})
@@ -82,15 +82,21 @@ def counts_of(
     for sku, purchases in bought.items():
         if sku not in counts and any(subscription.status in _ALIVE for _, subscription in purchases):
             counts[sku] = count(sku, purchases[0][0], Decimal(0), Decimal(0), None)
-    everybody = _each_once({holder for sku, holding in holders.items() if sku not in free for holder in holding})
+    trials = {sku for sku, each in counts.items() if paid_beside_trials(each) == 0}
+    everybody = _each_once({one for sku, holding in holders.items() if sku not in free | trials for one in holding})
     licensed = [_licensed_users(tenant, everybody)] if everybody else []
     return (*(counts[sku] for sku in sorted(counts)), *licensed)
 
 
 def scope_of(counts: Iterable[Count]) -> Scope:
-    """What a tenant's reading is complete for: not for its licensed users while the list of users lags behind."""
-    behind = any(holders_difference(count) is not None for count in counts if not count.free)
+    """What a tenant's reading is complete for: not for its licensed users while a list lags behind that says who is."""
+    behind = any(_lags_behind(count) for count in counts if not count.free)
     return Scope(without=frozenset({LICENSED_USERS} if behind else ()))
+
+
+def _lags_behind(count: Count) -> bool:
+    only_trials_listed = paid_beside_trials(count) == 0
+    return holders_difference(count) is not None or (only_trials_listed and control_difference(count) is not None)
 
 
 def _licensed_users(tenant: str, holders: tuple[Holder, ...]) -> Count:

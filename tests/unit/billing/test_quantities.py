@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.billing.counting.quantities import dated_quantities, holders_counted, quantity_of
-from shared.billing.counts import AccountKind, Count, Holder, SubscriptionStatus
+from shared.billing.counts import AccountKind, Count, Holder, Subscription, SubscriptionStatus
 from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import Basis, QuantityRule, Rounding
-from shared.billing.users import ACTIVE, Traits, Users, are_disjoint, taken_by_all
+from shared.billing.rules import CompanyLink
+from shared.billing.users import ACTIVE, EVERYBODY, Traits, Users, are_disjoint, taken_by_all
 from tests import builders as b
 
 D = Decimal
+ASSIGNED = QuantityRule(Basis.ASSIGNED)
 DISABLED, GUESTS = AccountKind.DISABLED, AccountKind.GUESTS
 
 
@@ -295,6 +297,69 @@ def test_several_counts_are_one_sum_in_any_order(numbers, rule, chance):
     mixed = chance.sample(counts, len(counts))
 
     assert quantity_of(counts, rule) == quantity_of(mixed, rule) == quantity_of([b.count(sum(numbers))], rule)
+
+
+# --- trials --------------------------------------------------------------------------------------------------------
+
+USER_BASES = (Basis.ASSIGNED, Basis.ASSIGNED_ACTIVE, Basis.GREATER)
+ALL_STAFF = QuantityRule(Basis.ASSIGNED, users=Users(without=Traits(accounts=(GUESTS,))))
+
+
+def tried(*paid: Subscription, trials: int = 25, **values: object) -> Count:
+    """Four users hold it, and some licences of it are trials."""
+    return held_by(*STAFF, assigned=4, subscriptions=[*paid, b.subscription(trials, trial=True)], **values)
+
+
+@pytest.mark.parametrize("rule", [*map(QuantityRule, USER_BASES), ALL_STAFF])
+def test_trials_are_billed_to_nobody_on_any_basis_unless_the_rule_includes_them(rule):
+    everybody = replace(rule, include_trials=True)
+
+    assert quantity_of([tried()], rule) == 0
+    assert holders_counted(tried(), rule) == ()
+    assert quantity_of([tried()], everybody) == (25 if rule.basis is Basis.GREATER else 4)
+    assert holders_counted(tried(), everybody) == STAFF
+
+
+@pytest.mark.parametrize("rule", [*map(QuantityRule, USER_BASES), ALL_STAFF])
+def test_beside_trials_no_more_users_are_billed_than_licences_are_paid_for(rule):
+    few, grace, many = (b.subscription(2, owned=False), b.subscription(1, "warning"), b.subscription(9, "suspended"))
+
+    assert quantity_of([tried(few, grace, many)], rule) == 3
+    assert holders_counted(tried(few, grace, many), rule) is None
+    assert holders_counted(tried(b.subscription(4)), rule) == STAFF
+    assert quantity_of([tried(b.subscription(4))], rule) == 4
+
+
+def test_a_trial_that_is_over_limits_nobody():
+    over = b.subscription(25, "suspended", trial=True)
+    assert quantity_of([held_by(*STAFF, assigned=4, subscriptions=[b.subscription(3), over])], ASSIGNED) == 4
+
+
+def planned(count: Count, users: Users = EVERYBODY, rule: QuantityRule = ASSIGNED):
+    company = b.company(links=(CompanyLink(b.SOURCE, b.TENANT, users),))
+    return plan_company(b.facts(b.reading(count), rules=b.rules(b.profile(quantity=rule)), company=company))
+
+
+def test_some_users_are_left_alone_where_more_hold_it_than_licences_are_paid_for():
+    sales = Users(only=Traits(departments=("Sales",)))
+    mixed = replace(tried(b.subscription(3)), purchased=D(28))
+
+    plan = planned(mixed, sales)
+    (finding,) = (each for each in plan.findings if each.kind.value == "read-failed")
+    assert not plan.changes
+    assert "4 users hold it, 3 licences are paid for and the others are trials" in finding.text
+
+    (all_paid,) = planned(replace(tried(b.subscription(4)), purchased=D(29)), sales).changes
+    (included,) = planned(mixed, sales, replace(ASSIGNED, include_trials=True)).changes
+    assert (all_paid.after.quantity, included.after.quantity) == (2, 2)
+    assert not planned(replace(tried(), purchased=D(25)), sales).changes
+
+
+def test_nobody_is_taken_for_on_trial_while_the_vendors_list_of_subscriptions_differs_from_its_totals():
+    plan = planned(replace(tried(), purchased=D(35)))
+
+    assert not plan.changes
+    assert any("its subscriptions add up to 25 active" in each.text for each in plan.findings)
 
 
 # --- who can never be counted twice --------------------------------------------------------------------------------
