@@ -237,3 +237,8 @@ class LedgerRow:
     def was_made_another(self, line: Addition) -> bool:
         """Whether a person has made the line another one, as it stands now: of another product, without our stamp."""
         return line.serial_number.strip() != self.stamp.strip() and line.product_id != self.values.product_id
+
+    def is_outlasted_by(self, line: Addition) -> bool:
+        """Whether a person moved the end that we gave the line to a later day, or took it away."""
+        ends = self.values.cancelled_date
+        return ends is not None and (line.cancelled_date is None or line.cancelled_date > ends)

@@ -147,7 +147,9 @@ def _as_it_is(row: LedgerRow, additions: Mapping[int, tuple[Addition, ...]], as_
     line = next((line for line in lines if line.id == row.addition_id), None)
     if line is None or row.was_made_another(line):
         return None
-    return row if line.cancelled_date == row.values.cancelled_date else replace(row, values=LineValues.of(line))
+    if line.cancelled_date == row.values.cancelled_date or row.is_outlasted_by(line):
+        return row
+    return replace(row, values=LineValues.of(line))
 
 
 def spent(

@@ -182,6 +182,8 @@ def is_paused(row: LedgerRow, situation: Situation) -> str | None:
         return "was deleted by somebody"
     if row.was_made_another(line):
         return f"was made a line of {line.product} by somebody"
+    if row.is_outlasted_by(line):
+        return None
     if line.cancelled_date is not None and line.cancelled_date != row.values.cancelled_date:
         return f"was ended by somebody on {spoken(line.cancelled_date)}"
     return None

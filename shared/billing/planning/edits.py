@@ -45,9 +45,9 @@ def plan_of_edited(
     """
     chosen = _chosen(item, edited.line, situation)
     if chosen is not None and chosen.kind is ChoiceKind.RESTORE:
-        changes = [change for line in situation.owned[item.id].lines for change in _restored(item, line, situation)]
-        if changes:
-            return ItemPlan(Group(item.id, tuple(changes)), observed, seats)
+        group = restored_by_choice(item, situation)
+        if group is not None:
+            return ItemPlan(group, observed, seats)
     if chosen is not None and chosen.kind is ChoiceKind.ACCEPT and _can_stay(item):
         wanted = _wanted(edited.wanted, quantity)
         if chosen.wanted in ("", wanted):
@@ -59,6 +59,12 @@ def plan_of_edited(
         ledger = planned.ledger if row.addition_id in known else (*planned.ledger, row)
         return replace(planned, ledger=ledger, spent=(*planned.spent, chosen.subject))
     return ItemPlan(findings=(*observed, edited.finding), seats=seats, frozen=True)
+
+
+def restored_by_choice(item: BillItem, situation: Situation) -> Group | None:
+    """What brings the item's edited lines back to what TrueUp wrote, as far as that was chosen; None for nothing."""
+    changes = [change for line in situation.owned[item.id].lines for change in _restored(item, line, situation)]
+    return Group(item.id, tuple(changes)) if changes else None
 
 
 def settled_as_it_stands(target: Target, record: SeatRecord, situation: Situation) -> SeatRecord:

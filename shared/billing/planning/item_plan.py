@@ -22,6 +22,7 @@ from shared.billing.planning.count_days import without_a_day
 from shared.billing.planning.doubts import Edited, agreement_for, calendar_for, is_paused, product_for, refuse_paused
 from shared.billing.planning.edits import plan_of_edited, settled_as_it_stands
 from shared.billing.planning.history import kept, not_billed, of_standing_lines, with_tonight
+from shared.billing.planning.lasting import unless_one_lasts
 from shared.billing.planning.leaving import Leaving, lines_leaving
 from shared.billing.planning.line_plan import LinePlan, has_begun, plan_line
 from shared.billing.planning.observations import (
@@ -41,6 +42,10 @@ from shared.billing.seats import Commitment, SeatRecord
 
 def plan_item(item: BillItem, situation: Situation) -> ItemPlan:
     """What to write for one bill item, or why it is left alone."""
+    return unless_one_lasts(item, _planned(item, situation), situation)
+
+
+def _planned(item: BillItem, situation: Situation) -> ItemPlan:
     if item.count_day is not None and item.count_day.waits is not None:
         return _waiting(item, situation)
     if item.unknown is not None:
