@@ -299,6 +299,11 @@ def test_several_counts_are_one_sum_in_any_order(numbers, rule, chance):
     assert quantity_of(counts, rule) == quantity_of(mixed, rule) == quantity_of([b.count(sum(numbers))], rule)
 
 
+@pytest.mark.parametrize("basis", [Basis.PURCHASED, Basis.GREATER])
+def test_what_is_bought_is_not_known_of_some_users(basis):
+    assert quantity_of([held_by(*STAFF, assigned=4)], replace(only(departments=("Sales",)), basis=basis)) is None
+
+
 # --- trials --------------------------------------------------------------------------------------------------------
 
 USER_BASES = (Basis.ASSIGNED, Basis.ASSIGNED_ACTIVE, Basis.GREATER)
