@@ -36,13 +36,17 @@ _LATER = (
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question. `what` names it in sentences, `path` is below the base address, `body` is sent as JSON."""
+    """One question. `what` names it in sentences, `path` is below the base address, `body` is sent as JSON.
+
+    `is_told` knows an answer of the vendor by its JSON, whatever the status; without it the status decides.
+    """
 
     what: str
     path: str
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: str = "GET"
     body: Any = field(default=None, repr=False)
+    is_told: Callable[[Any], bool] | None = field(default=None, repr=False)
 
 
 class Credentials(Protocol):
@@ -107,12 +111,13 @@ class VendorHttp:
         answer = self._send(ask, self._credentials.headers(patience), patience)
         if answer.status == 401 and self._credentials.renewed():
             answer = self._send(ask, self._credentials.headers(patience), patience)
-        if not answer.ok:
-            raise self._refusal(ask.what, answer)
         try:
-            return json.loads(answer.text, parse_float=Decimal, parse_constant=_no_number)
+            told = json.loads(answer.text, parse_float=Decimal, parse_constant=_no_number)
         except ValueError:
-            raise self._no_json(ask.what, answer) from None
+            raise (self._no_json if answer.ok else self._refusal)(ask.what, answer) from None
+        if answer.ok or (ask.is_told is not None and ask.is_told(told)):
+            return told
+        raise self._refusal(ask.what, answer)
 
     def _send(self, ask: Ask, headers: Mapping[str, str], patience: Patience) -> Answer:
         query = urlencode(ask.params, quote_via=quote, safe="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from shared.billing.counts import FailureKind, ReadFailure, Reading
-from shared.errors import Incomplete, NotPermitted, TrueUpError
+from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
+from shared.http.wire import Answer
 from shared.sources.cove.columns import COLUMNS, column
 from shared.sources.cove.session import VISA_SECONDS
 from tests.unit.fake_vendors import SECRET, Call, FakeCove, Hours, cove_source, device, partner, server
@@ -269,6 +271,36 @@ def test_a_visa_that_is_not_taken_any_more_is_replaced_once_and_only_once() -> N
     with pytest.raises(TrueUpError, match="1701"):
         never.customers()
     assert [call.body["method"] for call in wire.calls] == ["Login", "EnumeratePartners"] * 2
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_a_refusal_is_known_by_its_number_under_any_status(status: int) -> None:
+    cove = alder(server(1, 2001))
+
+    def under(call: Call) -> object:
+        answer = cove(call)
+        return Answer(status, {}, json.dumps(answer)) if isinstance(answer, dict) and "error" in answer else answer
+
+    hours = Hours()
+    source, _ = cove_source(under, hours)
+    source.customers()
+    cove.visa += 100
+    assert [item.id for item in source.customers()] == ["2001", "2002"]
+    assert cove.methods.count("Login") == 2
+
+    hours.now += VISA_SECONDS
+    cove.password = "another"
+    with pytest.raises(NotPermitted, match="2100"):
+        source.customers()
+    assert hours.slept == []
+
+
+@pytest.mark.parametrize("body", ['{"error": {"code": 999}}', '{"error": "no"}', "[]", "<html>"])
+def test_what_cove_refuses_without_a_number_that_we_know_is_what_its_status_says(body: str) -> None:
+    for status, kind in [(401, NotPermitted), (503, Retryable)]:
+        source, _ = cove_source(lambda _, status=status: Answer(status, {}, body))
+        with pytest.raises(kind, match=str(status)):
+            source.customers()
 
 
 @pytest.mark.parametrize(("code", "kind"), [(2100, NotPermitted), (13501, NotPermitted), (999, TrueUpError)])

@@ -1,7 +1,7 @@
 """The conversation with Cove: a login, then a chain of visas.
 
 A visa lives fifteen minutes and every answer carries a fresh one, so the calls of a process go out one after the other.
-Refusals come as JSON-RPC errors under 200, with numbers.
+Refusals come as JSON-RPC errors with numbers; nothing says under which status, so a number that we know decides.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ class CoveSession:
         """The outer result. The visa of the answer is kept before anything else is looked at."""
         visa = {"visa": self._visa} if self._visa else {}
         body = {"jsonrpc": "2.0", "id": "1", "method": method, "params": params, **visa}
-        answer = row_of(self._http.read(Ask(what, "", method="POST", body=body), patience), what, SYSTEM)
+        ask = Ask(what, "", method="POST", body=body, is_told=_is_known_refusal)
+        answer = row_of(self._http.read(ask, patience), what, SYSTEM)
         error = answer.inner("error")
         if error is not None:
             raise _refusal(what, error)
@@ -104,23 +105,32 @@ class _VisaExpired(Retryable):
     """Cove does not take the visa any more."""
 
 
+def _is_known_refusal(body: object) -> bool:
+    """Whether Cove says by a number that we know why it refuses."""
+    try:
+        error = row_of(body, "a question", SYSTEM).inner("error")
+    except Incomplete:
+        return False
+    return error is not None and _code(error) in (_EXPIRED, _WRONG_USER, _NOT_ALLOWED)
+
+
+def _code(error: Row) -> int:
+    try:
+        return error.whole("code")
+    except Incomplete:
+        return 0
+
+
 def _refusal(what: str, error: Row) -> TrueUpError:
     """By its number; Cove's own text stays where it is."""
-    try:
-        code = error.whole("code")
-    except Incomplete:
-        code = 0
+    code = _code(error)
     said = f"Cove refused {what} (error {code})."
     if code == _EXPIRED:
         return _VisaExpired(said, system=SYSTEM, remedy="Nothing to do if the next run succeeds; otherwise ask N-able.")
     if code == _WRONG_USER:
         return NotPermitted(said, system=SYSTEM, remedy=PERMISSION)
     if code == _NOT_ALLOWED:
-        return NotPermitted(
-            said,
-            system=SYSTEM,
-            remedy="Give the API user a role in the Cove console that may see customers and devices.",
-        )
+        return NotPermitted(said, system=SYSTEM, remedy=_ROLE)
     return Refused(
         said, system=SYSTEM, remedy="Nothing to do if the next run succeeds; otherwise ask N-able with the number."
     )
