@@ -8,6 +8,7 @@
   python dev.py store copy|restore FILE                                     everything that is stored, as a file
   python dev.py store backups | fetch DAY FILE                              the daily backups of it
   python dev.py store erase COMPANY [--as NAME]                             a company that has left, for good
+  python dev.py store same-manage                                           its Manage has a new name, but is the same
   python dev.py sources                                                     whether every source can be read
   python dev.py doctor                                                      what stands in the way of a night
   python dev.py consent --app ID TENANT …                                   the app's roles in customers' tenants

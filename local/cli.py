@@ -102,7 +102,8 @@ def _add_rules(parser: argparse.ArgumentParser) -> None:
 def _add_store(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Copies everything that is stored into a file, or fills an empty store from one; lists the daily backups, or "
-        "fetches one as such a file; erases a company. docs/operate.md tells when a copy may be restored."
+        "fetches one as such a file; erases a company; takes a new name of its Manage. docs/operate.md tells when a "
+        "copy may be restored."
     )
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     file_help = "the copy, such as store-2026-12-01.jsonl.gz"
@@ -119,6 +120,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     erase.add_argument("company", type=int, help="its record id in ConnectWise Manage")
     erase.add_argument("--as", dest="name", metavar="NAME", help="who erases, for the history; else who is signed in")
     _add_settings(erase)
+    _add_settings(actions.add_parser("same-manage", help="that Manage has a new name in the settings but is the same"))
     parser.set_defaults(run=_store)
 
 
@@ -255,6 +257,8 @@ def _store(options: argparse.Namespace) -> int:
         return store.backups(options.settings)
     if options.action == "erase":
         return store.erase(options.company, options.settings, options.name)
+    if options.action == "same-manage":
+        return store.same_manage(options.settings)
     if options.action == "fetch":
         return store.fetch(options.day, options.file, options.settings)
     return (store.copy if options.action == "copy" else store.restore)(options.file, options.settings)

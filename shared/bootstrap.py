@@ -12,6 +12,7 @@ from shared.clock import Clock, SandboxClock, SystemClock
 from shared.manage.callback_keys import SigningKeys
 from shared.manage.callbacks import CallbackReader
 from shared.manage.client import ManageClient
+from shared.manage.discovery import host_of
 from shared.notices.channels.graph import GraphPost
 from shared.notices.channels.smtp import SmtpPost
 from shared.notices.channels.teams import TeamsPost
@@ -40,6 +41,7 @@ from shared.state.due import DueStore
 from shared.state.erasure import Erasure
 from shared.state.health import HealthStore
 from shared.state.notices import NoticeStore
+from shared.state.own_manage import ManageName, OwnManage
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -77,12 +79,14 @@ def make_ports(settings: Settings) -> Ports:
     """Real adapters for these settings. Nothing is called before it is used."""
     _quieten_libraries()
     tables = AzureTables(settings.storage)
-    manage = ManageClient(settings.manage)
+    own_manage = _own_manage(settings, tables)
+    manage = ManageClient(settings.manage, may_write=own_manage.check)
     clock, pushes = _clock(settings), PushStore(tables)
     return Ports(
         clock=clock,
         queue=StorageQueue(settings.storage),
         manage=manage,
+        own_manage=own_manage,
         contacts=manage.contacts,
         sources=_sources(settings, clock, pushes, tables),
         rules=RulesStore(tables),
@@ -121,7 +125,8 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
     return NoticePorts(
         flows=flows,
         notices=NoticeStore(tables),
-        tickets=ManageClient(settings.manage).tickets,  # the timer makes one call at a time, beside the flows
+        # The timer makes one call at a time, beside the flows.
+        tickets=ManageClient(settings.manage, may_write=flows.own_manage.check).tickets,
         ticket_rows=TicketStore(tables),
         health=HealthStore(tables),
         posts=_posts(settings, flows.clock),
@@ -129,6 +134,10 @@ def make_notice_ports(settings: Settings, flows: Ports) -> NoticePorts:
         alerts=told.alerts,
         secrets_end={**told.secrets_end, **_certificate_ends(settings)},
     )
+
+
+def _own_manage(settings: Settings, tables: AzureTables) -> OwnManage:
+    return OwnManage(tables, ManageName(settings.manage.company, host_of(settings.manage)))
 
 
 def _posts(settings: Settings, clock: Clock) -> dict[Channel, Post]:

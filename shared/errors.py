@@ -9,6 +9,7 @@ TrueUpError
 ├── Incomplete           an answer ended early or could not be understood: nothing was learned
 ├── Refused              we or the other side will not do this: unsafe, stale or invalid
 │   ├── Newer            a newer TrueUp stored it: the newer one must go on with it
+│   ├── OtherManage      the store belongs to another Manage than the settings name
 │   └── NoEffect         the other side said yes and did not do it
 └── Misconfigured        settings or rules must be corrected
 
@@ -87,6 +88,10 @@ class Refused(TrueUpError):
 
 class Newer(Refused):
     """A newer TrueUp stored it. This one does not know what it means: only the newer one may go on with it."""
+
+
+class OtherManage(Refused):
+    """The store belongs to another Manage than the settings name: its numbers would mean somebody else's lines."""
 
 
 class NoEffect(Refused):

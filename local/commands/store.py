@@ -1,4 +1,4 @@
-"""`dev.py store …`: what is stored into a file, a file into an empty store, the daily backups, a company erased."""
+"""`dev.py store …`: the store into a file, a file into an empty one, the daily backups, a company erased, its Manage."""
 
 from __future__ import annotations
 
@@ -61,6 +61,16 @@ def erase(company: int, settings_file: Path, name: str | None = None) -> int:
     for source, customer in erasing.erase(ports, company, person(name, "dev.py store erase")):
         print(f"Nothing is known of {customer} at {source} any more.")
     print(f"Company {company} is erased, but for which lines were written, when and why.")
+    return 0
+
+
+def same_manage(settings_file: Path) -> int:
+    """Says that the Manage of the settings is the one that the store belongs to, under a new name."""
+    settings = read_settings(settings_file)
+    ports = make_ports(load_settings(settings))
+    require_emulator(settings)
+    before, now = ports.own_manage.rename()
+    print(f"The store belongs to {now}" + (f"; it was known as {before}." if before is not None else "."))
     return 0
 
 

@@ -55,18 +55,22 @@ RowT = TypeVar("RowT", Company, Product)
 
 
 class ManageClient:
-    """Safe to use from several threads; make one per process, since it limits the calls in flight."""
+    """Safe to use from several threads; make one per process, since it limits the calls in flight.
+
+    `may_write` is asked before everything that writes, and raises where nothing may be written.
+    """
 
     def __init__(
         self,
         settings: ManageSettings,
         *,
         transport: Transport | None = None,
+        may_write: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cancelled_day = settings.cancelled_day
-        self._session = Session(settings, transport=transport, pause=pause, clock=clock)
+        self._session = Session(settings, transport=transport, may_write=may_write, pause=pause, clock=clock)
         self._contacts = ManageContacts(self._session, clock)
         self._products: Cache[str, Product | None] = Cache(KEPT_SECONDS, clock)
         self._billing_options: Cache[str, dict[int, str | None]] = Cache(KEPT_SECONDS, clock)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from shared.errors import Incomplete, Misconfigured
 from shared.manage.failures import SYSTEM
+from shared.manage.settings import ManageSettings
 
 #: Hosts of the vendor's cloud, whose API answers under a name of its own.
 _CLOUD = (".myconnectwise.net", ".connectwisedev.com")
@@ -32,6 +33,12 @@ def base_from(site: str, company: str, info: Any) -> str:
             remedy="Set the base URL instead of the site.",
         )
     return f"https://{_api_host(site)}/{codebase}/apis/3.0"
+
+
+def host_of(settings: ManageSettings) -> str:
+    """The host of a Manage, in lower case and without its port; one name for where people sign in and for the API."""
+    host = urlsplit(settings.base_url or f"//{settings.site}").hostname or ""
+    return host.removeprefix("api-") if host.endswith(_CLOUD) else host
 
 
 def _api_host(site: str) -> str:

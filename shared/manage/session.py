@@ -38,19 +38,24 @@ class _PerThread(threading.local):
 
 
 class Session:
-    """One Manage, for all threads of the process. The limit on calls in flight is its own: make one per process."""
+    """One Manage, for all threads of the process. The limit on calls in flight is its own: make one per process.
+
+    `may_write` is asked before every call that is no GET, and raises where nothing may be written.
+    """
 
     def __init__(
         self,
         settings: ManageSettings,
         *,
         transport: Transport | None = None,
+        may_write: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._transport = transport or RequestsTransport(SYSTEM, settings.ca_file)
+        self._may_write = may_write
         self._pause = pause
         self._clock = clock
         self._chance = chance
@@ -81,6 +86,8 @@ class Session:
 
     def send(self, call: Call) -> Answer:
         """The answer of a call that succeeded (2xx). Raises the error that says what to do for anything else."""
+        if call.method != "GET":
+            self._may_write()
         base = self._base()
         result, doubt = self._attempts(call, call.url(base), self._headers)
         if is_missing_endpoint(result) and self._has_moved(base):

@@ -92,6 +92,7 @@ def work_on_tickets(
     """Has written down what should stand in tickets, and brings them up to it. Raises as `keep_tickets` does."""
     failures: list[Finding] = []
     try:
+        ports.flows.own_manage.check()  # a ticket of this number is somebody else's in another Manage
         write_down()
         _work(Desk(ports, subscriber, rule))
     except TrueUpError as error:

@@ -79,7 +79,8 @@ def check_alarms(ports: Ports) -> Check:
 
 
 def check_stored(ports: Ports) -> Iterator[Check]:
-    """What the store tells about rules, schedules, the last night, messages that nobody could work on, and backups."""
+    """What the store tells: its Manage, rules, schedules, last night, messages that nobody could work on, backups."""
+    yield _stored("store's Manage", _own_manage, ports)
     yield _stored("rules", _rules, ports)
     yield _stored("schedules", _schedules, ports)
     yield _stored("last night", _last_night, ports)
@@ -176,6 +177,11 @@ def _questions(ports: Ports, in_store: bool) -> Iterator[Callable[[], object]]:
     yield lambda: ports.manage.products([_NO_PRODUCT])
     if ports.callback_url is not None:
         yield ports.manage.callbacks
+
+
+def _own_manage(ports: Ports) -> Iterator[str]:
+    if why := ports.own_manage.problem():
+        yield why
 
 
 def _rules(ports: Ports) -> Iterator[str]:

@@ -91,9 +91,11 @@ def sync_company(ports: Ports, order: Order) -> Synced:
     While an edit of the rules is in force for part of the companies only, it is only planned.
 
     Raises `Busy` when another worker holds the company, also when it took it after this one's lease had run out, `Gone`
-    when it is not known, and what the store raises when it answers neither with the lease nor with the state.
+    when it is not known, `OtherManage` when the store belongs to another Manage, and what the store raises when it
+    answers neither with the lease nor with the state.
     """
     started = time.monotonic()
+    ports.own_manage.hold()
     in_force = finish_edit(ports)
     lease = ports.companies.take_lease(order.company, order.owner, ports.limits.lease, ports.clock.now(), run=order.run)
     synced = Synced(CompanyReport(order.company, Outcome.FAILED, "the worker stopped before the company was done"))

@@ -75,7 +75,7 @@ def _waiting(ports: Ports, companies: States, unreadable: Sequence[Unreadable]) 
         "reasons": _reasons(waits),
         "groups": shown,
         "undoes": undoes,
-        "nothing_written": why_nothing_is_written(ports),
+        "nothing_written": ports.own_manage.problem() or why_nothing_is_written(ports),
         "unreadable": told_unreadable(unreadable),
     }
 

@@ -132,6 +132,7 @@ def _run(ports: Ports, schedule: Schedule) -> str | None:
     job = JOBS.get(schedule.job)
     if job is None:
         return f"there is no job {schedule.job}; the jobs are {', '.join(sorted(JOBS))}"
+    ports.own_manage.hold()
     told = job(ports, schedule)
     log.info("job %s: %s", schedule.job, told)
     return told

@@ -29,6 +29,7 @@ from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.erasure import Erasure
+from shared.state.own_manage import OwnManage
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -166,6 +167,7 @@ class Ports:
     """Everything outside that a flow may touch. `callback_url` is where Manage reaches us, None if it shall not.
 
     `push_keys` are the keys by the name of each pushed source, `push_age` how long a push is believed.
+    `own_manage` knows whether `manage` is the one that the store belongs to.
     `retroactive` and `prorate_start_day` say how this Manage bills (see `Facts`). `time_zone` is the MSP's own.
     `settings` are shown to people; `consent_url` is where the administrator of a Microsoft tenant consents. `backups`
     is None where none are made. `channels` are those by which people are told, by name.
@@ -174,6 +176,7 @@ class Ports:
     clock: Clock
     queue: Queue
     manage: Manage
+    own_manage: OwnManage
     contacts: ContactDesk
     sources: Mapping[str, Source]
     rules: RulesStore

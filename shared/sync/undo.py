@@ -30,6 +30,7 @@ def undo(
     that is not known there, `Refused` when the company is only observed or the run too old, and what Manage's client
     raises.
     """
+    ports.own_manage.hold()
     finish_edit(ports)  # else the mode that it says would come after the more careful one of the undo
     known_and_not_observed(ports, company)
     own_run = new_run(ports, "undo")

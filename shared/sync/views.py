@@ -25,6 +25,7 @@ from shared.sync.ports import Ports
 from shared.sync.shapes import plans
 from shared.sync.shapes import runs as runs_
 from shared.sync.shapes.machines import PoisonMessages
+from shared.sync.unfinished import why_nothing_is_written
 from shared.version import running_version
 
 #: As many runs as the list of runs shows.
@@ -38,7 +39,8 @@ _TEXT = "invoice_description"
 def status(ports: Ports) -> runs_.Status:
     """Last night, open runs, findings by kind (those of the last night's companies and the MSP's own), what waits.
 
-    `callbacks` has the companies that are due because of one, and what became of those of the last days.
+    `nothing_written` says why nothing is written at present, null where it is. `callbacks` has the companies
+    that are due because of one, and what became of those of the last days.
     """
     poison, heard = ports.poison.all(), ports.callbacks.counts()
     headers = ports.runs.headers(_NEWEST)
@@ -51,6 +53,7 @@ def status(ports: Ports) -> runs_.Status:
         "last_night": _run(last) if last is not None else None,
         "open_runs": [_run(header) for header in ports.runs.open_headers()],
         "findings": dict(sorted(findings.items())),
+        "nothing_written": ports.own_manage.problem() or why_nothing_is_written(ports),
         "poison": {"count": len(poison), "oldest": _time(poison[0].since) if poison else None},
         "callbacks": {"due": len(ports.due.all()), "heard": {what.value: times for what, times in heard.items()}},
         "sources": sorted(ports.sources),

@@ -32,6 +32,7 @@ from shared.state.contacts import ContactStore
 from shared.state.directory import DirectoryStore
 from shared.state.due import DueStore
 from shared.state.erasure import Erasure
+from shared.state.own_manage import ManageName, OwnManage
 from shared.state.poison import PoisonStore
 from shared.state.pushes import PushStore
 from shared.state.readings import ReadingStore
@@ -421,6 +422,7 @@ class House:
             clock=self.clock,
             queue=self.queue,
             manage=self.manage,
+            own_manage=OwnManage(self.tables, ManageName("acme", "na.myconnectwise.net")),
             contacts=self.contacts,
             sources={self.source.name: self.source},
             rules=RulesStore(self.tables),

@@ -55,6 +55,7 @@ def test_after_a_good_night_everything_is_in_order_and_nothing_is_changed(house:
         "storage",
         "ConnectWise Manage",
         b.SOURCE,
+        "store's Manage",
         "rules",
         "schedules",
         "last night",

@@ -14,6 +14,7 @@ from local.commands import store as command
 from shared.errors import Gone, Incomplete, Refused, Retryable
 from shared.state.backups import AzureBackups
 from shared.state.copies import Copy, restore_copy, write_copy
+from shared.state.own_manage import ManageName, OwnManage
 from shared.state.records import Outcome
 from shared.state.rows import Changed, PutRow, Row
 from shared.state.tables import AzureTables, StorageConnection
@@ -73,6 +74,7 @@ def test_a_copy_is_restored_into_an_empty_store_only_and_then_a_night_writes_not
 
     assert restore_copy(empty, fetched) == written > 0
     assert everything(empty) == everything(source)
+    assert OwnManage(empty, ManageName("globex", "na.myconnectwise.net")).problem() is not None
     fresh = house_on(empty)
     fresh.manage.lines, fresh.manage.agreements_ = house.manage.lines, house.manage.agreements_
     fresh.source.counts = house.source.counts
@@ -80,7 +82,7 @@ def test_a_copy_is_restored_into_an_empty_store_only_and_then_a_night_writes_not
     assert fresh.manage.writes == 0
 
 
-def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_writes_nothing(tmp_path: Path):
+def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_writes_nothing(tmp_path: Path, capsys):
     with a_house(tmp_path, companies=3) as house:
         house.import_rules("auto")
         house.host()
@@ -98,6 +100,8 @@ def test_after_a_backup_was_restored_into_an_empty_store_a_night_of_the_host_wri
         house.move_to(an_account())
         settings.write_text(json.dumps({"Values": house.settings}), encoding="utf-8")
         assert command.restore(file, settings) == 0
+        assert command.same_manage(settings) == 0
+        assert "; it was known as company " in capsys.readouterr().out
         with pytest.raises(Refused, match="still link it"):
             command.erase(house.companies[0], settings)
 

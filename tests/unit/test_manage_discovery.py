@@ -6,9 +6,9 @@ from shared.errors import Incomplete, Misconfigured, NotPermitted, Retryable, Tr
 from shared.http.wire import Answer
 from shared.manage.call import Call
 from shared.manage.client import ADDITIONS
-from shared.manage.discovery import base_from
+from shared.manage.discovery import base_from, host_of
 from shared.manage.session import Session
-from tests.unit.fakes_manage import FakeTransport, Request, answer, no, session_of
+from tests.unit.fakes_manage import FakeTransport, Request, answer, no, session_of, settings
 
 READ = Call("GET", ADDITIONS, {"agreement": 501})
 POST = Call("POST", ADDITIONS, {"agreement": 501}, body={})
@@ -124,3 +124,21 @@ def test_a_strange_release_is_never_made_into_an_address(info: object) -> None:
 )
 def test_the_clouds_api_has_a_name_of_its_own(site: str, base: str) -> None:
     assert base_from(site, "birchline", {"Codebase": "v4_6_release/"}) == base
+
+
+@pytest.mark.parametrize(
+    ("named", "host"),
+    [
+        ({"site": "NA.myconnectwise.net"}, "na.myconnectwise.net"),
+        ({"site": "api-na.myconnectwise.net"}, "na.myconnectwise.net"),
+        ({"base_url": "https://api-na.myconnectwise.net/v4_6_release/apis/3.0"}, "na.myconnectwise.net"),
+        ({"base_url": "https://api-eu.myconnectwise.net/v4_6_release/apis/3.0"}, "eu.myconnectwise.net"),
+        ({"site": "Manage.birchline.example:8443"}, "manage.birchline.example"),
+        (
+            {"base_url": "https://api-manage.birchline.example:8443/v4_6_release/apis/3.0"},
+            "api-manage.birchline.example",
+        ),
+    ],
+)
+def test_a_manage_has_one_host_however_the_settings_name_it(named: dict[str, str], host: str) -> None:
+    assert host_of(settings(**{"base_url": None, "site": None, **named})) == host

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from shared.errors import Misconfigured, OutcomeUnknown, Refused, Retryable, TrueUpError
+from shared.errors import Misconfigured, OtherManage, OutcomeUnknown, Refused, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
 from shared.manage.call import Call
 from shared.manage.client import ADDITION, ADDITIONS, COMPANIES
@@ -17,6 +17,7 @@ from tests.unit.fakes_manage import (
     NOT_CONNECTED,
     PRIVATE_KEY,
     RESET,
+    FakeTransport,
     Request,
     answer,
     no,
@@ -280,3 +281,18 @@ def test_settings_are_values_that_show_no_private_key() -> None:
     assert isinstance(settings(), ManageSettings)
     assert settings() == settings()
     assert "private_key" not in repr(settings())
+
+
+@pytest.mark.parametrize("call", [POST, PATCH, DELETE], ids=lambda call: call.method)
+def test_nothing_is_written_where_it_may_not_be_while_reading_goes_on(call: Call) -> None:
+    def refused() -> None:
+        raise OtherManage("the store belongs to another one")
+
+    transport = FakeTransport(lambda request: answer([]), [])
+    session = Session(settings(), transport=transport, may_write=refused)
+
+    with pytest.raises(OtherManage):
+        session.send(call)
+
+    assert transport.requests == []
+    assert session.send(READ).ok

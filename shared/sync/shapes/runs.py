@@ -78,6 +78,7 @@ class Status(TypedDict):
     last_night: Run | None
     open_runs: list[Run]
     findings: Mapping[str, int]
+    nothing_written: str | None
     poison: Poison
     callbacks: Callbacks
     sources: list[str]
