@@ -1,4 +1,4 @@
-"""`dev.py store …`: the store into a file, a file into an empty one, the daily backups, a company erased, its Manage."""
+"""`dev.py store …`: the store as a file, a store from a file, the daily backups, a company erased, its Manage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store remembers to which Manage it belongs: with settings that name another one nothing is read or written there."""
+"""The store remembers to which Manage it belongs; with settings that name another one nothing is read or written."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def test_no_night_begins_and_a_run_that_was_open_fails_for_its_companies_with_th
     assert "the store belongs to company acme" in told
     assert [header.id for header in house.ports.runs.headers(9)] == ["open"]
     (row,) = house.ports.runs.rows("open")
-    assert row.report is not None and row.report.outcome is Outcome.FAILED
+    assert row.report is not None
+    assert row.report.outcome is Outcome.FAILED
     assert "the store belongs to company acme" in (row.report.note or "")
     assert house.manage.calls.total() == 0
 
@@ -80,9 +81,7 @@ def test_it_is_told_by_the_doctor_the_first_steps_the_approvals_and_the_status(h
     assert views.status(house.ports)["nothing_written"] is None
 
     with_settings_of(house, OTHER)
-    (problem,) = [
-        each for check in check_stored(house.ports) if check.name == "store's Manage" for each in check.problems
-    ]
+    (problem,) = next(check.problems for check in check_stored(house.ports) if check.name == "store's Manage")
 
     assert "Put MANAGE_SITE (or MANAGE_BASE_URL) and MANAGE_COMPANY back" in problem
     assert "python dev.py store same-manage" in problem
