@@ -116,11 +116,6 @@ class SeatRecord:
     ended: date | None = None
     rules: str = ""
 
-    @property
-    def has_units(self) -> bool:
-        """Whether there is anything that was or may be charged."""
-        return bool(self.came_to) or any(entry.quantity for entry in self.days)
-
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
 
