@@ -219,6 +219,30 @@ def test_sums_of_companies_come_to_the_sum_of_all_to_the_cent_also_of_yearly_agr
     assert (whole["billed"], whole["too_little"]) == (24.99, 6.24)
 
 
+def test_columns_of_the_file_that_are_per_month_add_up_to_the_sums_whatever_the_billing_cycles(house):
+    house.company(3, [b.count(5)], [b.addition(31, 4)], mode=Mode.OBSERVE)
+    house.company(4, [b.count(5)], [b.addition(41, 4)], mode=Mode.OBSERVE)
+    house.company(5, [], [b.addition(51, 6)], mode=Mode.OBSERVE)
+    house.company(6, [b.count(3, sku=b.STANDARD, name="Standard")], mode=Mode.OBSERVE)
+    house.company(7, [b.count(2)], [b.addition(71, 2)], mode=Mode.OBSERVE)
+    house.manage.agreements_[1004] = replace(house.manage.agreements_[1004], billing_cycle="Yearly")
+    for company in range(2, 7):
+        house.sync(company)
+    house.manage.catalog.clear()
+    house.sync(7)
+    (whole,) = browser(house).get("/console/api/reconciliation").json()["sums"]
+    rows = table(browser(house).get("/console/api/reconciliation.csv?every=true"))
+    for name in ("billed", "cost", "margin", "too_little", "too_much", "gone"):
+        assert sum(Decimal(row[f"{name}_a_month"] or 0) for row in rows) == Decimal(str(whole[name])), name
+    assert (whole["too_little"], whole["too_much"], whole["gone"]) == (27.08, 150, 150)
+    some = ("billed_a_month", "cost_a_month", "too_much_a_month", "gone_a_month")
+    parts = {row["verdict"]: [row[name] for name in some] for row in rows}
+    assert parts["gone"] == ["150.0", "0.0", "150.0", "150.0"]
+    assert parts["unmapped"] == [""] * 4
+    assert parts["unknown"][2:] == ["", "0.0"]
+    assert parts["equal"] == ["50.0", "", "0.0", "0.0"]
+
+
 def test_what_is_gone_and_what_is_not_billed_at_all_are_told_apart(house):
     house.source.failing.clear()
     house.company(3, [], [b.addition(31, 5)], mode=Mode.OBSERVE)

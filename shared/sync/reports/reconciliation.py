@@ -46,6 +46,7 @@ COLUMNS = (
     "margin",
 )
 _SUMMED = ("billed", "cost", "margin", "too_little", "too_much", "gone")
+_A_MONTH = {name: f"{name}_a_month" for name in _SUMMED}
 _CENT = Decimal("0.01")
 
 
@@ -89,9 +90,10 @@ def reconciliation(
 def reconciliation_file(
     ports: Ports, month: date, kind: Kind, *, differing: bool = True, search: str = "", source: str = ""
 ) -> bytes:
-    """The same rows for a spreadsheet."""
+    """The same rows for a spreadsheet, each with its part of the sums: columns of these add up to them."""
     rows = reconciliation(ports, month, differing=differing, search=search, source=source)["rows"]
-    return file_of("reconciliation", COLUMNS, rows, kind)
+    told = [{**row, **_parts_told(row)} for row in rows]
+    return file_of("reconciliation", (*COLUMNS, *_A_MONTH.values()), told, kind)
 
 
 def _row(company: CompanyRow, balance: CompanyBalance, item: Balance) -> shapes.ReconciledItem:
@@ -192,6 +194,18 @@ def _parts(row: shapes.ReconciledItem) -> dict[str, Decimal]:
         "too_much": gone or max(-amount, ZERO),
         "gone": gone,
     }
+
+
+def _parts_told(row: shapes.ReconciledItem) -> dict[str, float | None]:
+    """The same by column of the file: None for what is in no sum or not known."""
+    unknown: set[str] = set()
+    if row["verdict"] == "unmapped":
+        unknown.update(_SUMMED)
+    if row["cost"] is None:
+        unknown.update(("cost", "margin"))
+    if row["amount"] is None and row["verdict"] != "gone":
+        unknown.update(("too_little", "too_much"))
+    return {_A_MONTH[name]: None if name in unknown else float(part) for name, part in _parts(row).items()}
 
 
 def _a_month(value: float | None, months: int) -> Decimal:
