@@ -71,10 +71,11 @@ class SyncMessage:
 
 @dataclass(frozen=True, slots=True)
 class ReadMessage:
-    """Go on with what a schedule reads between the nights, as of `at` (UTC, by the business clock).
+    """Go on with what a schedule reads between the nights, as of `at`.
 
-    `begun` says which start of the schedule it is of. `left` are the sources still to be read; of the first of them
-    `read` customers are, up to `after`. `told` says in words what came of those before.
+    `at` is of the business clock, with the offset of the MSP's own zone: its day is the one that is counted on. `begun`
+    says which start of the schedule it is of. `left` are the sources still to be read; of the first of them `read`
+    customers are, up to `after`. `told` says in words what came of those before.
     """
 
     schedule: str

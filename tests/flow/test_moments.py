@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,6 +20,7 @@ from shared.sync.retention import prune
 from tests import builders as b
 from tests.fakes.house import FakeSource, House, Killed
 from tests.flow.test_fleets import FakeFleet
+from tests.flow.test_runs import ClockIn
 
 COMPANY, CUSTOMER = 250, "tenant-250"
 HOURLY = Schedule("hours", "hourly", "30 * * * *", (b.SOURCE,))
@@ -62,7 +64,7 @@ def work(house: House) -> None:
     while house.queue.readings:
         message = house.queue.readings.pop(0)
         try:
-            moments.go_on(house.ports, message)
+            moments.go_on(house.ports, message_in(message.text()))
         except Killed:
             house.queue.readings.append(message)
             house.revive()
@@ -126,6 +128,21 @@ def test_each_month_is_billed_as_the_product_of_the_range_that_its_highest_hour_
             ("BACKUP-M", Decimal(1), Decimal("60.00")),
             ("BACKUP-S", Decimal(1), Decimal("25.00")),
         ]
+
+
+@pytest.mark.parametrize("source", [FakeFleet, FakeSource])
+def test_an_hour_counts_for_the_month_that_the_msps_own_clocks_show(source: type[FakeSource]) -> None:
+    house = house_of(source())
+    house.ports = replace(house.ports, clock=ClockIn(house.clock, ZoneInfo("America/Chicago")))
+    house.sync(COMPANY)
+    for units, time in ((140, datetime(2026, 12, 1, 4, 30)), (300, datetime(2026, 12, 1, 6, 30))):
+        house.clock.time = time.replace(tzinfo=UTC)
+        hour(house, units)
+
+    into_december(house)
+    house.clock.time = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    house.sync(COMPANY)
+    assert billed(house) == [Decimal(140)]
 
 
 def test_the_same_moment_twice_and_hours_that_were_missed_change_nothing(house: House) -> None:
