@@ -116,7 +116,10 @@ def unchanged(row: Row, day: date) -> Timeline:
 
 
 def bought(row: Row, changed: Timeline, billable: Set[str], day: date) -> Bought | None:
-    """The subscription as it counts on `day`; None for one that ended before the window."""
+    """The subscription as it counts on `day`; None for one that ended before the window.
+
+    Its `term` stays None: a commitment of a year may be charged by the month, which a term of a year would deny.
+    """
     status = _life(row, billable, day)
     last_day = row.day_or_none("endDate") or row.day_or_none("updatedDate")
     if status is SubscriptionStatus.DELETED:
