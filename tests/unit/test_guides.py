@@ -8,11 +8,14 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from textwrap import dedent, indent
 
 import pytest
 
 from local.cli import _parser
 from shared.billing.findings import FindingKind
+from shared.rules.problems import RulesProblem
+from shared.rules.reading import read_rules
 from shared.web.principal import Role
 from tests.unit.templates import ROOT, parameters_file, parsed, text_of
 from tests.unit.test_workflows import workflow
@@ -20,15 +23,27 @@ from tests.unit.test_workflows import workflow
 GUIDES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 #: These two hand on what follows them.
 HANDED_ON = {"test", "sandbox"}
+#: What stands around rules of which a guide shows a company's or a profile's part only, by its first word.
+AROUND = {
+    "links": "companies:\n- company: 250\n  name: Alder Dental\n",
+    "licences": (
+        "profiles: [{id: sat, name: Security awareness training, product: SAT}]\n"
+        "policies: [{source: huntress, sku: sat, profile: sat}]\n"
+        "companies:\n- company: 250\n  name: Alder Dental\n"
+        "  links: [{source: huntress, customer: 4101}, {source: huntress, customer: 4102}]\n"
+    ),
+    "price": "profiles:\n- id: storage\n  name: Storage\n  product: BACKUP-S\n  arrears: highest\n",
+}
 SOME_ID = "58e1b3f4-0c7d-4b62-a9f8-1d25e6c73a0b"
 
 
 def blocks(*languages: str) -> Iterator[tuple[str, str]]:
     """Guide and text of every block that is said to be of one of these languages; "" for one that says nothing."""
     for guide in GUIDES:
-        for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", guide.read_text(encoding="utf-8"), re.M | re.S):
+        told = guide.read_text(encoding="utf-8")
+        for _, language, text in re.findall(r"^( *)```(\w*)\n(.*?)^\1```$", told, re.M | re.S):
             if language in languages:
-                yield guide.name, text
+                yield guide.name, dedent(text)
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -58,6 +73,18 @@ def test_every_command_of_dev_py_in_a_block_is_taken_as_it_stands():
             _parser().parse_args(told)
         except SystemExit:
             pytest.fail(f"{guide}: dev.py {shlex.join(told)} is not taken")
+
+
+def test_all_rules_in_the_guides_are_taken_as_they_stand():
+    told = list(blocks("yaml"))
+
+    assert len(told) >= 12
+    for guide, text in told:
+        around = AROUND.get(text.partition(":")[0])
+        try:
+            read_rules(text if around is None else around + indent(text, "  "))
+        except RulesProblem as problem:
+            pytest.fail(f"{guide}: {problem}\n{text}")
 
 
 def test_every_command_of_dev_py_that_is_named_is_there():
