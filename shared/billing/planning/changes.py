@@ -35,14 +35,25 @@ TAKEN_OVER = "a new line takes over"
 PRORATED_BY_MANAGE = "prorated by Manage"
 #: What an invoice takes from a line to charge it.
 _CHARGED = ("quantity", "unit_price", "bill_customer", "taxable_flag")
+#: What a line that goes on with an adopted one says as that does, beside the price.
+_AS_ADOPTED = ("bill_customer", "taxable_flag", "invoice_description")
 
 
 def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
-    """A new standing line from the first day of a period on; it goes on with the price of ours that has ended."""
+    """A new standing line from the first day of a period on; it goes on with the price of ours that has ended, and with
+    what else of that is a person's.
+    """
     keeps = ended is not None and ended.is_as_adopted
     price = unit_price(target, ended.addition if ended is not None else None, keeps=keeps)
     after = _new_line(target, quantity, start, price, LineKind.ADOPTED if keeps else LineKind.STANDING)
+    if keeps and ended is not None:
+        after = _as_adopted(after, ended)
     return _create(target.key, target, after, created(target.item, after), keeps_price=keeps)
+
+
+def _as_adopted(new: LineValues, line: OwnLine) -> LineValues:
+    """A new line that goes on with an adopted one: whether it is billed, how it is taxed and its text are a person's."""
+    return new.changed(**{name: getattr(line.addition, name) for name in _AS_ADOPTED})
 
 
 def adoption(target: Target, line: Addition, quantity: Decimal, start: Period) -> Change:
@@ -84,8 +95,7 @@ def split(target: Target, line: OwnLine, quantity: Decimal, start: Period) -> li
     kind = LineKind.ADOPTED if keeps else LineKind.STANDING
     new = _new_line(target, quantity, start, current.unit_price, kind)
     if keeps:
-        kept = ("bill_customer", "taxable_flag", "invoice_description")
-        new = new.changed(**{name: getattr(before, name) for name in kept})
+        new = _as_adopted(new, line)
     after = before.changed(cancelled_date=start.day_before)
     told = updated(target.item, before, before.changed(quantity=quantity, unit_price=new.unit_price), start.start)
     return [

@@ -126,6 +126,16 @@ def test_beside_an_adopted_line_that_a_person_does_not_bill_nothing_is_charged(o
     assert [change.after.bill_customer for change in plan.changes] == billed
 
 
+def test_an_adopted_line_that_a_person_does_not_bill_is_not_billed_when_it_comes_back_after_its_end():
+    ended = adopted(bill_customer="DoNotBill", taxable_flag=True, cancelled_date=date(2026, 10, 31))
+    plan = plan_company(
+        b.facts(b.reading(b.count(10)), additions=[ended], ledger=[b.recorded(ended, keeps_price=True)])
+    )
+    assert [(change.kind, change.monthly) for change in plan.changes] == [(ChangeKind.CREATE, D(0))]
+    (change,) = plan.changes
+    assert (change.after.bill_customer, change.after.taxable_flag) == ("DoNotBill", True)
+
+
 # ---- billing that a person stopped or resumes
 
 
