@@ -99,7 +99,8 @@ class SeatRecord:
     months of long periods used, by their first day within it and before any rule for quantities: vendors do not tell as
     far back. `came_to` is what periods of usage that are over are billed as.
     `ended` is the last day on which rules that billed the usage before did not: nothing is read then. `rules` name what
-    counted its newest level.
+    counted its newest level. `by_hand` are units of usage that a person has settled, by the day up to which they were
+    used.
     """
 
     line: str
@@ -115,6 +116,7 @@ class SeatRecord:
     came_to: tuple[CameTo, ...] = ()
     ended: date | None = None
     rules: str = ""
+    by_hand: tuple[tuple[date, Decimal], ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.
@@ -238,6 +240,10 @@ class SeatRecord:
     def was_read_in(self, period: Period) -> bool:
         """Whether any reading was made on a day of a period, as far as is known."""
         return not any(before < period.start and period.end < after for before, after in self.gaps)
+
+    def settled_by_hand(self, period: Period) -> Decimal:
+        """The units of a period that a person has settled."""
+        return sum((units for day, units in self.by_hand if period.start <= day <= period.end), _ZERO)
 
     def in_force(self, period: Period) -> list[SeatDay]:
         """The entries in force on any day of a period, oldest first."""

@@ -205,19 +205,22 @@ def kept_by_others(target: Target, situation: Situation) -> list[Addition]:
 def _owed(
     target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation, kept: Sequence[Addition] = ()
 ) -> list[UsageLine]:
-    """What the periods that are over used, less what our lines and `kept` ones charge for them, oldest first."""
+    """What the periods that are over used, less what our lines and `kept` ones charge for them and what a person has
+    settled, oldest first.
+    """
     others = lines_billed(kept)
     owed: list[UsageLine] = []
     for period in periods_over(target, record, situation):
         quantity = used_by(target, record, period, charged.elsewhere)
         if quantity is not None:
-            used = Used(period, quantity, standing_in(period, target, situation) + others(period))
+            otherwise = standing_in(period, target, situation) + others(period) + record.settled_by_hand(period)
+            used = Used(period, quantity, otherwise)
             owed += usage_lines(target, used, charged, situation)
     return owed
 
 
 def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: Situation) -> tuple[UsedPeriod, ...]:
-    """For people: what the periods that are over used, and what other lines than our one-off ones bill of it."""
+    """For people: what the periods that are over used, and what of it our one-off lines need not bill."""
     kept = kept_by_others(target, situation)
     lines = [*kept, *(line.addition for line in situation.owned[target.item.id].standing_lines)]
     return tuple(
@@ -225,7 +228,7 @@ def _told(target: Target, record: SeatRecord, charged: ChargedOnce, situation: S
             period.start,
             period.end,
             used_by(target, record, period, charged.elsewhere),
-            lines_billed(kept)(period) + standing_in(period, target, situation),
+            lines_billed(kept)(period) + standing_in(period, target, situation) + record.settled_by_hand(period),
             sum((LineValues.of(line).monthly() for line in lines if lines_billed([line])(period)), _ZERO),
         )
         for period in periods_over(target, record, situation)

@@ -52,7 +52,7 @@ def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | 
 
 
 def _as_adopted(new: LineValues, line: OwnLine) -> LineValues:
-    """A new line that goes on with an adopted one: whether it is billed, how it is taxed and its text are a person's."""
+    """A new line that goes on with an adopted one: whether it is billed, taxes and text are a person's."""
     return new.changed(**{name: getattr(line.addition, name) for name in _AS_ADOPTED})
 
 

@@ -110,7 +110,7 @@ class Situation:
 class UsedPeriod:
     """What was used in a period that is over, in billed units (None: not known), from its first day to its last.
 
-    `beside` are units that other lines than our one-off ones bill of it, at `amount_beside`.
+    `beside` are units that other lines than our one-off ones bill of it, at `amount_beside`, or that a person settled.
     """
 
     start: date

@@ -6,7 +6,7 @@ never billed by rules that no longer say so, and never dropped without a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -161,15 +161,20 @@ def _finding(kept: _Kept, left: Iterable[_Left], subject: str) -> Finding:
     )
 
 
-def _settled(kept: _Kept, name: str, left: Iterable[_Left], situation: Situation) -> Iterator[SeatRecord]:
-    """The records once nothing of what is left is remembered."""
+def _settled(kept: _Kept, name: str, left: Collection[_Left], situation: Situation) -> Iterator[SeatRecord]:
+    """The records once nothing of what is left is remembered but that a person has settled it: where it is billed again
+    within that period, those units are not.
+    """
     if not kept.is_over:
         until = max((each.period.end for each in left), default=date.min)
         yield replace(kept.record, observed=max(until, kept.record.observed or date.min))
         return
+    oldest = situation.as_of - timedelta(days=KEPT_DAYS)
+    before = [(day, units) for day, units in kept.record.by_hand if day >= oldest]
+    by_hand = (*before, *((each.until, each.quantity) for each in left))
     for line in situation.record_lines.get(name, ()):
         if is_usage(line):
-            yield replace(nothing_since(line, situation.as_of), ended=situation.as_of)
+            yield replace(nothing_since(line, situation.as_of), ended=situation.as_of, by_hand=by_hand)
 
 
 def _left(kept: _Kept, situation: Situation) -> Iterator[_Left]:
@@ -181,7 +186,7 @@ def _left(kept: _Kept, situation: Situation) -> Iterator[_Left]:
     }
     lines = list(_lines(kept, situation)) if used else []
     for period, quantity in sorted(used.items()):
-        by_lines = _by_lines(period, quantity, lines)
+        by_lines = _by_lines(period, quantity, quantity - record.settled_by_hand(period), lines)
         priced = (_by_profile(kept, period, quantity, situation) or by_lines) if by_lines[0] > 0 else by_lines
         if priced[0] > 0:
             yield _Left(period, min(period.end, record.seen or period.end), *priced)
@@ -225,6 +230,7 @@ def _by_profile(
         target = Target(item, kept.profile, agreement, calendar, product, key, situation.as_of, used)
         charged = charged_once(target, situation)
         others = lines_billed(kept_by_others(target, situation))(period) + standing_in(period, target, situation)
+        others += kept.record.settled_by_hand(period)
         lines = usage_lines(target, Used(period, used, others), charged, situation)
     except Doubt:
         return None
@@ -248,13 +254,12 @@ def _lines(kept: _Kept, situation: Situation) -> Iterator[tuple[Period, LedgerRo
 
 
 def _by_lines(
-    period: Period, used: Decimal, lines: Sequence[tuple[Period, LedgerRow]]
+    period: Period, used: Decimal, left: Decimal, lines: Sequence[tuple[Period, LedgerRow]]
 ) -> tuple[Decimal, Decimal | None]:
-    """The same by our own lines alone, at the price of the newest one.
+    """The same by our own lines alone, at the price of the newest one; `left` is what a person has not settled.
 
     A package charges all of a period, and so does a line for another period that holds some of its days.
     """
-    left = used
     for there, row in lines:
         if there != period and there.start <= period.end and period.start <= there.end:
             left -= used

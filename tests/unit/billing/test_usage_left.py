@@ -152,6 +152,29 @@ def test_what_no_rule_mentions_any_more_is_told_at_the_price_of_its_last_line():
     assert [change.after.quantity for change in agreement.night(date(2026, 3, 1), 10).changes] == [D(40)]
 
 
+@pytest.mark.parametrize(("then", "billed"), [(40, []), (15, []), (55, [D(15)])])
+def test_what_a_person_has_settled_is_not_billed_again_where_it_is_billed_again_in_the_same_month(then, billed):
+    """40 of February are settled on the 11th; from the 14th on it is billed again."""
+    agreement = used()
+    night(agreement, date(2026, 2, 10), company=NOT_BILLED)
+    night(agreement, date(2026, 2, 11), company=NOT_BILLED, choices=SETTLE)
+    agreement.night(date(2026, 2, 14), then)
+    agreement.invoice()
+    plan = agreement.night(date(2026, 3, 1), then)
+    assert [change.after.quantity for change in plan.changes] == billed
+
+
+def test_of_what_is_used_after_a_person_has_settled_a_part_the_rest_is_told():
+    agreement = used()
+    for day, rest in ((10, "40"), (16, "15")):
+        assert f"{rest} used from 1 Feb 2026" in told(night(agreement, date(2026, 2, day), company=NOT_BILLED))[0]
+        night(agreement, date(2026, 2, day + 1), company=NOT_BILLED, choices=SETTLE)
+        assert told(night(agreement, date(2026, 2, day + 2), company=NOT_BILLED)) == []
+        agreement.night(date(2026, 2, day + 3), 55)
+    agreement.invoice()
+    assert agreement.night(date(2026, 3, 1), 55).changes == ()
+
+
 def test_what_no_rule_mentions_and_was_never_billed_is_told_by_its_units_and_can_be_settled():
     agreement = used()
     rules = b.rules(policies=())
