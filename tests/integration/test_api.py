@@ -208,7 +208,9 @@ def test_status_tells_of_the_last_night_and_of_what_is_open(house: House) -> Non
     house.start_night()
     house.ended("2026-11-21-nightly")
     told = house.get("/api/status").json()
-    assert told.keys() == {"last_night", "open_runs", "findings", "poison", "callbacks", "sources", "version"}
+    parts = {"last_night", "open_runs", "findings", "nothing_written", "poison", "callbacks", "sources", "version"}
+    assert told.keys() == parts
+    assert told["nothing_written"] is None
     assert told["last_night"].keys() == RUN
     assert (told["last_night"]["id"], told["last_night"]["companies"]) == ("2026-11-21-nightly", 12)
     assert told["sources"] == sorted(house.ports.sources)
