@@ -12,7 +12,7 @@
   python dev.py sources                                                     whether every source can be read
   python dev.py doctor                                                      what stands in the way of a night
   python dev.py consent --app ID TENANT …                                   the app's roles in customers' tenants
-  python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage, Entra and Graph
+  python dev.py sandbox [--port P] [--companies N] [--seed S]               made-up Manage and vendors
   python dev.py package                                                     what is deployed, as one file
   python dev.py release TAG                                                 whether a tag may become a release
   python dev.py cost [--companies N …]                                      what a month costs in Azure

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_cost(commands.add_parser("cost", help="what a month costs in Azure"))
     commands.add_parser("check", help="style and types").set_defaults(run=_check)
     commands.add_parser("cover", help="the branches of the money core").set_defaults(run=_cover)
-    commands.add_parser("sandbox", help="made-up Manage, Entra and Graph", add_help=False)
+    commands.add_parser("sandbox", help="made-up Manage and vendors: Microsoft, Pax8, Huntress, Cove", add_help=False)
     commands.add_parser("test", help="the tests; further arguments are pytest's", add_help=False)
     return parser
 

@@ -146,7 +146,7 @@ SETTINGS = (
     Setting(
         "PAX8_CLIENT_SECRET",
         "their client secret (secret)",
-        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pax8)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pax8-client-secret)",
     ),
     Setting(
         "PAX8_BILLABLE_STATUSES",
@@ -167,7 +167,7 @@ SETTINGS = (
     Setting(
         "HUNTRESS_PRIVATE_KEY",
         "its private key (secret)",
-        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/huntress)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/huntress-private-key)",
     ),
     Setting(
         "HUNTRESS_URL",
@@ -183,13 +183,13 @@ SETTINGS = (
     Setting(
         "COVE_TOKEN",
         "its token (secret)",
-        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/cove)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/cove-token)",
     ),
     Setting("COVE_URL", "Cove's JSON-RPC; the public one when left out", "https://api.backup.management/jsonapi"),
     Setting(
         "PUSHED_KEYS",
         "names of pushed sources, each with its key: name=key, separated by commas (secret)",
-        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pushed)",
+        "@Microsoft.KeyVault(SecretUri=https://kv-trueup.vault.azure.net/secrets/pushed-keys)",
     ),
     Setting("PUSHED_HOURS", "how many hours a push is believed, 1 to 744; 26 when left out", "26"),
     Setting(

@@ -1,1 +1,1 @@
-"""One process that plays ConnectWise Manage, Entra ID and Microsoft Graph for a made-up MSP."""
+"""One process that plays ConnectWise Manage, Microsoft, Pax8, Huntress and Cove for a made-up MSP."""
