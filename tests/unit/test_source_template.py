@@ -25,6 +25,7 @@ from shared.errors import Incomplete, NotPermitted, Retryable, TrueUpError
 from shared.http.wire import Answer, NoAnswer
 from shared.rules.document import SOURCES
 from shared.sources.microsoft365.charged import ChargedMicrosoft365
+from shared.sources.microsoft365.parse import LICENSED_USERS
 from shared.sources.partner_billing.exporting import Reach
 from shared.sources.protocol import ChargingSource, DomainSource, FleetSource, Source, UsageSource
 from shared.sources.pushed import PushedSource
@@ -61,7 +62,8 @@ class Vendor:
 
     The first `busy` calls are turned away for `WAIT` seconds, and after `answers` calls it is down. `paged`: its lists
     come in several pages. `hints` is what helps to find a customer's company: as it should be, not there, or of kinds
-    that it should not be. `waits` are the seconds that the source waited.
+    that it should not be. `untold`: it leaves something out that it tells else. `waits` are the seconds that the source
+    waited.
     """
 
     status: int | None = None
@@ -74,6 +76,7 @@ class Vendor:
     answers: int | None = None
     paged: bool = False
     hints: Literal["usual", "none", "odd"] = "usual"
+    untold: bool = False
     waits: list[float] = field(default_factory=list, compare=False)
 
     @property
@@ -140,6 +143,7 @@ class SourceCase:
     `hints` are what the customer's record tells for finding its company, `told` and `verified` the domains that the
     vendor tells when it is asked for them. Not every source asks its vendor when it is read: what is pushed, and what
     was exported, is stored. Of one source that is made in two ways `way` names the other.
+    `untold` is the SKU of which nothing is known where the vendor leaves something out.
     """
 
     name: str
@@ -150,6 +154,7 @@ class SourceCase:
     hints: Mapping[str, object] = field(default_factory=dict)
     told: tuple[str, ...] = ()
     verified: tuple[str, ...] | None = None
+    untold: str = ""
     way: str = ""
 
     def __str__(self) -> str:
@@ -193,6 +198,8 @@ def microsoft_graph(vendor: Vendor) -> FakeGraph:
         graph.page_size = 1
         graph.tenants[TENANT].users = [user_row(number) for number in range(1, 1002)]
         graph.tenants[TENANT].skus[0]["consumedUnits"] = 1001
+    if vendor.untold:
+        graph.tenants[TENANT].users.pop()
     return graph
 
 
@@ -267,6 +274,8 @@ def hours(vendor: Vendor) -> Hours:
 def huntress(vendor: Vendor) -> Source:
     row = huntress_row(4101, agents_count=0) if vendor.empty else huntress_row(4101)
     row |= odd_or_none(vendor, key=" org-4101 ", identity_provider_tenant_id=TENANT.upper())
+    if vendor.untold:
+        del row["logs_sources_count"]
     refused = Answer(401, {}, '{"message": "hush-hush is not a key"}')
     usual = pages_of_one(row, huntress_row(4102)) if vendor.paged else fake_huntress(row)
     return huntress_source(interfering(vendor, usual, refused), hours(vendor))[0]
@@ -288,6 +297,8 @@ def pages_of_one(*rows: dict[str, object]) -> Callable[[Call], object]:
 
 def cove(vendor: Vendor) -> Source:
     devices = [] if vendor.empty else [server(1, 2001), server(2, 2001)]
+    for told in (each["Settings"] for each in devices if vendor.untold):
+        told.remove(next(column for column in told if "D09F03" in column))
     fake = FakeCove([partner(2001) | odd_or_none(vendor, ExternalCode="250")], devices)
     fake.most_rows = 1 if vendor.paged else fake.most_rows
     return cove_source(interfering(vendor, fake, FakeCove.error(2100)), hours(vendor))[0]
@@ -298,7 +309,7 @@ class FakePushes:
 
     def __init__(self, vendor: Vendor) -> None:
         self._vendor = vendor
-        self._pushed = Pushed("Alder", complete_at=PUSHED_AT)
+        self._pushed = Pushed("Alder", complete_at=None if vendor.untold else PUSHED_AT)
         if not vendor.empty:
             self._pushed.counts["agent"] = PushedCount("agent", Decimal(4), PUSHED_AT)
 
@@ -331,6 +342,7 @@ MICROSOFT365 = SourceCase(
     hints={"tenant": TENANT},
     told=("alder.example",),
     verified=("alder.example", "alder.test"),
+    untold=LICENSED_USERS,
 )
 CASES = [
     MICROSOFT365,
@@ -344,9 +356,17 @@ CASES = [
         huntress,
         ("hush-hush", "cHVibGljOmh1c2", "Organization 4101"),
         hints={"reference": "org-4101", "tenant": TENANT},
+        untold="siem",
     ),
-    SourceCase("cove", "2001", cove, ("hush-hush", "visa-", "Customer 2001"), hints={"reference": "250"}),
-    SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",), asks_when_read=False),
+    SourceCase(
+        "cove",
+        "2001",
+        cove,
+        ("hush-hush", "visa-", "Customer 2001"),
+        hints={"reference": "250"},
+        untold="selected-storage",
+    ),
+    SourceCase("pushed:rmm", "Alder", pushed, ("hush-hush",), asks_when_read=False, untold="server"),
     SourceCase(
         "pax8",
         PAX8_COMPANY,
@@ -413,6 +433,19 @@ def test_a_reading_is_complete_and_says_whose_and_when(case: SourceCase) -> None
         assert count.grace >= 0
         assert count.assigned is None or count.assigned >= 0
         assert count.name
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.untold], ids=str)
+def test_what_the_vendor_leaves_out_is_unknown_and_the_rest_is_told(case: SourceCase) -> None:
+    whole, partly = (case.make(Vendor(untold=untold)).read(case.customer, DAY) for untold in (False, True))
+
+    assert isinstance(whole, Reading)
+    assert isinstance(partly, Reading)
+    assert whole.scope.covers(case.untold)
+    assert not partly.scope.covers(case.untold)
+    skus = {count.sku for count in partly.counts}
+    assert skus == {count.sku for count in whole.counts} - {case.untold}
+    assert all(partly.scope.covers(sku) for sku in skus)
 
 
 def test_the_same_vendor_gives_the_same_reading(case: SourceCase) -> None:
