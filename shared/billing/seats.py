@@ -78,6 +78,20 @@ class Slot:
     upto: Decimal
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Unbilled:
+    """Seats since `day` up to `end`, with their amount in the agreement's currency, that a person is to bill.
+
+    What is settled is remembered up to its end, so that it is not told again.
+    """
+
+    day: date
+    end: date
+    quantity: Decimal
+    amount: Decimal
+    is_settled: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Commitment:
     """At least so many are billed until that day, the last one of the vendor's commitment."""
@@ -100,7 +114,7 @@ class SeatRecord:
     far back. `came_to` is what periods of usage that are over are billed as.
     `ended` is the last day on which rules that billed the usage before did not: nothing is read then. `rules` name what
     counted its newest level. `by_hand` are units of usage that a person has settled, by the day up to which they were
-    used.
+    used, `unbilled` is left to a person to bill, until one says that it is settled.
     """
 
     line: str
@@ -117,6 +131,7 @@ class SeatRecord:
     ended: date | None = None
     rules: str = ""
     by_hand: tuple[tuple[date, Decimal], ...] = ()
+    unbilled: tuple[Unbilled, ...] = ()
 
     def with_reading(self, day: date, quantity: Decimal, first_uninvoiced: date | None) -> SeatRecord:
         """The record after one more reading; one older than the newest changes nothing.

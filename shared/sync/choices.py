@@ -12,7 +12,7 @@ from shared.billing.planning.choices import (
     Choice,
     ChoiceKind,
     agreement_of_subject,
-    is_about_usage,
+    can_be_settled,
     subject_of,
     subject_of_stray,
 )
@@ -47,7 +47,7 @@ def offered(finding: FindingKind, key: str) -> tuple[ChoiceKind, ...]:
     """
     if finding is FindingKind.CURRENCY and agreement_of_subject(key) is None:
         return ()
-    if finding is FindingKind.UNBILLED and not is_about_usage(key):
+    if finding is FindingKind.UNBILLED and not can_be_settled(key):
         return ()
     return _OFFERED.get(finding, ())
 

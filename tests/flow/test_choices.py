@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from shared.billing.findings import FindingKind
-from shared.billing.planning.choices import ChoiceKind
+from shared.billing.planning.choices import ChoiceKind, subject_of_hand
 from shared.billing.profiles import (
     Arrears,
     Decrease,
@@ -548,6 +548,7 @@ def test_usage_left_by_a_removed_link_is_told_until_a_person_has_settled_it():
     ((kind, key),) = house.state(1).findings
     assert offered(FindingKind(kind), key) == (ChoiceKind.SETTLE,)
     assert offered(FindingKind.UNBILLED, f"{ITEM}/2026-10-01") == ()
+    assert offered(FindingKind.UNBILLED, subject_of_hand(ITEM)) == (ChoiceKind.SETTLE,)
     chosen(house, ChoiceKind.SETTLE, item=key)
     next_day(house)
     house.sync(1)

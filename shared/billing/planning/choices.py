@@ -23,7 +23,8 @@ class ChoiceKind(StrEnum):
     Of an edited line: `restore` or `accept` it until the count or a rule changes. Of one that a person ended or
     deleted: `resume` billing or `stop`. Of lines that stand in the way of ours: `adopt` one, `end-other` where ours
     begins, `create-anyway` beside them. Of a stray: `adopt` or `ignore`. Of an agreement that is billed in another
-    currency now: `confirm` it. Of usage that nothing bills any more: `settle` it, as it is billed by hand or not owed.
+    currency now: `confirm` it. Of usage that nothing bills any more, and of what a person is to bill: `settle` it, as
+    it is billed by hand or not owed.
     """
 
     RESTORE = "restore"
@@ -46,7 +47,7 @@ ABOUT_EDITS = frozenset({ChoiceKind.RESTORE, ChoiceKind.ACCEPT})
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One choice. `subject` is a bill item's id, or `addition/N` for a stray that is ignored, `agreement/N` for a
-    currency, `usage/` with a bill item's id for what it used.
+    currency, `usage/` with a bill item's id for what it used, `by-hand/` for what a person is to bill of it.
 
     `additions` are the lines that it is about, `seen` what edited lines said when it was made, by addition. `wanted`
     is what TrueUp would have written over an accepted edit, empty until the planner has said so. `currency` is the one
@@ -80,8 +81,13 @@ def subject_of_usage(bill_item: str) -> str:
     return f"usage/{subject_of(bill_item)}"
 
 
-def is_about_usage(subject: str) -> bool:
-    return subject.startswith(subject_of_usage(""))
+def subject_of_hand(bill_item: str) -> str:
+    return f"by-hand/{subject_of(bill_item)}"
+
+
+def can_be_settled(subject: str) -> bool:
+    """Whether it names what an item used, or what a person is to bill of it."""
+    return subject.startswith((subject_of_usage(""), subject_of_hand("")))
 
 
 def agreement_of_subject(subject: str) -> int | None:
@@ -132,8 +138,11 @@ def resumed(
     if not items:
         return tuple(ledger), seats
     rows = [_as_it_is(row, additions, as_of) if canonical(row.key.bill_item) in items else row for row in ledger]
+    anew = {line for line in seats if any(names_standing_line(line, item) for item in items)}
     left = {
-        line: record for line, record in seats.items() if not any(names_standing_line(line, item) for item in items)
+        line: SeatRecord(line, unbilled=record.unbilled) if line in anew else record
+        for line, record in seats.items()
+        if line not in anew or record.unbilled
     }
     return tuple(row for row in rows if row is not None), left
 

@@ -167,7 +167,7 @@ def _gone_on(record: SeatRecord, target: Target, billed: Billed, continues: date
 
 def kept(record: SeatRecord, mode: Mode) -> SeatRecord:
     """What is remembered of a record: a company that is only observed begins anew when it is billed."""
-    return record if mode is not Mode.OBSERVE else replace(record, periods=(), from_zero=False)
+    return record if mode is not Mode.OBSERVE else replace(record, periods=(), from_zero=False, unbilled=())
 
 
 def _rose_from_zero(record: SeatRecord, item: BillItem, situation: Situation) -> bool:

@@ -16,6 +16,7 @@ from shared.billing.counting.items import BillItem
 from shared.billing.findings import Finding, FindingKind
 from shared.billing.lines import LineKey
 from shared.billing.planning.arrears import has_usage, plan_usage
+from shared.billing.planning.by_hand import risen_before_the_end
 from shared.billing.planning.choices import ChoiceKind
 from shared.billing.planning.commitment import commitment_of
 from shared.billing.planning.count_days import without_a_day
@@ -151,7 +152,14 @@ class _ItemPlanner:
             if doubt.finding.kind is FindingKind.PAUSED and self._is_stopped:
                 return ItemPlan(findings=observed, seats=self._kept(records))
             return ItemPlan(findings=(*observed, doubt.finding), seats=self._kept(records), frozen=True)
-        return self._merged(plans, leaving, observed)
+        planned = self._merged(plans, leaving, observed)
+        return self._with_risen(planned, targets[0]) if waits else planned
+
+    def _with_risen(self, planned: ItemPlan, target: Target) -> ItemPlan:
+        """With what rises while the lines that it leaves still bill: nothing of ours charges that."""
+        first, *others = planned.seats
+        risen = risen_before_the_end(target, [key for _, key in self.lines], self.situation)
+        return replace(planned, seats=(replace(first, unbilled=(*first.unbilled, *risen)), *others))
 
     @property
     def _is_stopped(self) -> bool:

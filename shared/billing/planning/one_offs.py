@@ -19,7 +19,7 @@ from shared.billing.planning.pricing import unit_price
 from shared.billing.planning.schedule import without_copies
 from shared.billing.planning.situation import Doubt, Situation, Target
 from shared.billing.profiles import PriceKind, ProrationRule
-from shared.billing.seats import SeatRecord
+from shared.billing.seats import SeatRecord, Unbilled
 
 _ZERO = Decimal(0)
 #: How many one-off lines there are by band and day since which they charge.
@@ -62,7 +62,9 @@ class ChargedOnce:
 
 @dataclass(frozen=True, slots=True)
 class OneOffs:
-    """One-off lines, what is owed but cannot be billed inside the agreement, and the record with what is waived."""
+    """One-off lines, what cannot be billed inside the agreement tonight, and the record with what is waived or left to
+    a person.
+    """
 
     changes: tuple[Change, ...]
     untimely: tuple[Finding, ...]
@@ -146,7 +148,7 @@ def _charged_anew(target: Target, owing: Iterable[Owed]) -> Iterator[Owed]:
     kept: defaultdict[date, Decimal] = defaultdict(Decimal)
     for owed in owing:
         start = owed.period.start
-        if not _is_charged(target, owed):
+        if not is_charged(target, owed):
             kept[start] -= owed.quantity
             continue
         back = max(min(owed.quantity, kept[start]), _ZERO)
@@ -187,7 +189,7 @@ def _written(
     Where seats that go are credited, each day stands for itself and is looked at again.
     """
     changes: list[Change] = []
-    untimely: list[Finding] = []
+    untimely: list[tuple[Owed, Change]] = []
     waived: defaultdict[date, Decimal] = defaultdict(Decimal)
     pending: set[date] = set()
     for owed in owing:
@@ -195,17 +197,20 @@ def _written(
         _refuse_where_manage_does_not_prorate(target, owed)
         change = one_off(target, owed, price, numbers[target.key.band, owed.day] + 1)
         timely = target.calendar.is_whole_inside(owed.billed_in)
-        if change is not None and timely and _is_charged(target, owed):
+        if change is not None and timely and is_charged(target, owed):
             numbers[target.key.band, owed.day] += 1
             changes.append(change)
             pending.add(owed.period.start)
             continue
         waived[owed.period.start] += owed.quantity
-        if change is not None and not timely:
-            untimely.append(_untimely(target, owed, change))
+        if change is not None and not timely and is_charged(target, owed):
+            untimely.append((owed, change))
     # Seats are counted from the first one up: none may pass for charged while one before it is only planned.
     settled = {start: quantity for start, quantity in waived.items() if start not in pending}
-    return OneOffs(tuple(changes), tuple(untimely), record.waiving(settled) if waives else record)
+    if not waives:
+        return OneOffs(tuple(changes), tuple(_untimely(target, *each) for each in untimely), record)
+    unbilled = (Unbilled(owed.day, owed.period.end, owed.quantity, change.one_off) for owed, change in untimely)
+    return OneOffs(tuple(changes), (), replace(record.waiving(settled), unbilled=(*record.unbilled, *unbilled)))
 
 
 def _price(target: Target, record: SeatRecord, period: Period, prices: tuple[Decimal, Decimal]) -> Decimal:
@@ -217,7 +222,7 @@ def _price(target: Target, record: SeatRecord, period: Period, prices: tuple[Dec
     return prices[0] if by_volume or settled is None or settled.price is None else settled.price
 
 
-def _is_charged(target: Target, owed: Owed) -> bool:
+def is_charged(target: Target, owed: Owed) -> bool:
     """Whether the company's own choice lets it be charged, or credited: what was waived is never given back.
 
     Usage is measured from the company's own start on, so that its period may begin before.

@@ -21,6 +21,7 @@ from shared.billing.limits import Guards
 from shared.billing.lines import LedgerRow, bill_item_of, canonical
 from shared.billing.planning.balancing import balances
 from shared.billing.planning.billed import how_billed
+from shared.billing.planning.by_hand import left_by_hand
 from shared.billing.planning.choices import Choices, chosen_to_write, ignored, spent
 from shared.billing.planning.count_days import on_count_days
 from shared.billing.planning.doubts import are_paused
@@ -109,11 +110,21 @@ def plan_company(facts: Facts) -> Plan:
     findings += [*on_agreements(situation), *elsewhere(facts.ledger, situation), *mismatches]
     results = [plan_item(item, situation) for item in items]
     left = usage_left(zip(items, results, strict=True), situation)
+    by_hand = left_by_hand(zip(items, results, strict=True), situation)
     plan = Plan(
         company=facts.company.company,
         groups=tuple(result.group for result in results if result.group is not None),
-        findings=tuple(sorted({*findings, *left.findings, *(item for result in results for item in result.findings)})),
-        seats=_with_settled((record for result in results for record in result.seats), left.seats),
+        findings=tuple(
+            sorted(
+                {
+                    *findings,
+                    *left.findings,
+                    *by_hand.findings,
+                    *(item for result in results for item in result.findings),
+                }
+            )
+        ),
+        seats=_with_settled((record for result in results for record in result.seats), (*left.seats, *by_hand.seats)),
         ledger=tuple(row for result in results for row in result.ledger),
         forgotten=tuple(stamp for result in results for stamp in result.forgotten),
         frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
@@ -122,7 +133,8 @@ def plan_company(facts: Facts) -> Plan:
         not_compared=not_compared,
         sources={item.id: item.sources for item in items},
         choices=tuple(choice for result in results for choice in result.choices),
-        spent=_spent(situation, items) | {*left.spent, *(subject for result in results for subject in result.spent)},
+        spent=_spent(situation, items)
+        | {*left.spent, *by_hand.spent, *(subject for result in results for subject in result.spent)},
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,

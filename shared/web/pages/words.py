@@ -47,7 +47,7 @@ FINDINGS: Mapping[str, str] = {
     FindingKind.PRORATE_UNAVAILABLE.value: "agreement does not prorate",
     FindingKind.READ_FAILED.value: "could not be read",
     FindingKind.NO_USAGE.value: "nothing used any more",
-    FindingKind.UNBILLED.value: "usage that nothing bills",
+    FindingKind.UNBILLED.value: "what nothing bills",
     FindingKind.WRITE_FAILED.value: "could not be written",
     FindingKind.CONSENT_LOST.value: "consent is missing",
     FindingKind.CUSTOMER_GONE.value: "customer gone at the vendor",

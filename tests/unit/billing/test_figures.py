@@ -132,7 +132,7 @@ def test_an_agreement_that_ends_before_the_one_off_could_be_billed_tells_the_amo
     plan = plan_company(ends)
 
     assert [change.key.is_standing for change in plan.changes] == [True]
-    (finding,) = [finding for finding in plan.findings if finding.kind.value == "calendar-unsupported"]
+    (finding,) = [finding for finding in plan.findings if finding.kind.value == "unbilled"]
     assert "8.87" in finding.text
 
 
