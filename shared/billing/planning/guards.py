@@ -23,7 +23,9 @@ from shared.billing.wording import money, number
 REMEMBERED_DAYS = 30
 _LOOK = "Look at the customer. If the count is right, approve the group or raise the guard; else reject it."
 _UNSOUND = (
-    "This is a fault of TrueUp, and nobody can approve it: report it, and keep this line right by hand until then."
+    "This is a fault of TrueUp, and nobody can approve it: report it. Until then delete in Manage the line that it "
+    "names, if that bills nothing, or end the one that bills too much before the other begins; then resume the billing "
+    "of this item if it is told as paused."
 )
 
 

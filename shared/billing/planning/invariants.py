@@ -103,13 +103,15 @@ def _not_ours(group: Group, standing: Standing) -> Iterator[str]:
     that no line has yet.
     """
     ours = {(line.key.agreement, line.addition.id) for line in standing.lines}
-    stamps = {line.addition.serial_number.strip() for line in standing.lines}
+    stamps = {line.addition.serial_number.strip(): f"addition {line.addition.id}" for line in standing.lines}
     for change in group.changes:
         if change.kind is ChangeKind.CREATE:
             stamp = change.after.serial_number if change.after is not None else ""
-            if not stamp or stamp in stamps:
-                yield f"the stamp {stamp or 'of a new line'} is missing, or another line has it"
-            stamps.add(stamp)
+            if not stamp:
+                yield "the stamp of a new line is missing"
+            elif stamp in stamps:
+                yield f"a new line would carry the stamp {stamp}, but another line has it: {stamps[stamp]}"
+            stamps[stamp] = "a new one"
         elif (change.key.agreement, change.addition) not in ours and not _is_let(change, standing):
             yield f"addition {change.addition} is not a line of ours"
 

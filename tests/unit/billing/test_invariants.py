@@ -16,6 +16,7 @@ from shared.billing.planning.guards import guarded
 from shared.billing.planning.invariants import Standing, sound
 from shared.billing.planning.matching import OwnLine
 from shared.billing.planning.plan import Change, ChangeKind, Group, Guard, Plan
+from shared.billing.planning.planner import plan_company
 from shared.billing.seats import SeatDay, SeatRecord, Settled
 from tests import builders as b
 
@@ -195,6 +196,22 @@ def test_a_new_line_has_a_stamp_that_no_other_has():
 
     assert "another line has it" in str(told(standing(line), created(twin)))
     assert "is missing" in str(told(standing(), created(replace(twin, serial_number=""))))
+
+
+def test_a_line_that_ended_before_it_began_is_named_and_once_deleted_is_created_again():
+    """So it is where a person ended a line ahead of its first day, and then had its billing resumed."""
+    ended = b.our_addition(9, 10, effective_date=date(2026, 12, 1), cancelled_date=date(2026, 11, 20))
+    facts = b.facts(b.reading(b.count(10)), ledger=[b.recorded(ended)])
+    held = plan_company(replace(facts, additions={b.AGREEMENT: (ended,)}))
+    (finding,) = held.findings
+    freed = plan_company(facts)
+
+    assert [group.unsound for group in held.groups] == [True]
+    assert "another line has it: addition 9" in finding.text
+    assert "delete in Manage the line that it names" in finding.remedy
+    assert [(change.kind, change.after.effective_date) for change in freed.applicable[0].changes] == [
+        (ChangeKind.CREATE, date(2026, 12, 1))
+    ]
 
 
 def test_what_is_not_sound_is_held_with_a_finding_that_says_that_nobody_can_approve_it():
