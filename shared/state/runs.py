@@ -332,6 +332,7 @@ class RunStore:
 
 def _far_apart(rows: Sequence[RunRow], want: int) -> list[RunRow]:
     """The rows, first so many that lie far apart."""
-    first = [number * len(rows) // want for number in range(min(want, len(rows)))]
+    many = min(want, len(rows))
+    first = [number * len(rows) // many for number in range(many)]
     chosen = set(first)
     return [*(rows[place] for place in first), *(row for place, row in enumerate(rows) if place not in chosen)]

@@ -130,6 +130,15 @@ def test_claiming_takes_as_many_as_wanted_and_no_more_than_there_are(
     assert store.claim_next(RUN, NOW, new_claim, 8) == []
 
 
+def test_where_more_lanes_are_wanted_than_companies_wait_none_is_wanted_twice(
+    store: RunStore, tables: InMemoryTables, new_claim: Callable[[], str]
+) -> None:
+    store.create(HEADER, [7, 8, 9])
+    tables.calls.clear()
+    assert {row.company for row in store.claim_next(RUN, NOW, new_claim, 8)} == {7, 8, 9}
+    assert tables.calls["transact", "Runs"] == 3
+
+
 def test_finishing_claims_the_next_in_the_same_transaction(
     store: RunStore, tables: InMemoryTables, new_claim: Callable[[], str]
 ) -> None:
