@@ -15,7 +15,7 @@ from shared.billing.profiles import CountedOn
 from shared.billing.rules import CompanyRules, Rules
 from shared.billing.wording import spoken
 from shared.clock import business_date
-from shared.errors import TrueUpError
+from shared.errors import Retryable, TrueUpError
 from shared.sources.protocol import InvoicingSource
 from shared.state.vendor_invoices import SeenInvoice
 from shared.sync.msp import settle
@@ -38,19 +38,26 @@ OVERDUE = timedelta(days=38)
 def take_counts(ports: Ports) -> None:
     """Looks for new invoices of the vendors and takes tonight's readings for them, once for each customer.
 
-    An invoice that could not be asked for is no trouble: lines stay as they are, and the next night asks. One that
-    does not come for long is a finding.
+    A vendor that is down for a night is no trouble: lines stay as they are, and the next night asks. One that refuses
+    to tell is a finding, and so is an invoice that does not come for long.
     """
     is_wanted, day = bills_on_invoices(ports.rules.load()), business_date(ports.clock)
-    overdue: list[Finding] = []
+    found: list[Finding] = []
     for source in ports.sources.values():
         if is_wanted and isinstance(source, InvoicingSource):
-            try:
-                _take(ports, source, day)
-            except TrueUpError as error:
-                log.warning("the invoices of %s could not be read: %s", source.name, error)
-            overdue += _overdue(source.name, ports.vendor_invoices.newest(source.name), day)
-    settle(ports, lambda key: key[1].startswith(_ABOUT), overdue)
+            found += _looked(ports, source, day)
+    settle(ports, lambda key: key[1].startswith(_ABOUT), found)
+
+
+def _looked(ports: Ports, source: InvoicingSource, day: date) -> list[Finding]:
+    """Takes counts where there is a new invoice, and says what stands in the way."""
+    try:
+        _take(ports, source, day)
+    except Retryable as error:
+        log.warning("the invoices of %s could not be read: %s", source.name, error)
+    except TrueUpError as error:
+        return [_refused(source.name, error)]
+    return _overdue(source.name, ports.vendor_invoices.newest(source.name), day)
 
 
 def counts_at_invoices(ports: Ports, company: CompanyRules, rules: Rules) -> tuple[Reading, ...]:
@@ -72,6 +79,16 @@ def counts_at_invoices(ports: Ports, company: CompanyRules, rules: Rules) -> tup
 
 def bills_on_invoices(rules: Rules) -> bool:
     return any(profile.counted_on is CountedOn.VENDOR_INVOICE for profile in rules.profiles.values())
+
+
+def _refused(source: str, error: TrueUpError) -> Finding:
+    """That no invoice will ever be seen unless a person does something."""
+    return Finding(
+        FindingKind.READ_FAILED,
+        f"{_ABOUT}{source}",
+        f"The invoices of {source} to you could not be read: {error} What is counted on them stays as it is.",
+        f"{error.remedy} Or have the profiles counted every night.".strip(),
+    )
 
 
 def _overdue(source: str, seen: SeenInvoice | None, day: date) -> list[Finding]:

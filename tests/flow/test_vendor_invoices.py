@@ -11,7 +11,7 @@ import pytest
 from shared.billing.counts import FailureKind, VendorInvoice
 from shared.billing.profiles import CountedOn, Proration, ProrationRule
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
-from shared.errors import Retryable, TrueUpError
+from shared.errors import NotPermitted, Retryable, TrueUpError
 from shared.state.company_state import MSP
 from shared.sync import night
 from shared.sync.vendor_invoices import LATE, OVERDUE
@@ -138,6 +138,18 @@ def test_a_vendor_that_does_not_tell_its_invoices_leaves_lines_as_they_are_and_t
     house.source.silent = None
     run_night(house)
     assert billed(house) == [(Decimal(14), None)]
+
+
+def test_a_vendor_that_refuses_to_tell_its_invoices_is_told_the_same_night_until_it_does(house: House) -> None:
+    house.source.silent = NotPermitted("the vendor answered 403", system="vendor", remedy="Let our key see invoices.")
+    run_night(house)
+    assert told(house) == [f"invoice/{b.SOURCE}"]
+    assert house.manage.writes == 0
+    house.source.silent = Retryable("the vendor is down", system="vendor")
+    run_night(house)
+    house.source.silent = None
+    run_night(house)
+    assert told(house) == []
 
 
 def test_an_invoice_that_is_taken_back_takes_back_no_counts(house: House) -> None:
