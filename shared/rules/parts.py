@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 
 from shared.billing import profiles
-from shared.billing.counts import AccountKind
-from shared.rules.scalars import Number, Positive, Text, VendorId, YesOrNo, wrong
+from shared.billing.counts import AccountKind, SubscriptionStatus
+from shared.rules.scalars import Number, Positive, Text, VendorId, YesOrNo, shown, wrong
+
+#: What the status of a subscription can be: our words, and those of Pax8, which has its own.
+STATUSES = (
+    *SubscriptionStatus,
+    "Active",
+    "Cancelled",
+    "PendingManual",
+    "PendingAutomated",
+    "PendingCancel",
+    "WaitingForDetails",
+    "Trial",
+    "Converted",
+    "PendingActivation",
+    "Activated",
+)
+
+
+def _status(word: str) -> str:
+    """One that no subscription ever has would leave nothing out, and nobody would notice."""
+    if word not in map(str.casefold, STATUSES):
+        raise wrong(f"must be one of {', '.join(STATUSES)}, not {shown(word)}")
+    return word
+
+
+Status = Annotated[VendorId, AfterValidator(_status)]
 
 
 class Part(BaseModel):
@@ -38,7 +63,7 @@ class Quantity(Part):
     include_foreign: YesOrNo = profiles.QuantityRule().include_foreign
     include_trials: YesOrNo = profiles.QuantityRule().include_trials
     without_subscriptions: tuple[VendorId, ...] = ()
-    without_statuses: tuple[VendorId, ...] = ()
+    without_statuses: tuple[Status, ...] = ()
     users: Users = Users()
     divide_by: Positive = profiles.QuantityRule().divide_by
     multiply_by: Positive = profiles.QuantityRule().multiply_by

@@ -15,9 +15,12 @@ from pathlib import Path
 import pytest
 
 from local.host.schedule import parse
+from shared.billing.counts import SubscriptionStatus
 from shared.bootstrap import make_ports
 from shared.rules.document import INVOICING, JOBS, SOURCES
+from shared.rules.parts import STATUSES
 from shared.settings import load_settings
+from shared.sources.pax8 import settings as pax8
 from shared.sources.protocol import InvoicingSource
 from shared.sync import night
 
@@ -335,6 +338,10 @@ def test_the_rules_know_exactly_the_jobs_and_sources_that_there_are() -> None:
     sources = make_ports(load_settings(SETTINGS)).sources
     assert sorted(SOURCES) == sorted(sources)
     assert sorted(INVOICING) == sorted(name for name, source in sources.items() if isinstance(source, InvoicingSource))
+
+
+def test_the_rules_know_exactly_the_statuses_that_subscriptions_have() -> None:
+    assert {word.casefold() for word in STATUSES} == {*SubscriptionStatus, *pax8.STATUSES}
 
 
 def test_one_worker_process_takes_one_company_at_a_time() -> None:

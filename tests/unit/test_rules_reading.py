@@ -269,6 +269,12 @@ def test_two_companies_may_share_a_customer_where_only_one_bills_each_sku():
             "line 4, profiles[0].quantity: has without_statuses, which basis assigned does not count; leave it out",
         ),
         (
+            "quantity: {without_statuses: [PendingManual, PendingManul]}",
+            "line 4, profiles[0].quantity.without_statuses[1]: must be one of enabled, warning, suspended, lockedout, "
+            "deleted, Active, Cancelled, PendingManual, PendingAutomated, PendingCancel, WaitingForDetails, Trial, "
+            'Converted, PendingActivation, Activated, not "pendingmanul"',
+        ),
+        (
             "quantity: {divide_by: 3}",
             "line 4, profiles[0].quantity: has divide_by without rounding; Manage takes no endless decimals, write "
             "rounding: up",

@@ -18,6 +18,7 @@ from shared.billing.limits import Guards, ReductionLimit
 from shared.billing.profiles import BillingProfile
 from shared.billing.rules import CompanyLink, CompanyRules, LicenceLink, Rules
 from shared.rules.document import RulesDocument
+from shared.rules.parts import STATUSES
 from shared.rules.reading import RulesProblem, read_rules
 from shared.rules.values import from_values, to_values
 from shared.rules.writing import write_rules
@@ -57,7 +58,7 @@ COUNTED = st.fixed_dictionaries(
     {
         "basis": st.sampled_from(["purchased", "greater"]),
         "without_subscriptions": st.lists(TEXT, max_size=2),
-        "without_statuses": st.lists(TEXT, max_size=2),
+        "without_statuses": st.lists(st.sampled_from(STATUSES), max_size=2),
     }
 ) | st.fixed_dictionaries({"basis": st.sampled_from(["assigned", "assigned-active"]), "users": USERS})
 ROUNDED = st.fixed_dictionaries(
