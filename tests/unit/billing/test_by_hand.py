@@ -12,7 +12,7 @@ from shared.billing.findings import FindingKind
 from shared.billing.lines import LineKey
 from shared.billing.planning.choices import Choice, ChoiceKind, can_be_settled, resumed, subject_of_hand
 from shared.billing.planning.planner import plan_company
-from shared.billing.profiles import Band, BillOption, PriceKind, PriceRule, Proration, ProrationRule
+from shared.billing.profiles import Band, BillOption, Decrease, PriceKind, PriceRule, Proration, ProrationRule
 from shared.billing.rules import LicenceLink, Mode
 from shared.billing.seats import SeatRecord, Settled, Unbilled
 from tests import builders as b
@@ -177,3 +177,14 @@ def test_a_rise_while_a_price_becomes_tiered_is_left_to_a_person_at_the_old_pric
 
     assert ["2 from 22 Nov 2026 to 30 Nov 2026 (13.34)" in text for text in told(plan)] == [True]
     assert LineKey(b.COMPANY, 501, b.key().bill_item, band="0-4") in {change.key for change in plan.changes}
+
+
+def test_a_credit_whose_period_lies_in_part_outside_the_agreement_is_told_while_it_is_owed():
+    credits = b.rules(b.profile(proration=Proration(decrease=Decrease.CREDIT)))
+    begun = (Settled(date(2026, 11, 1), NOVEMBER_ENDS, D(10), credits=True),)
+    seats = {line: replace(record, periods=begun) for line, record in SEATS.items()}
+    plan = untimely(seats, count=8, rules=credits)
+
+    assert [each.kind for each in plan.findings if "lie wholly inside" in each.text] == [
+        FindingKind.CALENDAR_UNSUPPORTED
+    ]
