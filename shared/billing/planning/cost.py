@@ -32,27 +32,28 @@ def cost_of(
     calendar: BillingCalendar | None,
     products: Mapping[str, Product],
 ) -> Decimal | None:
-    """By what its vendors tell, else by the catalog; None where nobody tells it in the agreement's currency.
+    """By what its vendors tell, else by the catalog; None where nobody tells it in the agreement's currency, and
+    where it is not known what is due: what was not read costs something, too.
 
     A cost that the company names itself is that of each unit that is `due`, or of the package that they reach; what the
     catalog says is that of the products of their bands. Of what was used, and of some users of a customer, it is that
     of the units that are `due`, too.
     """
-    if agreement is None or calendar is None:
+    if agreement is None or calendar is None or due is None:
         return None
     rule, months, total = item.price_rule, calendar.months, _ZERO
 
     def sold() -> list[tuple[str, Decimal]]:
-        return [] if due is None or item.profile is None else _sold(item.profile.product, rule, due)
+        return [] if item.profile is None else _sold(item.profile.product, rule, due)
 
     if item.own_cost is not None:
-        return sum((many for _, many in sold()), _ZERO) * item.own_cost if due is not None else None
+        return sum((many for _, many in sold()), _ZERO) * item.own_cost
     told = [told_cost(count.cost, agreement.currency, months, rule) for count in item.counts]
     if None in told and any(band.product is not None or rule.kind is PriceKind.PACKAGE for band in rule.bands):
         parts = sold()
         costs = [_of_catalog(products.get(canonical(product)), months, rule) for product, _ in parts]
         known = [cost * many for cost, (_, many) in zip(costs, parts, strict=True) if cost is not None]
-        return sum(known, _ZERO) if due is not None and len(known) == len(parts) else None
+        return sum(known, _ZERO) if len(known) == len(parts) else None
     product = products.get(canonical(item.profile.product)) if item.profile is not None else None
     for count, by_vendor in zip(item.counts, told, strict=True):
         unit = _of_catalog(product, months, rule) if by_vendor is None else by_vendor
@@ -82,7 +83,7 @@ def _is_by_due(item: BillItem) -> bool:
     )
 
 
-def _units_of_due(item: BillItem, due: Decimal | None) -> Decimal | None:
+def _units_of_due(item: BillItem, due: Decimal) -> Decimal | None:
     """The vendor's units in those that are billed; None where they are other units, or of several counts."""
     rule = item.profile.quantity if item.profile is not None else QuantityRule()
     alike = rule.multiply_by == rule.divide_by and not (rule.included or rule.minimum)
