@@ -35,8 +35,6 @@ TAKEN_OVER = "a new line takes over"
 PRORATED_BY_MANAGE = "prorated by Manage"
 #: What an invoice takes from a line to charge it.
 _CHARGED = ("quantity", "unit_price", "bill_customer", "taxable_flag")
-#: What a line that goes on with an adopted one says as that does, beside the price.
-_AS_ADOPTED = ("bill_customer", "taxable_flag", "invoice_description")
 
 
 def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | None = None) -> Change:
@@ -52,8 +50,12 @@ def creation(target: Target, quantity: Decimal, start: Period, ended: OwnLine | 
 
 
 def _as_adopted(new: LineValues, line: OwnLine) -> LineValues:
-    """A new line that goes on with an adopted one: whether it is billed, taxes and text are a person's."""
-    return new.changed(**{name: getattr(line.addition, name) for name in _AS_ADOPTED})
+    """A new line that goes on with an adopted one: billed and taxed as a person says, with the text of that one where
+    the profile has none.
+    """
+    said = line.addition
+    text = new.invoice_description or said.invoice_description
+    return new.changed(bill_customer=said.bill_customer, taxable_flag=said.taxable_flag, invoice_description=text)
 
 
 def adoption(target: Target, line: Addition, quantity: Decimal, start: Period) -> Change:

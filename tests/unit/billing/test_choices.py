@@ -136,6 +136,16 @@ def test_an_adopted_line_that_a_person_does_not_bill_is_not_billed_when_it_comes
     assert (change.after.bill_customer, change.after.taxable_flag) == ("DoNotBill", True)
 
 
+@pytest.mark.parametrize(("text", "said"), [("{quantity} licences", "12 licences"), ("", "10 as agreed")])
+def test_a_line_that_goes_on_with_an_adopted_one_has_the_text_of_the_profile_where_that_has_one(text, said):
+    line = adopted(invoice_description="10 as agreed")
+    rules = b.rules(b.profile(invoice_text=text, proration=Proration(ProrationRule.COMPUTED, always_split=True)))
+    ledger = [b.recorded(line, keeps_price=True)]
+    plan = plan_company(b.facts(b.reading(b.count(12)), additions=[line], ledger=ledger, rules=rules))
+    (new,) = [change.after for change in plan.changes if change.kind is ChangeKind.CREATE and change.key.is_standing]
+    assert new.invoice_description == said
+
+
 # ---- billing that a person stopped or resumes
 
 
