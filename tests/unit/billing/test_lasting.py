@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from shared.billing.findings import FindingKind
 from shared.billing.lines import one_off_stamp
 from shared.billing.planning.choices import Choice, ChoiceKind, resumed
 from shared.billing.planning.planner import plan_company
@@ -130,3 +131,104 @@ def test_an_end_to_come_that_was_moved_later_is_no_pause_and_resuming_makes_it_n
 
     assert (found.groups, kinds(found)) == ((), ["drift"])
     assert [row.values.cancelled_date for row in rows] == [NOVEMBER_ENDS, None]
+
+
+def moved(old, new, *, counted=10, elsewhere=502, **values):
+    """An item that moves from agreement 501 to 502, of which the worker died before it ended the old line."""
+    known = {"ledger": [b.recorded(old), b.recorded(new)], "agreements": [b.agreement(501), b.agreement(502)], **values}
+    company = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=elsewhere),))
+    return plan_company(b.facts(b.reading(b.count(counted)), additions=[old, new], company=company, **known))
+
+
+OPEN = b.our_addition(9, 10)
+FOLLOWER = b.our_addition(10, 10, on=502, effective_date=date(2026, 11, 1))
+TO_COME = b.our_addition(10, 10, on=502, effective_date=b.NEXT_PERIOD)
+NEW_YEARS_EVE = date(2026, 12, 31)
+
+
+@pytest.mark.parametrize("counted", [10, 12])
+def test_two_lines_of_which_a_person_had_the_older_end_too_late_are_told_every_night_with_their_amounts(counted):
+    found = moved(replace(OPEN, cancelled_date=NEW_YEARS_EVE), FOLLOWER, counted=counted)
+
+    assert (found.groups, found.frozen) == ((), {b.key().bill_item})
+    assert [finding.text for finding in found.findings if finding.kind is FindingKind.DRIFT] == [
+        "Business Premium: our lines 9 on agreement 501 (250.00 an invoice) and 10 on agreement 502 "
+        "(250.00 an invoice) bill the same days from 1 Nov 2026 until 31 Dec 2026. Nothing of this item is written."
+    ]
+    later = replace(OPEN, cancelled_date=NEW_YEARS_EVE)
+    assert kinds(moved(later, FOLLOWER, as_of=date(2026, 12, 31))) == ["drift"]
+    assert kinds(moved(later, FOLLOWER, as_of=date(2027, 1, 2), agreements=[_invoiced(501), _invoiced(502)])) == []
+
+
+def test_it_is_told_already_before_billing_is_resumed():
+    late = replace(OPEN, cancelled_date=NEW_YEARS_EVE)
+    found = moved(late, FOLLOWER, ledger=[b.recorded(OPEN), b.recorded(FOLLOWER)])
+
+    assert (found.groups, kinds(found)) == ((), ["drift", "paused"])
+
+
+def _invoiced(number):
+    return b.agreement(number, next_invoice_date=date(2027, 2, 1))
+
+
+def test_a_handover_that_was_cut_short_before_its_period_began_goes_on_untold():
+    found = moved(OPEN, TO_COME)
+
+    assert "drift" not in kinds(found)
+    assert [(change.addition, change.after.cancelled_date) for change in found.changes] == [(9, NOVEMBER_ENDS)]
+    assert moved(replace(OPEN, cancelled_date=NOVEMBER_ENDS), TO_COME).findings == ()
+
+
+def test_a_handover_that_was_cut_short_and_can_no_longer_be_mended_is_told():
+    found = moved(OPEN, FOLLOWER)
+
+    assert (found.groups, kinds(found)) == ((), ["drift"])
+    assert "bill the same days from 1 Nov 2026, without an end." in found.findings[0].text
+
+
+def test_two_lines_without_a_first_day_are_told_too():
+    old, new = (replace(line, effective_date=None) for line in (OPEN, FOLLOWER))
+    found = moved(replace(old, cancelled_date=NEW_YEARS_EVE), new)
+
+    assert "bill the same days until 31 Dec 2026." in found.findings[0].text
+
+
+def test_a_handover_whose_last_write_is_not_known_yet_is_not_told():
+    assert moved(OPEN, FOLLOWER, in_doubt=frozenset({b.key().bill_item})).findings == ()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"quantity": D(0)}, {"unit_price": D(0)}, {"bill_customer": "DoNotBill"}, {"cancelled_date": date(2026, 10, 31)}],
+    ids=["of nothing", "free", "not billed", "ended before"],
+)
+def test_a_line_that_bills_nothing_beside_another_is_not_told(values):
+    old = replace(OPEN, **{"cancelled_date": NEW_YEARS_EVE, **values})
+
+    assert "drift" not in kinds(moved(old, FOLLOWER))
+
+
+def test_a_line_on_an_agreement_that_is_over_bills_nothing_beside_another():
+    over = b.agreement(501, agreement_status="Expired")
+    found = moved(replace(OPEN, cancelled_date=NEW_YEARS_EVE), FOLLOWER, agreements=[over, b.agreement(502)])
+
+    assert "drift" not in kinds(found)
+
+
+def test_what_a_person_edited_of_two_such_lines_is_told_beside_it():
+    old = replace(OPEN, cancelled_date=NEW_YEARS_EVE)
+    edited = replace(FOLLOWER, quantity=D(11))
+    found = moved(old, edited, ledger=[b.recorded(old), b.recorded(FOLLOWER)], counted=12)
+
+    assert (found.groups, kinds(found)) == ((), ["drift"])
+    assert "bill the same days" in found.findings[0].text
+    assert "quantity is 11, TrueUp wrote 10" in found.findings[0].text
+    assert "Restore what TrueUp wrote" in found.findings[0].remedy
+
+
+def test_a_copy_of_our_line_goes_and_nothing_is_told():
+    copy = replace(OPEN, id=12)
+    found = plan(OPEN, copy, ledger=[b.recorded(OPEN)], count=10)
+
+    assert found.findings == ()
+    assert found.changes != ()
