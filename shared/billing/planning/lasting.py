@@ -56,8 +56,8 @@ def _unless_two_bill(item: BillItem, plan: ItemPlan, situation: Situation) -> It
     finding = Finding(
         FindingKind.DRIFT,
         item.id,
-        f"{item.name}: {' '.join(told)} Nothing of this item is written.",
-        "End one of the two in Manage on the day before the other begins, then resume the item's billing. Correct by "
+        f"{item.name}: {'; '.join(told)}. Nothing of this item is written.",
+        "End one of the two in Manage so that no day is billed by both, then resume the item's billing. Correct by "
         "hand what was invoiced twice.",
     )
     edits = [each for each in plan.findings if (each.kind, each.key) == (FindingKind.DRIFT, item.id)]
@@ -102,7 +102,7 @@ def _of_two(one: OwnLine, other: OwnLine) -> str:
     first, last = _shared_days(LineValues.of(one.addition), LineValues.of(other.addition))
     since = f" from {spoken(first)}" if first > date.min else ""
     until = f" until {spoken(last)}" if last < date.max else ", without an end"
-    return f"our lines {_with_amount(one)} and {_with_amount(other)} bill the same days{since}{until}."
+    return f"our lines {_with_amount(one)} and {_with_amount(other)} bill the same days{since}{until}"
 
 
 def _with_amount(line: OwnLine) -> str:

@@ -232,3 +232,13 @@ def test_a_copy_of_our_line_goes_and_nothing_is_told():
 
     assert found.findings == ()
     assert found.changes != ()
+
+
+def test_three_lines_that_bill_the_same_days_are_all_named_in_one_finding():
+    third = b.our_addition(11, 4, on=502, effective_date=b.NEXT_PERIOD)
+    lines = (replace(OPEN, cancelled_date=NEW_YEARS_EVE), replace(FOLLOWER, cancelled_date=NEW_YEARS_EVE), third)
+    found = plan(*lines, ledger=map(b.recorded, lines), agreements=[b.agreement(501), b.agreement(502)], count=4)
+
+    (told,) = (finding.text for finding in found.findings if finding.kind is FindingKind.DRIFT)
+    assert told.count("bill the same days") == 3
+    assert "11 on agreement 502 (100.00 an invoice) bill the same days from 1 Dec 2026 until 31 Dec 2026" in told

@@ -64,7 +64,7 @@ def test_two_lines_of_ours_that_begin_on_the_same_day_are_left_to_a_person():
     plan = plan_company(b.facts(b.reading(b.count(12)), additions=[first, second]))
 
     assert plan.groups == ()
-    assert kinds(plan) == ["candidates"]
+    assert kinds(plan) == ["candidates", "drift"]
 
 
 def test_with_the_store_lost_our_line_is_found_by_its_stamp_and_remembered_again():

@@ -384,7 +384,7 @@ def test_a_line_that_has_an_end_keeps_it_whatever_asks_for_another():
 
 
 def test_an_item_whose_lines_stand_on_two_agreements_is_left_alone_until_one_is_named():
-    lines = [b.our_addition(9, 5), b.our_addition(10, 5, on=502)]
+    lines = [b.our_addition(9, 5), b.our_addition(10, 5, on=502, effective_date=b.NEXT_PERIOD)]
     facts = b.facts(
         b.reading(b.count(7)),
         additions=lines,
@@ -393,8 +393,9 @@ def test_an_item_whose_lines_stand_on_two_agreements_is_left_alone_until_one_is_
     )
 
     plan = plan_company(facts)
-    assert (plan.groups, kinds(plan)) == ((), ["ambiguous-agreement"])
+    assert (plan.groups, kinds(plan)) == ((), ["ambiguous-agreement", "drift"])
     assert "lines of ours stand on agreement 501, 502" in plan.findings[0].text
+    assert "9 on agreement 501 (125.00 an invoice) and 10 on agreement 502" in plan.findings[1].text
     named = b.company(licences=(LicenceLink(b.SOURCE, b.PREMIUM, agreement=502),))
     assert (9, ChangeKind.END) in {
         (change.addition, change.kind) for change in plan_company(replace(facts, company=named)).changes
