@@ -19,6 +19,7 @@ from shared.billing.contact_rules import ContactMode, ContactRules, Left
 from shared.billing.rules import CompanyLink, CompanyRules, Mode
 from shared.bootstrap import make_ports
 from shared.contacts.contacts import Contact
+from shared.manage.client import ManageClient
 from shared.settings import load_settings
 from shared.sheets.reading import read_tables
 from shared.state.records import Outcome
@@ -47,9 +48,10 @@ def sandbox() -> Iterator[SandboxThread]:
 @pytest.fixture
 def house(sandbox: SandboxThread) -> House:
     """The stores of a house before the sandbox's Manage and Graph."""
-    real = make_ports(load_settings(sandbox.settings() | STORAGE))
+    settings = load_settings(sandbox.settings() | STORAGE)
+    manage, sources = ManageClient(settings.manage), make_ports(settings).sources
     house = House()
-    house.ports = replace(house.ports, manage=real.manage, contacts=real.contacts, sources=real.sources)
+    house.ports = replace(house.ports, manage=manage, contacts=manage.contacts, sources=sources)
     house.rules(replace(b.rules(), contacts=RULES))
     return house
 
