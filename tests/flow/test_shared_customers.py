@@ -97,6 +97,7 @@ def test_a_company_that_shares_no_customer_reads_no_other_companys_rules() -> No
     house = shared_house()
     house.company(7, [b.count(4)])
     house.ports.rules.load()
+    house.ports.own_manage.hold()
 
     house.fate.log.clear()
     house.sync(7)

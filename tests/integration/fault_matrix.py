@@ -25,9 +25,9 @@ latency:20               ok         ok        ok       ok       ok       ok     
 429:120                  not        not       not      not      not      not      not      not
 429-no-retry-after       not        not       not      not      not      not      not      not
 500-timeout              not        not       not      unknown  unknown  unknown  not      not
-500-timeout once         ok         ok        ok       unknown  ok       ok       not      ok
+500-timeout once         ok         ok        ok       unknown  ok       ok       ok       ok
 502-html                 not        not       not      unknown  unknown  unknown  not      not
-502-html once            ok         ok        ok       unknown  ok       ok       not      ok
+502-html once            ok         ok        ok       unknown  ok       ok       ok       ok
 503-html                 not        not       not      unknown  unknown  unknown  not      not
 503-html once            ok         ok        ok       unknown  ok       ok       ok       ok
 reset-before             not        not       not      unknown  unknown  unknown  not      not

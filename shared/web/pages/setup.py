@@ -21,6 +21,7 @@ _PATH = "/console/setup"
 Tenant = Annotated[str, Form(max_length=200)]
 #: What the checks of the night are called, by their names for `doctor`.
 CHECKS = {
+    "store's Manage": "The Manage that the store belongs to",
     "rules": "Rules",
     "schedules": "Schedules",
     "last night": "The last night",
