@@ -6,7 +6,7 @@ plan, and facts that already agree give an empty one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -34,7 +34,7 @@ from shared.billing.planning.item_plan import plan_item
 from shared.billing.planning.matching import Additions, Owned, others_by_product, owned_by_item, strays
 from shared.billing.planning.observations import measures_of, on_agreements, orphans
 from shared.billing.planning.plan import Plan
-from shared.billing.planning.situation import Situation
+from shared.billing.planning.situation import ItemPlan, Situation
 from shared.billing.planning.usage_left import usage_left
 from shared.billing.profiles import BillingProfile, StartDay
 from shared.billing.rules import CompanyRules, Rules
@@ -104,37 +104,39 @@ def plan_company(facts: Facts) -> Plan:
     if any(item.before_invoice for item in items):
         items, counted = on_count_days(items, situation, facts.counted, facts.readings)
         situation = _situation(facts, items)
-    findings = [*_failures(facts.readings), *unmapped]
-    findings += [*orphans(facts.ledger, situation), *_stray_findings(situation.strays)]
+    results = [(item, plan_item(item, situation)) for item in items]
+    plan = _together(facts, situation, results, unmapped, counted)
+    plan = sound(plan, _standing(facts, situation)) if plan.groups else plan
+    all_zero = {item.id for item in items if item.count_day is not None and item.count_day.all_zero}
+    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices, all_zero)
+
+
+def _together(
+    facts: Facts,
+    situation: Situation,
+    results: Sequence[tuple[BillItem, ItemPlan]],
+    unmapped: Sequence[Finding],
+    counted: Mapping[str, Counted],
+) -> Plan:
+    """The plans of all bill items as one, with what is to be said of the company; not yet checked or guarded."""
+    left, by_hand = usage_left(results, situation), left_by_hand(results, situation)
     mismatches, not_compared = compared(situation)
-    findings += [*on_agreements(situation), *elsewhere(facts.ledger, situation), *mismatches]
-    results = [plan_item(item, situation) for item in items]
-    left = usage_left(zip(items, results, strict=True), situation)
-    by_hand = left_by_hand(zip(items, results, strict=True), situation)
-    plan = Plan(
+    findings = {*_of_company(facts, situation), *unmapped, *mismatches, *left.findings, *by_hand.findings}
+    items, plans = [item for item, _ in results], [plan for _, plan in results]
+    return Plan(
         company=facts.company.company,
-        groups=tuple(result.group for result in results if result.group is not None),
-        findings=tuple(
-            sorted(
-                {
-                    *findings,
-                    *left.findings,
-                    *by_hand.findings,
-                    *(item for result in results for item in result.findings),
-                }
-            )
-        ),
-        seats=_with_settled((record for result in results for record in result.seats), (*left.seats, *by_hand.seats)),
-        ledger=tuple(row for result in results for row in result.ledger),
-        forgotten=tuple(stamp for result in results for stamp in result.forgotten),
-        frozen=frozenset(item.id for item, result in zip(items, results, strict=True) if result.frozen),
+        groups=tuple(plan.group for plan in plans if plan.group is not None),
+        findings=tuple(sorted(findings.union(*(plan.findings for plan in plans)))),
+        seats=_with_settled((record for plan in plans for record in plan.seats), (*left.seats, *by_hand.seats)),
+        ledger=tuple(row for plan in plans for row in plan.ledger),
+        forgotten=tuple(stamp for plan in plans for stamp in plan.forgotten),
+        frozen=frozenset(item.id for item, plan in results if plan.frozen),
         unread=situation.additions.unread,
-        needs_all=any(result.needs_all for result in results),
+        needs_all=any(plan.needs_all for plan in plans),
         not_compared=not_compared,
         sources={item.id: item.sources for item in items},
-        choices=tuple(choice for result in results for choice in result.choices),
-        spent=_spent(situation, items)
-        | {*left.spent, *by_hand.spent, *(subject for result in results for subject in result.spent)},
+        choices=tuple(choice for plan in plans for choice in plan.choices),
+        spent=_spent(situation, items).union(left.spent, by_hand.spent, *(plan.spent for plan in plans)),
         invoiced=seen_tonight(
             facts.agreements,
             facts.company,
@@ -145,15 +147,19 @@ def plan_company(facts: Facts) -> Plan:
             facts.choices,
         ),
         billed=tuple(billed for item in items if (billed := how_billed(item, situation)) is not None),
-        balances=balances(situation, zip(items, results, strict=True), unmapped, facts.readings),
+        balances=balances(situation, results, unmapped, facts.readings),
         counted=counted,
     )
-    plan = sound(plan, _standing(facts, situation)) if plan.groups else plan
-    all_zero = {item.id for item in items if item.count_day is not None and item.count_day.all_zero}
-    return guarded(plan, facts.guards, facts.readings, facts.seats, facts.as_of, facts.at_invoices, all_zero)
+
+
+def _of_company(facts: Facts, situation: Situation) -> list[Finding]:
+    """What is to be said of its readings, lines and agreements, whatever its bill items are."""
+    found = [*_failures(facts.readings), *orphans(facts.ledger, situation), *_stray_findings(situation.strays)]
+    return [*found, *on_agreements(situation), *elsewhere(facts.ledger, situation)]
 
 
 def _with_settled(records: Iterable[SeatRecord], settled: Iterable[SeatRecord]) -> tuple[SeatRecord, ...]:
+    # Settled usage and what is left to a person stand in records of different lines: neither replaces the other.
     by_line = {record.line: record for record in settled}
     return (*(record for record in records if record.line not in by_line), *by_line.values())
 

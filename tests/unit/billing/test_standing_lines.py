@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from shared.billing.lines import LineKind
-from shared.billing.planning.plan import ChangeKind
+from shared.billing.planning.plan import ChangeKind, Plan
 from shared.billing.planning.planner import plan_company
 from shared.billing.profiles import BillOption, PriceKind, PriceRule
 from shared.billing.rules import LicenceLink, SkuPolicy
@@ -119,32 +119,21 @@ def test_a_line_that_has_not_begun_is_set_to_zero_instead_of_ended_before_it_beg
     assert only_change(plan).fields() == {"quantity": D(0)}
 
 
-def test_do_not_bill_ends_the_line():
+def two_that_are_billed(licence: LicenceLink) -> Plan:
+    """The plan of a company with a line of ours for both of its seats, and this licence link."""
     line = b.our_addition(9, 2)
-    licence = LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True)
-    plan = plan_company(
-        b.facts(
-            b.reading(b.count(2)),
-            additions=[line],
-            ledger=[b.recorded(line)],
-            company=b.company(licences=(licence,)),
-        )
-    )
+    company = b.company(licences=(licence,))
+    return plan_company(b.facts(b.reading(b.count(2)), additions=[line], ledger=[b.recorded(line)], company=company))
+
+
+def test_do_not_bill_ends_the_line():
+    plan = two_that_are_billed(LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill=True))
 
     assert only_change(plan).kind is ChangeKind.END
 
 
 def test_do_not_bill_until_a_later_day_ends_the_line_for_now():
-    line = b.our_addition(9, 2)
-    licence = LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill_until=date(2027, 2, 1))
-    plan = plan_company(
-        b.facts(
-            b.reading(b.count(2)),
-            additions=[line],
-            ledger=[b.recorded(line)],
-            company=b.company(licences=(licence,)),
-        )
-    )
+    plan = two_that_are_billed(LicenceLink(b.SOURCE, b.PREMIUM, do_not_bill_until=date(2027, 2, 1)))
 
     assert only_change(plan).kind is ChangeKind.END
     assert "billing starts on 1 Feb 2027" in only_change(plan).sentence
